@@ -1,0 +1,65 @@
+"""Everything that can go wrong for a user, one class a cause.
+
+The first line of each message says which file or key, why, and what to do: it is
+what the App shows as a toast and what the command line prints.
+"""
+
+
+class ReueError(Exception):
+    """Base of every error that a user's input or environment can cause."""
+
+
+class InputError(ReueError):
+    """A parameter, folder or dataset can't be used as it was given."""
+
+
+class UnreadableImageError(ReueError):
+    """A file is not an image, is truncated or empty, or can't be opened."""
+
+
+class UnsupportedImageError(ReueError):
+    """A readable image that can't be carried exactly (animation, CMYK, too large)."""
+
+
+class NoRecordError(ReueError):
+    """An image holds no record, and no ledger knows it."""
+
+
+class WrongKeyError(ReueError):
+    """The key offered isn't the one that the file or vault was sealed for."""
+
+
+class RevokedKeyError(ReueError):
+    """The recipient's key was revoked."""
+
+
+class ForeignRecordError(ReueError):
+    """A record belongs to another image, release or vault."""
+
+
+class DamagedRecordError(ReueError):
+    """A record was edited or cut short."""
+
+
+class EditedImageError(ReueError):
+    """The image's samples changed after it was protected."""
+
+
+class VerificationError(ReueError):
+    """A protected image would not restore exactly, so it was not written."""
+
+
+class VaultError(ReueError):
+    """A vault is missing, already there, damaged, or its owner key is missing."""
+
+
+class LedgerUnavailableError(VaultError):
+    """The ledger's database can't be reached or written."""
+
+
+class OutputError(ReueError):
+    """An output can't be written: disk full, no permission, name taken."""
+
+
+class CancelledError(ReueError):
+    """The user stopped the run; what was finished is kept."""
