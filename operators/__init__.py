@@ -1,0 +1,1 @@
+"""The plugin's operators, one file each."""
