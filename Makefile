@@ -1,0 +1,58 @@
+# `make demo` and `make test` each work alone in a fresh clone: they make the virtual
+# environment, the database and the browser they need. `make` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/.installed
+DATASET ?= reue-demo
+
+.PHONY: help demo test lint app venv database browser
+
+help:
+	@echo "make demo [DATA=folder]    protect, restore and trace a dataset (DATA: your own images)"
+	@echo "make test                  format, lint, types, then every test"
+	@echo "make lint                  format, lint, types"
+	@echo "make app [DATASET=name]    open the demo's dataset in the FiftyOne App"
+	@echo "make venv                  only make .venv"
+
+demo: venv database
+	$(BIN)/python -m fiftyone_reue.demo $(if $(DATA),--data "$(DATA)")
+
+test: lint database browser
+	$(BIN)/python -m pytest
+
+lint: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+app: venv database
+	$(BIN)/fiftyone app launch "$(DATASET)"
+
+venv: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@[ -x $(BIN)/python ] || "$(PYTHON)" -c 'import ensurepip' 2>/dev/null || \
+	.ci/apt-install python3-venv
+	@[ -x $(BIN)/python ] || { echo "Making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; }
+	@echo "Installing fiftyone-reue[app,dev] into .venv (5 GB, most of it PyTorch: some minutes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[app,dev]'
+	@touch $@
+
+# FiftyOne's mongod links against libcurl, which small Debian images don't have.
+database: venv
+	@if [ -z "$${FIFTYONE_DATABASE_URI:-}" ] && command -v apt-get >/dev/null && \
+	[[ "$$(PATH="$$PATH:/sbin:/usr/sbin" ldconfig -p)" != *libcurl.so.4* ]]; then \
+	.ci/apt-install libcurl4; fi
+	$(BIN)/python -m fiftyone_reue.database --install
+
+# tests/e2e drive the real App.
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	.ci/apt-install chromium fonts-dejavu-core
