@@ -1,0 +1,96 @@
+"""What a ledger keeps. Bytes named *wrapped* or *sealed* are ciphertext."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+ReleaseState = Literal["running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Who is given copies. Times are seconds since 1970."""
+
+    id: str
+    name: str
+    key_id: str
+    wrapped_key: bytes
+    wrapped_code_seed: bytes
+    created: float
+    revoked_at: float | None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The fitted state of a perturbation method, sealed by whoever fitted it."""
+
+    id: str
+    sealed: bytes
+    method: str
+    summary: dict[str, Any]
+    created: float
+
+
+@dataclass(frozen=True)
+class Release:
+    """One protected copy of a set of images for one recipient.
+
+    The dictionaries hold what JSON can hold; their keys are strings.
+    """
+
+    id: str
+    name: str
+    recipient_id: str
+    method: str
+    source: str
+    output: str
+    parameters: dict[str, Any]
+    state: ReleaseState
+    fit_id: str | None
+    commitment: str
+    created: float
+    updated: float
+    finished: float | None
+    counts: dict[str, Any]
+    scores: dict[str, Any]
+    sealed_seed: bytes
+
+
+@dataclass(frozen=True)
+class Image:
+    """An original, once a vault: the index in which a suspect's original is found.
+
+    `id` is a keyed hash of `digest`, the digest of the original's samples.
+    """
+
+    id: str
+    digest: bytes
+    source: str
+    label: str | None
+    height: int
+    width: int
+    descriptor: bytes
+
+
+@dataclass(frozen=True)
+class Record:
+    """One protected image of a release, with its sealed records.
+
+    There is one for each `release_id` and `sample_id`. `digest_p` and `digest_w` are
+    the digests of the protected and the licensed copy's samples, `blob` is what the
+    protected file carries.
+    """
+
+    id: str
+    release_id: str
+    sample_id: str
+    image_id: str
+    label: str | None
+    source: str
+    output: str
+    digest_p: bytes
+    digest_w: bytes
+    blob: bytes
+    psnr: float
+    created: float

@@ -1,0 +1,129 @@
+"""What a ledger can do, whichever database is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+
+
+class Ledger(Protocol):
+    """The owner's list of recipients, fits, releases, originals and records.
+
+    Putting the same thing twice is the same as putting it once. References must
+    exist when something is put: recipient and fit before release, release and image
+    before record. A ledger may be used from several threads, and its database by
+    several processes.
+
+    Every method raises :class:`~fiftyone_reue.errors.LedgerUnavailableError` if the
+    database can't be reached, read or written, and those that put something raise
+    :class:`~fiftyone_reue.errors.VaultError` if a reference doesn't exist or
+    something unique is taken.
+    """
+
+    def get_meta(self) -> dict[str, Any] | None:
+        """The vault's description, or None if no vault was created here."""
+        ...
+
+    def create_meta(self, meta: dict[str, Any]) -> None:
+        """Stores the first description; VaultError if there is one already."""
+        ...
+
+    def put_meta(self, meta: dict[str, Any]) -> None:
+        """Replaces the description, so that the old one can't be read any more."""
+        ...
+
+    def put_recipient(self, recipient: Recipient) -> None:
+        """Adds or replaces by id; InputError if another one has the name."""
+        ...
+
+    def recipient(self, recipient_id: str) -> Recipient | None: ...
+
+    def recipient_by_name(self, name: str) -> Recipient | None: ...
+
+    def recipients(self) -> list[Recipient]:
+        """All, oldest first."""
+        ...
+
+    def put_fit(self, fit: Fit) -> None:
+        """Adds or replaces by id."""
+        ...
+
+    def fit(self, fit_id: str) -> Fit | None: ...
+
+    def fits(self) -> list[Fit]:
+        """All, oldest first."""
+        ...
+
+    def put_release(self, release: Release) -> None:
+        """Adds or replaces by id."""
+        ...
+
+    def release(self, release_id: str) -> Release | None: ...
+
+    def releases(self, recipient_id: str | None = None) -> list[Release]:
+        """All, or all of a recipient, oldest first."""
+        ...
+
+    def delete_release(self, release_id: str) -> None:
+        """Removes a release, its records, and images that no other release has.
+
+        Removing what isn't there does nothing.
+        """
+        ...
+
+    def put_images(self, images: Sequence[Image]) -> None:
+        """Adds or replaces by id, all or none where the database can do that."""
+        ...
+
+    def image(self, image_id: str) -> Image | None: ...
+
+    def image_by_digest(self, digest: bytes) -> Image | None: ...
+
+    def find_images(self, image_ids: Iterable[str]) -> list[Image]:
+        """Those of the given ids that exist, in the order given."""
+        ...
+
+    def images(self) -> Iterator[Image]:
+        """All, in the order of their ids, in bounded memory."""
+        ...
+
+    def put_records(self, records: Sequence[Record]) -> None:
+        """Adds or replaces by release and sample, all or none where possible."""
+        ...
+
+    def record(self, record_id: str) -> Record | None: ...
+
+    def records(
+        self, release_id: str, sample_ids: Iterable[str] | None = None
+    ) -> Iterator[Record]:
+        """A release's records, or those of some samples, ordered by sample id.
+
+        Memory is bounded by a few records, however long the release is.
+        """
+        ...
+
+    def record_sample_ids(self, release_id: str) -> set[str]: ...
+
+    def records_by_digest(self, digest: bytes) -> list[Record]:
+        """Those whose protected or licensed copy has this digest."""
+        ...
+
+    def records_by_image(self, image_id: str) -> list[Record]: ...
+
+    def count_records(self, release_id: str) -> int: ...
+
+    def close(self) -> None:
+        """Lets go of the database. A closed ledger can't be used any more."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

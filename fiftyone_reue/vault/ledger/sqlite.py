@@ -1,0 +1,488 @@
+"""A ledger in one SQLite file, for folders without a FiftyOne database."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from fiftyone_reue.errors import InputError, LedgerUnavailableError, VaultError
+from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.ledger.rows import (
+    E,
+    Entity,
+    columns,
+    from_row,
+    to_json,
+    to_row,
+)
+
+BUSY_SECONDS = 30.0
+SCHEMA_VERSION = 1
+
+_PAGE = 256
+_SCHEMA = """
+CREATE TABLE meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    document TEXT NOT NULL
+);
+CREATE TABLE recipients (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    key_id TEXT NOT NULL,
+    wrapped_key BLOB NOT NULL,
+    wrapped_code_seed BLOB NOT NULL,
+    created REAL NOT NULL,
+    revoked_at REAL
+);
+CREATE TABLE fits (
+    id TEXT PRIMARY KEY,
+    sealed BLOB NOT NULL,
+    method TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    created REAL NOT NULL
+);
+CREATE TABLE releases (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    recipient_id TEXT NOT NULL REFERENCES recipients(id),
+    method TEXT NOT NULL,
+    source TEXT NOT NULL,
+    output TEXT NOT NULL,
+    parameters TEXT NOT NULL,
+    state TEXT NOT NULL,
+    fit_id TEXT REFERENCES fits(id),
+    "commitment" TEXT NOT NULL,
+    created REAL NOT NULL,
+    updated REAL NOT NULL,
+    finished REAL,
+    counts TEXT NOT NULL,
+    scores TEXT NOT NULL,
+    sealed_seed BLOB NOT NULL
+);
+CREATE INDEX releases_by_recipient ON releases(recipient_id);
+CREATE TABLE images (
+    id TEXT PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    source TEXT NOT NULL,
+    label TEXT,
+    height INTEGER NOT NULL,
+    width INTEGER NOT NULL,
+    descriptor BLOB NOT NULL
+);
+CREATE TABLE records (
+    id TEXT PRIMARY KEY,
+    release_id TEXT NOT NULL REFERENCES releases(id),
+    sample_id TEXT NOT NULL,
+    image_id TEXT NOT NULL REFERENCES images(id),
+    label TEXT,
+    source TEXT NOT NULL,
+    output TEXT NOT NULL,
+    digest_p BLOB NOT NULL,
+    digest_w BLOB NOT NULL,
+    blob BLOB NOT NULL,
+    psnr REAL NOT NULL,
+    created REAL NOT NULL,
+    UNIQUE (release_id, sample_id)
+);
+CREATE INDEX records_by_digest_p ON records(digest_p);
+CREATE INDEX records_by_digest_w ON records(digest_w);
+CREATE INDEX records_by_image ON records(image_id);
+"""
+
+# What SQLite's primary result codes mean for the person in front of it.
+_REASONS = {
+    sqlite3.SQLITE_BUSY: (
+        "is locked by another process; wait until that one is done and try again"
+    ),
+    sqlite3.SQLITE_LOCKED: (
+        "is locked by another process; wait until that one is done and try again"
+    ),
+    sqlite3.SQLITE_CORRUPT: "is damaged; put it back from a backup",
+    sqlite3.SQLITE_NOTADB: ("is damaged or isn't a ledger; put it back from a backup"),
+    sqlite3.SQLITE_READONLY: (
+        "can't be written; check the permissions of the file and its folder"
+    ),
+    sqlite3.SQLITE_PERM: (
+        "can't be opened; check the permissions of the file and its folder"
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "can't be opened; check that the folder exists and its permissions"
+    ),
+    sqlite3.SQLITE_FULL: "can't be written: the disk is full; free some space",
+    sqlite3.SQLITE_IOERR: "can't be read or written: the disk reports an error",
+    sqlite3.SQLITE_PROTOCOL: (
+        "can't be locked; keep the vault on a local disk, not on a network share"
+    ),
+}
+
+
+class SqliteLedger:
+    """A :class:`~fiftyone_reue.vault.ledger.base.Ledger` in one file.
+
+    Args:
+        path: the database file; created with mode 0600 if it isn't there
+        busy_seconds: how long to wait for another process that is writing
+
+    Raises:
+        LedgerUnavailableError: if the file can't be opened or isn't a ledger
+        VaultError: if it was made by a newer version
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, busy_seconds: float = BUSY_SECONDS
+    ) -> None:
+        self._path = Path(path)
+        # One connection behind one lock: statements here are short, and SQLite lets
+        # only one of them write at a time anyway.
+        self._lock = threading.RLock()
+        self._connection = self._connect(busy_seconds)
+
+    def __repr__(self) -> str:
+        return f"SqliteLedger({str(self._path)!r})"
+
+    def _connect(self, busy_seconds: float) -> sqlite3.Connection:
+        self._create_private_file()
+        with self._plain_errors():
+            connection = sqlite3.connect(
+                self._path,
+                timeout=busy_seconds,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        try:
+            with self._plain_errors():
+                self._prepare(connection, busy_seconds)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _create_private_file(self) -> None:
+        # SQLite gives its -wal and -shm files the mode of the database file.
+        try:
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDONLY, 0o600))
+        except OSError as error:
+            raise LedgerUnavailableError(
+                f"The ledger {self._path} can't be opened: {error.strerror}; check "
+                "that the folder exists and its permissions"
+            ) from error
+
+    def _prepare(self, connection: sqlite3.Connection, busy_seconds: float) -> None:
+        connection.row_factory = sqlite3.Row
+        _enter_wal_mode(connection, busy_seconds)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        # A dropped wrap must not stay readable in free pages: after a rotation, the
+        # old owner key must not open the present file.
+        connection.execute("PRAGMA secure_delete = ON")
+        with _transaction(connection):
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise VaultError(
+                    f"The ledger {self._path} was made by a newer version of "
+                    "fiftyone-reue; update it"
+                )
+            if version == 0:
+                self._require_empty(connection)
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _require_empty(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise LedgerUnavailableError(
+                f"{self._path} is another program's database; choose another file"
+            )
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            reason = _REASONS.get(code, f"can't be used: {error}")
+            raise LedgerUnavailableError(f"The ledger {self._path} {reason}") from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._plain_errors():
+            yield self._connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as connection, _transaction(connection):
+            yield connection
+
+    # -- meta
+
+    def get_meta(self) -> dict[str, Any] | None:
+        """See :class:`~fiftyone_reue.vault.ledger.base.Ledger`, also for the rest."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT document FROM meta").fetchone()
+        return None if row is None else json.loads(row["document"])
+
+    def create_meta(self, meta: dict[str, Any]) -> None:
+        try:
+            with self._writing() as connection:
+                connection.execute("INSERT INTO meta VALUES (1, ?)", [to_json(meta)])
+        except sqlite3.IntegrityError:
+            raise VaultError(
+                f"There is a vault already in {self._path}; use it, or choose "
+                "another folder"
+            ) from None
+
+    def put_meta(self, meta: dict[str, Any]) -> None:
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO meta VALUES (1, ?) "
+                "ON CONFLICT(id) DO UPDATE SET document = excluded.document",
+                [to_json(meta)],
+            )
+        # Until the log is folded in, the old description is still in the file.
+        with self._reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    # -- recipients
+
+    def put_recipient(self, recipient: Recipient) -> None:
+        try:
+            self._put("recipients", "id", [recipient])
+        except VaultError as error:
+            if isinstance(error.__cause__, sqlite3.IntegrityError):
+                raise InputError(
+                    f"There is a recipient named {recipient.name!r} already; choose "
+                    "another name"
+                ) from None
+            raise
+
+    def recipient(self, recipient_id: str) -> Recipient | None:
+        return self._one(Recipient, "recipients WHERE id = ?", recipient_id)
+
+    def recipient_by_name(self, name: str) -> Recipient | None:
+        return self._one(Recipient, "recipients WHERE name = ?", name)
+
+    def recipients(self) -> list[Recipient]:
+        return self._all(Recipient, "recipients ORDER BY created, id")
+
+    # -- fits
+
+    def put_fit(self, fit: Fit) -> None:
+        self._put("fits", "id", [fit])
+
+    def fit(self, fit_id: str) -> Fit | None:
+        return self._one(Fit, "fits WHERE id = ?", fit_id)
+
+    def fits(self) -> list[Fit]:
+        return self._all(Fit, "fits ORDER BY created, id")
+
+    # -- releases
+
+    def put_release(self, release: Release) -> None:
+        self._put("releases", "id", [release])
+
+    def release(self, release_id: str) -> Release | None:
+        return self._one(Release, "releases WHERE id = ?", release_id)
+
+    def releases(self, recipient_id: str | None = None) -> list[Release]:
+        if recipient_id is None:
+            return self._all(Release, "releases ORDER BY created, id")
+        return self._all(
+            Release,
+            "releases WHERE recipient_id = ? ORDER BY created, id",
+            recipient_id,
+        )
+
+    def delete_release(self, release_id: str) -> None:
+        with self._writing() as connection:
+            connection.execute("PRAGMA defer_foreign_keys = ON")
+            connection.execute(
+                "DELETE FROM images WHERE id IN "
+                "(SELECT image_id FROM records WHERE release_id = :release) "
+                "AND NOT EXISTS (SELECT 1 FROM records AS other WHERE "
+                "other.image_id = images.id AND other.release_id <> :release)",
+                {"release": release_id},
+            )
+            connection.execute("DELETE FROM records WHERE release_id = ?", [release_id])
+            connection.execute("DELETE FROM releases WHERE id = ?", [release_id])
+
+    # -- images
+
+    def put_images(self, images: Sequence[Image]) -> None:
+        self._put("images", "id", images)
+
+    def image(self, image_id: str) -> Image | None:
+        return self._one(Image, "images WHERE id = ?", image_id)
+
+    def image_by_digest(self, digest: bytes) -> Image | None:
+        return self._one(Image, "images WHERE digest = ?", digest)
+
+    def find_images(self, image_ids: Iterable[str]) -> list[Image]:
+        found: list[Image] = []
+        for page in _pages(image_ids):
+            marks = ", ".join("?" * len(page))
+            some = self._all(Image, f"images WHERE id IN ({marks})", *page)
+            by_id = {image.id: image for image in some}
+            found += [by_id[image_id] for image_id in page if image_id in by_id]
+        return found
+
+    def images(self) -> Iterator[Image]:
+        # Pages instead of one long cursor: an open cursor would keep the log from
+        # being folded in, and would be tied to other threads' statements.
+        query = f"images WHERE id > ? ORDER BY id LIMIT {_PAGE}"
+        page = self._all(Image, query, "")
+        while page:
+            yield from page
+            page = self._all(Image, query, page[-1].id)
+
+    # -- records
+
+    def put_records(self, records: Sequence[Record]) -> None:
+        self._put("records", "release_id, sample_id", records)
+
+    def record(self, record_id: str) -> Record | None:
+        return self._one(Record, "records WHERE id = ?", record_id)
+
+    def records(
+        self, release_id: str, sample_ids: Iterable[str] | None = None
+    ) -> Iterator[Record]:
+        wanted = (
+            self._sample_ids(release_id)
+            if sample_ids is None
+            else iter(sorted(set(sample_ids)))
+        )
+        # One row at a time, since a blob may be as large as an image.
+        query = "records WHERE release_id = ? AND sample_id = ?"
+        for sample_id in wanted:
+            record = self._one(Record, query, release_id, sample_id)
+            if record is not None:
+                yield record
+
+    def record_sample_ids(self, release_id: str) -> set[str]:
+        return set(self._sample_ids(release_id))
+
+    def _sample_ids(self, release_id: str) -> Iterator[str]:
+        query = (
+            "SELECT sample_id FROM records WHERE release_id = ? AND sample_id > ? "
+            f"ORDER BY sample_id LIMIT {_PAGE}"
+        )
+        last: str | None = ""
+        while last is not None:
+            with self._reading() as connection:
+                rows = connection.execute(query, [release_id, last]).fetchall()
+            yield from (row["sample_id"] for row in rows)
+            last = rows[-1]["sample_id"] if rows else None
+
+    def records_by_digest(self, digest: bytes) -> list[Record]:
+        return self._all(
+            Record,
+            "records WHERE digest_p = ? OR digest_w = ? ORDER BY created, id",
+            digest,
+            digest,
+        )
+
+    def records_by_image(self, image_id: str) -> list[Record]:
+        return self._all(
+            Record, "records WHERE image_id = ? ORDER BY created, id", image_id
+        )
+
+    def count_records(self, release_id: str) -> int:
+        with self._reading() as connection:
+            return connection.execute(
+                "SELECT count(*) FROM records WHERE release_id = ?", [release_id]
+            ).fetchone()[0]
+
+    # -- life
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- helpers
+
+    def _put(self, table: str, key: str, entities: Sequence[Entity]) -> None:
+        if not entities:
+            return
+        statement = _upsert(table, key, columns(type(entities[0])))
+        try:
+            with self._writing() as connection:
+                connection.executemany(statement, map(to_row, entities))
+        except sqlite3.IntegrityError as error:
+            raise VaultError(
+                f"The ledger {self._path} can't take these {table}: {error}"
+            ) from error
+
+    def _one(self, kind: type[E], query: str, *values: str | bytes) -> E | None:
+        with self._reading() as connection:
+            row = connection.execute(f"SELECT * FROM {query}", values).fetchone()
+        return None if row is None else from_row(kind, dict(row))
+
+    def _all(self, kind: type[E], query: str, *values: str | bytes) -> list[E]:
+        with self._reading() as connection:
+            rows = connection.execute(f"SELECT * FROM {query}", values).fetchall()
+        return [from_row(kind, dict(row)) for row in rows]
+
+
+def _enter_wal_mode(connection: sqlite3.Connection, busy_seconds: float) -> None:
+    # SQLite doesn't apply its busy timeout when two processes switch a new file to
+    # WAL at the same moment.
+    deadline = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # After some errors, a full disk among them, SQLite has rolled back itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _upsert(table: str, key: str, names: list[str]) -> str:
+    quoted = ", ".join(f'"{name}"' for name in names)
+    values = ", ".join(f":{name}" for name in names)
+    updates = ", ".join(f'"{name}" = excluded."{name}"' for name in names)
+    return (
+        f"INSERT INTO {table} ({quoted}) VALUES ({values}) "
+        f"ON CONFLICT({key}) DO UPDATE SET {updates}"
+    )
+
+
+def _pages(ids: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(ids)
+    while page := list(islice(remaining, _PAGE)):
+        yield page
