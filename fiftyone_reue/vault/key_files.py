@@ -1,0 +1,202 @@
+"""Recipients' keys, as files that can be mailed."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from fiftyone_reue.errors import (
+    DamagedRecordError,
+    InputError,
+    OutputError,
+    WrongKeyError,
+)
+from fiftyone_reue.vault import crypto
+from fiftyone_reue.vault.armour import Armour, decode, encode
+from fiftyone_reue.vault.private_files import write_private
+from fiftyone_reue.vault.stretch import DEFAULT_N, Ask, Stretch, spoken
+
+KIND = "RECIPIENT"
+
+_LARGEST_FILE = 64 * 1024
+_NO_PASSPHRASE = "none"
+
+
+@dataclass(frozen=True)
+class RecipientKey:
+    """What a recipient needs to restore licensed copies.
+
+    `key` is 32 secret bytes; `key_id` names it without telling anything about it.
+    """
+
+    name: str
+    vault_id: str
+    recipient_id: str
+    key_id: str
+    key: bytes = field(repr=False)
+
+    def to_text(
+        self, passphrase: str | Ask | None = None, *, scrypt_n: int = DEFAULT_N
+    ) -> str:
+        """The key file's text.
+
+        Args:
+            passphrase: seals the key; send it by another way than the file
+            scrypt_n: cost of trying a passphrase, a power of two
+
+        Raises:
+            InputError: if the passphrase is empty
+        """
+        headers = {
+            "Recipient": self.name,
+            "Recipient-Id": self.recipient_id,
+            "Vault": self.vault_id,
+            "Key-Id": self.key_id,
+        }
+        if passphrase is None:
+            headers["Passphrase"] = _NO_PASSPHRASE
+            return encode(Armour(KIND, headers, self.key))
+        stretch = Stretch.new(scrypt_n)
+        text = spoken(passphrase, f"Passphrase for the key of {self.name}")
+        headers["Passphrase"] = "scrypt " + json.dumps(stretch.parameters())
+        sealed = crypto.seal(stretch.key(text), self.key, self.key_id.encode())
+        return encode(Armour(KIND, headers, sealed))
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str,
+        passphrase: str | Ask | None = None,
+        *,
+        name: str = "The key file",
+    ) -> Self:
+        """The key in a key file's text.
+
+        Args:
+            text: the text
+            passphrase: needed if the key was sealed with one, ignored otherwise; a
+                callback is called only if it is needed
+            name: what to call the file in an error
+
+        Raises:
+            InputError: if it isn't a recipient's key file, is damaged, or needs a
+                passphrase
+            WrongKeyError: if the passphrase is wrong
+        """
+        armour = decode(text, name)
+        _require_recipient_key(armour, name)
+        try:
+            headers = armour.headers
+            key = _unsealed(armour, passphrase, name)
+            result = cls(
+                name=headers["Recipient"],
+                vault_id=headers["Vault"],
+                recipient_id=headers["Recipient-Id"],
+                key_id=headers["Key-Id"],
+                key=key,
+            )
+        except (KeyError, ValueError, DamagedRecordError):
+            raise _inconsistent(name) from None
+        if len(key) != crypto.KEY_SIZE or crypto.key_id(key) != result.key_id:
+            raise _inconsistent(name)
+        return result
+
+
+def read_key_file(
+    path: str | os.PathLike[str], passphrase: str | Ask | None = None
+) -> RecipientKey:
+    """Reads a recipient's key file; see :meth:`RecipientKey.from_text`.
+
+    Raises:
+        InputError: also if the file isn't there or can't be read
+        WrongKeyError: if the passphrase is wrong
+    """
+    text = read_text(Path(path))
+    return RecipientKey.from_text(text, passphrase, name=str(path))
+
+
+def write_key_file(
+    path: str | os.PathLike[str],
+    key: RecipientKey,
+    passphrase: str | Ask | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Writes a recipient's key file with mode 0600.
+
+    Raises:
+        OutputError: if the file is there already and `overwrite` is False, or it
+            can't be written
+    """
+    try:
+        write_private(Path(path), key.to_text(passphrase), overwrite=overwrite)
+    except FileExistsError:
+        raise OutputError(
+            f"{path} is there already; choose another name, or remove it first"
+        ) from None
+
+
+def read_text(path: Path) -> str:
+    """The text of a small file.
+
+    Raises:
+        InputError: if it isn't there, can't be read, or isn't text of at most 64 KiB
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)
+        if len(data) > _LARGEST_FILE:
+            raise InputError(f"{path} isn't a key file; it is too large")
+        return data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"There is no key file {path}; check the path") from None
+    except OSError as error:
+        raise InputError(
+            f"{path} can't be read: {error.strerror}; check the path and permissions"
+        ) from error
+    except UnicodeDecodeError:
+        raise InputError(f"{path} isn't a key file; it isn't text") from None
+
+
+def _require_recipient_key(armour: Armour, name: str) -> None:
+    if armour.kind == KIND:
+        return
+    if armour.kind == "OWNER":
+        raise InputError(
+            f"{name} is an owner key where a recipient's key is expected; keep the "
+            "owner key to yourself, and use the file made for the recipient"
+        )
+    raise InputError(f"{name} isn't a recipient's key file")
+
+
+def _unsealed(armour: Armour, passphrase: str | Ask | None, name: str) -> bytes:
+    protection = armour.headers["Passphrase"]
+    if protection == _NO_PASSPHRASE:
+        return armour.body
+    if passphrase is None:
+        raise InputError(
+            f"{name} needs the passphrase that it was sealed with; give it"
+        )
+    scheme, _, parameters = protection.partition(" ")
+    if scheme != "scrypt":
+        raise ValueError("unknown passphrase scheme")
+    stretch = Stretch.from_parameters(json.loads(parameters))
+    text = spoken(passphrase, f"Passphrase for {name}")
+    try:
+        return crypto.open_sealed(
+            stretch.key(text), armour.body, armour.headers["Key-Id"].encode()
+        )
+    except WrongKeyError:
+        raise WrongKeyError(
+            f"The passphrase for {name} is wrong; try again, or ask whoever made the "
+            "file"
+        ) from None
+
+
+def _inconsistent(name: str) -> InputError:
+    return InputError(
+        f"{name} is damaged: what it says doesn't fit together; ask whoever made it "
+        "for a new one"
+    )
