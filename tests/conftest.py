@@ -1,0 +1,155 @@
+"""What all tests share: isolation from the user's FiftyOne and keys, and real images.
+
+The environment is set while this file is imported, that is before any test module
+can import FiftyOne, which reads it only once.
+"""
+
+import atexit
+import importlib.util
+import io
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from fiftyone_reue import demo_tiles
+
+REPO = Path(__file__).resolve().parent.parent
+TEST_DATA = Path(os.environ.get("REUE_TEST_DATA", REPO.parent / "shared" / "data"))
+
+
+def _isolate() -> Path:
+    """Point FiftyOne at an empty folder and forget the user's keys."""
+    folder = Path(tempfile.mkdtemp(prefix="reue-tests-"))
+    for name in [name for name in os.environ if name.startswith("REUE_")]:
+        del os.environ[name]
+    # A user's own MongoDB (FIFTYONE_DATABASE_URI) may be the only one there is; the
+    # database in it is ours alone.
+    os.environ.update(
+        FIFTYONE_DATABASE_DIR=str(folder / "db"),
+        FIFTYONE_DATABASE_NAME=folder.name,
+        FIFTYONE_PLUGINS_DIR=str(folder / "plugins"),
+        FIFTYONE_DEFAULT_DATASET_DIR=str(folder / "datasets"),
+        FIFTYONE_CONFIG_PATH=str(folder / "config.json"),
+        FIFTYONE_APP_CONFIG_PATH=str(folder / "app_config.json"),
+        FIFTYONE_DO_NOT_TRACK="true",
+        FIFTYONE_SHOW_PROGRESS_BARS="false",
+        # A test must choose its keyring itself, never open the desktop's.
+        PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring",
+    )
+    # One thread: same sums on every machine, and no crowding under parallel runs.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for name in ("plugins", "datasets"):
+        (folder / name).mkdir()
+    # Runs after FiftyOne's own exit handler, registered later, has stopped mongod.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+_SESSION_FOLDER = _isolate()
+
+
+def pytest_unconfigure() -> None:
+    """Drop the tests' database from a MongoDB that outlives the session."""
+    uri = os.environ.get("FIFTYONE_DATABASE_URI")
+    if uri:
+        import pymongo
+
+        with pymongo.MongoClient(uri) as client:
+            client.drop_database(os.environ["FIFTYONE_DATABASE_NAME"])
+
+
+@pytest.fixture(scope="session")
+def fiftyone_folder() -> Path:
+    """The session's folder with FiftyOne's ``db``, ``plugins`` and ``datasets``."""
+    return _SESSION_FOLDER
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[str, NDArray[np.uint8]]:
+    """Ten natural images, read-only uint8 ``(96, 128, 3)``, by name; no download."""
+    result = {}
+    for name in demo_tiles.PHOTOS:
+        image = demo_tiles.load_photo(name).resize((128, 96), Image.Resampling.LANCZOS)
+        result[name] = np.asarray(image).copy()
+        result[name].flags.writeable = False
+    return result
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real datasets; the test is skipped where it is missing."""
+    if not TEST_DATA.is_dir():
+        pytest.skip(f"no real datasets in {TEST_DATA} (set REUE_TEST_DATA)")
+    return TEST_DATA
+
+
+@pytest.fixture(scope="session")
+def cifar10(data_folder: Path) -> Callable[[int, int], dict[str, np.ndarray]]:
+    """Load the first ``n_train`` and ``n_test`` images of CIFAR-10, in random order.
+
+    Returns ``x_train``, ``x_test`` (uint8 NHWC RGB), ``y_train``, ``y_test`` and
+    ``classes``.
+    """
+    reader = _existing(data_folder / "cifar10.py")
+    spec = importlib.util.spec_from_file_location("cifar10_reader", reader)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda n_train, n_test: module.load(data_folder, n_train, n_test)
+
+
+@pytest.fixture(scope="session")
+def kodak(data_folder: Path) -> Callable[[int], list[NDArray[np.uint8]]]:
+    """Load the first ``count`` of the 24 Kodak photographs, uint8 HWC RGB."""
+    archive = _existing(data_folder / "photos.zip")
+
+    def load(count: int) -> list[NDArray[np.uint8]]:
+        files = _members(archive, "photos/kodak/", ".png", count)
+        return [
+            np.asarray(Image.open(io.BytesIO(file)).convert("RGB")) for file in files
+        ]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def imagenette_files(data_folder: Path) -> Callable[[int], list[bytes]]:
+    """Read the first ``count`` training files of Imagenette: 224x224 JPEG."""
+    archive = _existing(data_folder / "imagenette224.zip")
+    return lambda count: _members(archive, "imagenette224/train/", ".JPEG", count)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a browser for tests of the App."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name)
+        if path is not None:
+            return path
+    pytest.skip("no chromium here (`make test` installs it)")
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    return path
+
+
+def _members(archive: Path, folder: str, suffix: str, count: int) -> list[bytes]:
+    with zipfile.ZipFile(archive) as file:
+        names = [
+            name
+            for name in sorted(file.namelist())
+            if name.startswith(folder) and name.endswith(suffix)
+        ]
+        assert len(names) >= count
+        return [file.read(name) for name in names[:count]]
