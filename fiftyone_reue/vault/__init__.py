@@ -6,13 +6,14 @@ from fiftyone_reue.vault.key_files import (
     read_key_file,
     write_key_file,
 )
-from fiftyone_reue.vault.ledger import Ledger, SqliteLedger
+from fiftyone_reue.vault.ledger import Ledger, MongoLedger, SqliteLedger
 from fiftyone_reue.vault.vault import Vault, create_folder, open_folder, rotate_folder
 
 __all__ = [
     "Fit",
     "Image",
     "Ledger",
+    "MongoLedger",
     "Recipient",
     "RecipientKey",
     "Record",

@@ -32,7 +32,7 @@ class Ledger(Protocol):
         ...
 
     def put_meta(self, meta: dict[str, Any]) -> None:
-        """Replaces the description, so that the old one can't be read any more."""
+        """Replaces the description; the old one is wiped where the database can."""
         ...
 
     def put_recipient(self, recipient: Recipient) -> None:

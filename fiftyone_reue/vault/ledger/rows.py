@@ -7,10 +7,12 @@ sizes, and both ledgers give back exactly the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from fiftyone_reue.errors import InputError
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 
 Entity = Recipient | Fit | Release | Image | Record
@@ -41,6 +43,21 @@ def from_row(kind: type[E], row: Mapping[str, Any]) -> E:
             for name in columns(kind)
         }
     )
+
+
+@contextmanager
+def storable_text() -> Iterator[None]:
+    """Explains text that no database can hold.
+
+    Raises:
+        InputError: where a name with bytes that aren't Unicode would be stored
+    """
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{error.object!r} has a name that isn't valid Unicode; rename it"
+        ) from None
 
 
 def to_json(value: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from fiftyone_reue.vault.ledger.rows import (
     Entity,
     columns,
     from_row,
+    storable_text,
     to_json,
     to_row,
 )
@@ -426,7 +427,7 @@ class SqliteLedger:
             return
         statement = _upsert(table, key, columns(type(entities[0])))
         try:
-            with self._writing() as connection:
+            with self._writing() as connection, storable_text():
                 connection.executemany(statement, map(to_row, entities))
         except sqlite3.IntegrityError as error:
             raise VaultError(

@@ -1,0 +1,469 @@
+"""A ledger in MongoDB, beside FiftyOne's own collections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from fiftyone_reue.errors import InputError, LedgerUnavailableError, VaultError
+from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.ledger.rows import (
+    E,
+    Entity,
+    from_row,
+    storable_text,
+    to_json,
+    to_row,
+)
+
+if TYPE_CHECKING:
+    from bson import ObjectId
+    from pymongo.collection import Collection
+    from pymongo.database import Database
+
+META = "reue_meta"
+RECIPIENTS = "reue_recipients"
+FITS = "reue_fits"
+RELEASES = "reue_releases"
+IMAGES = "reue_images"
+RECORDS = "reue_records"
+BLOBS = "reue_blobs"
+
+# MongoDB's documents end at 16 MB; larger blobs go to GridFS.
+INLINE_BYTES = 8 * 2**20
+
+_META_ID = "vault"
+_WRITE_TIMEOUT_MS = 30_000
+# A cursor that a caller consumes slowly dies on the server after ten minutes, so no
+# cursor covers more than a short page.
+_PAGE = 64
+_IMAGE_PAGE = 256
+_CHUNK = 1000
+# What a document holds instead of its blob, if that went to GridFS.
+_BLOB_FILE = "blob_file"
+_BLOB_FIELDS = {FITS: "sealed", RECORDS: "blob"}
+
+
+class MongoLedger:
+    """A :class:`~fiftyone_reue.vault.ledger.base.Ledger` in six collections.
+
+    Writes are acknowledged by a majority and its journal. There are no transactions
+    on a single server, so a batch that is interrupted may be there in part; putting
+    it again completes it.
+
+    Args:
+        database: a pymongo database; its client stays the caller's to close
+
+    Raises:
+        LedgerUnavailableError: if the server can't be reached
+    """
+
+    def __init__(self, database: Database) -> None:
+        with _plain_errors():
+            from pymongo import ReadPreference, WriteConcern
+
+            self._database = database.with_options(
+                read_preference=ReadPreference.PRIMARY,
+                write_concern=WriteConcern(
+                    w="majority", j=True, wtimeout=_WRITE_TIMEOUT_MS
+                ),
+            )
+            self._create_indexes()
+
+    def __repr__(self) -> str:
+        return f"MongoLedger({self._database.name!r})"
+
+    def _create_indexes(self) -> None:
+        self._database[RECIPIENTS].create_index("name", unique=True)
+        self._database[RELEASES].create_index("recipient_id")
+        self._database[IMAGES].create_index("digest", unique=True)
+        records = self._database[RECORDS]
+        records.create_index([("release_id", 1), ("sample_id", 1)], unique=True)
+        records.create_index("id", unique=True)
+        records.create_index("digest_p")
+        records.create_index("digest_w")
+        records.create_index("image_id")
+
+    # -- meta
+
+    def get_meta(self) -> dict[str, Any] | None:
+        """See :class:`~fiftyone_reue.vault.ledger.base.Ledger`, also for the rest."""
+        with _plain_errors():
+            found = self._database[META].find_one({"_id": _META_ID})
+        return None if found is None else json.loads(found["document"])
+
+    def create_meta(self, meta: dict[str, Any]) -> None:
+        from pymongo.errors import DuplicateKeyError
+
+        document = {"_id": _META_ID, "document": to_json(meta)}
+        try:
+            with _plain_errors():
+                self._database[META].insert_one(document)
+        except DuplicateKeyError:
+            raise VaultError(
+                f"There is a vault already in the database {self._database.name!r}; "
+                "open it instead"
+            ) from None
+
+    def put_meta(self, meta: dict[str, Any]) -> None:
+        document = {"document": to_json(meta)}
+        with _plain_errors():
+            self._database[META].replace_one({"_id": _META_ID}, document, upsert=True)
+
+    # -- recipients
+
+    def put_recipient(self, recipient: Recipient) -> None:
+        try:
+            self._put(RECIPIENTS, [recipient])
+        except _TakenError:
+            raise InputError(
+                f"There is a recipient named {recipient.name!r} already; choose "
+                "another name"
+            ) from None
+
+    def recipient(self, recipient_id: str) -> Recipient | None:
+        return self._one(Recipient, RECIPIENTS, {"_id": recipient_id})
+
+    def recipient_by_name(self, name: str) -> Recipient | None:
+        return self._one(Recipient, RECIPIENTS, {"name": name})
+
+    def recipients(self) -> list[Recipient]:
+        return self._all(Recipient, RECIPIENTS, {})
+
+    # -- fits
+
+    def put_fit(self, fit: Fit) -> None:
+        self._put(FITS, [fit])
+
+    def fit(self, fit_id: str) -> Fit | None:
+        return self._one(Fit, FITS, {"_id": fit_id})
+
+    def fits(self) -> list[Fit]:
+        return self._all(Fit, FITS, {})
+
+    # -- releases
+
+    def put_release(self, release: Release) -> None:
+        self._require(RECIPIENTS, [release.recipient_id])
+        if release.fit_id is not None:
+            self._require(FITS, [release.fit_id])
+        self._put(RELEASES, [release])
+
+    def release(self, release_id: str) -> Release | None:
+        return self._one(Release, RELEASES, {"_id": release_id})
+
+    def releases(self, recipient_id: str | None = None) -> list[Release]:
+        wanted = {} if recipient_id is None else {"recipient_id": recipient_id}
+        return self._all(Release, RELEASES, wanted)
+
+    def delete_release(self, release_id: str) -> None:
+        # In pieces, and the release last, so that an interrupted deletion can be
+        # repeated.
+        while self._delete_some_records(release_id):
+            pass
+        with _plain_errors():
+            self._database[RELEASES].delete_one({"_id": release_id})
+
+    def _delete_some_records(self, release_id: str) -> bool:
+        records, images = self._database[RECORDS], self._database[IMAGES]
+        with _plain_errors():
+            some = list(
+                records.find(
+                    {"release_id": release_id}, {"image_id": 1, _BLOB_FILE: 1}
+                ).limit(_CHUNK)
+            )
+            image_ids = {record["image_id"] for record in some}
+            kept = records.distinct(
+                "image_id",
+                {
+                    "image_id": {"$in": list(image_ids)},
+                    "release_id": {"$ne": release_id},
+                },
+            )
+            images.delete_many({"_id": {"$in": list(image_ids.difference(kept))}})
+            records.delete_many({"_id": {"$in": [record["_id"] for record in some]}})
+            self._delete_files(_files(some))
+        return bool(some)
+
+    # -- images
+
+    def put_images(self, images: Sequence[Image]) -> None:
+        self._put(IMAGES, images)
+
+    def image(self, image_id: str) -> Image | None:
+        return self._one(Image, IMAGES, {"_id": image_id})
+
+    def image_by_digest(self, digest: bytes) -> Image | None:
+        return self._one(Image, IMAGES, {"digest": digest})
+
+    def find_images(self, image_ids: Iterable[str]) -> list[Image]:
+        found: list[Image] = []
+        for chunk in _chunks(image_ids, _CHUNK):
+            some = self._all(Image, IMAGES, {"_id": {"$in": chunk}})
+            by_id = {image.id: image for image in some}
+            found += [by_id[image_id] for image_id in chunk if image_id in by_id]
+        return found
+
+    def images(self) -> Iterator[Image]:
+        last: str | None = ""
+        while last is not None:
+            wanted = {"_id": {"$gt": last}}
+            last = None
+            for image in self._page(Image, IMAGES, wanted, "_id", _IMAGE_PAGE):
+                yield image
+                last = image.id
+
+    # -- records
+
+    def put_records(self, records: Sequence[Record]) -> None:
+        self._require(RELEASES, {record.release_id for record in records})
+        self._require(IMAGES, {record.image_id for record in records})
+        self._put(RECORDS, records)
+
+    def record(self, record_id: str) -> Record | None:
+        return self._one(Record, RECORDS, {"id": record_id})
+
+    def records(
+        self, release_id: str, sample_ids: Iterable[str] | None = None
+    ) -> Iterator[Record]:
+        if sample_ids is not None:
+            for chunk in _chunks(sorted(set(sample_ids)), _PAGE):
+                wanted = {"release_id": release_id, "sample_id": {"$in": chunk}}
+                yield from self._page(Record, RECORDS, wanted, "sample_id", _PAGE)
+            return
+        last: str | None = ""
+        while last is not None:
+            wanted = {"release_id": release_id, "sample_id": {"$gt": last}}
+            last = None
+            for record in self._page(Record, RECORDS, wanted, "sample_id", _PAGE):
+                yield record
+                last = record.sample_id
+
+    def record_sample_ids(self, release_id: str) -> set[str]:
+        with _plain_errors():
+            found = self._database[RECORDS].find(
+                {"release_id": release_id}, {"_id": 0, "sample_id": 1}
+            )
+            return {record["sample_id"] for record in found}
+
+    def records_by_digest(self, digest: bytes) -> list[Record]:
+        either = [{"digest_p": digest}, {"digest_w": digest}]
+        return self._all(Record, RECORDS, {"$or": either})
+
+    def records_by_image(self, image_id: str) -> list[Record]:
+        return self._all(Record, RECORDS, {"image_id": image_id})
+
+    def count_records(self, release_id: str) -> int:
+        with _plain_errors():
+            return self._database[RECORDS].count_documents({"release_id": release_id})
+
+    # -- life
+
+    def close(self) -> None:
+        """Does nothing: the client belongs to whoever made it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- helpers
+
+    def _require(self, name: str, ids: Iterable[str]) -> None:
+        for chunk in _chunks(ids, _CHUNK):
+            with _plain_errors():
+                found = self._database[name].count_documents({"_id": {"$in": chunk}})
+            if found < len(chunk):
+                raise VaultError(
+                    f"The ledger can't take this: it refers to {len(chunk) - found} "
+                    f"that are not in {name}"
+                )
+
+    def _put(self, name: str, entities: Sequence[Entity]) -> None:
+        for chunk in _chunks(entities, _CHUNK):
+            with _plain_errors(), storable_text():
+                documents = [self._document(name, entity) for entity in chunk]
+                replaced = self._large_files(name, documents)
+                self._upsert(self._database[name], documents)
+                self._delete_files(replaced)
+
+    def _document(self, name: str, entity: Entity) -> dict[str, Any]:
+        row = to_row(entity)
+        field = _BLOB_FIELDS.get(name)
+        if field is not None and len(row[field]) > INLINE_BYTES:
+            row[_BLOB_FILE] = self._bucket().upload_from_stream(
+                f"{name}/{row['id']}", row[field]
+            )
+            row[field] = b""
+        if name != RECORDS:
+            row["_id"] = row.pop("id")
+        return row
+
+    def _upsert(
+        self, collection: Collection, documents: Sequence[dict[str, Any]]
+    ) -> None:
+        from pymongo import ReplaceOne
+        from pymongo.errors import BulkWriteError
+
+        operations = [
+            ReplaceOne(_key(document), document, upsert=True) for document in documents
+        ]
+        # Two upserts of the same new document at the same moment may collide on its
+        # unique indexes; the second time it is there, and is replaced.
+        try:
+            collection.bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            if not _only_duplicates(error):
+                raise
+            try:
+                collection.bulk_write(operations, ordered=False)
+            except BulkWriteError as second:
+                if not _only_duplicates(second):
+                    raise
+                raise _TakenError(
+                    f"The ledger can't take this: in {collection.name}, something "
+                    "that must be unique is taken"
+                ) from second
+
+    def _large_files(
+        self, name: str, documents: Sequence[dict[str, Any]]
+    ) -> list[ObjectId]:
+        if name not in _BLOB_FIELDS:
+            return []
+        wanted = (
+            {
+                "release_id": {"$in": list({d["release_id"] for d in documents})},
+                "sample_id": {"$in": [d["sample_id"] for d in documents]},
+            }
+            if name == RECORDS
+            else {"_id": {"$in": [d["_id"] for d in documents]}}
+        )
+        return _files(
+            self._database[name].find(
+                {**wanted, _BLOB_FILE: {"$exists": True}},
+                {_BLOB_FILE: 1},
+            )
+        )
+
+    def _bucket(self) -> Any:
+        import gridfs
+
+        return gridfs.GridFSBucket(self._database, bucket_name=BLOBS)
+
+    def _delete_files(self, files: Iterable[ObjectId]) -> None:
+        from gridfs.errors import NoFile
+
+        for file in files:
+            try:
+                self._bucket().delete(file)
+            except NoFile:
+                continue
+
+    def _entity(self, kind: type[E], name: str, document: Mapping[str, Any]) -> E:
+        row = {**document, "id": document.get("id", document["_id"])}
+        if _BLOB_FILE in row:
+            row[_BLOB_FIELDS[name]] = self._read_file(row[_BLOB_FILE])
+        return from_row(kind, row)
+
+    def _read_file(self, file: ObjectId) -> bytes:
+        from gridfs.errors import CorruptGridFile, NoFile
+
+        try:
+            return self._bucket().open_download_stream(file).read()
+        except (NoFile, CorruptGridFile):
+            raise LedgerUnavailableError(
+                "A part of the ledger changed while it was read, or is missing; try "
+                "again, or put the database back from a backup"
+            ) from None
+
+    def _one(self, kind: type[E], name: str, wanted: dict[str, Any]) -> E | None:
+        with _plain_errors():
+            found = self._database[name].find_one(wanted)
+            return None if found is None else self._entity(kind, name, found)
+
+    def _all(self, kind: type[E], name: str, wanted: dict[str, Any]) -> list[E]:
+        with _plain_errors():
+            found = [
+                self._entity(kind, name, document)
+                for document in self._database[name].find(wanted)
+            ]
+        # Sorted here, since the server refuses to sort more than 100 MB.
+        return sorted(found, key=_age)
+
+    def _page(
+        self, kind: type[E], name: str, wanted: dict[str, Any], order: str, size: int
+    ) -> Iterator[E]:
+        with _plain_errors():
+            for document in self._database[name].find(wanted).sort(order).limit(size):
+                yield self._entity(kind, name, document)
+
+
+class _TakenError(VaultError):
+    """Something that must be unique is taken by another document."""
+
+
+def _key(document: Mapping[str, Any]) -> dict[str, Any]:
+    if "_id" in document:
+        return {"_id": document["_id"]}
+    return {name: document[name] for name in ("release_id", "sample_id")}
+
+
+def _only_duplicates(error: Any) -> bool:
+    failures = error.details.get("writeErrors", [])
+    return bool(failures) and all(failure["code"] == 11000 for failure in failures)
+
+
+def _files(documents: Iterable[Mapping[str, Any]]) -> list[ObjectId]:
+    return [document[_BLOB_FILE] for document in documents if _BLOB_FILE in document]
+
+
+def _age(entity: Entity) -> tuple[float, str]:
+    return getattr(entity, "created", 0.0), entity.id
+
+
+def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    from pymongo.errors import (
+        ConnectionFailure,
+        DuplicateKeyError,
+        ExecutionTimeout,
+        NetworkTimeout,
+        OperationFailure,
+        PyMongoError,
+    )
+
+    try:
+        yield
+    except DuplicateKeyError:
+        raise
+    except (ConnectionFailure, NetworkTimeout, ExecutionTimeout) as error:
+        raise LedgerUnavailableError(
+            "MongoDB can't be reached; check that it runs and that "
+            "FIFTYONE_DATABASE_URI is right, then try again"
+        ) from error
+    except OperationFailure as error:
+        raise LedgerUnavailableError(
+            f"MongoDB refused (code {error.code}); check the database user's rights "
+            "and the server's disk"
+        ) from error
+    except PyMongoError as error:
+        raise LedgerUnavailableError(
+            f"MongoDB can't be used ({type(error).__name__}); check the server, then "
+            "try again"
+        ) from error
