@@ -1,0 +1,101 @@
+"""The files that tools read agree with each other and with the package."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import fiftyone_reue
+from fiftyone_reue.link import PLUGIN_FILES, PLUGIN_NAME
+
+pytestmark = pytest.mark.unit
+
+REPO = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))
+MANIFEST = yaml.safe_load((REPO / "fiftyone.yml").read_text("utf-8"))
+
+
+def test_versions_agree() -> None:
+    assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "fiftyone_reue/__init__.py"
+    assert MANIFEST["version"] == fiftyone_reue.__version__
+    changelog = (REPO / "CHANGELOG.md").read_text("utf-8")
+    headings = re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert fiftyone_reue.__version__ in headings[:2]
+
+
+def test_manifest_agrees_with_the_project() -> None:
+    assert MANIFEST["name"] == PLUGIN_NAME
+    assert MANIFEST["license"] == PYPROJECT["project"]["license"]
+    assert MANIFEST["description"] == PYPROJECT["project"]["description"]
+    (fiftyone,) = PYPROJECT["project"]["optional-dependencies"]["app"]
+    assert fiftyone == "fiftyone" + MANIFEST["fiftyone"]["version"]
+
+
+def test_manifest_lists_each_thing_once() -> None:
+    for key in ("operators", "panels", "secrets"):
+        assert len(set(MANIFEST[key])) == len(MANIFEST[key])
+    assert all(name.startswith("REUE_OWNER_") for name in MANIFEST["secrets"])
+
+
+def test_requirements_mirror_the_dependencies() -> None:
+    lines = (REPO / "requirements.txt").read_text("utf-8").splitlines()
+    assert lines == PYPROJECT["project"]["dependencies"]
+
+
+def test_wheel_carries_the_files_that_link_needs() -> None:
+    forced = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert forced == {name: f"fiftyone_reue/_plugin/{name}" for name in PLUGIN_FILES}
+    assert all((REPO / name).exists() for name in forced)
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "lint", "app", "venv", "database"])
+def test_make_knows_its_targets(target: str) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", target],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pip install" in done.stdout
+
+
+def test_make_passes_the_data_folder_to_the_demo() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "demo", "DATA=/some/my images"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '-m fiftyone_reue.demo --data "/some/my images"' in done.stdout
+
+
+@pytest.mark.parametrize("script", [".ci/run", ".ci/apt-install"])
+def test_scripts_can_be_run(script: str) -> None:
+    path = REPO / script
+    assert path.stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", str(path)], check=True)
+
+
+def test_library_imports_without_its_heavy_or_optional_parts() -> None:
+    modules = [
+        ".".join(path.relative_to(REPO).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted((REPO / "fiftyone_reue").rglob("*.py"))
+        if path.name != "__main__.py"
+    ]
+    assert "fiftyone_reue.link" in modules
+    script = f"""
+import importlib, sys
+for name in ("fiftyone", "pymongo", "mongoengine"):
+    sys.modules[name] = None
+for name in {modules!r}:
+    importlib.import_module(name)
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=REPO, check=True)
