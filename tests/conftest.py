@@ -56,6 +56,24 @@ def _isolate() -> Path:
 _SESSION_FOLDER = _isolate()
 
 
+class _RootIsNoPackage:
+    """Keeps pytest from importing the checkout's ``__init__.py``, the plugin's entry.
+
+    That would load FiftyOne into every run, under a name made of the folder's. (As a
+    hook of this file it would only count for folders below.)
+    """
+
+    @pytest.hookimpl
+    def pytest_collect_directory(
+        self, path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        return pytest.Dir.from_parent(parent, path=path) if path == REPO else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_RootIsNoPackage())
+
+
 def pytest_unconfigure() -> None:
     """Drop the tests' database from a MongoDB that outlives the session."""
     uri = os.environ.get("FIFTYONE_DATABASE_URI")

@@ -84,6 +84,12 @@ def test_scripts_can_be_run(script: str) -> None:
     subprocess.run(["bash", "-n", str(path)], check=True)
 
 
+def test_pytest_leaves_the_plugin_entry_alone(request: pytest.FixtureRequest) -> None:
+    nodes = request.node.listchain()
+    assert REPO in [node.path for node in nodes]
+    assert not [node for node in nodes if isinstance(node, pytest.Package)]
+
+
 def test_library_imports_without_its_heavy_or_optional_parts() -> None:
     modules = [
         ".".join(path.relative_to(REPO).with_suffix("").parts).removesuffix(".__init__")
