@@ -132,4 +132,6 @@ def keystream(key: bytes, n: int) -> bytes:
     Raises:
         ValueError: if the key isn't 32 bytes
     """
+    if len(key) != KEY_SIZE:
+        raise ValueError(f"A keystream's key needs {KEY_SIZE} bytes, not {len(key)}")
     return Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor().update(bytes(n))

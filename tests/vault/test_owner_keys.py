@@ -1,0 +1,255 @@
+import base64
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fiftyone_reue.errors import InputError, OutputError, VaultError
+from fiftyone_reue.vault import crypto
+from fiftyone_reue.vault.key_files import RecipientKey, write_key_file
+from fiftyone_reue.vault.owner_keys import (
+    EnvironmentKey,
+    KeyFile,
+    KeyringKey,
+    Passphrase,
+    choose,
+    resolve,
+)
+from fiftyone_reue.vault.stretch import Stretch
+
+pytestmark = pytest.mark.unit
+
+KEY = bytes(range(200, 232))
+SALT = bytes(16)
+
+
+def meta(**provider: Any) -> dict[str, Any]:
+    return {"format": 1, "vault_id": "v", "provider": provider, "wraps": []}
+
+
+@pytest.fixture
+def memory_keyring() -> Iterator[dict[tuple[str, str], str]]:
+    import keyring
+    from keyring.backend import KeyringBackend
+
+    stored: dict[tuple[str, str], str] = {}
+
+    class Memory(KeyringBackend):
+        priority = 1  # type: ignore[assignment]
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return stored.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            stored[service, username] = password
+
+        def delete_password(self, service: str, username: str) -> None:
+            del stored[service, username]
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Memory())
+    yield stored
+    keyring.set_keyring(before)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY.hex(),
+        KEY.hex().upper(),
+        f" {KEY.hex()}\n",
+        base64.b64encode(KEY).decode(),
+        base64.b64encode(KEY).decode().rstrip("="),
+        base64.urlsafe_b64encode(KEY).decode(),
+    ],
+)
+def test_the_environment_may_spell_the_key_in_many_ways(text: str) -> None:
+    assert EnvironmentKey({"REUE_OWNER_KEY": text}).load() == KEY
+
+
+@pytest.mark.parametrize("text", ["a secret word", KEY.hex()[:-1], KEY.hex() + "00"])
+def test_a_bad_key_is_refused_and_not_repeated(text: str) -> None:
+    provider = EnvironmentKey({"REUE_OWNER_KEY": text})
+    with pytest.raises(VaultError, match="64 hex digits") as caught:
+        provider.load()
+    assert text not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_the_real_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REUE_OWNER_KEY", KEY.hex())
+    assert EnvironmentKey().load() == KEY
+    assert resolve(meta(kind="environment")).load() == KEY
+
+
+def test_no_provider_shows_its_secret() -> None:
+    providers = [
+        EnvironmentKey({"REUE_OWNER_KEY": KEY.hex()}),
+        Passphrase("hunter two", Stretch(SALT, 2)),
+    ]
+    for provider in providers:
+        shown = f"{provider!r} {provider.describe()} {provider.public()}"
+        assert KEY.hex() not in shown
+        assert "hunter two" not in shown
+
+
+def test_a_key_file_is_random_private_and_checked(tmp_path: Path) -> None:
+    first, second = KeyFile(tmp_path / "a.key"), KeyFile(tmp_path / "b.key")
+    first.create()
+    second.create()
+    assert len(first.load()) == 32
+    assert first.load() != second.load()
+    assert stat.S_IMODE(first.path.stat().st_mode) == 0o600
+    text = first.path.read_text()
+    first.path.write_text(text.replace("Key-Id: ", "Key-Id: 0"))
+    with pytest.raises(VaultError, match=r"a\.key is damaged"):
+        first.load()
+
+
+def test_a_key_file_for_all_to_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "owner.key"
+    KeyFile(path).create()
+    path.chmod(0o644)
+    with pytest.raises(VaultError, match="chmod 600"):
+        KeyFile(path).load()
+    # A mounted secret is often readable by all in its container.
+    named = resolve(meta(kind="environment"), None, {"REUE_OWNER_KEY_FILE": str(path)})
+    assert len(named.load()) == 32
+
+
+def test_a_missing_key_file_says_what_to_set(tmp_path: Path) -> None:
+    with pytest.raises(VaultError, match=r"missing.*REUE_OWNER_KEY_FILE"):
+        KeyFile(tmp_path / "owner.key").load()
+
+
+def test_a_recipients_key_is_not_an_owner_key(tmp_path: Path) -> None:
+    key = RecipientKey("ann", "v", "r", crypto.key_id(KEY), KEY)
+    write_key_file(tmp_path / "ann.key", key)
+    with pytest.raises(VaultError, match="recipient's key where the owner key"):
+        KeyFile(tmp_path / "ann.key").load()
+
+
+def test_a_passphrase_gives_one_key_a_salt() -> None:
+    key = Passphrase("word", Stretch(SALT, 2)).load()
+    assert key == Passphrase(lambda prompt: "word", Stretch(SALT, 2)).load()
+    assert key != Passphrase("Word", Stretch(SALT, 2)).load()
+    assert key != Passphrase("word", Stretch(bytes(15) + b"1", 2)).load()
+    assert key != Passphrase("word", Stretch(SALT, 4)).load()
+
+
+def test_scrypt_costs_enough_by_default() -> None:
+    assert Passphrase.new("word").public()["n"] >= 2**17
+
+
+def test_resolve_takes_the_raw_key_first(tmp_path: Path) -> None:
+    secrets = {"REUE_OWNER_KEY": KEY.hex(), "REUE_OWNER_PASSPHRASE": "word"}
+    for kind in ("environment", "key-file", "passphrase", "keyring", "unheard-of"):
+        assert resolve(meta(kind=kind), tmp_path, secrets).load() == KEY
+
+
+def test_resolve_finds_the_key_file_in_the_folder_or_elsewhere(tmp_path: Path) -> None:
+    inside = KeyFile(tmp_path / "owner.key", reference="owner.key")
+    outside = KeyFile(tmp_path / "elsewhere.key")
+    inside.create()
+    outside.create()
+    stored = meta(**inside.public())
+    assert resolve(stored, tmp_path, {}).load() == inside.load()
+    assert resolve(meta(**outside.public()), None, {}).load() == outside.load()
+    named = {"REUE_OWNER_KEY_FILE": str(outside.path)}
+    assert resolve(stored, tmp_path, named).load() == outside.load()
+    with pytest.raises(VaultError, match="REUE_OWNER_KEY_FILE"):
+        resolve(stored, None, {})
+
+
+def test_resolve_finds_the_passphrase(tmp_path: Path) -> None:
+    provider = Passphrase("word", Stretch(SALT, 2))
+    stored = meta(**provider.public())
+    (tmp_path / "pass.txt").write_text("word\n")
+    found = [
+        resolve(stored, None, {"REUE_OWNER_PASSPHRASE": "word"}),
+        resolve(
+            stored, None, {"REUE_OWNER_PASSPHRASE_FILE": str(tmp_path / "pass.txt")}
+        ),
+        resolve(stored, None, {}, ask=lambda prompt: "word"),
+    ]
+    assert {each.load() for each in found} == {provider.load()}
+    with pytest.raises(VaultError, match="Set REUE_OWNER_PASSPHRASE"):
+        resolve(stored, None, {"REUE_OWNER_PASSPHRASE": ""})
+    with pytest.raises(VaultError, match=r"none\.txt"):
+        resolve(stored, None, {"REUE_OWNER_PASSPHRASE_FILE": "none.txt"})
+
+
+def test_resolve_explains_what_it_does_not_know() -> None:
+    with pytest.raises(VaultError, match="'abacus'"):
+        resolve(meta(kind="abacus"), None, {})
+    with pytest.raises(VaultError, match="description is damaged"):
+        resolve(meta(kind="passphrase"), None, {"REUE_OWNER_PASSPHRASE": "word"})
+    with pytest.raises(VaultError, match="Set REUE_OWNER_KEY"):
+        resolve(meta(kind="environment"), None, {}).load()
+
+
+def test_the_keyring_keeps_the_key(memory_keyring: dict[Any, str]) -> None:
+    provider = KeyringKey("vault-1")
+    with pytest.raises(VaultError, match="holds no owner key"):
+        provider.load()
+    provider.create()
+    assert list(memory_keyring) == [("fiftyone-reue", "vault-1")]
+    assert resolve(meta(**provider.public()), None, {}).load() == provider.load()
+    assert len(provider.load()) == 32
+
+
+def test_a_machine_without_a_keyring() -> None:
+    import keyring
+    from keyring.backends.fail import Keyring
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Keyring())
+    try:
+        with pytest.raises(VaultError, match="keyring can't be used"):
+            KeyringKey("vault-1").create()
+        with pytest.raises(VaultError, match="keyring can't be used"):
+            KeyringKey("vault-1").load()
+    finally:
+        keyring.set_keyring(before)
+
+
+def test_choose_follows_the_order(
+    tmp_path: Path, memory_keyring: dict[Any, str]
+) -> None:
+    both = {"REUE_OWNER_KEY": KEY.hex(), "REUE_OWNER_PASSPHRASE": "word"}
+    word = {"REUE_OWNER_PASSPHRASE": "word"}
+    kinds = [
+        choose("v", tmp_path, passphrase="word", use_keyring=True, secrets=both).kind,
+        choose("v", tmp_path, use_keyring=True, secrets=word).kind,
+        choose("v", tmp_path, passphrase="word", use_keyring=True, secrets={}).kind,
+        choose("v", tmp_path, use_keyring=True, secrets={}).kind,
+        choose("v", tmp_path, secrets={}).kind,
+    ]
+    assert kinds == ["environment", "passphrase", "passphrase", "keyring", "key-file"]
+
+
+def test_choose_keeps_an_existing_key_file(tmp_path: Path) -> None:
+    first = choose("v", tmp_path, secrets={})
+    assert choose("w", tmp_path, secrets={}).load() == first.load()
+    assert first.public() == {"kind": "key-file", "path": "owner.key"}
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(VaultError, match=r"notes\.txt"):
+        choose("v", tmp_path, key_file=tmp_path / "notes.txt", secrets={})
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_choose_without_a_folder_needs_to_be_told() -> None:
+    with pytest.raises(VaultError, match="Set REUE_OWNER_KEY"):
+        choose("v", secrets={})
+
+
+def test_choose_reports_what_can_not_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OutputError):
+        choose("v", tmp_path, key_file=tmp_path / "none" / "k", secrets={})
+
+
+def test_an_empty_passphrase_is_refused() -> None:
+    with pytest.raises(InputError, match="empty"):
+        Passphrase("", Stretch(SALT, 2)).load()

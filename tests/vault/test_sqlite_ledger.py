@@ -1,0 +1,160 @@
+"""What only a file can suffer."""
+
+import multiprocessing
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from fiftyone_reue.errors import LedgerUnavailableError, VaultError
+from fiftyone_reue.vault.entities import Fit, Image, Recipient
+from fiftyone_reue.vault.ledger import SqliteLedger
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def test_the_file_is_private(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        ledger.put_meta({})
+        modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert modes == {0o600}
+
+
+def test_what_was_put_is_there_after_closing(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        ledger.put_meta({"a": 1})
+    with SqliteLedger(path) as ledger:
+        assert ledger.get_meta() == {"a": 1}
+
+
+def test_replaced_meta_leaves_no_trace_in_the_files(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        ledger.create_meta({"wrap": "deadbeef" * 2000})
+        ledger.put_meta({"wrap": "short"})
+        files = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert b"deadbeef" not in files
+    assert b"short" in files
+
+
+def test_a_file_that_is_no_database(path: Path) -> None:
+    path.write_text("just a text, long enough to look like something" * 100)
+    with pytest.raises(LedgerUnavailableError, match=r"ledger\.sqlite is damaged"):
+        SqliteLedger(path)
+
+
+def test_another_programs_database_is_left_alone(path: Path) -> None:
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE cookies (a)")
+    with pytest.raises(LedgerUnavailableError, match="another program's"):
+        SqliteLedger(path)
+    with sqlite3.connect(path) as other:
+        tables = other.execute("SELECT name FROM sqlite_master").fetchall()
+    assert tables == [("cookies",)]
+
+
+def test_a_newer_ledger_asks_for_an_update(path: Path) -> None:
+    SqliteLedger(path).close()
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA user_version = 99")
+    with pytest.raises(VaultError, match="newer version"):
+        SqliteLedger(path)
+
+
+def test_a_damaged_ledger_says_so(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        ledger.put_images(
+            [
+                Image(f"i{n}", b"%d" % n, "s", None, 1, 1, os.urandom(2000))
+                for n in range(50)
+            ]
+        )
+    data = bytearray(path.read_bytes())
+    data[4096 * 3 :] = b"\xaa" * len(data[4096 * 3 :])
+    path.write_bytes(data)
+    with (
+        pytest.raises(LedgerUnavailableError, match="damaged"),
+        SqliteLedger(path) as ledger,
+    ):
+        list(ledger.images())
+
+
+def test_a_locked_ledger_says_so(path: Path) -> None:
+    with SqliteLedger(path, busy_seconds=0.05) as ledger:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerUnavailableError, match="locked by another process"):
+            ledger.create_meta({})
+        other.execute("ROLLBACK")
+        other.close()
+        ledger.create_meta({"a": 1})
+        assert ledger.get_meta() == {"a": 1}
+
+
+def test_a_full_disk_says_so_and_keeps_what_was_there(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        ledger.put_meta({"a": 1})
+        pages = ledger._connection.execute("PRAGMA page_count").fetchone()[0]
+        ledger._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(LedgerUnavailableError, match="disk is full"):
+            ledger.put_fit(Fit("f", bytes(100_000), "rue", {}, 1.0))
+        assert ledger.fits() == []
+        assert ledger.get_meta() == {"a": 1}
+
+
+def test_a_read_only_ledger_says_so(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        ledger._connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(LedgerUnavailableError, match="permissions"):
+            ledger.put_meta({})
+
+
+def test_a_folder_without_permission(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root may write anywhere, so the system's refusal is played.
+    def refuse(*args: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(LedgerUnavailableError, match="Permission denied; check"):
+        SqliteLedger(path)
+
+
+def test_a_folder_that_is_not_there(path: Path) -> None:
+    with pytest.raises(LedgerUnavailableError, match="folder exists"):
+        SqliteLedger(path.parent / "none" / "ledger.sqlite")
+
+
+def test_a_closed_ledger_says_so(path: Path) -> None:
+    ledger = SqliteLedger(path)
+    ledger.close()
+    ledger.close()
+    with pytest.raises(LedgerUnavailableError, match="closed"):
+        ledger.get_meta()
+
+
+def _add_recipients(path: Path, prefix: str, count: int) -> None:
+    with SqliteLedger(path) as ledger:
+        for number in range(count):
+            name = f"{prefix}{number}"
+            ledger.put_recipient(Recipient(name, name, "k", b"", b"", 1.0, None))
+
+
+@pytest.mark.integration
+def test_two_processes_may_start_and_write_at_once(path: Path) -> None:
+    start = multiprocessing.get_context("spawn").Process
+    running = [start(target=_add_recipients, args=(path, p, 25)) for p in "ab"]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(60)
+    assert [process.exitcode for process in running] == [0, 0]
+    with SqliteLedger(path) as ledger:
+        assert len(ledger.recipients()) == 50
