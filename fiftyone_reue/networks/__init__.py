@@ -1,0 +1,1 @@
+"""Networks that perturbations are fitted against and releases measured with."""
