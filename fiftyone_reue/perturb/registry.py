@@ -1,0 +1,32 @@
+"""The methods by name."""
+
+from __future__ import annotations
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.perturb.base import Method, MethodInfo
+from fiftyone_reue.perturb.lsp import LinearlySeparable
+from fiftyone_reue.perturb.rue import ReversibleUnlearnable
+
+DEFAULT_METHOD = "rue"
+
+_METHODS: dict[str, type[Method]] = {
+    method.info.name: method for method in (ReversibleUnlearnable, LinearlySeparable)
+}
+
+
+def list_methods() -> list[MethodInfo]:
+    """Every method's description, the default one first."""
+    return [method.info for method in _METHODS.values()]
+
+
+def create_method(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        InputError: there is none; the message lists those that exist.
+    """
+    if name not in _METHODS:
+        raise InputError(
+            f"There is no method {name!r}; choose one of {', '.join(sorted(_METHODS))}"
+        )
+    return _METHODS[name]()
