@@ -1,0 +1,1 @@
+"""The keyed mark that tells recipients' copies apart, and the evidence it gives."""

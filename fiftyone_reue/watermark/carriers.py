@@ -1,0 +1,92 @@
+"""Carriers: secret mid-band cosine patterns, one set an image.
+
+Spread spectrum (Cox et al., IEEE TIP 1997) on a canonical grid: an image of any
+size is described by the same low and middle cosine frequencies, counted in half
+cycles across the image, so a mark survives resizing. Every frequency belongs to one
+code bit and has a secret sign from a keyed stream. Carriers are never shared between
+images: two colluders could estimate a shared set from their differences.
+
+The cosines are whole numbers, and sums of them stay below 2**53: products in
+float64 are exact in any order, so a mark can be regenerated on any machine.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from fiftyone_reue.vault.crypto import derive, keystream
+
+LARGEST_GRID = 256
+SMALLEST_SIDE = 8
+LOW, HIGH = 0.06, 0.62
+"""The band's edges, as shares of the grid's Nyquist frequency."""
+
+SCALE = 4096
+"""The cosines' amplitude as whole numbers."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """The frequencies in use for one grid.
+
+    Attributes:
+        size: half cycles per image, exclusive bound: frequencies are 0..size-1.
+        rows: ``(n,)`` vertical frequency of each coefficient.
+        columns: ``(n,)`` horizontal frequency.
+        bits: ``(n,)`` the code bit that each coefficient carries.
+        bit_count: how many code bits there are.
+    """
+
+    size: int
+    rows: np.ndarray
+    columns: np.ndarray
+    bits: np.ndarray
+    bit_count: int
+
+
+def grid_side(height: int, width: int) -> int:
+    """The canonical grid's side: a power of two, at most LARGEST_GRID."""
+    shorter = min(height, width, LARGEST_GRID)
+    return 1 << (shorter.bit_length() - 1)
+
+
+@functools.lru_cache(maxsize=16)
+def band(grid: int) -> Band:
+    """The band of a grid; the same for every image of that grid."""
+    size = int(np.ceil(HIGH * grid))
+    rows, columns = np.divmod(np.arange(size * size), size)
+    radius = np.hypot(rows, columns)
+    used = (radius >= LOW * grid) & (radius < HIGH * grid) & (radius > 0)
+    rows, columns = rows[used], columns[used]
+    order = np.lexsort((columns, rows, np.hypot(rows, columns)))
+    rows, columns = rows[order], columns[order]
+    bit_count = 32 if grid <= 64 else 128
+    return Band(size, rows, columns, np.arange(len(rows)) % bit_count, bit_count)
+
+
+@functools.lru_cache(maxsize=64)
+def cosines(length: int, size: int) -> np.ndarray:
+    """``(length, size)`` whole numbers: SCALE * cos(pi k (2y+1) / (2 length))."""
+    positions = 2 * np.arange(length)[:, None] + 1
+    angles = np.pi * positions * np.arange(size)[None] / (2 * length)
+    return np.round(SCALE * np.cos(angles))
+
+
+def signs(key: bytes, image_id: str, grid: int) -> np.ndarray:
+    """The secret signs of an image's coefficients.
+
+    Args:
+        key: 32 bytes, the vault's watermark key.
+        image_id: which original.
+        grid: from :func:`grid_side`.
+
+    Returns:
+        ``(n,)`` float64, -1 or 1, in :func:`band`'s order.
+    """
+    count = len(band(grid).rows)
+    stream = keystream(derive(key, "carrier", image_id), (count + 7) // 8)
+    bits = np.unpackbits(np.frombuffer(stream, np.uint8))[:count]
+    return bits * 2.0 - 1.0

@@ -1,0 +1,101 @@
+"""Informed reading: what a suspect's difference from the original says, softly.
+
+The reader never looks at any recipient's code. It returns one number a code bit,
+whose sign is the bit and whose size is how sure it is; the evidence is computed
+from those numbers alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fiftyone_reue.watermark.carriers import (
+    SCALE,
+    band,
+    cosines,
+    grid_side,
+    signs,
+)
+from fiftyone_reue.watermark.embed import expected_amplitude
+
+_RINGS = 12
+
+
+def luma(samples: np.ndarray, colours: int) -> np.ndarray:
+    """The mean of the colour channels, in gray levels of 1/255.
+
+    Args:
+        samples: ``(H, W, C)`` uint8 or uint16.
+        colours: how many leading channels are colour.
+
+    Returns:
+        ``(H, W)`` float32 in [0, 255].
+    """
+    scale = 1.0 if samples.dtype == np.uint8 else 1 / 257
+    gray = samples[..., :colours].astype(np.float32).mean(axis=2)
+    return gray * np.float32(scale)
+
+
+def residual(suspect: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """What remains of a suspect after the reference, brightness and contrast fitted.
+
+    Args:
+        suspect: ``(H, W)`` float luma.
+        reference: ``(H, W)`` float luma of what the suspect should be without mark.
+
+    Returns:
+        ``(H, W)`` float32 in gray levels of the reference.
+    """
+    centred = reference - reference.mean()
+    moved = suspect - suspect.mean()
+    energy = float((centred * centred).sum())
+    gain = float((centred * moved).sum()) / energy if energy > 0 else 1.0
+    if gain < 0.2:
+        gain = 1.0
+    return moved / np.float32(gain) - centred
+
+
+def soft_bits(
+    difference: np.ndarray, key: bytes, image_id: str, amplitude: int
+) -> np.ndarray:
+    """The soft code bits in a residual.
+
+    Each frequency is weighted by the mark's size over the power that is found
+    around it, so that bands drowned by compression or blur count for little.
+
+    Args:
+        difference: ``(H, W)`` from :func:`residual`.
+        key: the vault's watermark key.
+        image_id: which original.
+        amplitude: what the image was marked with, gray levels.
+
+    Returns:
+        ``(bits,)`` float64; 0 where nothing can be read.
+    """
+    height, width = difference.shape
+    grid = grid_side(height, width)
+    used = band(grid)
+    values = _coefficients(difference, used.size)[used.rows, used.columns]
+    size = expected_amplitude(height, width, amplitude)
+    power = _ring_power(values, used.rows, used.columns, grid)
+    floor = (size / 4) ** 2
+    weighted = values * signs(key, image_id, grid) * size / np.maximum(power, floor)
+    limit = 4 * np.sqrt(np.mean(weighted**2)) if weighted.size else 0.0
+    weighted = np.clip(weighted, -limit, limit)
+    return np.bincount(used.bits, weighted, used.bit_count)
+
+
+def _coefficients(difference: np.ndarray, size: int) -> np.ndarray:
+    height, width = difference.shape
+    down, across = cosines(height, size) / SCALE, cosines(width, size) / SCALE
+    return (down.T @ difference @ across) * 2 / np.sqrt(height * width)
+
+
+def _ring_power(
+    values: np.ndarray, rows: np.ndarray, columns: np.ndarray, grid: int
+) -> np.ndarray:
+    radius = np.hypot(rows, columns) / grid
+    ring = np.minimum((radius * _RINGS).astype(int), _RINGS - 1)
+    sums = np.bincount(ring, values**2, _RINGS)
+    counts = np.maximum(np.bincount(ring, minlength=_RINGS), 1)
+    return (sums / counts)[ring]
