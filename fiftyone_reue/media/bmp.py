@@ -248,7 +248,8 @@ def _trailer(record: bytes | None) -> bytes:
 
 
 def _read_record(data: bytes, declared: int) -> bytes | None:
-    started = data.startswith(_START, declared)
+    after = data[declared : declared + len(_START)]
+    started = bool(after) and _START.startswith(after)
     if not started and not data.endswith(_END):
         return None
     if len(data) >= _TAIL.size:

@@ -4,10 +4,8 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-EXIF_DIRECTORY = 34665
-GPS_DIRECTORY = 34853
-_INTEROP_DIRECTORY = 40965
-_SUBDIRECTORIES = frozenset((EXIF_DIRECTORY, GPS_DIRECTORY, _INTEROP_DIRECTORY))
+_EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
+_BELOW_ROOT: dict[int, dict] = {_EXIF: {_INTEROPERABILITY: {}}, _GPS: {}}
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
@@ -95,7 +93,7 @@ def read_directory(
     """
     # Values of an honest file don't overlap, so together they are at most the file.
     # Without this bound a small file could name its own bytes thousands of times.
-    return _read(data, offset, layout, frozenset(skip), [len(data)], _SUBDIRECTORIES)
+    return _read(data, offset, layout, frozenset(skip), [len(data)], _BELOW_ROOT)
 
 
 def _read(
@@ -104,7 +102,7 @@ def _read(
     layout: Layout,
     skip: frozenset[int],
     budget: list[int],
-    descend: frozenset[int],
+    below: dict[int, dict],
 ) -> tuple[dict[int, Entry], int]:
     order = layout.order
     count_code, offset_code = ("Q", "Q") if layout.big else ("H", "I")
@@ -130,13 +128,14 @@ def _read(
         if where + size > len(data) or budget[0] < 0:
             raise DirectoryError(f"the value of its tag {tag} is cut short", tag)
         entry = Entry(tag, kind, n, data[where : where + size])
-        if tag in descend:
+        if tag in below:
             pointer = entry.integers(order)
             if len(pointer) != 1:
                 raise DirectoryError(f"its tag {tag} doesn't point to a directory", tag)
-            below = _SUBDIRECTORIES - {tag} if tag == EXIF_DIRECTORY else frozenset()
-            children, _ = _read(data, pointer[0], layout, skip, budget, below)
-            entry = Entry(tag, LONG, 1, b"\0\0\0\0", tuple(children.values()))
+            found, _ = _read(data, pointer[0], layout, skip, budget, below[tag])
+            if not found:
+                continue
+            entry = Entry(tag, LONG, 1, b"\0\0\0\0", tuple(found.values()))
         entries[tag] = entry
     return entries, struct.unpack_from(f"{order}{offset_code}", data, end)[0]
 

@@ -17,7 +17,7 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from fiftyone_reue.media import ifd
+from fiftyone_reue.media import ifd, lzw
 from fiftyone_reue.media.ifd import Entry
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
@@ -39,7 +39,7 @@ _XMP, _ICC = 700, 34675
 # and georeferencing among them, are carried.
 _LAYOUT = (*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301)
 _CODING = (*range(317, 326), 330, 332, *range(339, 343), 347, *range(512, 533))
-_STRUCTURE = frozenset((*_LAYOUT, *_CODING, _XMP, _ICC, RECORD_TAG)) - {_EXTRA}
+_STRUCTURE = frozenset((*_LAYOUT, *_CODING, _XMP, _ICC, RECORD_TAG))
 _NONE, _LZW, _JPEG, _DEFLATE, _PACKBITS, _OLD_DEFLATE, _ZSTD = (
     1,
     5,
@@ -66,6 +66,7 @@ class _Page:
     photometric: int
     predictor: int
     planar: bool
+    tiled: bool
     segment_width: int
     segment_height: int
     offsets: tuple[int, ...]
@@ -127,6 +128,8 @@ def encode(raster: Raster, record: bytes | None) -> bytes:
     for strip in strips:
         offsets.append(at)
         at += len(strip)
+    if not raster.has_alpha or (_EXTRA in carried and carried[_EXTRA].count != 1):
+        carried.pop(_EXTRA, None)
     entries = dict(carried)
     for entry in _structure(raster, record, order, rows, offsets, strips, carried):
         entries[entry.tag] = entry
@@ -171,6 +174,7 @@ def _page(tags: dict[int, Entry], order: str, max_pixels: int) -> _Page:
         number(_PHOTOMETRIC),
         number(_PREDICTOR, 1),
         number(_PLANAR, 1) == 2 and channels > 1,
+        tiled,
         *segment,
         numbers(_TILE_OFFSETS if tiled else _STRIP_OFFSETS),
         numbers(_TILE_COUNTS if tiled else _STRIP_COUNTS),
@@ -232,20 +236,47 @@ def _decode_pixels(data: bytes, page: _Page, order: str) -> np.ndarray:
         and sum(page.counts) < math.prod(shape) * page.bits / 8
     ):
         raise _damaged("its image data is cut short")
-    out = np.empty(shape, dtype)
-    for index, (top, left, plane) in enumerate(_segments(page)):
-        start, count = page.offsets[index], page.counts[index]
+    raws = []
+    for start, count in zip(page.offsets, page.counts, strict=True):
         if not count or start + count > len(data):
             raise _damaged("its image data is cut short")
-        rows = min(page.segment_height, page.height - top)
-        columns = min(page.segment_width, page.width - left)
-        try:
-            segment = _segment(data[start : start + count], page, rows, order)
-        except (RuntimeError, ValueError) as error:
-            raise _damaged(str(error)) from None
-        bottom, right = top + rows, left + columns
-        out[top:bottom, left:right, plane] = segment[:rows, :columns]
+        raws.append(data[start : start + count])
+    out = np.empty(shape, dtype)
+    try:
+        if page.compression == _LZW:
+            raws = _unlzw(raws, page)
+        for raw, (top, left, plane) in zip(raws, _segments(page), strict=True):
+            rows = min(page.segment_height, page.height - top)
+            columns = min(page.segment_width, page.width - left)
+            segment = _segment(raw, page, rows, order)[:rows, :columns]
+            out[top : top + rows, left : left + columns, plane] = segment
+    except (RuntimeError, ValueError) as error:
+        raise _damaged(str(error)) from None
     return out
+
+
+def _unlzw(raws: list[bytes], page: _Page) -> list[bytes]:
+    """The segments unpacked, plane by plane."""
+    size = _row_bytes(page) * page.segment_height
+    last_rows = page.segment_height
+    if not page.tiled:
+        last_rows = (page.height - 1) % page.segment_height + 1
+    each = len(raws) // (page.channels if page.planar else 1)
+    unpacked: list[bytes] = []
+    for first in range(0, len(raws), each):
+        plane = lzw.decode(
+            raws[first : first + each],
+            _row_bytes(page),
+            page.segment_height,
+            last_rows,
+        )
+        unpacked += [plane[at : at + size] for at in range(0, len(plane), size)]
+    return unpacked
+
+
+def _row_bytes(page: _Page) -> int:
+    channels = 1 if page.planar else page.channels
+    return (page.segment_width * channels * page.bits + 7) // 8
 
 
 def _segments(page: _Page) -> Iterator[tuple[int, int, slice]]:
@@ -265,7 +296,7 @@ def _segment(raw: bytes, page: _Page, rows: int, order: str) -> np.ndarray:
     width = page.segment_width
     if page.compression == _JPEG:
         return _jpeg_segment(raw, page, rows, channels)
-    row = (width * channels * page.bits + 7) // 8
+    row = _row_bytes(page)
     # The last strip may be padded to full height, or not.
     unpacked = _DECODERS[page.compression](raw, row * page.segment_height)
     if len(unpacked) < row * rows:
@@ -314,10 +345,6 @@ def _inflate(raw: bytes, size: int) -> bytes | bytearray:
     return imagecodecs.zlib_decode(raw, out=size)
 
 
-def _unlzw(raw: bytes, size: int) -> bytes | bytearray:
-    return imagecodecs.lzw_decode(raw, out=size)
-
-
 def _unpackbits(raw: bytes, size: int) -> bytes | bytearray:
     return imagecodecs.packbits_decode(raw, out=size)
 
@@ -332,7 +359,7 @@ def _stored(raw: bytes, size: int) -> bytes | bytearray:
 
 _DECODERS: dict[int, Callable[[bytes, int], bytes | bytearray]] = {
     _NONE: _stored,
-    _LZW: _unlzw,
+    _LZW: _stored,
     _JPEG: _stored,
     _DEFLATE: _inflate,
     _OLD_DEFLATE: _inflate,

@@ -1,0 +1,1 @@
+"""Measuring whether a release does what it promises."""

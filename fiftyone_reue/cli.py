@@ -1,0 +1,639 @@
+"""The command line: the same verbs for folders, without FiftyOne."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from fiftyone_reue import __version__
+from fiftyone_reue.errors import ReueError
+from fiftyone_reue.pipeline import Outcome
+from fiftyone_reue.pipeline import Progress as Step
+
+if TYPE_CHECKING:
+    from fiftyone_reue.vault.vault import Vault
+
+Result = TypeVar("Result")
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+FOLDER = click.Path(path_type=Path)
+vault_option = click.option(
+    "--vault",
+    "vault_folder",
+    type=FOLDER,
+    required=True,
+    help="The vault's folder: owner key and ledger.",
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object."
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ..."
+)
+
+
+def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Turn errors into a message and exit status 1, in JSON too where asked for."""
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        try:
+            status = command(**arguments)
+        except ReueError as error:
+            if arguments.get("as_json"):
+                kind = type(error).__name__
+                click.echo(json.dumps({"error": str(error), "kind": kind}))
+            err.print(f"[bold red]Error:[/] {_plain(str(error))}")
+            status = 1
+        except KeyboardInterrupt:
+            err.print("Stopped. What was finished is kept; run it again to go on.")
+            status = 1
+        sys.exit(status or 0)
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="reue")
+def main() -> None:
+    """Hand out copies of an image dataset that can't be trained on, can be given
+    back exactly, and can be traced to who leaked them."""
+
+
+@main.command()
+@vault_option
+@click.option("--passphrase", is_flag=True, help="Ask for a passphrase as owner key.")
+@click.option("--keyring", is_flag=True, help="Keep the owner key in the OS keyring.")
+@click.option("--key-file", type=FOLDER, help="Where to put the new owner key.")
+@json_option
+@guarded
+def init(
+    vault_folder: Path,
+    passphrase: bool,
+    keyring: bool,
+    key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Create a vault: owner key and empty ledger.
+
+    The owner key is REUE_OWNER_KEY (64 hex digits) if that is set, else a passphrase
+    (--passphrase, or REUE_OWNER_PASSPHRASE), else the keyring (--keyring), else a new
+    key file.
+    """
+    from fiftyone_reue.vault.vault import create_folder
+
+    vault = create_folder(
+        vault_folder,
+        passphrase=_ask_new if passphrase else None,
+        use_keyring=keyring,
+        key_file=key_file,
+    )
+    with vault.ledger:
+        meta = vault.ledger.get_meta() or {}
+    kind = meta.get("provider", {}).get("kind")
+    where = str(key_file or vault_folder / "owner.key")
+    if as_json:
+        click.echo(json.dumps({"vault": vault.vault_id, "owner_key": kind}))
+        return
+    out.print(f"Created vault {vault.vault_id} in {_plain(str(vault_folder))}.")
+    if kind == "file" or Path(where).is_file():
+        out.print(
+            f"The owner key is {_plain(where)}. Whoever has it can restore every "
+            "original: keep a copy in a safe place, away from the vault."
+        )
+
+
+@main.group()
+def recipient() -> None:
+    """Manage who is given copies."""
+
+
+@recipient.command("add")
+@click.argument("name")
+@vault_option
+@click.option("--key-out", type=FOLDER, required=True, help="The key file to write.")
+@click.option("--passphrase", is_flag=True, help="Seal the key file with a passphrase.")
+@json_option
+@guarded
+def recipient_add(
+    name: str, vault_folder: Path, key_out: Path, passphrase: bool, as_json: bool
+) -> None:
+    """Add a recipient and write the key file to send them."""
+    from fiftyone_reue.errors import OutputError
+    from fiftyone_reue.vault.key_files import write_key_file
+
+    if key_out.exists():
+        raise OutputError(f"{key_out} is there already; choose another name")
+    if not key_out.resolve().parent.is_dir():
+        raise OutputError(f"{key_out.parent}: there is no such folder; make it first")
+    with _open(vault_folder) as vault:
+        person, key = vault.add_recipient(name)
+        write_key_file(key_out, key, _key_passphrase(passphrase))
+    if as_json:
+        click.echo(json.dumps({"name": name, "id": person.id, "key": person.key_id}))
+        return
+    out.print(f"Added {_plain(name)} (key {person.key_id}).")
+    out.print(f"Send them {_plain(str(key_out))}; it restores their licensed copies.")
+
+
+@recipient.command("list")
+@vault_option
+@json_option
+@guarded
+def recipient_list(vault_folder: Path, as_json: bool) -> None:
+    """List the recipients."""
+    with _open(vault_folder) as vault:
+        rows = [
+            {
+                "name": person.name,
+                "id": person.id,
+                "key": person.key_id,
+                "created": person.created,
+                "revoked_at": person.revoked_at,
+                "releases": len(vault.ledger.releases(person.id)),
+            }
+            for person in vault.recipients()
+        ]
+    if as_json:
+        click.echo(json.dumps({"recipients": rows}))
+        return
+    table = Table("Name", "Key", "Releases", "State")
+    for row in rows:
+        state = "revoked" if row["revoked_at"] else "active"
+        table.add_row(str(row["name"]), str(row["key"]), str(row["releases"]), state)
+    out.print(table)
+
+
+@recipient.command("revoke")
+@click.argument("name")
+@vault_option
+@json_option
+@guarded
+def recipient_revoke(name: str, vault_folder: Path, as_json: bool) -> None:
+    """Revoke a recipient's key: no new releases, and no restoring from the release
+    folders that this vault knows. Copies that were handed out stay what they are."""
+    from fiftyone_reue import manifest
+
+    with _open(vault_folder) as vault:
+        person = vault.revoke(name)
+        marked = manifest.mark_revoked(vault, person)
+    if as_json:
+        click.echo(json.dumps({"name": person.name, "revoked_at": person.revoked_at}))
+        return
+    out.print(f"Revoked {_plain(person.name)}; {len(marked)} release folders say so.")
+    out.print("Copies that they have already, and what they restored, stay readable.")
+
+
+@main.command()
+@click.argument("source", metavar="SRC", type=FOLDER)
+@click.argument("output", metavar="DST", type=FOLDER)
+@vault_option
+@click.option("--recipient", "name", required=True, help="Whom the copy is for.")
+@click.option("--method", default="rue", show_default=True, help="How to perturb.")
+@click.option(
+    "--epsilon",
+    default=8,
+    show_default=True,
+    help="The largest change of a sample in gray levels, watermark included.",
+)
+@click.option("--seed", type=int, help="Make the run repeatable with this vault.")
+@click.option("--refit", is_flag=True, help="Fit new tables even if there are some.")
+@device_option
+@json_option
+@guarded
+def protect(
+    source: Path,
+    output: Path,
+    vault_folder: Path,
+    name: str,
+    method: str,
+    epsilon: int,
+    seed: int | None,
+    refit: bool,
+    device: str,
+    as_json: bool,
+) -> int:
+    """Protect the ImageFolder SRC into DST for one recipient.
+
+    Run the same command again after an interruption, or when images were added.
+    """
+    from fiftyone_reue.folders import check_apart, labelled_items
+    from fiftyone_reue.protect import protect as run
+    from fiftyone_reue.release import ProtectConfig
+
+    config = ProtectConfig(method, epsilon, seed, device, refit)
+    config.check()
+    check_apart(source, output)
+    items = labelled_items(source)
+    with _open(vault_folder) as vault:
+        summary = _show(
+            run(
+                vault,
+                name,
+                items,
+                output,
+                name=f"{name}-{output.resolve().name}",
+                source=str(source.resolve()),
+                config=config,
+            )
+        )
+    outcome = summary.outcome
+    if as_json:
+        report = {
+            "release": summary.release.id,
+            "recipient": summary.recipient,
+            "method": method,
+            "epsilon": epsilon,
+            "protected": outcome.done,
+            "skipped": outcome.skipped,
+            "converted_to_png": summary.converted,
+            "psnr": summary.psnr,
+            **_failed(outcome),
+        }
+        click.echo(json.dumps(report))
+    else:
+        out.print(
+            f"Release {summary.release.id} for {_plain(summary.recipient)}: "
+            f"{outcome.done} protected, {outcome.skipped} were there, "
+            f"{len(outcome.failures)} failed"
+            + (f"; PSNR {summary.psnr:.1f} dB" if summary.psnr else "")
+        )
+        if summary.converted:
+            out.print(
+                f"{summary.converted} images with lossy files (JPEG) were written as "
+                "PNG: a lossy file can't hold exact pixels."
+            )
+    return _report(outcome)
+
+
+@main.command()
+@click.argument("source", metavar="SRC", type=FOLDER)
+@click.argument("output", metavar="DST", type=FOLDER)
+@click.option("--key", "key_path", type=FOLDER, help="A recipient's key file.")
+@click.option("--vault", "vault_folder", type=FOLDER, help="The owner's vault.")
+@json_option
+@guarded
+def restore(
+    source: Path,
+    output: Path,
+    key_path: Path | None,
+    vault_folder: Path | None,
+    as_json: bool,
+) -> int:
+    """Restore SRC into DST.
+
+    With --key, the recipient's licensed copies, from the files and the key alone.
+    With --vault, the owner's originals, from protected or licensed copies.
+    """
+    from fiftyone_reue import restore as restoring
+    from fiftyone_reue.folders import check_apart, image_items
+    from fiftyone_reue.vault.key_files import read_key_file
+
+    if (key_path is None) == (vault_folder is None):
+        raise click.UsageError("give --key (recipient) or --vault (owner), one of them")
+    check_apart(source, output)
+    items = image_items(source)
+    if key_path is not None:
+        key = read_key_file(key_path, _existing_key_passphrase)
+        summary = _show(restoring.restore_licensed(items, source, output, key))
+    else:
+        assert vault_folder is not None
+        with _open(vault_folder) as vault:
+            summary = _show(restoring.restore_original(vault, items, output))
+    outcome = summary.outcome
+    if as_json:
+        report = {
+            "tier": summary.tier,
+            "restored": outcome.done,
+            "skipped": outcome.skipped,
+            **_failed(outcome),
+        }
+        click.echo(json.dumps(report))
+    else:
+        kind = "licensed copies" if summary.tier == "licensed" else "originals"
+        out.print(
+            f"Restored {outcome.done} {kind} exactly, {outcome.skipped} were there, "
+            f"{len(outcome.failures)} failed"
+        )
+    return _report(outcome)
+
+
+@main.command()
+@click.argument("source", metavar="SRC", type=FOLDER)
+@vault_option
+@click.option(
+    "--originals", type=FOLDER, help="Where the originals are, if they moved."
+)
+@json_option
+@guarded
+def extract(
+    source: Path, vault_folder: Path, originals: Path | None, as_json: bool
+) -> int:
+    """Say whose copy the images in SRC (folder or file) were made from."""
+    from fiftyone_reue.extract import extract as run
+    from fiftyone_reue.folders import suspect_items
+
+    items = suspect_items(source)
+    with _open(vault_folder) as vault:
+        summary = _show(run(vault, items, originals_folder=originals))
+    if as_json:
+        click.echo(json.dumps(summary.to_dict()))
+    else:
+        _print_evidence(summary)
+    return _report(summary.outcome)
+
+
+@main.command()
+@click.argument("source", metavar="SRC", type=FOLDER)
+@vault_option
+@click.option("--seed", default=0, show_default=True, help="Of split and models.")
+@click.option("--max-images", default=6000, show_default=True, help="Sample so many.")
+@device_option
+@json_option
+@guarded
+def score(
+    source: Path,
+    vault_folder: Path,
+    seed: int,
+    max_images: int,
+    device: str,
+    as_json: bool,
+) -> int:
+    """Measure the unlearnability of the release in SRC."""
+    from fiftyone_reue.folders import labelled_items
+    from fiftyone_reue.score import ScoreConfig
+    from fiftyone_reue.score import score as run
+
+    items = labelled_items(source)
+    with _open(vault_folder) as vault:
+        summary = _show(run(vault, items, ScoreConfig(seed, device, max_images)))
+    figures = summary.to_dict()
+    if as_json:
+        click.echo(json.dumps(figures))
+    else:
+        out.print(
+            f"Trained on originals {figures['accuracy_clean']:.1%}, on protected "
+            f"copies {figures['accuracy_protected']:.1%}, chance "
+            f"{figures['chance']:.1%}"
+        )
+        value = figures["unlearnability"]
+        out.print(
+            "The originals themselves can't be learned from so few images, so "
+            "unlearnability can't be told"
+            if value is None
+            else f"Unlearnability {value:.2f} (1: no better than guessing)"
+        )
+    return _report(summary.outcome)
+
+
+@main.command()
+@click.argument("source", metavar="FILE|DIR", type=FOLDER)
+@json_option
+@guarded
+def info(source: Path, as_json: bool) -> None:
+    """Show what a file's record or a release's manifest says, without any key."""
+    from fiftyone_reue.info import describe
+
+    facts = describe(source)
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        out.print(f"[bold]{name.replace('_', ' ')}[/]: {_plain(str(value))}")
+
+
+@main.group()
+def release() -> None:
+    """List and delete releases."""
+
+
+@release.command("list")
+@vault_option
+@json_option
+@guarded
+def release_list(vault_folder: Path, as_json: bool) -> None:
+    """List the releases."""
+    with _open(vault_folder) as vault:
+        names = {person.id: person.name for person in vault.recipients()}
+        rows = [
+            {
+                "id": one.id,
+                "name": one.name,
+                "recipient": names.get(one.recipient_id),
+                "method": one.method,
+                "state": one.state,
+                "images": vault.ledger.count_records(one.id),
+                "unlearnability": one.scores.get("unlearnability"),
+                "output": one.output,
+            }
+            for one in vault.ledger.releases()
+        ]
+    if as_json:
+        click.echo(json.dumps({"releases": rows}))
+        return
+    table = Table("Id", "Name", "Recipient", "Method", "State", "Images", "Folder")
+    for row in rows:
+        keys = ("id", "name", "recipient", "method", "state", "images", "output")
+        table.add_row(*(str(row[key]) for key in keys))
+    out.print(table)
+
+
+@release.command("delete")
+@click.argument("name")
+@vault_option
+@click.option("--files", is_flag=True, help="Delete the protected files too.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@guarded
+def release_delete(name: str, vault_folder: Path, files: bool, yes: bool) -> None:
+    """Forget a release: its copies can't be traced or restored any more."""
+    from fiftyone_reue.releases import delete_release, find_release
+
+    with _open(vault_folder) as vault:
+        found = find_release(vault, name)
+        if not yes:
+            click.confirm(
+                f"Forget release {found.name} ({found.id})? Copies of it can't be "
+                "traced or restored to the original any more",
+                abort=True,
+            )
+        deleted = delete_release(vault, found, files=files)
+    out.print(f"Forgot release {found.id}; {deleted} files deleted.")
+
+
+@main.group()
+def keys() -> None:
+    """Manage the owner key."""
+
+
+@keys.command("rotate")
+@vault_option
+@click.option("--passphrase", is_flag=True, help="Ask for the new passphrase.")
+@click.option("--keyring", is_flag=True, help="Keep the new key in the OS keyring.")
+@click.option("--key-file", type=FOLDER, help="Where to put the new owner key.")
+@json_option
+@guarded
+def keys_rotate(
+    vault_folder: Path,
+    passphrase: bool,
+    keyring: bool,
+    key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Replace the owner key. Touches no image and no recipient's key.
+
+    The new key is REUE_OWNER_KEY_NEW if that is set (then set REUE_OWNER_KEY to it
+    afterwards), else a passphrase, the keyring, or a new key file.
+    """
+    from fiftyone_reue.vault.owner_keys import EnvironmentKey
+    from fiftyone_reue.vault.vault import rotate_folder
+
+    new = os.environ.get("REUE_OWNER_KEY_NEW")
+    phrase = os.environ.get("REUE_OWNER_PASSPHRASE_NEW")
+    old_id, new_id = rotate_folder(
+        vault_folder,
+        provider=EnvironmentKey({"REUE_OWNER_KEY": new}) if new else None,
+        passphrase=phrase or (_ask_new if passphrase else None),
+        use_keyring=keyring,
+        key_file=key_file,
+        ask=_ask_existing,
+    )
+    if as_json:
+        click.echo(json.dumps({"old_key": old_id, "new_key": new_id}))
+        return
+    out.print(f"The owner key is now {new_id}; {old_id} opens this vault no more.")
+
+
+@main.command("link")
+@click.option("--copy", is_flag=True, help="Copy the plugin instead of linking it.")
+@guarded
+def link_command(copy: bool) -> None:
+    """Put the plugin into FiftyOne's plugins folder."""
+    from fiftyone_reue.link import link
+
+    place = link(copy=copy)
+    out.print(f"FiftyOne finds the plugin at {_plain(str(place))}.")
+
+
+@contextmanager
+def _open(folder: Path) -> Iterator[Vault]:
+    from fiftyone_reue.vault.vault import open_folder
+
+    vault = open_folder(folder, ask=_ask_existing)
+    with vault.ledger:
+        yield vault
+
+
+def _ask_existing(*_: object) -> str:
+    if not sys.stdin.isatty():
+        from fiftyone_reue.errors import VaultError
+
+        raise VaultError(
+            "The vault opens with a passphrase; set REUE_OWNER_PASSPHRASE or run this "
+            "in a terminal"
+        )
+    return click.prompt("Owner passphrase", hide_input=True, err=True)
+
+
+def _ask_new(*_: object) -> str:
+    return click.prompt(
+        "New passphrase", hide_input=True, confirmation_prompt=True, err=True
+    )
+
+
+def _key_passphrase(wanted: bool) -> str | None:
+    if not wanted:
+        return None
+    return os.environ.get("REUE_KEY_PASSPHRASE") or _ask_new()
+
+
+def _existing_key_passphrase(*_: object) -> str:
+    given = os.environ.get("REUE_KEY_PASSPHRASE")
+    if given:
+        return given
+    if not sys.stdin.isatty():
+        from fiftyone_reue.errors import InputError
+
+        raise InputError(
+            "The key file needs a passphrase; set REUE_KEY_PASSPHRASE or run this in a "
+            "terminal"
+        )
+    return click.prompt("Passphrase of the key file", hide_input=True, err=True)
+
+
+def _show(steps: Generator[Step, None, Result]) -> Result:
+    """Run a job with a progress bar on standard error."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("Starting", total=1.0)
+        try:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as stop:
+                    return stop.value
+                bar.update(task, completed=step.fraction, description=step.label)
+        finally:
+            steps.close()
+
+
+def _failed(outcome: Outcome) -> dict:
+    return {
+        "failed": len(outcome.failures),
+        "failures": [
+            {"image": failure.sample_id, "reason": failure.reason}
+            for failure in outcome.failures
+        ],
+    }
+
+
+def _report(outcome: Outcome) -> int:
+    for failure in outcome.failures:
+        reason = failure.reason
+        named = reason.startswith(failure.sample_id)
+        text = reason if named else f"{failure.sample_id}: {reason}"
+        err.print(f"[red]Failed:[/] {_plain(text)}")
+    return 1 if outcome.failures else 0
+
+
+def _print_evidence(summary: Any) -> None:
+    out.print(_plain(summary.verdict()))
+    evidence = summary.evidence
+    table = Table("Recipient", "Z", "Chance at most")
+    ranked = sorted(evidence.scores.items(), key=lambda pair: -pair[1])
+    from fiftyone_reue.watermark.evidence import bound
+
+    for who, z in ranked[:5]:
+        chance = bound(z, evidence.recipients_tested)
+        table.add_row(_plain(summary.names[who]), f"{z:.2f}", f"{chance:.1e}")
+    table.add_row("[dim]best innocent code", "", f"{evidence.best_innocent_p:.1e}")
+    out.print(table)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

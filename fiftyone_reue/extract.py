@@ -1,0 +1,394 @@
+"""Extract: whose copy a set of suspect images was made from, and how sure that is."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fiftyone_reue import pipeline
+from fiftyone_reue.errors import InputError, ReueError
+from fiftyone_reue.folders import image_items
+from fiftyone_reue.items import Item
+from fiftyone_reue.media import offsets
+from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.pipeline import Outcome, Progress
+from fiftyone_reue.restore import Originals
+from fiftyone_reue.vault import records
+from fiftyone_reue.vault.entities import Image, Record
+from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.watermark import match, read
+from fiftyone_reue.watermark.evidence import Evidence, Reading, weigh
+
+EXPLAINED = 0.6
+"""A suspect belongs to an original that explains this share of its variance ..."""
+
+CLOSE = 4.0
+"""... or that it differs from by no more than so many gray levels (flat images)."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """What was found of one suspect image.
+
+    Attributes:
+        sample_id: which.
+        path: its file.
+        image_id: the matched original, or None.
+        original: the matched original's file, as known at protect time, or None.
+        state: "protected" or "licensed": what the suspect is a copy of, or None.
+        exact: whether its pixels are unchanged.
+        distance: root mean square that remains after the reference, gray levels.
+        payload: the hard code bits read, hex, or None.
+        used: whether it went into the evidence (one suspect an original does).
+        reading: the soft bits, or None.
+        reason: why it was not matched, or None.
+    """
+
+    sample_id: str
+    path: str
+    image_id: str | None = None
+    original: str | None = None
+    state: str | None = None
+    exact: bool = False
+    distance: float | None = None
+    payload: str | None = None
+    used: bool = False
+    reading: Reading | None = None
+    reason: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes held, about."""
+        return 2048
+
+
+@dataclass(frozen=True)
+class ExtractSummary:
+    """The verdict on a set of suspects.
+
+    Attributes:
+        evidence: the statistics.
+        recipient: the best recipient's name, or None.
+        suspects: every suspect, in order.
+        outcome: counts, and the files that could not be read.
+        names: recipient names by id.
+    """
+
+    evidence: Evidence
+    recipient: str | None
+    suspects: list[Suspect]
+    outcome: Outcome
+    names: dict[str, str]
+
+    @property
+    def decision(self) -> str:
+        """ "match" if somebody is named, else "no-match"."""
+        return "match" if self.evidence.decided else "no-match"
+
+    @property
+    def named(self) -> str | None:
+        """The recipient that the decision names, or None."""
+        return self.recipient if self.evidence.decided else None
+
+    def verdict(self) -> str:
+        """The result in words."""
+        matched = sum(suspect.image_id is not None for suspect in self.suspects)
+        evidence = self.evidence
+        if evidence.decided:
+            return (
+                f"These images are derived from the copy of {self.recipient}: the "
+                f"chance of naming anybody this firmly by accident is at most "
+                f"{evidence.p_value:.1e} ({evidence.images} originals, "
+                f"{evidence.recipients_tested} recipients tested). It says whose "
+                "copy it was, not who leaked it."
+            )
+        if not matched:
+            return (
+                "None of these images matches an original in this vault, so they say "
+                "nothing about any recipient."
+            )
+        more = evidence.more_images
+        hint = (
+            f"about {more} more images like these would decide it"
+            if more is not None
+            else "these images point to nobody"
+        )
+        return f"No decision from {evidence.images} originals: {hint}."
+
+    def to_dict(self) -> dict:
+        """The verdict for machines."""
+        evidence = self.evidence
+        return {
+            "decision": self.decision,
+            "recipient": self.named,
+            "best_candidate": self.recipient,
+            "p_value": evidence.p_value,
+            "z": evidence.z,
+            "images_used": evidence.images,
+            "images_matched": sum(s.image_id is not None for s in self.suspects),
+            "images_failed": len(self.outcome.failures),
+            "recipients_tested": evidence.recipients_tested,
+            "best_innocent_p": evidence.best_innocent_p,
+            "more_images_needed": evidence.more_images,
+            "verdict": self.verdict(),
+            "per_image": [_per_image(suspect) for suspect in self.suspects]
+            + [
+                {"image": failure.sample_id, "matched": None, "error": failure.reason}
+                for failure in self.outcome.failures
+            ],
+        }
+
+
+def extract(
+    vault: Vault,
+    items: Sequence[Item],
+    *,
+    originals_folder: Path | None = None,
+) -> Generator[Progress, None, ExtractSummary]:
+    """Weigh a set of suspects.
+
+    Args:
+        vault: the owner's.
+        items: the suspects.
+        originals_folder: where the originals are now, if they moved since they were
+            protected.
+
+    Yields:
+        Progress.
+
+    Raises:
+        InputError: nothing was ever protected with this vault.
+    """
+    tracer = Tracer(vault, originals_folder)
+    outcome = Outcome()
+    suspects: list[Suspect] = []
+    for behind in pipeline.run(items, tracer.suspect, suspects.extend, outcome):
+        yield Progress(behind / len(items), f"Reading marks: {behind} of {len(items)}")
+    suspects = _one_an_original(suspects)
+    people = vault.recipients()
+    names = {person.id: person.name for person in people}
+    seeds = {person.id: vault.code_seed(person) for person in people}
+    readings = [s.reading for s in suspects if s.used and s.reading is not None]
+    evidence = weigh(readings, seeds)
+    best = names[evidence.recipient_id] if evidence.recipient_id else None
+    return ExtractSummary(evidence, best, suspects, outcome, names)
+
+
+class Tracer:
+    """Matches suspects to originals and reads their marks. Usable from threads.
+
+    Args:
+        vault: the owner's.
+        originals_folder: another place to look for originals.
+    """
+
+    def __init__(self, vault: Vault, originals_folder: Path | None = None) -> None:
+        self._vault = vault
+        self._mark_key = vault.derive("watermark")
+        self._originals = Originals(vault)
+        self._moved = originals_folder
+        ids, descriptors = [], []
+        for image in vault.ledger.images():
+            ids.append(image.id)
+            descriptors.append(image.descriptor)
+        if not ids:
+            raise InputError(
+                "Nothing was protected with this vault yet, so there is nothing that a "
+                "suspect could match"
+            )
+        self._index = match.Index(ids, descriptors)
+        self._reference = functools.lru_cache(maxsize=64)(self._load_original)
+
+    def suspect(self, item: Item) -> Suspect:
+        """Match and read one suspect.
+
+        Raises:
+            UnreadableImageError, UnsupportedImageError: it can't be read.
+        """
+        raster = load(item.path, name=item.sample_id, ignore_record=True).raster
+        unmatched = Suspect(item.sample_id, item.path)
+        exact = self._exact(raster)
+        if exact is not None:
+            return self._read_exact(unmatched, raster, *exact)
+        luma = read.luma(raster.samples, raster.colour_channels)
+        best: tuple[float, Image, str, np.ndarray, int] | None = None
+        problems: list[str] = []
+        for candidate in self._index.nearest(luma):
+            image = self._vault.ledger.image(candidate.image_id)
+            if image is None:
+                continue
+            turned = match.orient(luma, candidate.orientation)
+            turned = match.resize(turned, image.height, image.width)
+            try:
+                references = list(self._references(image))
+            except ReueError as error:
+                problems.append(str(error))
+                continue
+            for state, reference in references:
+                left = read.residual(turned, reference)
+                size = float(np.sqrt(np.mean(left * left)))
+                if _belongs(size, turned) and (best is None or size < best[0]):
+                    best = (size, image, state, left, candidate.orientation)
+        if best is None:
+            reason = problems[0] if problems else "It looks like none of the originals"
+            return replace(unmatched, reason=reason)
+        size, image, state, left, _ = best
+        return self._read(unmatched, image, state, left, size, exact=False)
+
+    def _exact(self, raster: Raster) -> tuple[Record, str] | None:
+        digest = sample_digest(raster.samples)
+        for record in self._vault.ledger.records_by_digest(digest):
+            return record, "protected" if record.digest_p == digest else "licensed"
+        return None
+
+    def _read_exact(
+        self, suspect: Suspect, raster: Raster, record: Record, state: str
+    ) -> Suspect:
+        image = self._vault.ledger.image(record.image_id)
+        if image is None:
+            return replace(suspect, reason="The ledger has lost this image's entry")
+        envelope = records.unpack(record.blob)
+        colours = raster.colour_channels
+        if state == "protected":
+            licensed, envelope = self._originals.licensed(raster, envelope)
+        else:
+            licensed = raster
+            digest = record.digest_w
+            envelope = records.licensed_envelope(envelope, digest)
+        original = self._originals.from_raster(
+            licensed, envelope.pack(), suspect.sample_id
+        )
+        left = read.residual(
+            read.luma(licensed.samples, colours), read.luma(original, colours)
+        )
+        return self._read(suspect, image, state, left, 0.0, exact=True)
+
+    def _read(
+        self,
+        suspect: Suspect,
+        image: Image,
+        state: str,
+        left: np.ndarray,
+        distance: float,
+        *,
+        exact: bool,
+    ) -> Suspect:
+        soft = read.soft_bits(left, self._mark_key, image.id, _AMPLITUDE)
+        return replace(
+            suspect,
+            image_id=image.id,
+            original=image.source,
+            state=state,
+            exact=exact,
+            distance=round(distance, 3),
+            payload=np.packbits(soft > 0).tobytes().hex(),
+            reading=Reading(image.id, soft),
+        )
+
+    def _references(self, image: Image) -> Iterable[tuple[str, np.ndarray]]:
+        """What a suspect may be a copy of: the original, or a protected copy of it."""
+        raster = self._reference(image.id)
+        colours = raster.colour_channels
+        yield "licensed", read.luma(raster.samples, colours)
+        for record in self._vault.ledger.records_by_image(image.id):
+            envelope = records.unpack(record.blob)
+            pattern = self._originals.pattern(envelope)
+            offset = offsets.expand(pattern, raster.height, raster.width)
+            protected, _ = offsets.add(raster.samples, offset, colours)
+            yield "protected", read.luma(protected, colours)
+
+    def _load_original(self, image_id: str) -> Raster:
+        image = self._vault.ledger.image(image_id)
+        assert image is not None
+        for load_it in (self._from_source, self._from_release, self._from_folder):
+            raster = load_it(image)
+            if raster is not None:
+                return raster
+        raise InputError(
+            f"The original {image.source} isn't there any more, nor is a protected "
+            "copy of it; say where the originals are now (--originals FOLDER)"
+        )
+
+    def _from_source(self, image: Image) -> Raster | None:
+        return _if_same(image.source, image.digest)
+
+    def _from_release(self, image: Image) -> Raster | None:
+        for record in self._vault.ledger.records_by_image(image.id):
+            release = self._vault.ledger.release(record.release_id)
+            if release is None:
+                continue
+            try:
+                raster = load(Path(release.output) / record.output).raster
+                samples = self._originals.from_raster(
+                    raster, record.blob, record.sample_id
+                )
+            except ReueError:
+                continue
+            if sample_digest(samples) == image.digest:
+                return replace(raster, samples=samples)
+        return None
+
+    def _from_folder(self, image: Image) -> Raster | None:
+        if self._moved is None:
+            return None
+        path = self._moved_originals.get(image.digest)
+        return _if_same(path, image.digest) if path else None
+
+    @functools.cached_property
+    def _moved_originals(self) -> dict[bytes, str]:
+        found = {}
+        for item in image_items(self._moved) if self._moved else []:
+            try:
+                found[sample_digest(load(item.path).raster.samples)] = item.path
+            except ReueError:
+                continue
+        return found
+
+
+_AMPLITUDE = 2
+"""The mark amplitude that soft bits are scaled for; a common factor changes nothing."""
+
+
+def _if_same(path: str, digest: bytes) -> Raster | None:
+    try:
+        raster = load(path).raster
+    except ReueError:
+        return None
+    return raster if sample_digest(raster.samples) == digest else None
+
+
+def _belongs(left: float, luma: np.ndarray) -> bool:
+    return left <= CLOSE or left**2 <= (1 - EXPLAINED) * float(luma.var())
+
+
+def _one_an_original(suspects: list[Suspect]) -> list[Suspect]:
+    """Use the nearest suspect of each original: five crops are not five proofs."""
+    nearest: dict[str, Suspect] = {}
+    for suspect in suspects:
+        if suspect.image_id is None or suspect.distance is None:
+            continue
+        kept = nearest.get(suspect.image_id)
+        if kept is None or suspect.distance < (kept.distance or 0.0):
+            nearest[suspect.image_id] = suspect
+    chosen = {id(suspect) for suspect in nearest.values()}
+    return [replace(s, used=True) if id(s) in chosen else s for s in suspects]
+
+
+def _per_image(suspect: Suspect) -> dict:
+    return {
+        "image": suspect.sample_id,
+        "matched": suspect.image_id,
+        "original": suspect.original,
+        "state": suspect.state,
+        "exact": suspect.exact,
+        "distance": suspect.distance,
+        "payload": suspect.payload,
+        "used": suspect.used,
+        "reason": suspect.reason,
+    }

@@ -1,0 +1,54 @@
+"""What anyone can see of a protected file or a release, without a key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fiftyone_reue import manifest
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.vault import records
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """The public facts on a file or a release's folder.
+
+    Raises:
+        InputError: there is no such file, or the folder holds no release.
+        UnreadableImageError, UnsupportedImageError, DamagedRecordError: of a file.
+    """
+    if path.is_dir():
+        return _release(path)
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file or folder")
+    loaded = load(path)
+    raster = loaded.raster
+    facts: dict[str, Any] = {
+        "file": str(path),
+        "format": raster.format,
+        "size": f"{raster.width} x {raster.height}",
+        "channels": raster.channels,
+        "bits": raster.depth,
+    }
+    if loaded.record is None:
+        return {**facts, "state": "no record: not protected, or re-saved"}
+    header = records.unpack(loaded.record).header
+    changed = header.digest != sample_digest(raster.samples)
+    return {
+        **facts,
+        "state": header.tier + (", but edited since" if changed else ""),
+        "vault": header.vault,
+        "release": header.release,
+        "recipient_key": header.key,
+        "record_bytes": len(loaded.record),
+    }
+
+
+def _release(folder: Path) -> dict[str, Any]:
+    content = manifest.read(folder)
+    if content is None:
+        raise InputError(f"{folder}: no release is here (no {manifest.NAME})")
+    facts = {k: v for k, v in content.items() if k not in ("files", "failures")}
+    return {"folder": str(folder), **facts, "failed": len(content.get("failures", []))}

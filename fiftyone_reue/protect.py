@@ -1,0 +1,400 @@
+"""Protect: ``O -> W -> P``, verified before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fiftyone_reue import manifest, outputs, pipeline
+from fiftyone_reue.errors import (
+    InputError,
+    LedgerUnavailableError,
+    UnsupportedImageError,
+    VerificationError,
+)
+from fiftyone_reue.items import Item, with_distinct_outputs
+from fiftyone_reue.media import offsets
+from fiftyone_reue.media.codec import encode, load, release_format, suffix
+from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.perturb.base import Method, State
+from fiftyone_reue.perturb.registry import create_method
+from fiftyone_reue.pipeline import Outcome, Progress
+from fiftyone_reue.release import ProtectConfig, fitted_state, open_release
+from fiftyone_reue.steps import mapped
+from fiftyone_reue.vault import records
+from fiftyone_reue.vault.crypto import derive
+from fiftyone_reue.vault.entities import Image, Recipient, Record, Release
+from fiftyone_reue.vault.key_files import RecipientKey
+from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.watermark import carriers, codes, embed, match, read
+
+
+@dataclass(frozen=True)
+class Protected:
+    """One protected image, ready to be written.
+
+    Attributes:
+        item: what it was made from.
+        data: the file's bytes.
+        record: its ledger entry; ``record.output`` is the file below the release.
+        image: the original's ledger entry.
+        payload: the watermark's code bits as hex digits.
+        converted: whether the original's format could not be kept.
+    """
+
+    item: Item
+    data: bytes
+    record: Record
+    image: Image
+    payload: str
+    converted: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class ProtectSummary:
+    """What a protect run did.
+
+    Attributes:
+        release: as stored in the ledger.
+        recipient: the recipient's name.
+        outcome: counts and failures of this run.
+        total: images in the job.
+        converted: images of this run written as PNG, their own format being lossy.
+        psnr: mean over the release in dB, or None without any image.
+    """
+
+    release: Release
+    recipient: str
+    outcome: Outcome
+    total: int
+    converted: int
+    psnr: float | None
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The keys that protecting needs, derived once a run."""
+
+    image_id: bytes
+    sample: bytes
+    mark: bytes
+    owner_box: bytes
+    code_seed: bytes
+    recipient: RecipientKey
+    release_seed: bytes
+
+    @classmethod
+    def of(cls, vault: Vault, recipient: Recipient, release_seed: bytes) -> Secrets:
+        """Derive them."""
+        return cls(
+            image_id=vault.derive("image-id"),
+            sample=vault.derive("sample-id"),
+            mark=vault.derive("watermark"),
+            owner_box=vault.derive("owner-box"),
+            code_seed=vault.code_seed(recipient),
+            recipient=vault.recipient_key(recipient),
+            release_seed=release_seed,
+        )
+
+
+def image_id(key: bytes, digest: bytes) -> str:
+    """An original's id: 32 hex digits that tell nothing without the key."""
+    return hashlib.blake2b(digest, key=key, digest_size=16).hexdigest()
+
+
+def sample_hash(key: bytes, release_id: str, sample_id: str) -> str:
+    """A sample's id in a public header: 16 hex digits."""
+    named = f"{release_id}\0{sample_id}".encode()
+    return hashlib.blake2b(named, key=key, digest_size=8).hexdigest()
+
+
+def protect(
+    vault: Vault,
+    recipient_name: str,
+    items: Sequence[Item],
+    output: Path,
+    *,
+    name: str,
+    source: str,
+    config: ProtectConfig,
+    on_batch: Callable[[Release, list[Protected]], None] | None = None,
+) -> Generator[Progress, None, ProtectSummary]:
+    """Make or complete a release.
+
+    Run it again after any interruption: what is there is kept, the rest is done.
+
+    Args:
+        vault: the owner's.
+        recipient_name: for whom.
+        items: the originals, each with a label.
+        output: the release's folder.
+        name: what a new release is called.
+        source: where the originals come from (folder or dataset), part of the
+            release's identity.
+        config: how.
+        on_batch: told of every batch after its files and records are safe.
+
+    Yields:
+        Progress. Closing the generator cancels; what was finished is kept.
+
+    Returns:
+        The summary.
+
+    Raises:
+        InputError, RevokedKeyError, OutputError, LedgerUnavailableError.
+    """
+    config.check()
+    recipient = vault.recipient(recipient_name)
+    _require_labels(items)
+    release, seed = open_release(
+        vault, recipient, name=name, source=source, output=output, config=config
+    )
+    outcome = Outcome()
+    converted = 0
+    try:
+        taken, finished = _finished(vault, release, items)
+        planned = with_distinct_outputs(items, taken)
+        todo = [item for item in planned if item.sample_id not in finished]
+        outcome.skipped = len(planned) - len(todo)
+        share = 0.0
+        if todo:
+            share = 0.0 if release.fit_id else 0.5
+            steps = fitted_state(vault, planned, release, config)
+            state, release = yield from mapped(
+                steps, lambda p: Progress(share * p.fraction, p.label)
+            )
+            outputs.prepare(output)
+            manifest.write(vault, release, recipient, outcome)
+            secrets = Secrets.of(vault, recipient, seed)
+            method = create_method(config.method)
+
+            def work(item: Item) -> Protected:
+                return protect_image(item, release, secrets, method, state, vault)
+
+            def commit(batch: list[Protected]) -> None:
+                nonlocal converted
+                outputs.write_below(output, [(b.record.output, b.data) for b in batch])
+                vault.ledger.put_images([b.image for b in batch])
+                vault.ledger.put_records([b.record for b in batch])
+                converted += sum(b.converted for b in batch)
+                if on_batch is not None:
+                    on_batch(release, batch)
+
+            for behind in pipeline.run(todo, work, commit, outcome):
+                fraction = share + (1 - share) * behind / len(todo)
+                label = f"Protecting for {recipient.name}: {behind} of {len(todo)}"
+                yield Progress(fraction, label)
+        release = _close(vault, release, outcome, "done", len(items))
+    except (GeneratorExit, KeyboardInterrupt):
+        _close(vault, release, outcome, "cancelled", len(items))
+        raise
+    except LedgerUnavailableError:
+        raise  # nothing can be noted in a ledger that is gone
+    except BaseException:
+        _close(vault, release, outcome, "failed", len(items))
+        raise
+    psnr = manifest.write(vault, release, recipient, outcome)
+    return ProtectSummary(release, recipient.name, outcome, len(items), converted, psnr)
+
+
+def protect_image(
+    item: Item,
+    release: Release,
+    secrets: Secrets,
+    method: Method,
+    state: State,
+    vault: Vault,
+) -> Protected:
+    """Protect one image in memory and prove that it can be given back.
+
+    Raises:
+        UnreadableImageError, UnsupportedImageError: the image can't be used.
+        InputError: it is a protected copy itself, or of an unknown class.
+        VerificationError: the result would not restore exactly.
+    """
+    loaded = load(item.path, name=item.sample_id)
+    if loaded.record is not None:
+        raise InputError(
+            f"{item.sample_id}: this is a protected or licensed copy already; protect "
+            "the original"
+        )
+    raster = loaded.raster
+    height, width, colours = raster.height, raster.width, raster.colour_channels
+    if min(height, width) < carriers.SMALLEST_SIDE:
+        raise UnsupportedImageError(
+            f"{item.sample_id}: {width} x {height} pixels are too few to carry a mark; "
+            f"use images of at least {carriers.SMALLEST_SIDE} pixels a side"
+        )
+    original = raster.samples
+    digest_o = sample_digest(original)
+    image = image_id(secrets.image_id, digest_o)
+    amplitude = int(release.parameters["mark_amplitude"])
+    bits = carriers.band(carriers.grid_side(height, width)).bit_count
+    code = codes.code(secrets.code_seed, image, bits)
+    mark = embed.mark(secrets.mark, image, code, height, width, amplitude)
+    licensed, lost_w = offsets.add(original, mark, colours)
+    digest_w = sample_digest(licensed)
+    sample_key = derive(secrets.release_seed, "variety", item.sample_id)
+    pattern = method.pattern(state, item.label or "", sample_key, colours)
+    offset = offsets.expand(pattern, height, width)
+    protected, lost_p = offsets.add(licensed, offset, colours)
+    digest_p = sample_digest(protected)
+    sample = sample_hash(secrets.sample, release.id, item.sample_id)
+    envelope = records.seal_protected(
+        records.Header(
+            "protected",
+            vault.vault_id,
+            release.id,
+            sample,
+            secrets.recipient.key_id,
+            digest_p,
+        ),
+        secrets.recipient.key,
+        records.RecipientPart(pattern, lost_p, digest_w),
+        secrets.owner_box,
+        records.OwnerPart(
+            secrets.recipient.recipient_id, image, amplitude, lost_w, digest_o
+        ),
+    )
+    blob = envelope.pack()
+    kind = release_format(raster)
+    data = encode(replace(raster, samples=protected), kind, blob)
+    again = load(data, name=item.sample_id)
+    _verify(item, again.raster, again.record, blob, digest_p)
+    _verify_restores(item, protected, offset, lost_p, licensed, colours)
+    _verify_restores(item, licensed, mark, lost_w, original, colours)
+    now = time.time()
+    return Protected(
+        item=item,
+        data=data,
+        record=Record(
+            id=f"{release.id}-{sample}",
+            release_id=release.id,
+            sample_id=item.sample_id,
+            image_id=image,
+            label=item.label,
+            source=item.path,
+            output=item.output + suffix(kind),
+            digest_p=digest_p,
+            digest_w=digest_w,
+            blob=blob,
+            psnr=psnr(original, protected, colours),
+            created=now,
+        ),
+        image=Image(
+            id=image,
+            digest=digest_o,
+            source=item.path,
+            label=item.label,
+            height=height,
+            width=width,
+            descriptor=match.descriptor(read.luma(original, colours)),
+        ),
+        payload=codes.code_bytes(secrets.code_seed, image, bits).hex(),
+        converted=kind != raster.format,
+    )
+
+
+def psnr(original: np.ndarray, changed: np.ndarray, colours: int) -> float:
+    """Peak signal-to-noise ratio over the colour channels, in dB; 99 at most."""
+    wide = np.int16 if original.dtype == np.uint8 else np.int32
+    difference = changed[..., :colours].astype(wide) - original[..., :colours]
+    flat = difference.ravel().astype(np.float32)
+    mse = float(flat @ flat) / flat.size
+    peak = float(np.iinfo(original.dtype).max)
+    return 99.0 if mse == 0 else min(99.0, 10 * math.log10(peak * peak / mse))
+
+
+def _verify(
+    item: Item, raster: Raster, record: bytes | None, blob: bytes, digest: bytes
+) -> None:
+    if record != blob or sample_digest(raster.samples) != digest:
+        raise VerificationError(
+            f"{item.sample_id}: the encoded file doesn't decode to what was protected, "
+            "so it was not written; please report this image's format"
+        )
+
+
+def _verify_restores(
+    item: Item,
+    after: np.ndarray,
+    offset: np.ndarray,
+    lost: bytes,
+    before: np.ndarray,
+    colours: int,
+) -> None:
+    if not np.array_equal(offsets.subtract(after, offset, colours, lost), before):
+        raise VerificationError(
+            f"{item.sample_id}: it would not restore exactly, so it was not written"
+        )
+
+
+def _require_labels(items: Sequence[Item]) -> None:
+    if not items:
+        raise InputError("There is no image to protect")
+    unlabelled = [item.sample_id for item in items if item.label is None]
+    if unlabelled:
+        raise InputError(
+            f"{len(unlabelled)} images have no class, {unlabelled[0]} for one; the "
+            "perturbation is made class by class. Label them or leave them out"
+        )
+
+
+def _finished(
+    vault: Vault, release: Release, items: Sequence[Item]
+) -> tuple[dict[str, str], set[str]]:
+    """Outputs given by earlier runs, and the samples that need not be done again."""
+    sources = {item.sample_id: item.path for item in items}
+    taken: dict[str, str] = {}
+    finished: set[str] = set()
+    for record in vault.ledger.records(release.id):
+        taken[record.sample_id] = record.output.rsplit(".", 1)[0]
+        source = sources.get(record.sample_id)
+        path = Path(release.output) / record.output
+        if source is not None and _is_current(path, source, record.created):
+            finished.add(record.sample_id)
+    return taken, finished
+
+
+def _is_current(path: Path, source: str, created: float) -> bool:
+    try:
+        if path.stat().st_size == 0:
+            return False
+    except OSError:
+        return False
+    try:
+        return Path(source).stat().st_mtime <= created
+    except OSError:
+        return True  # the original moved away; its protected copy is still good
+
+
+def _close(
+    vault: Vault, release: Release, outcome: Outcome, state: str, total: int
+) -> Release:
+    now = time.time()
+    counts = {
+        "total": total,
+        "protected": vault.ledger.count_records(release.id),
+        "failed": len(outcome.failures),
+    }
+    closed = replace(
+        release,
+        state=state,  # type: ignore[arg-type]
+        updated=now,
+        finished=now if state == "done" else release.finished,
+        counts=counts,
+    )
+    vault.ledger.put_release(closed)
+    return closed

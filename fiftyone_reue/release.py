@@ -1,0 +1,329 @@
+"""A release: one recipient's protected copy of one set of images, and its secrets."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fiftyone_reue import pipeline, thumbnails
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.items import Item
+from fiftyone_reue.media.codec import load
+from fiftyone_reue.perturb.base import FitData, Method, State
+from fiftyone_reue.perturb.registry import DEFAULT_METHOD, create_method
+from fiftyone_reue.pipeline import Failure, Outcome, Progress
+from fiftyone_reue.steps import mapped
+from fiftyone_reue.vault.crypto import open_sealed, seal
+from fiftyone_reue.vault.entities import Fit, Recipient, Release
+from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.watermark.commitment import leaf, merkle_root
+
+MAX_FIT_IMAGES = 4000
+"""More images than this are sampled for fitting; the tables serve all of them."""
+
+
+@dataclass(frozen=True)
+class ProtectConfig:
+    """How to protect.
+
+    Attributes:
+        method: a name from the registry.
+        epsilon: the largest change of any sample, watermark included, gray levels.
+        seed: makes a run repeatable with the same vault; None draws one.
+        device: "auto", "cpu" or a torch device, for fitting.
+        refit: fit anew even if the vault has tables for these images.
+    """
+
+    method: str = DEFAULT_METHOD
+    epsilon: int = 8
+    seed: int | None = None
+    device: str = "auto"
+    refit: bool = False
+
+    def check(self) -> None:
+        """Raise InputError for what can't be protected with."""
+        create_method(self.method)
+        if not 3 <= self.epsilon <= 32:
+            raise InputError(
+                f"An epsilon of {self.epsilon} is out of range; choose 3 to 32 gray "
+                "levels (8 is usual)"
+            )
+        if self.seed is not None and not 0 <= self.seed < 2**63:
+            raise InputError("The seed must be a whole number from 0 to 2^63 - 1")
+
+    @property
+    def mark_amplitude(self) -> int:
+        """The watermark's share of epsilon."""
+        return 2 if self.epsilon >= 6 else 1
+
+    @property
+    def perturbation_amplitude(self) -> int:
+        """The perturbation's share of epsilon."""
+        return self.epsilon - self.mark_amplitude
+
+
+def new_id() -> str:
+    """16 random hex digits."""
+    return os.urandom(8).hex()
+
+
+def open_release(
+    vault: Vault,
+    recipient: Recipient,
+    *,
+    name: str,
+    source: str,
+    output: Path,
+    config: ProtectConfig,
+) -> tuple[Release, bytes]:
+    """The release for this recipient in this folder: the one begun, or a new one.
+
+    Args:
+        vault: the owner's.
+        recipient: who is to get the copy; must not be revoked.
+        name: the release's name, if it is new.
+        source: where the originals come from, a folder or a dataset.
+        output: the folder that the release lives in.
+        config: how to protect.
+
+    Returns:
+        The release, stored as running, and its 32-byte seed.
+
+    Raises:
+        InputError: the folder holds another release, or other files.
+        RevokedKeyError: the recipient was revoked.
+    """
+    vault.require_active(recipient)
+    place = str(output.resolve())
+    for release in vault.ledger.releases():
+        if release.output == place:
+            _check_same(release, recipient, config, source, vault)
+            again = replace(release, state="running", updated=time.time())
+            vault.ledger.put_release(again)
+            return again, open_sealed(_seed_key(vault, release.id), release.sealed_seed)
+    if output.exists() and any(output.iterdir()):
+        raise InputError(
+            f"{output}: the folder isn't empty and this vault knows no release in "
+            "it; choose a new folder"
+        )
+    release_id = new_id()
+    seed = _new_seed(vault, recipient, config)
+    now = time.time()
+    leaves = [leaf(r.id, vault.code_seed(r)) for r in vault.recipients()]
+    release = Release(
+        id=release_id,
+        name=name,
+        recipient_id=recipient.id,
+        method=config.method,
+        source=source,
+        output=place,
+        parameters={
+            "epsilon": config.epsilon,
+            "mark_amplitude": config.mark_amplitude,
+            "perturbation_amplitude": config.perturbation_amplitude,
+            "seeded": config.seed is not None,
+        },
+        state="running",
+        fit_id=None,
+        commitment=merkle_root(leaves).hex(),
+        created=now,
+        updated=now,
+        finished=None,
+        counts={},
+        scores={},
+        sealed_seed=seal(_seed_key(vault, release_id), seed),
+    )
+    vault.ledger.put_release(release)
+    return release, seed
+
+
+def fitted_state(
+    vault: Vault,
+    items: Sequence[Item],
+    release: Release,
+    config: ProtectConfig,
+) -> Generator[Progress, None, tuple[State, Release]]:
+    """The perturbation's state: the one that the vault has, or a new fit.
+
+    Yields:
+        Progress with fractions of this step alone.
+
+    Returns:
+        The state, and the release naming it (stored).
+
+    Raises:
+        InputError: the images can't be fitted on.
+    """
+    method = create_method(config.method)
+    classes = tuple(sorted({item.label for item in items if item.label is not None}))
+    known = release.fit_id
+    if known is None and not config.refit:
+        known = _fit_id(vault, release, config, classes)
+    fit = vault.ledger.fit(known) if known else None
+    if fit is not None:
+        state = State.from_bytes(open_sealed(_fit_key(vault, fit.id), fit.sealed))
+        if set(classes) <= set(state.classes):
+            return state, _with_fit(vault, release, fit.id)
+        missing = sorted(set(classes) - set(state.classes))
+        raise InputError(
+            f"Class {missing[0]!r} was not there when this release was fitted; "
+            "protect the enlarged dataset into a new folder"
+        )
+    fit_id = new_id() if config.refit else _fit_id(vault, release, config, classes)
+    state = yield from _fit(vault, method, items, classes, config, fit_id)
+    sealed = seal(_fit_key(vault, fit_id), state.to_bytes())
+    summary = {**state.summary, "classes": len(classes)}
+    vault.ledger.put_fit(Fit(fit_id, sealed, config.method, summary, time.time()))
+    return state, _with_fit(vault, release, fit_id)
+
+
+def load_state(vault: Vault, release: Release) -> State:
+    """The state that a release was perturbed with.
+
+    Raises:
+        InputError: it was never fitted.
+    """
+    fit = vault.ledger.fit(release.fit_id) if release.fit_id else None
+    if fit is None:
+        raise InputError(f"Release {release.name} has no fitted tables in this vault")
+    return State.from_bytes(open_sealed(_fit_key(vault, fit.id), fit.sealed))
+
+
+def _fit(
+    vault: Vault,
+    method: Method,
+    items: Sequence[Item],
+    classes: tuple[str, ...],
+    config: ProtectConfig,
+    fit_id: str,
+) -> Generator[Progress, None, State]:
+    seed = config.seed
+    if seed is None:
+        seed = int.from_bytes(os.urandom(7), "big")
+    reading = 0.0
+    data = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, np.int64), classes)
+    if method.info.needs_fit:
+        reading = 0.2
+        steps = _read_fit_data(items, classes, seed)
+        data = yield from mapped(
+            steps, lambda f: Progress(reading * f, "Reading images to fit on")
+        )
+    key = vault.derive("perturbation", config.method)
+    steps_of_fit = method.fit(
+        data,
+        amplitude=config.perturbation_amplitude,
+        seed=seed,
+        key=key,
+        device=config.device,
+    )
+    label = f"Fitting {method.info.title} for {len(classes)} classes"
+    return (
+        yield from mapped(
+            steps_of_fit, lambda f: Progress(reading + (1 - reading) * f, label)
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Small:
+    label: str
+    image: np.ndarray
+
+    @property
+    def size(self) -> int:
+        return self.image.nbytes
+
+
+def _read_fit_data(
+    items: Sequence[Item], classes: tuple[str, ...], seed: int
+) -> Generator[float, None, FitData]:
+    chosen = thumbnails.stratified(items, MAX_FIT_IMAGES, seed)
+    size = thumbnails.suitable_size(chosen)
+    kept: list[_Small] = []
+
+    def read(item: Item) -> _Small:
+        raster = load(item.path, name=item.sample_id).raster
+        square = thumbnails.to_square(raster.samples, raster.colour_channels, size)
+        return _Small(item.label or "", square)
+
+    outcome = Outcome()
+    for behind in pipeline.run(chosen, read, kept.extend, outcome):
+        yield behind / len(chosen)
+    present = {small.label for small in kept}
+    if not kept:
+        raise InputError(_nothing_to_fit(outcome.failures))
+    if len(present) < 2:
+        raise InputError(
+            f"Only one class, {next(iter(present))!r}, has a readable image; at least "
+            "two classes are needed for a classifier to be misled"
+        )
+    index = {name: place for place, name in enumerate(classes)}
+    labels = np.array([index[small.label] for small in kept], np.int64)
+    return FitData(np.stack([small.image for small in kept]), labels, classes)
+
+
+def _nothing_to_fit(failures: list[Failure]) -> str:
+    reasons = pipeline.first_failures(failures)
+    return f"None of the images can be read, so nothing was protected\n{reasons}"
+
+
+def _check_same(
+    release: Release,
+    recipient: Recipient,
+    config: ProtectConfig,
+    source: str,
+    vault: Vault,
+) -> None:
+    holder = vault.ledger.recipient(release.recipient_id)
+    name = holder.name if holder else release.recipient_id
+    differences = [
+        f"{what} {was!r}, not {now!r}"
+        for what, was, now in (
+            ("recipient", name, recipient.name),
+            ("method", release.method, config.method),
+            ("epsilon", release.parameters["epsilon"], config.epsilon),
+            ("source", release.source, source),
+        )
+        if was != now
+    ]
+    if differences:
+        raise InputError(
+            f"{release.output}: this folder holds release {release.name} with "
+            f"{'; '.join(differences)}. Choose another output folder"
+        )
+
+
+def _new_seed(vault: Vault, recipient: Recipient, config: ProtectConfig) -> bytes:
+    if config.seed is None:
+        return os.urandom(32)
+    return vault.derive("release-seed-of", str(config.seed), recipient.id)
+
+
+def _with_fit(vault: Vault, release: Release, fit_id: str) -> Release:
+    if release.fit_id == fit_id:
+        return release
+    named = replace(release, fit_id=fit_id)
+    vault.ledger.put_release(named)
+    return named
+
+
+def _fit_id(
+    vault: Vault, release: Release, config: ProtectConfig, classes: tuple[str, ...]
+) -> str:
+    seed = "" if config.seed is None else str(config.seed)
+    amplitude = str(config.perturbation_amplitude)
+    parts = (config.method, amplitude, seed, release.source, "\0".join(classes))
+    return vault.derive("fit-id", *parts)[:8].hex()
+
+
+def _fit_key(vault: Vault, fit_id: str) -> bytes:
+    return vault.derive("fit", fit_id)
+
+
+def _seed_key(vault: Vault, release_id: str) -> bytes:
+    return vault.derive("release-seed", release_id)

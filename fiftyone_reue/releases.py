@@ -1,0 +1,81 @@
+"""What the owner does with releases besides making them: find, list, delete."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from fiftyone_reue import manifest
+from fiftyone_reue.errors import InputError, OutputError
+from fiftyone_reue.vault.entities import Release
+from fiftyone_reue.vault.vault import Vault
+
+
+def find_release(vault: Vault, name_or_id: str) -> Release:
+    """A release by its id or its name.
+
+    Raises:
+        InputError: there is none, or several have the name.
+    """
+    known = vault.ledger.releases()
+    found = [r for r in known if name_or_id in (r.id, r.name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(release.id for release in found)
+        raise InputError(
+            f"{len(found)} releases are called {name_or_id!r}; give an id: {ids}"
+        )
+    names = ", ".join(f"{r.name} ({r.id})" for r in known) or "none yet"
+    raise InputError(f"There is no release {name_or_id!r}; there are: {names}")
+
+
+def delete_release(vault: Vault, release: Release, *, files: bool) -> int:
+    """Forget a release, and delete its files if wanted.
+
+    Copies that were handed out can't be traced or restored by the owner any more.
+    Only files that the ledger lists are deleted, and folders left empty by that.
+
+    Args:
+        vault: the owner's.
+        release: which.
+        files: whether to delete the protected files too.
+
+    Returns:
+        How many files were deleted.
+
+    Raises:
+        OutputError: a file can't be deleted; the release is kept then.
+    """
+    deleted = 0
+    if files:
+        folder = Path(release.output)
+        for record in vault.ledger.records(release.id):
+            deleted += _delete(folder / record.output)
+        content = manifest.read(folder)
+        if content is not None and content.get("release") == release.id:
+            _delete(folder / manifest.NAME)
+        _delete_empty(folder)
+    vault.ledger.delete_release(release.id)
+    return deleted
+
+
+def _delete(path: Path) -> int:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise OutputError(
+            f"{path} can't be deleted: {error.strerror}; the release is kept"
+        ) from error
+    return 1
+
+
+def _delete_empty(folder: Path) -> None:
+    if not folder.is_dir():
+        return
+    inner = sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True)
+    for path in [*inner, folder]:
+        with contextlib.suppress(OSError):  # not empty: something else is in it
+            path.rmdir()

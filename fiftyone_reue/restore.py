@@ -1,0 +1,362 @@
+"""Restore: a recipient's ``P -> W``, and the owner's ``P -> O`` or ``W -> O``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fiftyone_reue import manifest, outputs, pipeline
+from fiftyone_reue.errors import (
+    ForeignRecordError,
+    InputError,
+    NoRecordError,
+    ReueError,
+    RevokedKeyError,
+    VerificationError,
+    WrongKeyError,
+)
+from fiftyone_reue.items import Item, with_distinct_outputs
+from fiftyone_reue.media import offsets
+from fiftyone_reue.media.codec import encode, load, release_format, suffix
+from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.pipeline import Outcome, Progress
+from fiftyone_reue.vault import records
+from fiftyone_reue.vault.entities import Recipient
+from fiftyone_reue.vault.key_files import RecipientKey
+from fiftyone_reue.vault.records import Envelope
+from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.watermark import carriers, codes, embed
+
+
+@dataclass(frozen=True)
+class Restored:
+    """One restored image, ready to be written.
+
+    Attributes:
+        item: what it was made from.
+        output: the file below the output folder, with suffix.
+        data: the file's bytes; empty where it is there already.
+    """
+
+    item: Item
+    output: str
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class RestoreSummary:
+    """What a restore run did.
+
+    Attributes:
+        tier: "licensed" (W, by a recipient) or "original" (O, by the owner).
+        outcome: counts and failures.
+        total: images in the job.
+    """
+
+    tier: str
+    outcome: Outcome
+    total: int
+
+
+def restore_licensed(
+    items: Sequence[Item], source: Path | None, output: Path, key: RecipientKey
+) -> Generator[Progress, None, RestoreSummary]:
+    """Give a recipient's licensed copies back, from the files and the key alone.
+
+    Args:
+        items: protected files.
+        source: their folder, whose manifest may say that the key was revoked.
+        output: where the licensed copies go.
+        key: the recipient's.
+
+    Yields:
+        Progress.
+
+    Raises:
+        RevokedKeyError: the manifest says so.
+        OutputError: nothing can be written.
+    """
+    if source is not None:
+        _require_not_revoked(source, key)
+
+    def work(item: Item) -> Restored:
+        return restore_licensed_image(item, key, output)
+
+    return (yield from _restore(items, output, work, "licensed"))
+
+
+def restore_original(
+    vault: Vault, items: Sequence[Item], output: Path
+) -> Generator[Progress, None, RestoreSummary]:
+    """Give the owner's originals back, from protected or licensed files.
+
+    Args:
+        vault: the owner's.
+        items: protected or licensed files; a file that lost its record in a
+            lossless re-save is found in the ledger by its samples.
+        output: where the originals go.
+
+    Yields:
+        Progress.
+    """
+    originals = Originals(vault)
+
+    def work(item: Item) -> Restored:
+        raster, record = _load(item)
+        restored = originals.from_raster(raster, record, item.sample_id)
+        return _encoded(item, replace(raster, samples=restored), None)
+
+    return (yield from _restore(items, output, work, "original"))
+
+
+def restore_licensed_image(item: Item, key: RecipientKey, output: Path) -> Restored:
+    """``P -> W`` for one file, in memory; nothing to write if it is there already.
+
+    Raises:
+        NoRecordError: the file has no record.
+        WrongKeyError, EditedImageError, DamagedRecordError, VerificationError: see
+            :mod:`fiftyone_reue.vault.records`.
+        InputError: it is a licensed copy already.
+    """
+    raster, record = _load(item)
+    if record is None:
+        raise NoRecordError(
+            f"{item.sample_id}: the file holds no record, so it is not a protected "
+            "copy or was re-saved by another program; use the file as delivered, or "
+            "ask the owner"
+        )
+    with named(item.sample_id):
+        envelope = records.unpack(record)
+        if envelope.header.tier == "licensed":
+            raise InputError("this file is restored already; there is nothing to do")
+        if envelope.header.vault != key.vault_id:
+            raise WrongKeyError(
+                f"Wrong key: the file was made by vault {envelope.header.vault}, the "
+                f"key of {key.name} belongs to vault {key.vault_id}"
+            )
+        licensed, digest = licensed_samples(raster, envelope, key)
+    ours = records.licensed_envelope(envelope, digest)
+    kind = release_format(raster)
+    if _is_there(output / (item.output + suffix(kind)), ours):
+        return Restored(item, item.output + suffix(kind), b"")
+    return _encoded(item, replace(raster, samples=licensed), ours.pack())
+
+
+def licensed_samples(
+    raster: Raster, envelope: Envelope, key: RecipientKey
+) -> tuple[np.ndarray, bytes]:
+    """``P -> W`` on samples.
+
+    Returns:
+        W's samples and their digest.
+    """
+    if envelope.header.key != key.key_id:
+        raise WrongKeyError(
+            f"Wrong key: the file was sealed for key {envelope.header.key}, the key of "
+            f"{key.name} is {key.key_id}"
+        )
+    records.check_digest(envelope, sample_digest(raster.samples))
+    part = records.open_recipient(envelope, key.key, key.key_id)
+    offset = offsets.expand(part.pattern, raster.height, raster.width)
+    licensed = offsets.subtract(
+        raster.samples, offset, raster.colour_channels, part.lost
+    )
+    digest = sample_digest(licensed)
+    if digest != part.digest:
+        raise VerificationError(
+            "The restored pixels aren't the licensed copy's, so nothing was written; "
+            "please report this"
+        )
+    return licensed, digest
+
+
+class Originals:
+    """Takes everything off again, with the owner's keys. Usable from threads.
+
+    Args:
+        vault: the owner's.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._mark_key = vault.derive("watermark")
+        self._owner_key = vault.derive("owner-box")
+        people = vault.recipients()
+        self._by_key = {person.key_id: person for person in people}
+        self._keys = {p.key_id: vault.recipient_key(p) for p in people}
+        self._codes = {person.id: vault.code_seed(person) for person in people}
+
+    def from_raster(
+        self, raster: Raster, record: bytes | None, name: str
+    ) -> np.ndarray:
+        """``P -> O`` or ``W -> O``.
+
+        Args:
+            raster: the file's samples.
+            record: its record, or None: then the ledger is asked for one.
+            name: what to call the file in an error.
+
+        Returns:
+            O's samples.
+
+        Raises:
+            NoRecordError: neither the file nor the ledger has a record.
+            EditedImageError, DamagedRecordError, ForeignRecordError: what they say.
+        """
+        with named(name):
+            if record is None:
+                envelope = self._from_ledger(raster)
+            else:
+                envelope = records.unpack(record)
+                self._require_ours(envelope)
+            if envelope.header.tier == "protected":
+                raster, envelope = self.licensed(raster, envelope)
+            return self._original(raster, envelope)
+
+    def licensed(self, raster: Raster, envelope: Envelope) -> tuple[Raster, Envelope]:
+        """``P -> W`` with the recipient's key out of the vault."""
+        key = self._keys.get(envelope.header.key)
+        if key is None:
+            raise ForeignRecordError(
+                f"The file was sealed for key {envelope.header.key}, which this vault "
+                "never issued"
+            )
+        samples, digest = licensed_samples(raster, envelope, key)
+        return (
+            replace(raster, samples=samples),
+            records.licensed_envelope(envelope, digest),
+        )
+
+    def pattern(self, envelope: Envelope) -> np.ndarray:
+        """The perturbation's pattern of a protected file, from its record."""
+        key = self._keys[envelope.header.key]
+        return records.open_recipient(envelope, key.key, key.key_id).pattern
+
+    def recipient(self, envelope: Envelope) -> Recipient | None:
+        """Whom a file was made for."""
+        return self._by_key.get(envelope.header.key)
+
+    def _original(self, raster: Raster, envelope: Envelope) -> np.ndarray:
+        digest = sample_digest(raster.samples)
+        records.check_digest(envelope, digest)
+        vault = self._vault.vault_id
+        part = records.open_owner(envelope, self._owner_key, vault, digest)
+        grid = carriers.grid_side(raster.height, raster.width)
+        bits = carriers.band(grid).bit_count
+        mark = embed.mark(
+            self._mark_key,
+            part.image_id,
+            codes.code(self._codes[part.recipient_id], part.image_id, bits),
+            raster.height,
+            raster.width,
+            part.amplitude,
+        )
+        samples = offsets.subtract(
+            raster.samples, mark, raster.colour_channels, part.lost
+        )
+        if sample_digest(samples) != part.digest:
+            raise VerificationError(
+                "The restored pixels aren't the original's, so nothing was written; "
+                "please report this"
+            )
+        return samples
+
+    def _require_ours(self, envelope: Envelope) -> None:
+        if envelope.header.vault != self._vault.vault_id:
+            raise ForeignRecordError(
+                f"The file was made by vault {envelope.header.vault}; this is vault "
+                f"{self._vault.vault_id}. Use the vault that it was protected with"
+            )
+
+    def _from_ledger(self, raster: Raster) -> Envelope:
+        digest = sample_digest(raster.samples)
+        for record in self._vault.ledger.records_by_digest(digest):
+            envelope = records.unpack(record.blob)
+            if record.digest_p == digest:
+                return envelope
+            return records.licensed_envelope(envelope, digest)
+        if self._vault.ledger.image_by_digest(digest) is not None:
+            raise InputError("this is an original already; there is nothing to do")
+        raise NoRecordError(
+            "The file holds no record and the ledger doesn't know its pixels: it was "
+            "never protected with this vault, or was changed since"
+        )
+
+
+class named:
+    """Puts a file's name in front of an error's text."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, ReueError):
+            raise type(error)(f"{self._name}: {error}") from error
+
+
+def _restore(
+    items: Sequence[Item],
+    output: Path,
+    work: Callable[[Item], Restored],
+    tier: str,
+) -> Generator[Progress, None, RestoreSummary]:
+    outcome = Outcome()
+    planned = with_distinct_outputs(items, {})
+    outputs.prepare(output)
+
+    def commit(batch: list[Restored]) -> None:
+        new = [(one.output, one.data) for one in batch if one.data]
+        outputs.write_below(output, new)
+        outcome.skipped += sum(not one.data for one in batch)
+
+    for behind in pipeline.run(planned, work, commit, outcome):
+        label = f"Restoring: {behind} of {len(planned)}"
+        yield Progress(behind / len(planned), label)
+    outcome.done -= outcome.skipped
+    return RestoreSummary(tier, outcome, len(planned))
+
+
+def _is_there(path: Path, envelope: Envelope) -> bool:
+    """Whether an earlier run wrote the licensed copy of this very file."""
+    if not path.exists():
+        return False
+    try:
+        record = load(path).record
+        return record is not None and records.unpack(record).header == envelope.header
+    except ReueError:
+        return False
+
+
+def _load(item: Item) -> tuple[Raster, bytes | None]:
+    loaded = load(item.path, name=item.sample_id)
+    return loaded.raster, loaded.record
+
+
+def _encoded(item: Item, raster: Raster, record: bytes | None) -> Restored:
+    kind = release_format(raster)
+    return Restored(item, item.output + suffix(kind), encode(raster, kind, record))
+
+
+def _require_not_revoked(source: Path, key: RecipientKey) -> None:
+    content = manifest.read(source)
+    if content is None or content.get("recipient_key") != key.key_id:
+        return
+    revoked = content.get("revoked_at")
+    if isinstance(revoked, (int, float)):
+        day = time.strftime("%Y-%m-%d", time.gmtime(revoked))
+        raise RevokedKeyError(
+            f"The key of {key.name} was revoked on {day}; ask the owner for a new one"
+        )

@@ -1,0 +1,34 @@
+"""Generators that report how far they are, put inside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+Done = TypeVar("Done")
+Inner = TypeVar("Inner")
+Outer = TypeVar("Outer")
+
+
+def mapped(
+    steps: Generator[Inner, None, Done], change: Callable[[Inner], Outer]
+) -> Generator[Outer, None, Done]:
+    """The same generator, each value it yields changed; returns what it returns."""
+    try:
+        while True:
+            try:
+                value = next(steps)
+            except StopIteration as stop:
+                return stop.value
+            yield change(value)
+    finally:
+        steps.close()
+
+
+def finish(steps: Generator[object, None, Done]) -> Done:
+    """Run a generator to its end and give back what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
