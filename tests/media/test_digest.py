@@ -1,0 +1,51 @@
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from fiftyone_reue.media import sample_digest
+
+pytestmark = pytest.mark.unit
+
+
+def test_digest_is_pinned():
+    samples = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    expected = hashlib.sha256(b"reue-samples-v1 u8 2x4x3\n" + bytes(range(24)))
+    assert sample_digest(samples) == expected.digest()
+
+
+def test_sixteen_bits_are_digested_little_endian():
+    samples = np.array([[[0x0102]]], np.uint16)
+    expected = hashlib.sha256(b"reue-samples-v1 u16 1x1x1\n\x02\x01").digest()
+    assert sample_digest(samples) == expected
+    assert sample_digest(samples.astype(">u2")) == expected
+
+
+@given(
+    arrays(st.sampled_from([np.uint8, np.uint16]), array_shapes(min_dims=3, max_dims=3))
+)
+def test_memory_layout_does_not_matter(samples):
+    assert sample_digest(np.asfortranarray(samples)) == sample_digest(samples)
+    assert sample_digest(samples[::-1][::-1]) == sample_digest(samples)
+
+
+def test_shape_depth_and_values_matter():
+    samples = np.zeros((4, 6, 1), np.uint8)
+    changed = samples.copy()
+    changed[3, 5, 0] = 1
+    digests = {
+        sample_digest(samples),
+        sample_digest(samples.reshape(6, 4, 1)),
+        sample_digest(samples.reshape(4, 2, 3)),
+        sample_digest(samples.astype(np.uint16)),
+        sample_digest(changed),
+    }
+    assert len(digests) == 5
+
+
+def test_other_dtypes_are_refused():
+    with pytest.raises(ValueError, match="uint8 or uint16"):
+        sample_digest(np.zeros((1, 1, 1), np.int32))
