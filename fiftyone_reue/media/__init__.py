@@ -13,6 +13,7 @@ from fiftyone_reue.media.files import (
     write_atomic,
     write_batch,
 )
+from fiftyone_reue.media.previews import without_previews
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Loaded, Metadata, Raster
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "remove_stale_temporaries",
     "sample_digest",
     "suffix",
+    "without_previews",
     "write_atomic",
     "write_batch",
 ]

@@ -34,12 +34,13 @@ _FILL_ORDER, _STRIP_OFFSETS, _CHANNELS, _ROWS, _STRIP_COUNTS = 266, 273, 277, 27
 _X_RESOLUTION, _Y_RESOLUTION, _PLANAR, _RESOLUTION_UNIT = 282, 283, 284, 296
 _PREDICTOR, _COLOUR_MAP, _TILE_WIDTH, _TILE_HEIGHT = 317, 320, 322, 323
 _TILE_OFFSETS, _TILE_COUNTS, _EXTRA, _FORMAT, _JPEG_TABLES = 324, 325, 338, 339, 347
-_XMP, _ICC = 700, 34675
-# Tags that say how the pixels are stored: they are written afresh. All others, EXIF
-# and georeferencing among them, are carried.
+_XMP, _ICC, _PHOTOSHOP_LAYERS = 700, 34675, 37724
+# Tags that say how the pixels are stored are written afresh, and Photoshop's layers
+# dropped, for they hold the image once more. All others, EXIF and georeferencing among
+# them, are carried.
 _LAYOUT = (*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301)
 _CODING = (*range(317, 326), 330, 332, *range(339, 343), 347, *range(512, 533))
-_STRUCTURE = frozenset((*_LAYOUT, *_CODING, _XMP, _ICC, RECORD_TAG))
+_STRUCTURE = frozenset((*_LAYOUT, *_CODING, _XMP, _ICC, _PHOTOSHOP_LAYERS, RECORD_TAG))
 _NONE, _LZW, _JPEG, _DEFLATE, _PACKBITS, _OLD_DEFLATE, _ZSTD = (
     1,
     5,
