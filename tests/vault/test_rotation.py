@@ -49,11 +49,15 @@ class MortalLedger(SqliteLedger):
             raise KilledError
 
 
-def wraps(folder: Path) -> list[dict[str, str]]:
+def description(folder: Path) -> dict[str, Any]:
     with SqliteLedger(folder / "ledger.sqlite") as ledger:
         meta = ledger.get_meta()
     assert meta is not None
-    return meta["wraps"]
+    return meta
+
+
+def wraps(folder: Path) -> list[dict[str, str]]:
+    return description(folder)["wraps"]
 
 
 def opens(folder: Path, secrets: dict[str, str]) -> bool:
@@ -194,6 +198,7 @@ def test_a_killed_process_leaves_a_vault_that_opens(tmp_path: Path, point: int) 
     assert open_folder(tmp_path, secrets={}).derive("x") == vault.derive("x")
     rotate_folder(tmp_path, secrets={})
     assert len(wraps(tmp_path)) == 1
+    assert "next_provider" not in description(tmp_path)
     assert open_folder(tmp_path, secrets={}).derive("x") == vault.derive("x")
 
 
