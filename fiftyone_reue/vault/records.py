@@ -4,7 +4,9 @@ A protected file carries an envelope of one public header and two boxes. The
 recipient's box, sealed for one recipient, makes ``P -> W``; the owner's box, sealed
 for the vault, makes ``W -> O``. A restored file carries the header and the owner's
 box alone. A header names what the boxes belong to, the samples' digest included, and
-is authenticated with them: a swapped, stale or edited record fails closed.
+is authenticated with them: a swapped, stale or edited record fails closed. The
+recipient's box vouches for the owner's too, so that no restored file carries an
+owner's box that was edited or taken from elsewhere.
 
 Each box has a key of its own, derived from everything that its content depends on,
 so that protecting the same image again gives the same bytes and no nonce is needed.
@@ -12,6 +14,7 @@ so that protecting the same image again gives the same bytes and no nonce is nee
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -160,13 +163,10 @@ def seal_protected(
         owner_key: the vault's key for owner's boxes, 32 bytes.
         owner: the content of the owner's box.
     """
-    bound = header.pack()
-    recipient_box = _seal(
-        derive(recipient_key, "recipient-box", bound), _pack_recipient(recipient), bound
-    )
-    return Envelope(
-        header, recipient_box, _seal_owner(header, recipient.digest, owner_key, owner)
-    )
+    owner_box = _seal_owner(header, recipient.digest, owner_key, owner)
+    bound = _recipient_bound(header, owner_box)
+    key = derive(recipient_key, "recipient-box", bound)
+    return Envelope(header, _seal(key, _pack_recipient(recipient), bound), owner_box)
 
 
 def licensed_envelope(envelope: Envelope, licensed_digest: bytes) -> Envelope:
@@ -196,14 +196,14 @@ def open_recipient(
 
     Raises:
         WrongKeyError: it was sealed for another recipient.
-        DamagedRecordError: it was edited.
+        DamagedRecordError: it, the header or the owner's box was edited.
     """
     header = envelope.header
     if header.key != key_id:
         raise WrongKeyError(
             f"Wrong key: the file was sealed for key {header.key}, this is key {key_id}"
         )
-    bound = header.pack()
+    bound = _recipient_bound(header, envelope.owner_box)
     key = derive(recipient_key, "recipient-box", bound)
     return _unpack_recipient(_open(key, envelope.recipient_box, bound))
 
@@ -238,6 +238,10 @@ def _seal_owner(
 ) -> bytes:
     bound = _owner_bound(header, licensed_digest)
     return _seal(derive(owner_key, "owner-box", bound), _pack_owner(owner), bound)
+
+
+def _recipient_bound(header: Header, owner_box: bytes) -> bytes:
+    return header.pack() + hashlib.sha256(owner_box).digest()
 
 
 def _owner_bound(header: Header, licensed_digest: bytes) -> bytes:
