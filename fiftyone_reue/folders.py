@@ -31,14 +31,15 @@ def labelled_items(folder: Path) -> list[Item]:
 def image_items(folder: Path) -> list[Item]:
     """Every image file below a folder, sorted by its path; labels where there are.
 
+    A folder below that can't be read stands among them as one more item: reading it
+    fails with the reason, and the rest goes on.
+
     Raises:
-        InputError: there is no such folder, it can't be read, or it has no image.
+        InputError: there is no such folder, it can't be read, it has no image, or a
+            name in it can't be kept.
     """
-    if not folder.exists():
-        raise InputError(f"{folder}: there is no such folder")
-    if not folder.is_dir():
-        raise InputError(f"{folder}: this is a file; give the folder that holds it")
-    items = [_item(folder, path) for path in _image_files(folder)]
+    _require_readable(folder)
+    items = [_item(folder, path) for path in _walk(folder, frozenset())]
     if not items:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise InputError(f"{folder}: there is no image in it (looked for {kinds})")
@@ -51,8 +52,10 @@ def suspect_items(path: Path) -> list[Item]:
     Raises:
         InputError: as :func:`image_items`.
     """
-    if path.is_file():
+    if os.path.isfile(path):
         return [Item(path.name, str(path), None, path.stem)]
+    if not os.path.exists(path):
+        raise InputError(f"{path}: there is no such file or folder; check the path")
     return image_items(path)
 
 
@@ -72,20 +75,51 @@ def check_apart(source: Path, output: Path) -> None:
 
 def _item(folder: Path, path: Path) -> Item:
     relative = path.relative_to(folder)
+    try:
+        str(relative).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise InputError(f"{shown}: the name isn't valid UTF-8; rename it") from None
+    if os.path.isdir(path):
+        name = relative.as_posix()
+        return Item(f"{name}/", str(path), relative.parts[0], name)
     label = relative.parts[0] if len(relative.parts) > 1 else None
     output = relative.with_suffix("").as_posix()
     return Item(relative.as_posix(), str(path), label, output)
 
 
-def _image_files(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
+def _require_readable(folder: Path) -> None:
+    if not os.path.exists(folder):
+        raise InputError(f"{folder}: there is no such folder; check the path")
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder}: this is a file; give the folder that holds it")
+    try:
+        with os.scandir(folder):
+            pass
+    except OSError as error:
         raise InputError(
-            f"{error.filename}: this folder can't be read ({error.strerror}); "
-            "allow reading it or leave it out"
+            f"{folder}: this folder can't be read ({error.strerror}); allow reading it"
         ) from error
 
-    for current, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                yield Path(current) / name
+
+def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+    """Image files, and folders that can't be read; links to folders are followed."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return  # a link to a folder that it lies in
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
+    below = []
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            below.append(Path(entry.path))
+        elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+            yield Path(entry.path)
+    for inner in below:
+        yield from _walk(inner, above | {real})
