@@ -18,7 +18,7 @@ NAME = "manifest.json"
 def write(
     vault: Vault, release: Release, recipient: Recipient, outcome: Outcome
 ) -> float | None:
-    """Write a release's manifest from the ledger.
+    """Write a release's manifest from the ledger, unless it says all that already.
 
     Args:
         vault: the owner's.
@@ -59,8 +59,9 @@ def write(
         "files": files,
     }
     path = Path(release.output) / NAME
-    if path.parent.is_dir():
-        write_atomic(path, json.dumps(content, indent=1).encode())
+    data = json.dumps(content, indent=1).encode()
+    if path.parent.is_dir() and not _holds(path, data):
+        write_atomic(path, data)
     return psnr
 
 
@@ -91,3 +92,10 @@ def mark_revoked(vault: Vault, recipient: Recipient) -> list[Path]:
             write_atomic(folder / NAME, json.dumps(content, indent=1).encode())
             changed.append(folder / NAME)
     return changed
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
