@@ -16,6 +16,7 @@ from fiftyone_reue.errors import (
     NoRecordError,
     ReueError,
     RevokedKeyError,
+    UnreadableImageError,
     VerificationError,
     WrongKeyError,
 )
@@ -23,7 +24,7 @@ from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.pipeline import Outcome, Progress
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Recipient
@@ -69,15 +70,21 @@ class RestoreSummary:
 
 
 def restore_licensed(
-    items: Sequence[Item], source: Path | None, output: Path, key: RecipientKey
+    items: Sequence[Item],
+    source: Path | None,
+    output: Path,
+    key: RecipientKey,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[Progress, None, RestoreSummary]:
     """Give a recipient's licensed copies back, from the files and the key alone.
 
     Args:
         items: protected files.
         source: their folder, whose manifest may say that the key was revoked.
-        output: where the licensed copies go.
+        output: where the licensed copies go; other images there are never replaced.
         key: the recipient's.
+        max_pixels: larger images are refused before they are decoded.
 
     Yields:
         Progress.
@@ -90,13 +97,17 @@ def restore_licensed(
         _require_not_revoked(source, key)
 
     def work(item: Item) -> Restored:
-        return restore_licensed_image(item, key, output)
+        return restore_licensed_image(item, key, output, max_pixels=max_pixels)
 
     return (yield from _restore(items, output, work, "licensed"))
 
 
 def restore_original(
-    vault: Vault, items: Sequence[Item], output: Path
+    vault: Vault,
+    items: Sequence[Item],
+    output: Path,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[Progress, None, RestoreSummary]:
     """Give the owner's originals back, from protected or licensed files.
 
@@ -104,7 +115,8 @@ def restore_original(
         vault: the owner's.
         items: protected or licensed files; a file that lost its record in a
             lossless re-save is found in the ledger by its samples.
-        output: where the originals go.
+        output: where the originals go; other images there are never replaced.
+        max_pixels: larger images are refused before they are decoded.
 
     Yields:
         Progress.
@@ -112,23 +124,29 @@ def restore_original(
     originals = Originals(vault)
 
     def work(item: Item) -> Restored:
-        raster, record = _load(item)
+        raster, record = _load(item, max_pixels)
         restored = originals.from_raster(raster, record, item.sample_id)
-        return _encoded(item, replace(raster, samples=restored), None)
+        return _encoded(item, replace(raster, samples=restored), None, output)
 
     return (yield from _restore(items, output, work, "original"))
 
 
-def restore_licensed_image(item: Item, key: RecipientKey, output: Path) -> Restored:
+def restore_licensed_image(
+    item: Item,
+    key: RecipientKey,
+    output: Path,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Restored:
     """``P -> W`` for one file, in memory; nothing to write if it is there already.
 
     Raises:
         NoRecordError: the file has no record.
         WrongKeyError, EditedImageError, DamagedRecordError, VerificationError: see
             :mod:`fiftyone_reue.vault.records`.
-        InputError: it is a licensed copy already.
+        InputError: it is a licensed copy already, or its place is taken.
     """
-    raster, record = _load(item)
+    raster, record = _load(item, max_pixels)
     if record is None:
         raise NoRecordError(
             f"{item.sample_id}: the file holds no record, so it is not a protected "
@@ -146,10 +164,7 @@ def restore_licensed_image(item: Item, key: RecipientKey, output: Path) -> Resto
             )
         licensed, digest = licensed_samples(raster, envelope, key)
     ours = records.licensed_envelope(envelope, digest)
-    kind = release_format(raster)
-    if _is_there(output / (item.output + suffix(kind)), ours):
-        return Restored(item, item.output + suffix(kind), b"")
-    return _encoded(item, replace(raster, samples=licensed), ours.pack())
+    return _encoded(item, replace(raster, samples=licensed), ours.pack(), output)
 
 
 def licensed_samples(
@@ -329,25 +344,49 @@ def _restore(
     return RestoreSummary(tier, outcome, len(planned))
 
 
-def _is_there(path: Path, envelope: Envelope) -> bool:
-    """Whether an earlier run wrote the licensed copy of this very file."""
-    if not path.exists():
-        return False
-    try:
-        record = load(path).record
-        return record is not None and records.unpack(record).header == envelope.header
-    except ReueError:
-        return False
-
-
-def _load(item: Item) -> tuple[Raster, bytes | None]:
-    loaded = load(item.path, name=item.sample_id)
+def _load(item: Item, max_pixels: int) -> tuple[Raster, bytes | None]:
+    loaded = load(item.path, name=item.sample_id, max_pixels=max_pixels)
     return loaded.raster, loaded.record
 
 
-def _encoded(item: Item, raster: Raster, record: bytes | None) -> Restored:
+def _encoded(
+    item: Item, raster: Raster, record: bytes | None, output: Path
+) -> Restored:
     kind = release_format(raster)
-    return Restored(item, item.output + suffix(kind), encode(raster, kind, record))
+    name = item.output + suffix(kind)
+    data = encode(raster, kind, record)
+    there = _is_there(output / name, item, raster, record, data)
+    return Restored(item, name, b"" if there else data)
+
+
+def _is_there(
+    path: Path, item: Item, raster: Raster, record: bytes | None, data: bytes
+) -> bool:
+    """Whether an earlier run wrote this file.
+
+    Raises:
+        InputError: another image is there.
+    """
+    try:
+        present = path.read_bytes()
+    except OSError:
+        return False
+    if present == data:
+        return True
+    try:
+        there = load(present, max_pixels=raster.height * raster.width)
+        same = there.record == record
+        same &= np.array_equal(there.raster.samples, raster.samples)
+    except UnreadableImageError:
+        return False  # cut short or empty: nothing to lose
+    except ReueError:
+        same = False
+    if not same:
+        raise InputError(
+            f"{item.sample_id}: another image is at {path} already; choose an empty "
+            "folder, or move it away"
+        )
+    return True
 
 
 def _require_not_revoked(source: Path, key: RecipientKey) -> None:
