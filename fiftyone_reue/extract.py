@@ -16,7 +16,7 @@ from fiftyone_reue.items import Item
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.pipeline import Outcome, Progress
 from fiftyone_reue.restore import Originals
 from fiftyone_reue.vault import records
@@ -150,6 +150,7 @@ def extract(
     items: Sequence[Item],
     *,
     originals_folder: Path | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[Progress, None, ExtractSummary]:
     """Weigh a set of suspects.
 
@@ -158,6 +159,7 @@ def extract(
         items: the suspects.
         originals_folder: where the originals are now, if they moved since they were
             protected.
+        max_pixels: larger images are refused before they are decoded.
 
     Yields:
         Progress.
@@ -165,7 +167,7 @@ def extract(
     Raises:
         InputError: nothing was ever protected with this vault.
     """
-    tracer = Tracer(vault, originals_folder)
+    tracer = Tracer(vault, originals_folder, max_pixels=max_pixels)
     outcome = Outcome()
     suspects: list[Suspect] = []
     for behind in pipeline.run(items, tracer.suspect, suspects.extend, outcome):
@@ -186,9 +188,17 @@ class Tracer:
     Args:
         vault: the owner's.
         originals_folder: another place to look for originals.
+        max_pixels: larger images are refused before they are decoded.
     """
 
-    def __init__(self, vault: Vault, originals_folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        originals_folder: Path | None = None,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> None:
+        self._max_pixels = max_pixels
         self._vault = vault
         self._mark_key = vault.derive("watermark")
         self._originals = Originals(vault)
@@ -211,7 +221,12 @@ class Tracer:
         Raises:
             UnreadableImageError, UnsupportedImageError: it can't be read.
         """
-        raster = load(item.path, name=item.sample_id, ignore_record=True).raster
+        raster = load(
+            item.path,
+            name=item.sample_id,
+            max_pixels=self._max_pixels,
+            ignore_record=True,
+        ).raster
         unmatched = Suspect(item.sample_id, item.path)
         exact = self._exact(raster)
         if exact is not None:
@@ -316,7 +331,7 @@ class Tracer:
         )
 
     def _from_source(self, image: Image) -> Raster | None:
-        return _if_same(image.source, image.digest)
+        return _if_same(image.source, image.digest, self._max_pixels)
 
     def _from_release(self, image: Image) -> Raster | None:
         for record in self._vault.ledger.records_by_image(image.id):
@@ -324,7 +339,8 @@ class Tracer:
             if release is None:
                 continue
             try:
-                raster = load(Path(release.output) / record.output).raster
+                path = Path(release.output) / record.output
+                raster = load(path, max_pixels=self._max_pixels).raster
                 samples = self._originals.from_raster(
                     raster, record.blob, record.sample_id
                 )
@@ -338,14 +354,15 @@ class Tracer:
         if self._moved is None:
             return None
         path = self._moved_originals.get(image.digest)
-        return _if_same(path, image.digest) if path else None
+        return _if_same(path, image.digest, self._max_pixels) if path else None
 
     @functools.cached_property
     def _moved_originals(self) -> dict[bytes, str]:
         found = {}
         for item in image_items(self._moved) if self._moved else []:
             try:
-                found[sample_digest(load(item.path).raster.samples)] = item.path
+                raster = load(item.path, max_pixels=self._max_pixels).raster
+                found[sample_digest(raster.samples)] = item.path
             except ReueError:
                 continue
         return found
@@ -355,9 +372,9 @@ _AMPLITUDE = 2
 """The mark amplitude that soft bits are scaled for; a common factor changes nothing."""
 
 
-def _if_same(path: str, digest: bytes) -> Raster | None:
+def _if_same(path: str, digest: bytes, max_pixels: int) -> Raster | None:
     try:
-        raster = load(path).raster
+        raster = load(path, max_pixels=max_pixels).raster
     except ReueError:
         return None
     return raster if sample_digest(raster.samples) == digest else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import time
@@ -15,6 +16,7 @@ from fiftyone_reue import manifest, outputs, pipeline
 from fiftyone_reue.errors import (
     InputError,
     LedgerUnavailableError,
+    OutputError,
     UnsupportedImageError,
     VerificationError,
 )
@@ -22,7 +24,7 @@ from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.pipeline import Outcome, Progress
@@ -181,7 +183,15 @@ def protect(
             method = create_method(config.method)
 
             def work(item: Item) -> Protected:
-                return protect_image(item, release, secrets, method, state, vault)
+                return protect_image(
+                    item,
+                    release,
+                    secrets,
+                    method,
+                    state,
+                    vault,
+                    max_pixels=config.max_pixels,
+                )
 
             def commit(batch: list[Protected]) -> None:
                 nonlocal converted
@@ -196,14 +206,16 @@ def protect(
                 fraction = share + (1 - share) * behind / len(todo)
                 label = f"Protecting for {recipient.name}: {behind} of {len(todo)}"
                 yield Progress(fraction, label)
+        else:
+            outputs.prepare(output)  # a kill may have come while the manifest was made
         release = _close(vault, release, outcome, "done", len(items))
     except (GeneratorExit, KeyboardInterrupt):
-        _close(vault, release, outcome, "cancelled", len(items))
+        _note_end(vault, release, recipient, outcome, "cancelled", len(items))
         raise
     except LedgerUnavailableError:
         raise  # nothing can be noted in a ledger that is gone
     except BaseException:
-        _close(vault, release, outcome, "failed", len(items))
+        _note_end(vault, release, recipient, outcome, "failed", len(items))
         raise
     psnr = manifest.write(vault, release, recipient, outcome)
     return ProtectSummary(release, recipient.name, outcome, len(items), converted, psnr)
@@ -216,6 +228,8 @@ def protect_image(
     method: Method,
     state: State,
     vault: Vault,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Protected:
     """Protect one image in memory and prove that it can be given back.
 
@@ -224,7 +238,7 @@ def protect_image(
         InputError: it is a protected copy itself, or of an unknown class.
         VerificationError: the result would not restore exactly.
     """
-    loaded = load(item.path, name=item.sample_id)
+    loaded = load(item.path, name=item.sample_id, max_pixels=max_pixels)
     if loaded.record is not None:
         raise InputError(
             f"{item.sample_id}: this is a protected or licensed copy already; protect "
@@ -271,7 +285,7 @@ def protect_image(
     blob = envelope.pack()
     kind = release_format(raster)
     data = encode(replace(raster, samples=protected), kind, blob)
-    again = load(data, name=item.sample_id)
+    again = load(data, name=item.sample_id, max_pixels=max_pixels)
     _verify(item, again.raster, again.record, blob, digest_p)
     _verify_restores(item, protected, offset, lost_p, licensed, colours)
     _verify_restores(item, licensed, mark, lost_w, original, colours)
@@ -378,6 +392,20 @@ def _is_current(path: Path, source: str, created: float) -> bool:
         return Path(source).stat().st_mtime <= created
     except OSError:
         return True  # the original moved away; its protected copy is still good
+
+
+def _note_end(
+    vault: Vault,
+    release: Release,
+    recipient: Recipient,
+    outcome: Outcome,
+    state: str,
+    total: int,
+) -> None:
+    """Write down how a run ended early; what ended it is the error to show."""
+    with contextlib.suppress(LedgerUnavailableError, OutputError):
+        closed = _close(vault, release, outcome, state, total)
+        manifest.write(vault, closed, recipient, outcome)
 
 
 def _close(

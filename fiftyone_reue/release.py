@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from fiftyone_reue import pipeline, thumbnails
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.perturb.base import FitData, Method, State
 from fiftyone_reue.perturb.registry import DEFAULT_METHOD, create_method
 from fiftyone_reue.pipeline import Failure, Outcome, Progress
@@ -37,6 +38,7 @@ class ProtectConfig:
         seed: makes a run repeatable with the same vault; None draws one.
         device: "auto", "cpu" or a torch device, for fitting.
         refit: fit anew even if the vault has tables for these images.
+        max_pixels: larger images are refused before they are decoded.
     """
 
     method: str = DEFAULT_METHOD
@@ -44,6 +46,7 @@ class ProtectConfig:
     seed: int | None = None
     device: str = "auto"
     refit: bool = False
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
     def check(self) -> None:
         """Raise InputError for what can't be protected with."""
@@ -96,6 +99,7 @@ def open_release(
 
     Raises:
         InputError: the folder holds another release, or other files.
+        OutputError: the folder can't be looked into.
         RevokedKeyError: the recipient was revoked.
     """
     vault.require_active(recipient)
@@ -106,11 +110,7 @@ def open_release(
             again = replace(release, state="running", updated=time.time())
             vault.ledger.put_release(again)
             return again, open_sealed(_seed_key(vault, release.id), release.sealed_seed)
-    if output.exists() and any(output.iterdir()):
-        raise InputError(
-            f"{output}: the folder isn't empty and this vault knows no release in "
-            "it; choose a new folder"
-        )
+    _require_empty(output)
     release_id = new_id()
     seed = _new_seed(vault, recipient, config)
     now = time.time()
@@ -209,7 +209,7 @@ def _fit(
     data = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, np.int64), classes)
     if method.info.needs_fit:
         reading = 0.2
-        steps = _read_fit_data(items, classes, seed)
+        steps = _read_fit_data(items, classes, seed, config.max_pixels)
         data = yield from mapped(
             steps, lambda f: Progress(reading * f, "Reading images to fit on")
         )
@@ -240,14 +240,14 @@ class _Small:
 
 
 def _read_fit_data(
-    items: Sequence[Item], classes: tuple[str, ...], seed: int
+    items: Sequence[Item], classes: tuple[str, ...], seed: int, max_pixels: int
 ) -> Generator[float, None, FitData]:
     chosen = thumbnails.stratified(items, MAX_FIT_IMAGES, seed)
     size = thumbnails.suitable_size(chosen)
     kept: list[_Small] = []
 
     def read(item: Item) -> _Small:
-        raster = load(item.path, name=item.sample_id).raster
+        raster = load(item.path, name=item.sample_id, max_pixels=max_pixels).raster
         square = thumbnails.to_square(raster.samples, raster.colour_channels, size)
         return _Small(item.label or "", square)
 
@@ -295,6 +295,24 @@ def _check_same(
         raise InputError(
             f"{release.output}: this folder holds release {release.name} with "
             f"{'; '.join(differences)}. Choose another output folder"
+        )
+
+
+def _require_empty(output: Path) -> None:
+    try:
+        occupied = any(output.iterdir())
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        raise InputError(f"{output}: this is a file; choose a new folder") from None
+    except OSError as error:
+        raise OutputError(
+            f"{output}: this folder can't be read ({error.strerror}); choose another"
+        ) from error
+    if occupied:
+        raise InputError(
+            f"{output}: the folder isn't empty and this vault knows no release in "
+            "it; choose a new folder"
         )
 
 

@@ -13,6 +13,7 @@ from fiftyone_reue.audit.unlearnability import Scores, measure
 from fiftyone_reue.errors import InputError, NoRecordError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.pipeline import Outcome, Progress
 from fiftyone_reue.restore import Originals, named
@@ -32,11 +33,13 @@ class ScoreConfig:
         seed: of the split and the models.
         device: "auto", "cpu" or a torch device.
         max_images: how many images to use at most.
+        max_pixels: larger images are refused before they are decoded.
     """
 
     seed: int = 0
     device: str = "auto"
     max_images: int = MAX_IMAGES
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def score(
     size = thumbnails.suitable_size(chosen)
 
     def read(item: Item) -> _Pair:
-        loaded = load(item.path, name=item.sample_id)
+        loaded = load(item.path, name=item.sample_id, max_pixels=config.max_pixels)
         if loaded.record is None:
             raise NoRecordError(
                 f"{item.sample_id}: not a protected file of this vault (no record)"
