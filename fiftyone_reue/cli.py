@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -23,7 +24,8 @@ from rich.progress import (
 from rich.table import Table
 
 from fiftyone_reue import __version__
-from fiftyone_reue.errors import ReueError
+from fiftyone_reue.errors import CancelledError, ReueError
+from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.pipeline import Progress as Step
 
@@ -34,6 +36,9 @@ Result = TypeVar("Result")
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+SHOWN_FAILURES = 10
+"""So many files that failed for one reason are named on the terminal."""
 
 FOLDER = click.Path(path_type=Path)
 vault_option = click.option(
@@ -49,6 +54,13 @@ json_option = click.option(
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ..."
 )
+pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=DEFAULT_MAX_PIXELS,
+    show_default=True,
+    help="Refuse larger images before decoding them.",
+)
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -59,17 +71,34 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
         try:
             status = command(**arguments)
         except ReueError as error:
-            if arguments.get("as_json"):
-                kind = type(error).__name__
-                click.echo(json.dumps({"error": str(error), "kind": kind}))
-            err.print(f"[bold red]Error:[/] {_plain(str(error))}")
-            status = 1
+            status = _fail(str(error), error, arguments)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            status = _fail(f"{place}{error.strerror or error}", error, arguments)
         except KeyboardInterrupt:
-            err.print("Stopped. What was finished is kept; run it again to go on.")
-            status = 1
+            text = "Stopped. What was finished is kept; run it again to go on."
+            status = _fail(text, CancelledError(), arguments)
         sys.exit(status or 0)
 
     return run
+
+
+def _fail(text: str, error: Exception, arguments: dict[str, Any]) -> int:
+    if arguments.get("as_json"):
+        click.echo(json.dumps({"error": text, "kind": type(error).__name__}))
+    err.print(f"[bold red]Error:[/] {_plain(text)}")
+    return 1
+
+
+def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
+    """Check a method's name, importing the methods only when it comes to that."""
+    from fiftyone_reue.perturb.registry import create_method
+
+    try:
+        create_method(name)
+    except ReueError as error:
+        raise click.BadParameter(str(error)) from None
+    return name
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -147,12 +176,42 @@ def recipient_add(
         raise OutputError(f"{key_out.parent}: there is no such folder; make it first")
     with _open(vault_folder) as vault:
         person, key = vault.add_recipient(name)
-        write_key_file(key_out, key, _key_passphrase(passphrase))
+        try:
+            write_key_file(key_out, key, _key_passphrase(passphrase))
+        except OutputError as error:
+            again = f"reue recipient key {name} --vault {vault_folder} --key-out FILE"
+            raise OutputError(
+                f"{error}. {name} is a recipient now; write the key file with: {again}"
+            ) from error
     if as_json:
         click.echo(json.dumps({"name": name, "id": person.id, "key": person.key_id}))
         return
     out.print(f"Added {_plain(name)} (key {person.key_id}).")
     out.print(f"Send them {_plain(str(key_out))}; it restores their licensed copies.")
+
+
+@recipient.command("key")
+@click.argument("name")
+@vault_option
+@click.option("--key-out", type=FOLDER, required=True, help="The key file to write.")
+@click.option("--passphrase", is_flag=True, help="Seal the key file with a passphrase.")
+@json_option
+@guarded
+def recipient_key(
+    name: str, vault_folder: Path, key_out: Path, passphrase: bool, as_json: bool
+) -> None:
+    """Write a recipient's key file once more, when it was lost."""
+    from fiftyone_reue.vault.key_files import write_key_file
+
+    with _open(vault_folder) as vault:
+        person = vault.recipient(name)
+        vault.require_active(person)
+        key = vault.recipient_key(person)
+        write_key_file(key_out, key, _key_passphrase(passphrase))
+    if as_json:
+        click.echo(json.dumps({"name": name, "id": person.id, "key": person.key_id}))
+        return
+    out.print(f"Send {_plain(name)} {_plain(str(key_out))}.")
 
 
 @recipient.command("list")
@@ -199,7 +258,10 @@ def recipient_revoke(name: str, vault_folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"name": person.name, "revoked_at": person.revoked_at}))
         return
-    out.print(f"Revoked {_plain(person.name)}; {len(marked)} release folders say so.")
+    out.print(
+        f"Revoked {_plain(person.name)}; {_count(len(marked), 'release folder')} "
+        "marked."
+    )
     out.print("Copies that they have already, and what they restored, stay readable.")
 
 
@@ -208,16 +270,28 @@ def recipient_revoke(name: str, vault_folder: Path, as_json: bool) -> None:
 @click.argument("output", metavar="DST", type=FOLDER)
 @vault_option
 @click.option("--recipient", "name", required=True, help="Whom the copy is for.")
-@click.option("--method", default="rue", show_default=True, help="How to perturb.")
+@click.option(
+    "--method",
+    default="rue",
+    show_default=True,
+    callback=known_method,
+    help="How to perturb: rue, or lsp, which needs no fitting.",
+)
 @click.option(
     "--epsilon",
+    type=click.IntRange(3, 32),
     default=8,
     show_default=True,
     help="The largest change of a sample in gray levels, watermark included.",
 )
-@click.option("--seed", type=int, help="Make the run repeatable with this vault.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    help="Make the run repeatable with this vault.",
+)
 @click.option("--refit", is_flag=True, help="Fit new tables even if there are some.")
 @device_option
+@pixels_option
 @json_option
 @guarded
 def protect(
@@ -230,6 +304,7 @@ def protect(
     seed: int | None,
     refit: bool,
     device: str,
+    max_pixels: int,
     as_json: bool,
 ) -> int:
     """Protect the ImageFolder SRC into DST for one recipient.
@@ -240,7 +315,7 @@ def protect(
     from fiftyone_reue.protect import protect as run
     from fiftyone_reue.release import ProtectConfig
 
-    config = ProtectConfig(method, epsilon, seed, device, refit)
+    config = ProtectConfig(method, epsilon, seed, device, refit, max_pixels)
     config.check()
     check_apart(source, output)
     items = labelled_items(source)
@@ -290,6 +365,7 @@ def protect(
 @click.argument("output", metavar="DST", type=FOLDER)
 @click.option("--key", "key_path", type=FOLDER, help="A recipient's key file.")
 @click.option("--vault", "vault_folder", type=FOLDER, help="The owner's vault.")
+@pixels_option
 @json_option
 @guarded
 def restore(
@@ -297,6 +373,7 @@ def restore(
     output: Path,
     key_path: Path | None,
     vault_folder: Path | None,
+    max_pixels: int,
     as_json: bool,
 ) -> int:
     """Restore SRC into DST.
@@ -314,11 +391,17 @@ def restore(
     items = image_items(source)
     if key_path is not None:
         key = read_key_file(key_path, _existing_key_passphrase)
-        summary = _show(restoring.restore_licensed(items, source, output, key))
+        job = restoring.restore_licensed(
+            items, source, output, key, max_pixels=max_pixels
+        )
+        summary = _show(job)
     else:
         assert vault_folder is not None
         with _open(vault_folder) as vault:
-            summary = _show(restoring.restore_original(vault, items, output))
+            job = restoring.restore_original(
+                vault, items, output, max_pixels=max_pixels
+            )
+            summary = _show(job)
     outcome = summary.outcome
     if as_json:
         report = {
@@ -338,23 +421,29 @@ def restore(
 
 
 @main.command()
-@click.argument("source", metavar="SRC", type=FOLDER)
+@click.argument("sources", metavar="SRC...", type=FOLDER, nargs=-1, required=True)
 @vault_option
 @click.option(
     "--originals", type=FOLDER, help="Where the originals are, if they moved."
 )
+@pixels_option
 @json_option
 @guarded
 def extract(
-    source: Path, vault_folder: Path, originals: Path | None, as_json: bool
+    sources: tuple[Path, ...],
+    vault_folder: Path,
+    originals: Path | None,
+    max_pixels: int,
+    as_json: bool,
 ) -> int:
-    """Say whose copy the images in SRC (folder or file) were made from."""
+    """Say whose copy the images in SRC (a folder, or files) were made from."""
     from fiftyone_reue.extract import extract as run
     from fiftyone_reue.folders import suspect_items
 
-    items = suspect_items(source)
+    items = [item for source in sources for item in suspect_items(source)]
     with _open(vault_folder) as vault:
-        summary = _show(run(vault, items, originals_folder=originals))
+        job = run(vault, items, originals_folder=originals, max_pixels=max_pixels)
+        summary = _show(job)
     if as_json:
         click.echo(json.dumps(summary.to_dict()))
     else:
@@ -365,9 +454,22 @@ def extract(
 @main.command()
 @click.argument("source", metavar="SRC", type=FOLDER)
 @vault_option
-@click.option("--seed", default=0, show_default=True, help="Of split and models.")
-@click.option("--max-images", default=6000, show_default=True, help="Sample so many.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Of split and models.",
+)
+@click.option(
+    "--max-images",
+    type=click.IntRange(min=8),
+    default=6000,
+    show_default=True,
+    help="Sample so many.",
+)
 @device_option
+@pixels_option
 @json_option
 @guarded
 def score(
@@ -376,6 +478,7 @@ def score(
     seed: int,
     max_images: int,
     device: str,
+    max_pixels: int,
     as_json: bool,
 ) -> int:
     """Measure the unlearnability of the release in SRC."""
@@ -385,7 +488,8 @@ def score(
 
     items = labelled_items(source)
     with _open(vault_folder) as vault:
-        summary = _show(run(vault, items, ScoreConfig(seed, device, max_images)))
+        config = ScoreConfig(seed, device, max_images, max_pixels)
+        summary = _show(run(vault, items, config))
     figures = summary.to_dict()
     if as_json:
         click.echo(json.dumps(figures))
@@ -418,7 +522,7 @@ def info(source: Path, as_json: bool) -> None:
         click.echo(json.dumps(facts))
         return
     for name, value in facts.items():
-        out.print(f"[bold]{name.replace('_', ' ')}[/]: {_plain(str(value))}")
+        out.print(f"[bold]{name.replace('_', ' ')}[/]: {_plain(_shown(name, value))}")
 
 
 @main.group()
@@ -580,7 +684,7 @@ def _existing_key_passphrase(*_: object) -> str:
 
 
 def _show(steps: Generator[Step, None, Result]) -> Result:
-    """Run a job with a progress bar on standard error."""
+    """Run a job with a progress bar on standard error, if that is a terminal."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -588,6 +692,7 @@ def _show(steps: Generator[Step, None, Result]) -> Result:
         TimeRemainingColumn(),
         console=err,
         transient=True,
+        disable=not err.is_terminal,
     )
     with bar:
         task = bar.add_task("Starting", total=1.0)
@@ -613,12 +718,20 @@ def _failed(outcome: Outcome) -> dict:
 
 
 def _report(outcome: Outcome) -> int:
+    """Say what failed, files that failed for one reason together."""
+    files: dict[str, list[str]] = {}
     for failure in outcome.failures:
-        reason = failure.reason
-        named = reason.startswith(failure.sample_id)
-        text = reason if named else f"{failure.sample_id}: {reason}"
-        err.print(f"[red]Failed:[/] {_plain(text)}")
-    return 1 if outcome.failures else 0
+        reason = failure.reason.removeprefix(f"{failure.sample_id}: ")
+        files.setdefault(reason, []).append(failure.sample_id)
+    for reason, names in files.items():
+        which = ", ".join(names[:SHOWN_FAILURES])
+        if len(names) > SHOWN_FAILURES:
+            which += f" and {len(names) - SHOWN_FAILURES} more"
+        err.print(f"[red]Failed:[/] {_plain(which)}: {_plain(reason)}")
+    if outcome.failures:
+        err.print(f"{_count(len(outcome.failures), 'image')} failed; the rest is done.")
+        return 1
+    return 0
 
 
 def _print_evidence(summary: Any) -> None:
@@ -633,6 +746,18 @@ def _print_evidence(summary: Any) -> None:
         table.add_row(_plain(summary.names[who]), f"{z:.2f}", f"{chance:.1e}")
     table.add_row("[dim]best innocent code", "", f"{evidence.best_innocent_p:.1e}")
     out.print(table)
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return "no"
+    if name in ("created", "revoked_at") and isinstance(value, (int, float)):
+        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(value))
+    return str(value)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _plain(text: str) -> str:
