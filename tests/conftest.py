@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fiftyone_reue import demo_tiles
+from fiftyone_reue.vault.vault import Vault, create_folder
 
 REPO = Path(__file__).resolve().parent.parent
 TEST_DATA = Path(os.environ.get("REUE_TEST_DATA", REPO.parent / "shared" / "data"))
@@ -99,6 +100,37 @@ def photos() -> dict[str, NDArray[np.uint8]]:
         result[name] = np.asarray(image).copy()
         result[name].flags.writeable = False
     return result
+
+
+@pytest.fixture(scope="session")
+def write_folder(photos: dict[str, NDArray[np.uint8]]) -> Callable[..., Path]:
+    """Write an ImageFolder: a class a photo, in it crops ``0.png``, ``1.png`` ...
+
+    Called with the folder, and how many ``classes``, images ``each`` and pixels a
+    ``side``; returns the folder. The same arguments give the same images.
+    """
+
+    def write(folder: Path, classes: int = 3, each: int = 4, side: int = 32) -> Path:
+        draw = np.random.default_rng([classes, each, side])
+        for name in list(photos)[:classes]:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            for number in range(each):
+                y, x = draw.integers(0, 96 - side + 1), draw.integers(0, 129 - side)
+                crop = photos[name][y : y + side, x : x + side]
+                Image.fromarray(crop).save(folder / name / f"{number}.png")
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    """A vault in ``tmp_path / "vault"``, its recipients being alice and bob."""
+    made = create_folder(tmp_path / "vault")
+    with made.ledger:
+        for name in ("alice", "bob"):
+            made.add_recipient(name)
+        yield made
 
 
 @pytest.fixture(scope="session")
