@@ -178,7 +178,7 @@ def licensed_samples(
     if envelope.header.key != key.key_id:
         raise WrongKeyError(
             f"Wrong key: the file was sealed for key {envelope.header.key}, the key of "
-            f"{key.name} is {key.key_id}"
+            f"{key.name} is {key.key_id}; use the key that came with this copy"
         )
     records.check_digest(envelope, sample_digest(raster.samples))
     part = records.open_recipient(envelope, key.key, key.key_id)
