@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from fiftyone_reue.errors import DamagedRecordError
+from fiftyone_reue.media import offsets
+
+pytestmark = pytest.mark.unit
+
+SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
+
+
+@given(data=st.data())
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("channels", "colours"), [(1, 1), (2, 1), (3, 3), (4, 3)])
+def test_subtract_undoes_add(data, dtype, channels, colours):
+    peak = np.iinfo(dtype).max
+    shape = data.draw(SHAPES)
+    near = st.sampled_from([0, 1, 7, peak - 7, peak - 1, peak])
+    values = near | st.integers(0, peak)
+    samples = data.draw(arrays(dtype, (*shape, channels), elements=values))
+    depth = data.draw(st.sampled_from([1, colours]))
+    levels = st.integers(-128, 127)
+    offset = data.draw(arrays(np.int8, (*shape, depth), elements=levels))
+    after, lost = offsets.add(samples, offset, colours)
+    wanted = samples[..., :colours] + offset.astype(int) * (peak // 255)
+    assert after.dtype == samples.dtype
+    assert np.array_equal(after[..., :colours], wanted.clip(0, peak))
+    assert np.array_equal(after[..., colours:], samples[..., colours:])
+    assert np.array_equal(offsets.subtract(after, offset, colours, lost), samples)
+
+
+def test_nothing_is_lost_away_from_the_rails():
+    samples = np.full((5, 5, 3), 128, np.uint8)
+    _, lost = offsets.add(samples, np.full((5, 5, 3), 127, np.int8), 3)
+    assert lost == b""
+
+
+def test_only_what_the_clip_took_is_kept():
+    samples = np.array([[[250]], [[3]], [[100]]], np.uint8)
+    after, lost = offsets.add(samples, np.array([[[8]], [[-8]], [[8]]], np.int8), 1)
+    assert after.ravel().tolist() == [255, 0, 108]
+    assert offsets.subtract(
+        after, np.array([[[8]], [[-8]], [[8]]], np.int8), 1, lost
+    ).ravel().tolist() == [250, 3, 100]
+
+
+@pytest.fixture
+def railed() -> tuple[np.ndarray, np.ndarray, bytes]:
+    """Samples, their offset and what was lost."""
+    draw = np.random.default_rng(0)
+    offset = draw.integers(-8, 9, (16, 16, 3)).astype(np.int8)
+    samples = draw.integers(250, 256, (16, 16, 3)).astype(np.uint8)
+    after, lost = offsets.add(samples, offset, 3)
+    return after, offset, lost
+
+
+def test_damaged_rail_values_are_refused(railed):
+    after, offset, lost = railed
+    for damaged in (lost[:-3], b"x" + lost[1:], lost[: len(lost) // 2], b"nonsense"):
+        with pytest.raises(DamagedRecordError):
+            offsets.subtract(after, offset, 3, damaged)
+
+
+def test_rail_values_of_another_image_are_refused(railed):
+    after, offset, lost = railed
+    with pytest.raises(DamagedRecordError, match="length"):
+        offsets.subtract(np.full_like(after, 255), offset, 3, lost)
+
+
+def test_samples_that_the_offset_can_not_have_made_are_refused():
+    samples = np.full((4, 4, 1), 3, np.uint8)
+    with pytest.raises(DamagedRecordError, match="range"):
+        offsets.subtract(samples, np.full((4, 4, 1), 8, np.int8), 1, b"")
+
+
+def test_expand_repeats_whole_cells():
+    pattern = np.arange(6, dtype=np.int8).reshape(2, 3, 1)
+    stretched = offsets.expand(pattern, 4, 6)[..., 0]
+    assert stretched.tolist() == [
+        [0, 0, 1, 1, 2, 2],
+        [0, 0, 1, 1, 2, 2],
+        [3, 3, 4, 4, 5, 5],
+        [3, 3, 4, 4, 5, 5],
+    ]
+
+
+@given(shape=SHAPES, size=st.tuples(st.integers(1, 50), st.integers(1, 50)))
+def test_expand_covers_any_size_in_order(shape, size):
+    pattern = np.arange(shape[0], dtype=np.int8)[:, None, None].repeat(shape[1], 1)
+    stretched = offsets.expand(pattern, *size)
+    assert stretched.shape == (*size, 1)
+    assert (np.diff(stretched[:, 0, 0]) >= 0).all()
+    if size[0] >= shape[0]:
+        assert set(stretched[:, 0, 0]) == set(range(shape[0]))

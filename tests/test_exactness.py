@@ -1,0 +1,367 @@
+"""What is taken off comes off exactly, or not at all."""
+
+import io
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from fiftyone_reue.errors import EditedImageError, ReueError
+from fiftyone_reue.items import Item
+from fiftyone_reue.media import Raster, encode, load, sample_digest
+from fiftyone_reue.media.codec import suffix
+from fiftyone_reue.perturb.base import FitData, State
+from fiftyone_reue.perturb.registry import create_method
+from fiftyone_reue.protect import Protected, Secrets, protect_image
+from fiftyone_reue.release import ProtectConfig
+from fiftyone_reue.restore import Originals, restore_licensed_image
+from fiftyone_reue.steps import finish
+from fiftyone_reue.vault import records
+from fiftyone_reue.vault.entities import Release
+from fiftyone_reue.vault.vault import Vault, create_folder
+from fiftyone_reue.watermark import carriers, codes, embed
+
+pytestmark = pytest.mark.unit
+
+CLASSES = ("cat", "dog")
+
+# What each format that can be written holds: channel counts and bits.
+HOLDS = {
+    "PNG": ((1, 2, 3, 4), (8, 16)),
+    "TIFF": ((1, 2, 3, 4), (8, 16)),
+    "WEBP": ((3, 4), (8,)),
+    "BMP": ((1, 3, 4), (8,)),
+}
+CARRIERS = [(f, c, b) for f, (cs, bs) in HOLDS.items() for c in cs for b in bs]
+
+
+@dataclass(frozen=True)
+class House:
+    """A vault with two recipients, and a folder to work in."""
+
+    vault: Vault
+    folder: Path
+
+    def secrets(self, who: str, release: str = "0" * 16) -> Secrets:
+        """The keys of a release whose seed follows from its id."""
+        seed = release.encode() * 2
+        return Secrets.of(self.vault, self.vault.recipient(who), seed)
+
+    def protect(
+        self,
+        data: bytes,
+        *,
+        who: str = "alice",
+        method: str = "lsp",
+        epsilon: int = 8,
+        release: str = "0" * 16,
+        name: str = "cat/a",
+    ) -> Protected:
+        """Protect a file's bytes as class "cat"."""
+        path = self.folder / "original"
+        path.write_bytes(data)
+        config = ProtectConfig(method, epsilon)
+        return protect_image(
+            Item(name, str(path), "cat", "cat/a"),
+            _release(release, config),
+            self.secrets(who, release),
+            create_method(method),
+            _state(method, config.perturbation_amplitude),
+            self.vault,
+        )
+
+    def licensed(self, data: bytes, who: str = "alice") -> bytes:
+        """A recipient's restored file, or the error that there is."""
+        path = self.folder / "protected"
+        path.write_bytes(data)
+        item = Item("cat/a", str(path), None, "cat/a")
+        key = self.vault.recipient_key(self.vault.recipient(who))
+        return restore_licensed_image(item, key, self.folder / "nowhere").data
+
+    def original(self, data: bytes) -> np.ndarray:
+        """The owner's restored samples, or the error that there is."""
+        loaded = load(data)
+        originals = Originals(self.vault)
+        return originals.from_raster(loaded.raster, loaded.record, "cat/a")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("house")
+    vault = create_folder(folder / "vault")
+    with vault.ledger:
+        vault.add_recipient("alice")
+        vault.add_recipient("bob")
+        yield House(vault, folder)
+
+
+def _release(name: str, config: ProtectConfig) -> Release:
+    return Release(
+        id=name,
+        name="release",
+        recipient_id="",
+        method=config.method,
+        source="",
+        output="",
+        parameters={"mark_amplitude": config.mark_amplitude},
+        state="running",
+        fit_id=None,
+        commitment="",
+        created=time.time(),
+        updated=time.time(),
+        finished=None,
+        counts={},
+        scores={},
+        sealed_seed=b"",
+    )
+
+
+def _state(method: str, amplitude: int) -> State:
+    """A state without a fit: RUE's tables are drawn instead."""
+    if method == "rue":
+        draw = np.random.default_rng(amplitude)
+        tables = draw.integers(-amplitude, amplitude + 1, (2, 2, 5, 7, 1))
+        return State("rue", CLASSES, tables.astype(np.int8))
+    nothing = FitData(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, int), CLASSES)
+    steps = create_method(method).fit(
+        nothing, amplitude=amplitude, seed=0, key=b"k" * 32
+    )
+    return finish(steps)
+
+
+def _samples(shape: tuple[int, int, int], bits: int, fill: str, seed: int):
+    draw = np.random.default_rng(seed)
+    dtype, peak = (np.uint8, 255) if bits == 8 else (np.uint16, 65535)
+    unit = peak // 255
+    if fill == "zero":
+        return np.zeros(shape, dtype)
+    if fill == "peak":
+        return np.full(shape, peak, dtype)
+    if fill == "board":
+        rows, columns = np.indices(shape[:2])
+        board = ((rows + columns) % 2 * peak).astype(dtype)
+        return np.repeat(board[..., None], shape[2], axis=2)
+    if fill == "rails":
+        near = draw.integers(0, 40 * unit, shape)
+        return np.where(draw.random(shape) < 0.5, near, peak - near).astype(dtype)
+    return draw.integers(0, peak + 1, shape).astype(dtype)
+
+
+SHAPES = st.one_of(
+    st.tuples(st.integers(8, 40), st.integers(8, 40)),
+    st.sampled_from([(8, 401), (333, 9), (8, 8), (65, 129)]),
+)
+FILLS = st.sampled_from(["zero", "peak", "board", "rails", "random"])
+
+
+@pytest.mark.parametrize(("format", "channels", "bits"), CARRIERS)
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=SHAPES,
+    fill=FILLS,
+    seed=st.integers(0, 2**32),
+    method=st.sampled_from(["lsp", "rue"]),
+    epsilon=st.integers(3, 32),
+)
+def test_both_tiers_come_back(
+    house, format, channels, bits, shape, fill, seed, method, epsilon
+):
+    samples = _samples((*shape, channels), bits, fill, seed)
+    data = encode(Raster(samples, format), format)
+    made = house.protect(data, method=method, epsilon=epsilon)
+
+    protected = load(made.data)
+    colours = protected.raster.colour_channels
+    assert protected.raster.format == format
+    assert made.record.output == "cat/a" + suffix(format)
+    change = protected.raster.samples.astype(int) - samples
+    assert np.abs(change).max() <= epsilon * (1 if bits == 8 else 257)
+    assert not change[..., colours:].any()
+
+    licensed = load(house.licensed(made.data))
+    assert sample_digest(licensed.raster.samples) == made.record.digest_w
+    assert np.array_equal(
+        licensed.raster.samples, _marked(house, made, samples, colours, epsilon)
+    )
+    assert np.array_equal(house.original(made.data), samples)
+    assert np.array_equal(house.original(house.licensed(made.data)), samples)
+
+
+def _marked(house, made, samples, colours, epsilon):
+    """The licensed copy, made again with nothing kept from the first time."""
+    for cached in (carriers.band, carriers.cosines):
+        cached.cache_clear()
+    height, width = samples.shape[:2]
+    secrets = house.secrets("alice")
+    bits = carriers.band(carriers.grid_side(height, width)).bit_count
+    code = codes.code(secrets.code_seed, made.image.id, bits)
+    amplitude = ProtectConfig("lsp", epsilon).mark_amplitude
+    mark = embed.mark(secrets.mark, made.image.id, code, height, width, amplitude)
+    unit = 1 if samples.dtype == np.uint8 else 257
+    peak = np.iinfo(samples.dtype).max
+    licensed = samples.astype(int)
+    licensed[..., :colours] = np.clip(
+        licensed[..., :colours] + mark.astype(int) * unit, 0, peak
+    )
+    return licensed
+
+
+def test_a_jpeg_becomes_a_png_with_the_pixels_that_it_shows(house, photos):
+    file = io.BytesIO()
+    Image.fromarray(photos["cat"]).save(file, "JPEG", quality=90)
+    shown = load(file.getvalue()).raster.samples
+    made = house.protect(file.getvalue())
+    assert made.converted
+    assert made.record.output == "cat/a.png"
+    assert np.array_equal(house.original(made.data), shown)
+
+
+def test_the_same_inputs_give_the_same_file(house, photos):
+    data = encode(Raster(photos["cat"], "PNG"), "PNG")
+    assert house.protect(data).data == house.protect(data).data
+
+
+@pytest.fixture(scope="module")
+def small(house) -> Protected:
+    """A protected image of 8 x 9 pixels with alpha, near the rails."""
+    samples = _samples((8, 9, 4), 8, "rails", 5)
+    return house.protect(encode(Raster(samples, "PNG"), "PNG"))
+
+
+def _with(data: bytes, *, record: bytes | None = None, samples=None) -> bytes:
+    """A file with another record or other samples inside."""
+    loaded = load(data)
+    raster = loaded.raster if samples is None else loaded.raster.with_samples(samples)
+    return encode(raster, raster.format, loaded.record if record is None else record)
+
+
+def _both_fail(house, data: bytes, expected: type[ReueError] = ReueError) -> None:
+    with pytest.raises(expected):
+        house.licensed(data)
+    with pytest.raises(expected):
+        house.original(data)
+
+
+def test_an_untouched_file_with_its_record_put_back_restores(house, small):
+    assert house.licensed(_with(small.data))
+    assert house.original(_with(small.data)).shape == (8, 9, 4)
+
+
+def test_every_edited_byte_of_a_record_fails_closed(house, small):
+    blob = small.record.blob
+    for place in range(len(blob)):
+        # Every bit of the header and of the first box's length, one bit elsewhere.
+        for bit in range(8) if place < 50 else [place % 8]:
+            edited = bytearray(blob)
+            edited[place] ^= 1 << bit
+            data = _with(small.data, record=bytes(edited))
+            with pytest.raises(ReueError):
+                house.licensed(data)
+            with pytest.raises(ReueError):
+                house.original(data)
+
+
+def test_every_edited_byte_of_a_licensed_record_fails_closed(house, small):
+    file = house.licensed(small.data)
+    blob = load(file).record
+    for place in range(len(blob)):
+        for bit in range(8) if place < 50 else [place % 8]:
+            edited = bytearray(blob)
+            edited[place] ^= 1 << bit
+            with pytest.raises(ReueError):
+                house.original(_with(file, record=bytes(edited)))
+
+
+def test_every_shortened_or_lengthened_record_fails_closed(house, small):
+    blob = small.record.blob
+    for size in range(len(blob)):
+        _both_fail(house, _with(small.data, record=blob[:size]))
+    _both_fail(house, _with(small.data, record=blob + b"\0"))
+
+
+def test_every_edited_sample_fails_closed(house, small):
+    licensed = house.licensed(small.data)
+    protected_samples = load(small.data).raster.samples
+    licensed_samples = load(licensed).raster.samples
+    for place in range(protected_samples.size):
+        for bit in range(8) if place < 8 else [place % 8]:
+            edited = protected_samples.copy()
+            edited.reshape(-1)[place] ^= 1 << bit
+            _both_fail(house, _with(small.data, samples=edited), EditedImageError)
+            edited = licensed_samples.copy()
+            edited.reshape(-1)[place] ^= 1 << bit
+            with pytest.raises(EditedImageError):
+                house.original(_with(licensed, samples=edited))
+
+
+def test_turned_cropped_and_other_images_fail_closed(house, small):
+    samples = load(small.data).raster.samples
+    for edited in (
+        np.rot90(samples),
+        samples[:, ::-1],
+        samples[:, :8],
+        samples[..., :3],
+        samples.astype(np.uint16) * 257,
+    ):
+        data = _with(small.data, samples=np.ascontiguousarray(edited))
+        _both_fail(house, data, EditedImageError)
+
+
+def test_swapped_records_fail_closed(house, photos):
+    data = encode(Raster(photos["cat"], "PNG"), "PNG")
+    other = encode(Raster(photos["coffee"], "PNG"), "PNG")
+    own = house.protect(data)
+    for stranger in (
+        house.protect(other, name="cat/b"),
+        house.protect(data, release="1" * 16),
+        house.protect(data, who="bob"),
+        house.protect(data, epsilon=6),
+    ):
+        swapped = _with(own.data, record=stranger.record.blob)
+        _both_fail(house, swapped)
+
+
+def test_boxes_from_other_records_fail_closed(house, photos):
+    data = encode(Raster(photos["cat"], "PNG"), "PNG")
+    own = house.protect(data)
+    envelope = records.unpack(own.record.blob)
+    for stranger in (
+        house.protect(data, release="1" * 16),
+        house.protect(data, name="cat/b"),
+        house.protect(data, who="bob"),
+    ):
+        foreign = records.unpack(stranger.record.blob)
+        for mixed in (
+            replace(
+                envelope, header=replace(foreign.header, digest=own.record.digest_p)
+            ),
+            replace(envelope, recipient_box=foreign.recipient_box),
+            replace(envelope, recipient_box=foreign.recipient_box, owner_box=b""),
+        ):
+            _both_fail(house, _with(own.data, record=mixed.pack()))
+        # The recipient has no key to the owner's box, but notices the exchange.
+        mixed = replace(envelope, owner_box=foreign.owner_box)
+        with pytest.raises(ReueError):
+            house.licensed(_with(own.data, record=mixed.pack()))
+
+
+def test_records_of_the_other_tier_fail_closed(house, small):
+    licensed = house.licensed(small.data)
+    with pytest.raises(ReueError):
+        house.original(_with(licensed, record=small.record.blob))
+    _both_fail(house, _with(small.data, record=load(licensed).record))
+    with pytest.raises(ReueError, match="restored already"):
+        house.licensed(licensed)
+
+
+def test_a_recipients_key_opens_nobody_elses_copy(house, photos):
+    made = house.protect(encode(Raster(photos["cat"], "PNG"), "PNG"), who="bob")
+    with pytest.raises(ReueError, match="Wrong key"):
+        house.licensed(made.data, who="alice")
+    assert house.licensed(made.data, who="bob")
