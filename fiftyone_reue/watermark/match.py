@@ -14,6 +14,9 @@ from PIL import Image
 
 SIDE = 16
 
+FLAT = 2.0
+"""A descriptor of less contrast than this, in gray levels, says little."""
+
 ORIENTATIONS = 8
 """Four quarter turns, each plain and mirrored."""
 
@@ -57,7 +60,7 @@ class Candidate:
     Attributes:
         image_id: which.
         orientation: how the suspect must be turned (see :func:`orient`).
-        distance: root mean square of the descriptors' difference, gray levels.
+        distance: between the descriptors without brightness and contrast, 0 to 2.
     """
 
     image_id: str
@@ -76,7 +79,7 @@ class Index:
     def __init__(self, image_ids: list[str], descriptors: list[bytes]) -> None:
         self._ids = image_ids
         joined = np.frombuffer(b"".join(descriptors), np.uint8)
-        self._vectors = _centre(joined.reshape(-1, SIDE * SIDE))
+        self._vectors = _normalise(joined.reshape(-1, SIDE * SIDE))
         self._norms = np.einsum("ij,ij->i", self._vectors, self._vectors)
 
     def __len__(self) -> int:
@@ -92,7 +95,7 @@ class Index:
         if not self._ids:
             return []
         query = np.frombuffer(descriptor(luma), np.uint8).reshape(SIDE, SIDE)
-        turned = _centre(
+        turned = _normalise(
             np.stack([orient(query, o).ravel() for o in range(ORIENTATIONS)])
         )
         own = np.einsum("ij,ij->i", turned, turned)
@@ -101,12 +104,15 @@ class Index:
         found: dict[str, Candidate] = {}
         for place in flat:
             orientation, row = divmod(int(place), len(self._ids))
-            distance = float(np.sqrt(max(squared[orientation, row], 0.0)) / SIDE)
+            distance = float(np.sqrt(max(squared[orientation, row], 0.0)))
             candidate = Candidate(self._ids[row], orientation, distance)
             found.setdefault(candidate.image_id, candidate)
         return list(found.values())[:count]
 
 
-def _centre(vectors: np.ndarray) -> np.ndarray:
+def _normalise(vectors: np.ndarray) -> np.ndarray:
+    """Take off brightness and contrast; flat images stay near nothing."""
     floats = vectors.astype(np.float32)
-    return floats - floats.mean(axis=1, keepdims=True)
+    floats -= floats.mean(axis=1, keepdims=True)
+    size = np.sqrt(np.einsum("ij,ij->i", floats, floats))
+    return floats / (size + FLAT * SIDE)[:, None]
