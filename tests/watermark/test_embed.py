@@ -1,0 +1,71 @@
+import math
+
+import numpy as np
+import pytest
+
+from fiftyone_reue.watermark import carriers, codes, embed
+
+pytestmark = pytest.mark.unit
+
+KEY = b"k" * 32
+
+
+def made(height: int, width: int, amplitude: int = 2, image: str = "image"):
+    bits = carriers.band(carriers.grid_side(height, width)).bit_count
+    code = codes.code(b"s" * 16, image, bits)
+    return embed.mark(KEY, image, code, height, width, amplitude)
+
+
+@pytest.mark.parametrize("amplitude", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(8, 8), (8, 333), (32, 32), (97, 64), (300, 280)])
+def test_a_mark_keeps_within_its_amplitude_and_uses_it(shape, amplitude):
+    mark = made(*shape, amplitude)
+    assert mark.shape == (*shape, 1)
+    assert mark.dtype == np.int8
+    assert np.abs(mark).max() == amplitude
+    assert np.sqrt(np.mean(mark.astype(float) ** 2)) > 0.5 * amplitude
+
+
+def test_a_mark_is_regenerated_identically():
+    first = made(300, 280)
+    carriers.band.cache_clear()
+    carriers.cosines.cache_clear()
+    assert np.array_equal(made(300, 280), first)
+    assert not np.array_equal(made(300, 280, image="imagf"), first)
+
+
+@pytest.mark.parametrize("shape", [(16, 20), (40, 33)])
+def test_sums_are_exact_in_any_order(shape):
+    """The field is whole numbers: Python's own, unbounded, agree on every threshold."""
+    height, width = shape
+    grid = carriers.grid_side(height, width)
+    band = carriers.band(grid)
+    code = codes.code(b"s" * 16, "image", band.bit_count)
+    values = (carriers.signs(KEY, "image", grid) * code[band.bits]).astype(int)
+    down = carriers.cosines(height, band.size).astype(int).tolist()
+    across = carriers.cosines(width, band.size).astype(int).tolist()
+    terms = list(zip(values.tolist(), band.rows, band.columns, strict=True))
+    level = carriers.SCALE**2 * math.sqrt(len(terms)) / 2 / 2
+    steps = [round(0.5 * level), round(1.5 * level)]
+    mark = made(height, width, 2)[..., 0]
+    for y in range(0, height, 5):
+        for x in range(0, width, 3):
+            field = sum(v * down[y][r] * across[x][c] for v, r, c in reversed(terms))
+            wanted = sum(field >= s for s in steps) - sum(field <= -s for s in steps)
+            assert mark[y, x] == wanted
+
+
+def test_the_expected_amplitude_is_what_the_reader_finds():
+    from fiftyone_reue.watermark import read
+
+    for height, width in ((32, 32), (64, 200), (256, 256)):
+        grid = carriers.grid_side(height, width)
+        band = carriers.band(grid)
+        code = codes.code(b"s" * 16, "image", band.bit_count)
+        mark = embed.mark(KEY, "image", code, height, width, 2)[..., 0]
+        found = read._coefficients(mark.astype(float), band.size)
+        signs = carriers.signs(KEY, "image", grid) * code[band.bits]
+        mean = float(np.mean(found[band.rows, band.columns] * signs))
+        assert mean == pytest.approx(
+            embed.expected_amplitude(height, width, 2), rel=0.15
+        )
