@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+
+from fiftyone_reue.networks.training import Recipe, predict, train
+from fiftyone_reue.steps import finish
+
+pytestmark = pytest.mark.unit
+
+QUICK = Recipe(epochs=2, least_steps=30, batch=32, width=8)
+
+
+@pytest.fixture(scope="module")
+def stripes() -> tuple[np.ndarray, np.ndarray]:
+    """Noisy stripes, upright or level."""
+    draw = np.random.default_rng(0)
+    labels = np.arange(64) % 2
+    upright = (np.indices((32, 32))[1] // 4 % 2 * 120).astype(int)
+    base = np.stack([upright if label else upright.T for label in labels])
+    noise = draw.integers(0, 100, (64, 32, 32, 3))
+    images = (base[..., None] + noise).clip(0, 255).astype(np.uint8)
+    return images, labels.astype(np.int64)
+
+
+def fit(stripes, recipe: Recipe = QUICK, seed: int = 0):
+    return finish(train(*stripes, 2, recipe=recipe, seed=seed, device="cpu"))
+
+
+def test_what_can_be_learned_is_learned(stripes):
+    network = fit(stripes)
+    assert not network.training
+    probabilities = predict(network, stripes[0])
+    assert probabilities.shape == (64, 2)
+    assert probabilities.dtype == np.float32
+    assert probabilities.sum(1) == pytest.approx(np.ones(64), abs=1e-5)
+    assert (probabilities.argmax(1) == stripes[1]).mean() > 0.9
+
+
+def test_a_seed_gives_the_same_network_again(stripes):
+    recipe = Recipe(epochs=1, least_steps=4, batch=16, width=4)
+    first = predict(fit(stripes, recipe, seed=3), stripes[0])
+    torch.rand(5)  # what others draw must not matter
+    again = predict(fit(stripes, recipe, seed=3), stripes[0])
+    assert np.array_equal(again, first)
+    other = predict(fit(stripes, recipe, seed=4), stripes[0])
+    assert not np.array_equal(other, first)
+
+
+def test_progress_rises_to_one_and_counts_every_step(stripes):
+    few = Recipe(epochs=1, least_steps=5, batch=32, width=4)
+    assert len(list(train(*stripes, 2, recipe=few, seed=0, device="cpu"))) == 5
+    many = Recipe(epochs=6, least_steps=5, batch=32, width=4)
+    steps = list(train(*stripes, 2, recipe=many, seed=0, device="cpu"))
+    assert len(steps) == 12
+    assert steps == sorted(steps)
+    assert steps[-1] == 1
+
+
+def test_fewer_images_than_a_batch_are_enough(stripes):
+    images, labels = stripes[0][:3], stripes[1][:3]
+    recipe = Recipe(epochs=1, least_steps=2, width=4)
+    network = finish(train(images, labels, 2, recipe=recipe, seed=0, device="cpu"))
+    assert predict(network, images).shape == (3, 2)

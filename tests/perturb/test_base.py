@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.perturb.base import State, class_index
+from fiftyone_reue.perturb.registry import (
+    DEFAULT_METHOD,
+    create_method,
+    list_methods,
+)
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_state_survives_being_stored():
+    draw = np.random.default_rng(0)
+    tables = draw.integers(-128, 128, (2, 3, 4, 5, 1)).astype(np.int8)
+    state = State("rue", ("a", "b\u00fc"), tables, {"seconds": 1.5})
+    again = State.from_bytes(state.to_bytes())
+    assert (again.method, again.classes, again.summary) == (
+        "rue",
+        ("a", "b\u00fc"),
+        {"seconds": 1.5},
+    )
+    assert again.tables.dtype == np.int8
+    assert np.array_equal(again.tables, tables)
+
+
+def test_classes_are_found_by_name():
+    state = State("lsp", ("a", "b"), np.zeros((2, 1, 1, 1, 1), np.int8))
+    assert class_index(state, "b") == 1
+    with pytest.raises(InputError, match=r"'c'.*--refit"):
+        class_index(state, "c")
+
+
+def test_methods_are_listed_and_made_by_name():
+    names = [info.name for info in list_methods()]
+    assert names[0] == DEFAULT_METHOD == "rue"
+    assert len(set(names)) == len(names)
+    for info in list_methods():
+        assert create_method(info.name).info is info
+        assert info.title
+        assert info.paper
+    with pytest.raises(InputError, match=r"no method 'RUE'.*lsp, rue"):
+        create_method("RUE")
