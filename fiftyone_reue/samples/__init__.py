@@ -1,0 +1,68 @@
+"""The verbs for FiftyOne datasets: the only place that knows SampleCollection.
+
+Each verb is a blocking function with ``progress``, over a generator (``..._steps``)
+that yields :class:`fiftyone_reue.pipeline.Progress` and returns the same summary.
+"""
+
+from fiftyone_reue.samples.extract import (
+    LeakCheck,
+    extract_folder,
+    extract_samples,
+    extract_steps,
+)
+from fiftyone_reue.samples.people import (
+    add_recipient,
+    list_recipients,
+    revoke_recipient,
+)
+from fiftyone_reue.samples.protect import (
+    ProtectedSamples,
+    protect_samples,
+    protect_steps,
+)
+from fiftyone_reue.samples.releases import (
+    delete_release,
+    delete_release_steps,
+    list_releases,
+    show_release,
+    show_release_steps,
+)
+from fiftyone_reue.samples.restore import (
+    RestoredSamples,
+    restore_samples,
+    restore_steps,
+)
+from fiftyone_reue.samples.score import (
+    ScoredSamples,
+    score_samples,
+    score_steps,
+)
+from fiftyone_reue.samples.stale import Stale, find_stale
+from fiftyone_reue.samples.vaults import open_vault
+
+__all__ = [
+    "LeakCheck",
+    "ProtectedSamples",
+    "RestoredSamples",
+    "ScoredSamples",
+    "Stale",
+    "add_recipient",
+    "delete_release",
+    "delete_release_steps",
+    "extract_folder",
+    "extract_samples",
+    "extract_steps",
+    "find_stale",
+    "list_recipients",
+    "list_releases",
+    "open_vault",
+    "protect_samples",
+    "protect_steps",
+    "restore_samples",
+    "restore_steps",
+    "revoke_recipient",
+    "score_samples",
+    "score_steps",
+    "show_release",
+    "show_release_steps",
+]

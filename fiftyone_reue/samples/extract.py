@@ -1,0 +1,241 @@
+"""Say whose copy suspect samples were made from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.core.collections as foc
+
+from fiftyone_reue import extract as folders
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.folders import suspect_items
+from fiftyone_reue.items import Item
+from fiftyone_reue.pipeline import Failure, Progress
+from fiftyone_reue.samples import fields, runs, source
+from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.watermark.evidence import bound
+
+KEPT_IMAGES = 1000
+"""A run lists what was found of so many suspects; the fields have all of them."""
+
+KEPT_RECIPIENTS = 20
+"""A run lists so many recipients, the likeliest first."""
+
+
+@dataclass(frozen=True)
+class LeakCheck:
+    """The verdict on a set of suspects.
+
+    Attributes:
+        run: the key of the run that keeps it, or None without a dataset.
+        summary: the statistics and every suspect.
+        originals: the matched originals' sample ids by image id, where known.
+        failures: suspects that could not be read, and why.
+    """
+
+    run: str | None
+    summary: folders.ExtractSummary = field(repr=False)
+    originals: dict[str, str] = field(repr=False)
+    failures: list[Failure] = field(repr=False)
+
+    @property
+    def recipient(self) -> str | None:
+        """Whom the evidence names, or None."""
+        return self.summary.named
+
+    @property
+    def p_value(self) -> float:
+        """The chance, at most, of naming anybody this firmly by accident."""
+        return self.summary.evidence.p_value
+
+    def text(self) -> str:
+        """The verdict in words."""
+        return self.summary.verdict()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict for machines.
+
+        As on the command line, and ``recipients``: the likeliest ones with their Z
+        and the chance of reaching it. Of many suspects, ``per_image`` has the first.
+        """
+        verdict = self.summary.to_dict()
+        verdict["per_image"] = [
+            {**row, "original_sample": self.originals.get(row["matched"])}
+            for row in verdict["per_image"][:KEPT_IMAGES]
+        ]
+        verdict["recipients"] = self._recipients()
+        verdict["images_failed"] = len(self.failures)
+        return verdict
+
+    def _recipients(self) -> list[dict[str, Any]]:
+        evidence = self.summary.evidence
+        ranked = sorted(evidence.scores.items(), key=lambda pair: -pair[1])
+        return [
+            {
+                "recipient": self.summary.names[who],
+                "z": z,
+                "p_value": bound(z, evidence.recipients_tested),
+            }
+            for who, z in ranked[:KEPT_RECIPIENTS]
+        ]
+
+
+def extract_samples(
+    samples: foc.SampleCollection,
+    *,
+    originals: str | os.PathLike[str] | None = None,
+    vault: Vault | None = None,
+    progress: ProgressOption = None,
+) -> LeakCheck:
+    """Weigh samples as suspects, and write what was found into their ``leak`` field.
+
+    Args:
+        samples: the suspects, a dataset or view; of groups, the active slice.
+        originals: a folder with the originals, if they moved since they were
+            protected.
+        vault: by default the one in FiftyOne's database.
+        progress: as in FiftyOne's own functions.
+
+    Raises:
+        InputError: there is no suspect, or nothing was protected yet.
+    """
+    steps = extract_steps(samples, originals=originals, vault=vault)
+    return drive(steps, progress)
+
+
+def extract_folder(
+    folder: str | os.PathLike[str],
+    *,
+    dataset: fo.Dataset | None = None,
+    originals: str | os.PathLike[str] | None = None,
+    vault: Vault | None = None,
+    progress: ProgressOption = None,
+) -> LeakCheck:
+    """Weigh the images of a folder, or a single file, as suspects.
+
+    Args:
+        folder: the suspects.
+        dataset: where to keep the verdict as a run; None keeps it nowhere.
+        originals, vault, progress: as in :func:`extract_samples`.
+
+    Raises:
+        InputError: there is no such folder, no image in it, or nothing was protected.
+    """
+    steps = extract_folder_steps(
+        folder, dataset=dataset, originals=originals, vault=vault
+    )
+    return drive(steps, progress)
+
+
+def extract_steps(
+    samples: foc.SampleCollection,
+    *,
+    originals: str | os.PathLike[str] | None = None,
+    vault: Vault | None = None,
+) -> Generator[Progress, None, LeakCheck]:
+    """See :func:`extract_samples`."""
+    dataset = source.dataset_of(samples)
+    yield Progress(0.0, "Reading the samples")
+    job = source.suspect_job(samples)
+    if not job.items:
+        raise InputError(
+            "There is no image among the suspects; choose a dataset or view that has "
+            f"some\n{source.describe(job.failures)}".rstrip()
+        )
+    vault = vault or open_vault()
+    fields.declare_leak(dataset)
+    check = yield from _weigh(vault, job.items, job.failures, originals)
+    check = _keep(samples, dataset, check, f"dataset {dataset.name}")
+    fields.write_leaks(dataset, _leaks(check))
+    return check
+
+
+def extract_folder_steps(
+    folder: str | os.PathLike[str],
+    *,
+    dataset: fo.Dataset | None = None,
+    originals: str | os.PathLike[str] | None = None,
+    vault: Vault | None = None,
+) -> Generator[Progress, None, LeakCheck]:
+    """See :func:`extract_folder`."""
+    path = Path(folder).expanduser()
+    items = suspect_items(path)
+    vault = vault or open_vault()
+    check = yield from _weigh(vault, items, [], originals)
+    if dataset is None:
+        return check
+    return _keep(dataset, source.dataset_of(dataset), check, f"folder {path}")
+
+
+def _weigh(
+    vault: Vault,
+    items: list[Item],
+    failures: list[Failure],
+    originals: str | os.PathLike[str] | None,
+) -> Generator[Progress, None, LeakCheck]:
+    moved = None if originals is None else Path(originals).expanduser()
+    summary = yield from folders.extract(vault, items, originals_folder=moved)
+    known = _original_samples(vault, summary)
+    return LeakCheck(None, summary, known, [*failures, *summary.outcome.failures])
+
+
+def _original_samples(vault: Vault, summary: folders.ExtractSummary) -> dict[str, str]:
+    """Sample ids of the matched originals that were protected in FiftyOne."""
+    from_fiftyone = {
+        release.id
+        for release in vault.ledger.releases()
+        if release.source.startswith("fiftyone:")
+    }
+    matched = {s.image_id for s in summary.suspects if s.image_id is not None}
+    found = {}
+    for image_id in matched:
+        for record in vault.ledger.records_by_image(image_id):
+            if record.release_id in from_fiftyone:
+                found[image_id] = record.sample_id
+    return found
+
+
+def _keep(
+    samples: foc.SampleCollection, dataset: fo.Dataset, check: LeakCheck, of: str
+) -> LeakCheck:
+    key = runs.free_key("leak_check", set(dataset.list_runs()))
+    verdict = check.to_dict()
+    per_image = verdict.pop("per_image")
+    created = runs.now()
+    values = {**verdict, "suspects": of, "created": created, "state": "done"}
+    runs.put(samples, key, runs.EXTRACT, values)
+    runs.put_results(dataset, key, per_image=per_image)
+    return LeakCheck(key, check.summary, check.originals, check.failures)
+
+
+def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
+    verdict = {"recipient": check.recipient, "p_value": check.p_value}
+    found = {
+        suspect.sample_id: {
+            **verdict,
+            "original": check.originals.get(suspect.image_id or ""),
+            "original_filepath": suspect.original,
+            "state": suspect.state,
+            "exact": suspect.exact,
+            "distance": suspect.distance,
+            "payload": suspect.payload,
+            "used": suspect.used,
+            "reason": suspect.reason,
+        }
+        for suspect in check.summary.suspects
+    }
+    for failure in check.failures:
+        found[failure.sample_id] = {
+            **dict.fromkeys(fields.LEAK_LEAVES),
+            **verdict,
+            "used": False,
+            "reason": source.short_reason(failure),
+        }
+    return found

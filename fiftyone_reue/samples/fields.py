@@ -1,0 +1,348 @@
+"""The fields that this plugin adds to a dataset, and how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+import fiftyone as fo
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.samples.trouble import plain_errors, require_dataset
+
+OWNER = "@reue/fiftyone-reue"
+
+PROTECTED = "protected_filepath"
+RESTORED = "restored_filepath"
+PROTECTION = "protection"
+LEAK = "leak"
+
+BATCH = 500
+
+T = TypeVar("T")
+
+Lists = Callable[[list[str], list[str]], tuple[list[str], list[str]]]
+"""New lists of releases and recipients from a sample's old ones."""
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    name: str
+    kind: type
+    description: str
+
+
+_PROTECTION = (
+    _Leaf("release", fo.StringField, "The release shown: whose copy this is"),
+    _Leaf("recipient", fo.StringField, "Whom the copy shown was made for"),
+    _Leaf("method", fo.StringField, "What the perturbation was made with"),
+    _Leaf(
+        "key_ref",
+        fo.StringField,
+        "Vault, release and key that restore the copy; a reference, not a secret",
+    ),
+    _Leaf("payload", fo.StringField, "The watermark's code bits, hexadecimal"),
+    _Leaf("psnr", fo.FloatField, "Of the copy against the original, in dB"),
+    _Leaf(
+        "unlearnability",
+        fo.FloatField,
+        "0 to 1: how much less a model learns of this image from protected copies",
+    ),
+    _Leaf("state", fo.StringField, "protected or failed"),
+    _Leaf("error", fo.StringField, "Why protecting failed"),
+    _Leaf("releases", fo.ListField, "Every release with a copy of this sample"),
+    _Leaf("recipients", fo.ListField, "Everybody with a copy of this sample"),
+)
+_LEAK = (
+    _Leaf("recipient", fo.StringField, "Whose copy this set of suspects was made from"),
+    _Leaf("p_value", fo.FloatField, "The chance, at most, of naming anybody wrongly"),
+    _Leaf("original", fo.StringField, "The sample that this is a copy of"),
+    _Leaf("original_filepath", fo.StringField, "That sample's file"),
+    _Leaf("state", fo.StringField, "protected or licensed: which copy this is"),
+    _Leaf("exact", fo.BooleanField, "Whether its pixels are unchanged"),
+    _Leaf("distance", fo.FloatField, "Difference to the copy matched, in gray levels"),
+    _Leaf("payload", fo.StringField, "The code bits read, hexadecimal"),
+    _Leaf("used", fo.BooleanField, "Whether it went into the evidence"),
+    _Leaf("reason", fo.StringField, "Why it was not matched"),
+)
+
+LEAK_LEAVES = tuple(leaf.name for leaf in _LEAK)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sample's copy in one release, as its fields show it.
+
+    Attributes:
+        sample_id: whose.
+        path: of the protected file.
+        payload: the code bits as hex digits.
+        psnr: in dB.
+        unlearnability: 0 to 1, or None before it was measured.
+    """
+
+    sample_id: str
+    path: str
+    payload: str
+    psnr: float
+    unlearnability: float | None = None
+
+
+@dataclass(frozen=True)
+class ReleaseInfo:
+    """What the samples of a release have in common.
+
+    Attributes:
+        name: of the release, which is its run key.
+        recipient: the recipient's name.
+        method: what made the perturbation.
+        key_ref: see :func:`key_reference`.
+    """
+
+    name: str
+    recipient: str
+    method: str
+    key_ref: str
+
+
+def key_reference(vault_id: str, release_id: str, key_id: str) -> str:
+    """Says which key restores a copy, without telling anything about the key."""
+    return f"reue:1:{vault_id}:{release_id}:{key_id}"
+
+
+def declare_protection(dataset: fo.Dataset) -> None:
+    """Add the fields that protecting writes, and the App's media field.
+
+    Raises:
+        InputError: the dataset has other fields with these names.
+    """
+    _declare_path(dataset, PROTECTED, "The protected copy of the release shown")
+    _declare_document(dataset, PROTECTION, "The protected copy shown", _PROTECTION)
+    _offer_media(dataset, PROTECTED)
+
+
+def declare_restored(dataset: fo.Dataset) -> None:
+    """Add the field that restoring writes, and the App's media field.
+
+    Raises:
+        InputError: the dataset has another field with this name.
+    """
+    _declare_path(dataset, RESTORED, "What the last restore gave back")
+    _offer_media(dataset, RESTORED)
+
+
+def declare_leak(dataset: fo.Dataset) -> None:
+    """Add the fields that the extraction writes onto suspects.
+
+    Raises:
+        InputError: the dataset has another field with this name.
+    """
+    _declare_document(dataset, LEAK, "What the last leak check found", _LEAK)
+
+
+def show_copies(
+    dataset: fo.Dataset, release: ReleaseInfo, copies: Sequence[Shown]
+) -> None:
+    """Point samples at their copies in a release."""
+    lists = read_lists(dataset, [copy.sample_id for copy in copies])
+    documents, paths = {}, {}
+    for copy in copies:
+        releases, recipients = lists.get(copy.sample_id, ([], []))
+        paths[copy.sample_id] = copy.path
+        documents[copy.sample_id] = fo.DynamicEmbeddedDocument(
+            release=release.name,
+            recipient=release.recipient,
+            method=release.method,
+            key_ref=release.key_ref,
+            payload=copy.payload,
+            psnr=copy.psnr,
+            unlearnability=copy.unlearnability,
+            state="protected",
+            error=None,
+            releases=_with(releases, release.name),
+            recipients=_with(recipients, release.recipient),
+        )
+    _write(dataset, {PROTECTED: paths, PROTECTION: documents})
+
+
+def show_failures(
+    dataset: fo.Dataset, release: ReleaseInfo, reasons: Mapping[str, str]
+) -> None:
+    """Say of samples why they have no copy in the release that is shown."""
+    for some in _batches(reasons):
+        lists = read_lists(dataset, some)
+        documents = {
+            sample_id: _absent(
+                *lists.get(sample_id, ([], [])),
+                release=release.name,
+                recipient=release.recipient,
+                method=release.method,
+                state="failed",
+                error=reasons[sample_id],
+            )
+            for sample_id in some
+        }
+        paths = dict.fromkeys(some)
+        _write(dataset, {PROTECTED: paths, PROTECTION: documents})
+
+
+def show_nothing(
+    dataset: fo.Dataset,
+    sample_ids: Iterable[str],
+    lists_of: Lists,
+) -> None:
+    """Take the copy shown away from samples.
+
+    Args:
+        dataset: theirs.
+        sample_ids: which.
+        lists_of: gives their new lists of releases and recipients from the old ones.
+    """
+    for some in _batches(sample_ids):
+        lists = read_lists(dataset, some)
+        documents = {}
+        for sample_id in some:
+            releases, recipients = lists_of(*lists.get(sample_id, ([], [])))
+            documents[sample_id] = _absent(releases, recipients) if releases else None
+        _write(dataset, {PROTECTED: dict.fromkeys(some), PROTECTION: documents})
+
+
+def samples_showing(dataset: fo.Dataset, release: str | None) -> set[str]:
+    """The samples whose fields show a copy in a release; None for any release.
+
+    Samples whose fields say that they failed in it count only for None.
+    """
+    if dataset.get_field(PROTECTION) is None:
+        return set()
+    paths = ["id", f"{PROTECTION}.release", f"{PROTECTION}.state", PROTECTED]
+    with plain_errors():
+        rows = zip(*all_samples(dataset).values(paths), strict=True)
+        if release is None:
+            return {row[0] for row in rows if any(row[1:])}
+        return {
+            sample_id
+            for sample_id, name, state, path in rows
+            if name == release and state == "protected" and path
+        }
+
+
+def write_lists(
+    dataset: fo.Dataset, sample_ids: Iterable[str], lists_of: Lists
+) -> None:
+    """Change which releases and recipients samples list, and nothing else of them."""
+    for some in _batches(sample_ids):
+        lists = read_lists(dataset, some)
+        new = {key: lists_of(*lists.get(key, ([], []))) for key in some}
+        columns = {
+            f"{PROTECTION}.releases": {key: pair[0] for key, pair in new.items()},
+            f"{PROTECTION}.recipients": {key: pair[1] for key, pair in new.items()},
+        }
+        _write(dataset, columns)
+
+
+def read_lists(
+    dataset: fo.Dataset, sample_ids: Sequence[str]
+) -> dict[str, tuple[list[str], list[str]]]:
+    """Which releases and recipients have a copy of these samples, by sample."""
+    paths = ["id", f"{PROTECTION}.releases", f"{PROTECTION}.recipients"]
+    with plain_errors():
+        chosen = all_samples(dataset).select(list(sample_ids))
+        rows = zip(*chosen.values(paths), strict=True)
+        return {row[0]: (list(row[1] or []), list(row[2] or [])) for row in rows}
+
+
+def write_leaks(dataset: fo.Dataset, leaks: Mapping[str, dict[str, Any]]) -> None:
+    """Write what an extraction found, by sample."""
+    for some in _batches(leaks):
+        found = {key: fo.DynamicEmbeddedDocument(**leaks[key]) for key in some}
+        _write(dataset, {LEAK: found})
+
+
+def write_values(dataset: fo.Dataset, path: str, values: Mapping[str, Any]) -> None:
+    """Write one declared field or leaf of samples."""
+    for some in _batches(values):
+        _write(dataset, {path: {key: values[key] for key in some}})
+
+
+def all_samples(dataset: fo.Dataset) -> Any:
+    """A dataset's samples, of all slices where it has groups."""
+    if dataset.media_type == "group":
+        return dataset.select_group_slices(_allow_mixed=True)
+    return dataset
+
+
+def _absent(
+    releases: list[str], recipients: list[str], **leaves: Any
+) -> fo.DynamicEmbeddedDocument:
+    empty: dict[str, Any] = {leaf.name: None for leaf in _PROTECTION}
+    empty.update(leaves, releases=releases, recipients=recipients)
+    return fo.DynamicEmbeddedDocument(**empty)
+
+
+def _write(dataset: fo.Dataset, columns: Mapping[str, Mapping[str, Any]]) -> None:
+    require_dataset(dataset)
+    with plain_errors():
+        for path, values in columns.items():
+            if values:
+                dataset.set_values(path, dict(values), key_field="id", progress=False)
+
+
+def _declare_path(dataset: fo.Dataset, name: str, description: str) -> None:
+    _require_free(dataset, name)
+    _add(dataset, name, fo.StringField, description)
+
+
+def _declare_document(
+    dataset: fo.Dataset, name: str, description: str, leaves: Sequence[_Leaf]
+) -> None:
+    _require_free(dataset, name)
+    _add(
+        dataset,
+        name,
+        fo.EmbeddedDocumentField,
+        description,
+        embedded_doc_type=fo.DynamicEmbeddedDocument,
+    )
+    for leaf in leaves:
+        inner = {"subfield": fo.StringField} if leaf.kind is fo.ListField else {}
+        path = f"{name}.{leaf.name}"
+        _add(dataset, path, leaf.kind, leaf.description, **inner)
+
+
+def _add(
+    dataset: fo.Dataset, path: str, kind: type, description: str, **options: Any
+) -> None:
+    with plain_errors():
+        if dataset.get_field(path) is None:
+            dataset.add_sample_field(
+                path, kind, description=description, info={"owner": OWNER}, **options
+            )
+
+
+def _require_free(dataset: fo.Dataset, name: str) -> None:
+    field = dataset.get_field(name)
+    if field is not None and (field.info or {}).get("owner") != OWNER:
+        raise InputError(
+            f"The dataset has a field {name!r} of its own, which the plugin needs for "
+            "itself; rename yours"
+        )
+
+
+def _offer_media(dataset: fo.Dataset, name: str) -> None:
+    fields = list(dataset.app_config.media_fields)
+    if name not in fields:
+        dataset.app_config.media_fields = [*fields, name]
+        with plain_errors():
+            dataset.save()
+
+
+def _with(names: list[str], name: str) -> list[str]:
+    return names if name in names else [*names, name]
+
+
+def _batches(items: Iterable[T]) -> Iterator[list[T]]:
+    remaining = iter(items)
+    while some := list(islice(remaining, BATCH)):
+        yield some

@@ -1,0 +1,367 @@
+"""Protect the samples of a dataset or view for one recipient."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.core.collections as foc
+
+from fiftyone_reue import protect as folders
+from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
+from fiftyone_reue.pipeline import Failure, Progress
+from fiftyone_reue.release import ProtectConfig, open_release
+from fiftyone_reue.releases import delete_release
+from fiftyone_reue.samples import copies, fields, runs, source, views
+from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.vault.entities import Recipient, Release
+from fiftyone_reue.vault.vault import Vault
+
+KEPT_FAILURES = 1000
+"""A run's results list so many failures; all of them are in the fields."""
+
+
+@dataclass(frozen=True)
+class ProtectedSamples:
+    """What protecting did.
+
+    Attributes:
+        release: the release's name, which is its run key.
+        release_id: its id in the ledger.
+        recipient: the recipient's name.
+        method: what made the perturbation.
+        output_dir: where the protected files are.
+        total: samples in the job.
+        protected: made in this run.
+        skipped: made by an earlier run.
+        converted: of those made, how many became PNG since their format is lossy.
+        psnr: mean over the release in dB, or None without any image.
+        failures: samples that could not be protected, and why.
+    """
+
+    release: str
+    release_id: str
+    recipient: str
+    method: str
+    output_dir: str
+    total: int
+    protected: int
+    skipped: int
+    converted: int
+    psnr: float | None
+    failures: list[Failure] = field(repr=False)
+
+    def text(self) -> str:
+        """The result in a sentence, then the first failures."""
+        there = f", {self.skipped} were there already" if self.skipped else ""
+        sentence = (
+            f"Protected {self.protected} images for {self.recipient}{there} "
+            f"(release {self.release})"
+        )
+        if not self.failures:
+            return sentence
+        reasons = source.describe(self.failures)
+        return f"{sentence}; {len(self.failures)} failed:\n{reasons}"
+
+
+def protect_samples(
+    samples: foc.SampleCollection,
+    recipient: str,
+    *,
+    output_dir: str | os.PathLike[str] | None = None,
+    label_field: str | None = None,
+    method: str = "rue",
+    epsilon: int = 8,
+    seed: int | None = None,
+    device: str = "auto",
+    name: str | None = None,
+    vault: Vault | None = None,
+    progress: ProgressOption = None,
+) -> ProtectedSamples:
+    """Make or complete one recipient's protected copy of some samples.
+
+    Run it again after any interruption, or when samples were added: what is there is
+    kept, the rest is done. The copy becomes the one that the dataset shows.
+
+    Args:
+        samples: a dataset or view; of groups, the active slice.
+        recipient: for whom, by name.
+        output_dir: the release's folder, see :func:`default_output` for the default.
+        label_field: the field with each sample's class, Classification or string; by
+            default the only Classification field.
+        method: a name from :func:`fiftyone_reue.perturb.registry.list_methods`.
+        epsilon: the largest change of any sample of an image, 3 to 32 gray levels,
+            watermark included.
+        seed: makes a run repeatable with the same vault.
+        device: "auto", "cpu" or a torch device, for fitting.
+        name: what a new release is called, an identifier; by default ``alice_1``.
+        vault: by default the one in FiftyOne's database.
+        progress: as in FiftyOne's own functions.
+
+    Raises:
+        InputError: a parameter can't be used, or nothing can be protected.
+        RevokedKeyError: the recipient was revoked.
+        OutputError, VaultError: files or vault can't be written.
+    """
+    steps = protect_steps(
+        samples,
+        recipient,
+        output_dir=output_dir,
+        label_field=label_field,
+        method=method,
+        epsilon=epsilon,
+        seed=seed,
+        device=device,
+        name=name,
+        vault=vault,
+    )
+    return drive(steps, progress)
+
+
+def protect_steps(
+    samples: foc.SampleCollection,
+    recipient: str,
+    *,
+    output_dir: str | os.PathLike[str] | None = None,
+    label_field: str | None = None,
+    method: str = "rue",
+    epsilon: int = 8,
+    seed: int | None = None,
+    device: str = "auto",
+    name: str | None = None,
+    vault: Vault | None = None,
+) -> Generator[Progress, None, ProtectedSamples]:
+    """See :func:`protect_samples`; closing the generator cancels the run."""
+    config = ProtectConfig(method, epsilon, seed, device)
+    config.check()
+    dataset = source.dataset_of(samples)
+    path = source.label_path(dataset, label_field)
+    yield Progress(0.0, "Reading the samples")
+    job = source.labelled_job(samples, path)
+    if not job.items:
+        raise InputError(_nothing_to_do(job.failures))
+    vault = vault or open_vault()
+    person = vault.recipient(recipient)
+    output = _output(dataset, person, output_dir, name)
+    fields.declare_protection(dataset)
+    _drop_abortive(vault, dataset, output)
+    release, _ = open_release(
+        vault,
+        person,
+        name=_name(vault, dataset, person, output, name),
+        source=source.source_of(dataset),
+        output=output,
+        config=config,
+    )
+    info = copies.info_of(vault, release)
+    run = _Run(samples, release, info, path)
+    run.begin()
+    try:
+        yield from _catch_up(vault, dataset, release, [i.sample_id for i in job.items])
+        summary = yield from folders.protect(
+            vault,
+            person.name,
+            job.items,
+            output,
+            name=release.name,
+            source=release.source,
+            config=config,
+            on_batch=run.show,
+        )
+        failures = [*job.failures, *summary.outcome.failures]
+        reasons = {f.sample_id: source.short_reason(f) for f in failures}
+        fields.show_failures(dataset, info, reasons)
+        views.refresh(dataset)
+        result = ProtectedSamples(
+            release=release.name,
+            release_id=release.id,
+            recipient=person.name,
+            method=release.method,
+            output_dir=release.output,
+            total=job.total,
+            protected=summary.outcome.done,
+            skipped=summary.outcome.skipped,
+            converted=summary.converted,
+            psnr=summary.psnr,
+            failures=failures,
+        )
+        run.done(result, reasons)
+    except (GeneratorExit, KeyboardInterrupt):
+        run.end("cancelled", None)
+        raise
+    except LedgerUnavailableError:
+        raise  # nothing can be noted in a database that is gone
+    except BaseException as error:
+        run.end("failed", error)
+        raise
+    return result
+
+
+def default_output(dataset: fo.Dataset, recipient: str, name: str | None) -> Path:
+    """Where a release goes if nothing else is said: one folder a recipient.
+
+    Below FiftyOne's default dataset folder: ``<dataset>-releases/<recipient>``, or
+    ``.../<name>`` for a release that was given a name.
+    """
+    root = Path(fo.config.default_dataset_dir)
+    folder = f"{source.safe_name(dataset.name)}-releases"
+    return root / folder / source.safe_name(name or recipient)
+
+
+class _Run:
+    """The custom run of a release, kept up to date while the release is made."""
+
+    def __init__(
+        self,
+        samples: foc.SampleCollection,
+        release: Release,
+        info: fields.ReleaseInfo,
+        label_field: str,
+    ) -> None:
+        self._samples = samples
+        self._dataset = samples._root_dataset
+        self._release = release
+        self._info = info
+        self._label_field = label_field
+        self._made = 0
+
+    def begin(self) -> None:
+        release = self._release
+        self._put(
+            release=release.name,
+            release_id=release.id,
+            recipient=self._info.recipient,
+            perturbation=release.method,
+            epsilon=release.parameters["epsilon"],
+            label_field=self._label_field,
+            output_dir=release.output,
+            created=runs.stamp(release.created),
+            finished=None,
+            state="running",
+            error=None,
+        )
+
+    def show(self, release: Release, batch: list[folders.Protected]) -> None:
+        folder = Path(release.output)
+        shown = [
+            fields.Shown(
+                one.item.sample_id,
+                str(folder / one.record.output),
+                one.payload,
+                one.record.psnr,
+            )
+            for one in batch
+        ]
+        fields.show_copies(self._dataset, self._info, shown)
+        self._made += len(batch)
+        self._put(made=self._made)
+
+    def done(self, result: ProtectedSamples, reasons: dict[str, str]) -> None:
+        counts = {
+            "total": result.total,
+            "protected": result.protected + result.skipped,
+            "new": result.protected,
+            "skipped": result.skipped,
+            "failed": len(result.failures),
+            "converted": result.converted,
+        }
+        kept = dict(list(reasons.items())[:KEPT_FAILURES])
+        self._put(
+            state="done",
+            counts=counts,
+            psnr=result.psnr,
+            finished=runs.now(),
+            made=None,
+        )
+        runs.put_results(
+            self._dataset, self._release.name, counts=counts, failures=kept
+        )
+
+    def end(self, state: str, error: BaseException | None) -> None:
+        """Note why a run ended early; what ended it must not be hidden by that."""
+        try:
+            text = str(error) if isinstance(error, ReueError) else None
+            self._put(state=state, error=text)
+        except ReueError:
+            return
+
+    def _put(self, **values: Any) -> None:
+        runs.put(self._samples, self._release.name, runs.PROTECT, values)
+
+
+def _output(
+    dataset: fo.Dataset,
+    person: Recipient,
+    output_dir: str | os.PathLike[str] | None,
+    name: str | None,
+) -> Path:
+    if output_dir is None:
+        return default_output(dataset, person.name, name).resolve()
+    path = Path(output_dir).expanduser()
+    if not path.is_absolute():
+        raise InputError(f"{path}: give the output folder's whole path, from / on")
+    return path.resolve()
+
+
+def _name(
+    vault: Vault,
+    dataset: fo.Dataset,
+    person: Recipient,
+    output: Path,
+    name: str | None,
+) -> str:
+    """A name for the run that neither a release nor a run has, in any dataset."""
+    known = vault.ledger.releases()
+    here = next((r for r in known if r.output == str(output)), None)
+    if here is not None:
+        return here.name
+    taken = {release.name for release in known} | set(dataset.list_runs())
+    if name is None:
+        return runs.free_key(runs.identifier(person.name), taken)
+    if not name.isidentifier():
+        raise InputError(
+            f"The release's name {name!r} can't be used; use letters, digits and _, "
+            "and begin with a letter"
+        )
+    if name in taken:
+        raise InputError(f"There is a release or run {name!r} already; choose another")
+    return name
+
+
+def _drop_abortive(vault: Vault, dataset: fo.Dataset, output: Path) -> None:
+    """Forget a release that ended before its first image.
+
+    Else its folder could only be used with the very settings that failed.
+    """
+    for release in copies.releases_of(vault, dataset):
+        ended = release.state in ("failed", "cancelled")
+        here = release.output == str(output)
+        if here and ended and vault.ledger.count_records(release.id) == 0:
+            delete_release(vault, release, files=True)
+            runs.delete(dataset, release.name)
+
+
+def _catch_up(
+    vault: Vault, dataset: fo.Dataset, release: Release, sample_ids: list[str]
+) -> Generator[Progress, None, None]:
+    """Set the fields that a run killed between ledger and fields left unset.
+
+    Samples that show another release are pointed at this one too.
+    """
+    made = vault.ledger.record_sample_ids(release.id)
+    made -= fields.samples_showing(dataset, release.name)
+    wanted = [sample_id for sample_id in sample_ids if sample_id in made]
+    for behind in copies.show_from_ledger(vault, dataset, release, wanted):
+        yield Progress(0.0, f"Finding what is there: {behind} of {len(wanted)}")
+
+
+def _nothing_to_do(failures: list[Failure]) -> str:
+    if not failures:
+        return "There is no sample to protect; choose a dataset or view that has some"
+    reasons = source.describe(failures)
+    return f"None of the {len(failures)} samples can be protected\n{reasons}"

@@ -1,0 +1,179 @@
+"""Show, list and delete the releases of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import fiftyone as fo
+
+from fiftyone_reue import releases as ledger_releases
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.pipeline import Progress
+from fiftyone_reue.samples import copies, fields, runs, views
+from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.source import source_of
+from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.vault.entities import Release
+from fiftyone_reue.vault.vault import Vault
+
+
+def list_releases(dataset: fo.Dataset) -> list[str]:
+    """The names of a dataset's releases, as its runs say; no vault is needed."""
+    return list(dataset.list_runs(method=runs.PROTECT))
+
+
+def find_release(vault: Vault, dataset: fo.Dataset, name: str) -> Release:
+    """A release of a dataset by its name.
+
+    Raises:
+        InputError: the dataset has no such release.
+    """
+    known = copies.releases_of(vault, dataset)
+    for release in known:
+        if name in (release.name, release.id):
+            return release
+    names = ", ".join(release.name for release in known) or "none yet"
+    raise InputError(f"The dataset has no release {name!r}; there are: {names}")
+
+
+def show_release(
+    dataset: fo.Dataset,
+    name: str,
+    *,
+    vault: Vault | None = None,
+    progress: ProgressOption = None,
+) -> int:
+    """Make a release the one that the dataset's fields show.
+
+    Args:
+        dataset: the dataset.
+        name: the release's.
+        vault: by default the one in FiftyOne's database.
+        progress: as in FiftyOne's own functions.
+
+    Returns:
+        How many samples have a copy in it.
+
+    Raises:
+        InputError: there is no such release.
+    """
+    return drive(show_release_steps(dataset, name, vault=vault), progress)
+
+
+def show_release_steps(
+    dataset: fo.Dataset, name: str, *, vault: Vault | None = None
+) -> Generator[Progress, None, int]:
+    """See :func:`show_release`."""
+    vault = vault or open_vault()
+    release = find_release(vault, dataset, name)
+    fields.declare_protection(dataset)
+    made = vault.ledger.record_sample_ids(release.id)
+    present = fields.all_samples(dataset).values("id")
+    wanted = [sample_id for sample_id in present if sample_id in made]
+    rest = [sample_id for sample_id in present if sample_id not in made]
+    filled = fields.samples_showing(dataset, None)
+    emptied = [sample_id for sample_id in rest if sample_id in filled]
+    fields.show_nothing(dataset, emptied, lambda *lists: lists)
+    failures = runs.get_results(dataset, release.name).get("failures") or {}
+    info = copies.info_of(vault, release)
+    here = set(rest)
+    fields.show_failures(
+        dataset, info, {key: why for key, why in failures.items() if key in here}
+    )
+    for behind in copies.show_from_ledger(vault, dataset, release, wanted):
+        yield Progress(behind / len(wanted), f"Showing {name}: {behind} samples")
+    views.refresh(dataset)
+    return len(wanted)
+
+
+def delete_release(
+    dataset: fo.Dataset,
+    name: str,
+    *,
+    files: bool = False,
+    vault: Vault | None = None,
+    progress: ProgressOption = None,
+) -> int:
+    """Forget a release: its copies can't be traced or restored by the owner any more.
+
+    If the dataset shows it, it shows its newest other release afterwards.
+
+    Args:
+        dataset: the dataset.
+        name: the release's.
+        files: whether to delete the protected files too.
+        vault: by default the one in FiftyOne's database.
+        progress: as in FiftyOne's own functions.
+
+    Returns:
+        How many files were deleted.
+
+    Raises:
+        InputError: there is no such release.
+        OutputError: a file can't be deleted; the release is kept then.
+    """
+    steps = delete_release_steps(dataset, name, files=files, vault=vault)
+    return drive(steps, progress)
+
+
+def delete_release_steps(
+    dataset: fo.Dataset, name: str, *, files: bool = False, vault: Vault | None = None
+) -> Generator[Progress, None, int]:
+    """See :func:`delete_release`. Run it again after an interruption."""
+    vault = vault or open_vault()
+    deleted = 0
+    if _is_half_deleted(vault, dataset, name):
+        key = name
+    else:
+        release = find_release(vault, dataset, name)
+        key = release.name
+        yield Progress(0.0, f"Deleting {key}")
+        deleted = ledger_releases.delete_release(vault, release, files=files)
+    yield Progress(0.5, f"Clearing {key} from the samples")
+    showing = _forget_in_fields(vault, dataset, key)
+    runs.delete(dataset, key)
+    others = copies.releases_of(vault, dataset)
+    if showing and others:
+        yield from show_release_steps(dataset, others[-1].name, vault=vault)
+    views.refresh(dataset)
+    return deleted
+
+
+def _is_half_deleted(vault: Vault, dataset: fo.Dataset, name: str) -> bool:
+    """Whether an interrupted deletion left the run, but not the ledger's release."""
+    config = runs.get_config(dataset, name)
+    if config is None or config["method"] != runs.PROTECT:
+        return False
+    release_id = config.get("release_id")
+    if release_id is None:
+        return True
+    release = vault.ledger.release(release_id)
+    if release is not None and release.source != source_of(dataset):
+        raise InputError(
+            f"Release {name!r} belongs to the dataset that this one was copied from; "
+            "delete it there"
+        )
+    return release is None
+
+
+def _forget_in_fields(vault: Vault, dataset: fo.Dataset, name: str) -> bool:
+    """Take a release out of all fields; returns whether any sample showed it."""
+    if dataset.get_field(fields.PROTECTION) is None:
+        return False
+    everything = fields.all_samples(dataset)
+    paths = ["id", f"{fields.PROTECTION}.release", f"{fields.PROTECTION}.releases"]
+    rows = list(zip(*everything.values(paths), strict=True))
+    showing = [row[0] for row in rows if row[1] == name]
+    listed = [row[0] for row in rows if row[1] != name and name in (row[2] or [])]
+    names = {
+        release.name: vault.recipient(release.recipient_id).name
+        for release in copies.releases_of(vault, dataset)
+    }
+
+    def without(releases: list[str], _: list[str]) -> tuple[list[str], list[str]]:
+        kept = [release for release in releases if release in names]
+        return kept, list(dict.fromkeys(names[release] for release in kept))
+
+    fields.show_nothing(dataset, showing, without)
+    fields.write_lists(dataset, listed, without)
+    return bool(showing)

@@ -1,0 +1,231 @@
+"""Give a dataset's licensed copies or originals back, exactly."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import fiftyone as fo
+import fiftyone.core.collections as foc
+
+from fiftyone_reue import restore as folders
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.items import Item
+from fiftyone_reue.pipeline import Failure, Progress
+from fiftyone_reue.samples import fields, source
+from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.releases import find_release
+from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.vault.entities import Recipient, Release
+from fiftyone_reue.vault.vault import Vault
+
+
+@dataclass(frozen=True)
+class RestoredSamples:
+    """What restoring did.
+
+    Attributes:
+        tier: "licensed" or "original".
+        output_dir: where the restored files are.
+        total: samples in the job.
+        restored: written in this run.
+        skipped: there already.
+        failures: samples that could not be restored, and why.
+    """
+
+    tier: str
+    output_dir: str
+    total: int
+    restored: int
+    skipped: int
+    failures: list[Failure] = field(repr=False)
+
+    def text(self) -> str:
+        """The result in a sentence, then the first failures."""
+        kind = "licensed copies" if self.tier == "licensed" else "originals"
+        there = f", {self.skipped} were there already" if self.skipped else ""
+        sentence = f"Restored {self.restored} {kind} exactly{there} ({self.output_dir})"
+        if not self.failures:
+            return sentence
+        reasons = source.describe(self.failures)
+        return f"{sentence}; {len(self.failures)} failed:\n{reasons}"
+
+
+def restore_samples(
+    samples: foc.SampleCollection,
+    *,
+    output_dir: str | os.PathLike[str],
+    recipient: str | None = None,
+    release: str | None = None,
+    vault: Vault | None = None,
+    progress: ProgressOption = None,
+) -> RestoredSamples:
+    """Restore the protected copies of some samples, and point a field at the result.
+
+    Args:
+        samples: a dataset or view; of groups, the active slice.
+        output_dir: where the restored files go.
+        recipient: whose licensed copies to make; None gives the owner's originals.
+        release: which copies to restore from; by default those of the recipient, or
+            those that the samples show.
+        vault: by default the one in FiftyOne's database.
+        progress: as in FiftyOne's own functions.
+
+    Raises:
+        InputError: nothing can be restored, or no such release or recipient.
+        RevokedKeyError: the recipient was revoked.
+        OutputError: nothing can be written.
+    """
+    steps = restore_steps(
+        samples,
+        output_dir=output_dir,
+        recipient=recipient,
+        release=release,
+        vault=vault,
+    )
+    return drive(steps, progress)
+
+
+def restore_steps(
+    samples: foc.SampleCollection,
+    *,
+    output_dir: str | os.PathLike[str],
+    recipient: str | None = None,
+    release: str | None = None,
+    vault: Vault | None = None,
+) -> Generator[Progress, None, RestoredSamples]:
+    """See :func:`restore_samples`."""
+    dataset = source.dataset_of(samples)
+    output = Path(output_dir).expanduser()
+    if not output.is_absolute():
+        raise InputError(f"{output}: give the output folder's whole path, from / on")
+    vault = vault or open_vault()
+    person = None if recipient is None else vault.recipient(recipient)
+    if person is not None:
+        vault.require_active(person)
+    yield Progress(0.0, "Reading the samples")
+    ids = source.sample_ids(samples)
+    chosen = _release(vault, dataset, person, release)
+    if chosen is None:
+        items, failures = _shown_items(dataset, ids)
+    else:
+        items, failures = _release_items(vault, chosen, ids)
+    if not items:
+        raise InputError(
+            f"None of the {len(ids)} samples has a protected copy to restore from; "
+            "choose samples or a release that have"
+        )
+    _require_apart(output, items)
+    fields.declare_restored(dataset)
+    if person is None:
+        steps = folders.restore_original(vault, items, output)
+    else:
+        key = vault.recipient_key(person)
+        steps = folders.restore_licensed(items, None, output, key)
+    summary = yield from steps
+    failed = {failure.sample_id for failure in summary.outcome.failures}
+    written = {
+        item.sample_id: str(output / _restored_name(item))
+        for item in items
+        if item.sample_id not in failed
+    }
+    fields.write_values(dataset, fields.RESTORED, written)
+    return RestoredSamples(
+        tier=summary.tier,
+        output_dir=str(output),
+        total=len(ids),
+        restored=summary.outcome.done,
+        skipped=summary.outcome.skipped,
+        failures=[*failures, *summary.outcome.failures],
+    )
+
+
+def _release(
+    vault: Vault, dataset: fo.Dataset, person: Recipient | None, name: str | None
+) -> Release | None:
+    """The release to restore from; None for whatever each sample shows."""
+    if name is None:
+        return None if person is None else _newest_of(vault, dataset, person)
+    release = find_release(vault, dataset, name)
+    if person is not None and release.recipient_id != person.id:
+        holder = vault.recipient(release.recipient_id).name
+        raise InputError(
+            f"Release {name!r} is for {holder}, so licensed copies of it can't be made "
+            f"for {person.name}"
+        )
+    return release
+
+
+def _newest_of(vault: Vault, dataset: fo.Dataset, person: Recipient) -> Release:
+    own = [
+        release
+        for release in vault.ledger.releases(person.id)
+        if release.source == source.source_of(dataset)
+    ]
+    if not own:
+        raise InputError(
+            f"There is no release of this dataset for {person.name}; protect it for "
+            "them first"
+        )
+    return own[-1]
+
+
+def _shown_items(
+    dataset: fo.Dataset, ids: list[str]
+) -> tuple[list[Item], list[Failure]]:
+    if dataset.get_field(fields.PROTECTED) is None:
+        return [], []
+    chosen = fields.all_samples(dataset).select(ids, ordered=True)
+    rows = zip(*chosen.values(["id", "filepath", fields.PROTECTED]), strict=True)
+    items, failures = [], []
+    for sample_id, file, copy in rows:
+        if copy:
+            items.append(Item(sample_id, copy, None, _name(copy, sample_id)))
+        else:
+            failures.append(Failure(sample_id, file, "it has no protected copy"))
+    return items, failures
+
+
+def _release_items(
+    vault: Vault, release: Release, ids: list[str]
+) -> tuple[list[Item], list[Failure]]:
+    folder = Path(release.output)
+    items = [
+        Item(
+            record.sample_id,
+            str(folder / record.output),
+            record.label,
+            record.output.rsplit(".", 1)[0],
+        )
+        for record in vault.ledger.records(release.id, ids)
+    ]
+    made = {item.sample_id for item in items}
+    reason = f"it has no copy in release {release.name}"
+    failures = [Failure(key, key, reason) for key in ids if key not in made]
+    return items, failures
+
+
+def _name(copy: str, sample_id: str) -> str:
+    """``class/name-id`` where the copy has that shape, else the sample's id."""
+    path = PurePosixPath(Path(copy).as_posix())
+    if path.stem.endswith(sample_id):
+        return f"{path.parent.name}/{path.stem}"
+    return sample_id
+
+
+def _restored_name(item: Item) -> str:
+    # A copy is lossless, so that what is restored from it keeps its format.
+    return item.output + Path(item.path).suffix
+
+
+def _require_apart(output: Path, items: list[Item]) -> None:
+    """Keep restored files out of the folder of a release, which they would replace."""
+    resolved = output.resolve()
+    for item in items:
+        if (resolved / _restored_name(item)) == Path(item.path).resolve():
+            raise InputError(
+                f"{output}: the protected files are in this folder and would be "
+                "overwritten; choose another one"
+            )

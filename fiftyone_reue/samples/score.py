@@ -1,0 +1,183 @@
+"""Measure the unlearnability of a dataset's release."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import fiftyone as fo
+import fiftyone.core.collections as foc
+
+from fiftyone_reue import score as folders
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.items import Item
+from fiftyone_reue.pipeline import Failure, Progress
+from fiftyone_reue.samples import copies, fields, runs, source
+from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.releases import find_release
+from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.score import ScoreConfig
+from fiftyone_reue.vault.entities import Release
+from fiftyone_reue.vault.vault import Vault
+
+
+@dataclass(frozen=True)
+class ScoredSamples:
+    """What was measured on a release. Accuracies and chance are from 0 to 1.
+
+    Attributes:
+        release: the release's name.
+        accuracy_clean: of models trained on originals.
+        accuracy_protected: of models trained on protected copies.
+        chance: of always naming the largest class.
+        unlearnability: 1 if a protected copy teaches nothing, 0 if as much as the
+            originals; None if the originals themselves can't be learned.
+        images: how many were measured.
+        failures: protected files that could not be read, and why.
+    """
+
+    release: str
+    accuracy_clean: float
+    accuracy_protected: float
+    chance: float
+    unlearnability: float | None
+    images: int
+    failures: list[Failure] = field(repr=False)
+
+    def text(self) -> str:
+        """The result in two sentences."""
+        trained = (
+            f"Release {self.release}: trained on originals {self.accuracy_clean:.1%}, "
+            f"on protected copies {self.accuracy_protected:.1%}, chance "
+            f"{self.chance:.1%}."
+        )
+        if self.unlearnability is None:
+            return (
+                f"{trained} The originals themselves can't be learned from so few "
+                "images, so unlearnability can't be told."
+            )
+        return (
+            f"{trained} Unlearnability {self.unlearnability:.2f} (1: no better than "
+            "guessing)."
+        )
+
+
+def score_samples(
+    samples: foc.SampleCollection,
+    release: str | None = None,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    max_images: int = folders.MAX_IMAGES,
+    vault: Vault | None = None,
+    progress: ProgressOption = None,
+) -> ScoredSamples:
+    """Measure a release, and write each sample's score into its fields.
+
+    Args:
+        samples: a dataset or view; of groups, the active slice.
+        release: which; by default the one that the samples show.
+        seed: of the split and the models.
+        device: "auto", "cpu" or a torch device.
+        max_images: measure so many at most, evenly over the classes.
+        vault: by default the one in FiftyOne's database.
+        progress: as in FiftyOne's own functions.
+
+    Raises:
+        InputError: no such release, or too few images or classes.
+    """
+    steps = score_steps(
+        samples, release, seed=seed, device=device, max_images=max_images, vault=vault
+    )
+    return drive(steps, progress)
+
+
+def score_steps(
+    samples: foc.SampleCollection,
+    release: str | None = None,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    max_images: int = folders.MAX_IMAGES,
+    vault: Vault | None = None,
+) -> Generator[Progress, None, ScoredSamples]:
+    """See :func:`score_samples`."""
+    dataset = source.dataset_of(samples)
+    vault = vault or open_vault()
+    ids = source.sample_ids(samples)
+    chosen = _release(vault, dataset, ids, release)
+    folder = Path(chosen.output)
+    items = [
+        Item(record.sample_id, str(folder / record.output), record.label, "")
+        for record in vault.ledger.records(chosen.id, ids)
+    ]
+    if not items:
+        raise InputError(
+            f"None of the {len(ids)} samples has a copy in release {chosen.name}; "
+            "choose others"
+        )
+    summary = yield from folders.score(
+        vault, items, ScoreConfig(seed, device, max_images)
+    )
+    scores = {
+        item.sample_id: float(value)
+        for item, value in zip(
+            summary.items, summary.scores.per_image.tolist(), strict=True
+        )
+    }
+    figures = summary.to_dict()
+    _keep(dataset, chosen, figures, scores)
+    return ScoredSamples(
+        release=chosen.name,
+        accuracy_clean=figures["accuracy_clean"],
+        accuracy_protected=figures["accuracy_protected"],
+        chance=figures["chance"],
+        unlearnability=figures["unlearnability"],
+        images=figures["images"],
+        failures=summary.outcome.failures,
+    )
+
+
+def _keep(
+    dataset: fo.Dataset, release: Release, figures: dict, scores: dict[str, float]
+) -> None:
+    showing = fields.samples_showing(dataset, release.name)
+    shown = {key: value for key, value in scores.items() if key in showing}
+    fields.write_values(dataset, f"{fields.PROTECTION}.unlearnability", shown)
+    if runs.get_config(dataset, release.name) is None:
+        return
+    kept = {key: value for key, value in figures.items() if key != "per_image"}
+    values = {
+        "unlearnability": figures["unlearnability"],
+        "scores": {**kept, "measured": runs.now()},
+    }
+    runs.put(dataset, release.name, runs.PROTECT, values)
+    runs.put_results(dataset, release.name, unlearnability=scores)
+
+
+def _release(
+    vault: Vault, dataset: fo.Dataset, ids: list[str], name: str | None
+) -> Release:
+    if name is not None:
+        return find_release(vault, dataset, name)
+    known = {release.name: release for release in copies.releases_of(vault, dataset)}
+    shown = _shown(dataset, ids) & known.keys()
+    if len(shown) == 1:
+        return known[shown.pop()]
+    if shown:
+        raise InputError(
+            f"The samples show several releases ({', '.join(sorted(shown))}); say "
+            "which one to measure"
+        )
+    if len(known) == 1:
+        return next(iter(known.values()))
+    names = ", ".join(known) or "none yet; protect the dataset first"
+    raise InputError(f"Say which release to measure; there are: {names}")
+
+
+def _shown(dataset: fo.Dataset, ids: list[str]) -> set[str]:
+    if dataset.get_field(fields.PROTECTION) is None:
+        return set()
+    chosen = fields.all_samples(dataset).select(ids)
+    return set(chosen.distinct(f"{fields.PROTECTION}.release"))

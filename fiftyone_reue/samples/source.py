@@ -1,0 +1,209 @@
+"""A dataset or view as a job: which samples, of which class, from which files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import fiftyone as fo
+import fiftyone.core.collections as foc
+import fiftyone.core.media as fom
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.items import Item
+from fiftyone_reue.pipeline import Failure
+from fiftyone_reue.samples.trouble import plain_errors, require_dataset
+
+_OTHER_MEDIA = {
+    fom.VIDEO: "a video",
+    fom.POINT_CLOUD: "a point cloud",
+    fom.THREE_D: "a 3D scene",
+}
+_OWN_FIELDS = ("filepath", "protected_filepath", "restored_filepath")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What can be worked on, and what can't.
+
+    Attributes:
+        items: one for each usable sample, its output named for class and sample.
+        failures: one for each other sample, with the reason.
+    """
+
+    items: list[Item]
+    failures: list[Failure]
+
+    @property
+    def total(self) -> int:
+        """Samples in the job."""
+        return len(self.items) + len(self.failures)
+
+
+def dataset_of(samples: foc.SampleCollection) -> fo.Dataset:
+    """The dataset that samples belong to, as it is in the database now.
+
+    Raises:
+        InputError: the view shows patches, frames or clips, not the samples; or the
+            dataset was deleted.
+    """
+    if not isinstance(samples, fo.Dataset) and samples._is_generated:
+        raise InputError(
+            "This view shows patches, frames or clips; go back to the samples and "
+            "choose those that you want"
+        )
+    dataset = samples._root_dataset
+    require_dataset(dataset)
+    with plain_errors():
+        dataset.reload()  # another process may have added fields or runs
+    return dataset
+
+
+def source_of(dataset: fo.Dataset) -> str:
+    """What a release of this dataset has as its source; outlives a renaming."""
+    return f"fiftyone:{dataset._doc.id}"
+
+
+def label_fields(dataset: fo.Dataset) -> list[str]:
+    """The fields that hold one class a sample: Classifications first, then strings."""
+    classifications = dataset.get_field_schema(
+        ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
+    )
+    strings = dataset.get_field_schema(ftype=fo.StringField)
+    own = [name for name in strings if name not in _OWN_FIELDS]
+    return [*classifications, *own]
+
+
+def label_path(dataset: fo.Dataset, field: str | None) -> str:
+    """The path of the class labels.
+
+    Args:
+        dataset: the dataset.
+        field: a Classification or string field, or its path down to ``label``; None
+            takes the only Classification field there is.
+
+    Raises:
+        InputError: there is no such field, or none or several to choose from.
+    """
+    if field is None:
+        return _only_classification(dataset)
+    schema = dataset.get_field_schema(flat=True)
+    found = schema.get(field)
+    if isinstance(found, fo.StringField):
+        return field
+    if isinstance(found, fo.EmbeddedDocumentField):
+        inner = f"{field}.label"
+        if isinstance(schema.get(inner), fo.StringField):
+            return inner
+    if found is None:
+        problem = f"The dataset has no field {field!r}"
+    else:
+        problem = f"The field {field!r} doesn't hold one class a sample"
+    raise InputError(f"{problem}; {_choices(dataset)}")
+
+
+def _only_classification(dataset: fo.Dataset) -> str:
+    found = list(
+        dataset.get_field_schema(
+            ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
+        )
+    )
+    if len(found) == 1:
+        return f"{found[0]}.label"
+    if found:
+        raise InputError(
+            f"The dataset has {len(found)} fields with classes; say which one to use "
+            f"(label_field): {', '.join(found)}"
+        )
+    raise InputError(
+        "The dataset has no Classification field, and the perturbation is made class "
+        f"by class; {_choices(dataset)}"
+    )
+
+
+def _choices(dataset: fo.Dataset) -> str:
+    names = label_fields(dataset)
+    if not names:
+        return "add a Classification field with each sample's class first"
+    return f"choose as label_field one of: {', '.join(names)}"
+
+
+def labelled_job(samples: foc.SampleCollection, path: str) -> Job:
+    """The originals of some samples, with their classes.
+
+    Args:
+        samples: a dataset or view; of groups, the active slice.
+        path: of the class labels, see :func:`label_path`.
+
+    Raises:
+        InputError: the view leaves out the label field.
+    """
+    ids, files, labels = _values(samples, "id", "filepath", path)
+    items: list[Item] = []
+    failures: list[Failure] = []
+    for sample_id, file, label in zip(ids, files, labels, strict=True):
+        reason = _unusable(file)
+        if reason is None and not isinstance(label, str):
+            reason = f"it has no class in {path}; label it"
+        if reason is not None:
+            failures.append(Failure(sample_id, file, reason))
+            continue
+        output = f"{safe_name(label)}/{safe_name(Path(file).stem)}-{sample_id}"
+        items.append(Item(sample_id, file, label, output))
+    return Job(items, failures)
+
+
+def suspect_job(samples: foc.SampleCollection) -> Job:
+    """The files of some samples, whatever they are labelled."""
+    ids, files = _values(samples, "id", "filepath")
+    items: list[Item] = []
+    failures: list[Failure] = []
+    for sample_id, file in zip(ids, files, strict=True):
+        reason = _unusable(file)
+        if reason is None:
+            items.append(Item(sample_id, file, None, sample_id))
+        else:
+            failures.append(Failure(sample_id, file, reason))
+    return Job(items, failures)
+
+
+def sample_ids(samples: foc.SampleCollection) -> list[str]:
+    """The samples' ids, in order."""
+    (ids,) = _values(samples, "id")
+    return ids
+
+
+def short_reason(failure: Failure) -> str:
+    """A failure's reason without the sample id in front of it."""
+    return failure.reason.removeprefix(f"{failure.sample_id}: ")
+
+
+def describe(failures: list[Failure], count: int = 3) -> str:
+    """A few failures as lines of text, by file name, and how many more there are."""
+    lines = [f"{Path(f.path).name}: {short_reason(f)}" for f in failures[:count]]
+    if len(failures) > count:
+        lines.append(f"... and {len(failures) - count} more")
+    return "\n".join(lines)
+
+
+def safe_name(text: str) -> str:
+    """A name that any file system takes: at most 80 of ``A-Z a-z 0-9 . _ -``."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip(". ")[:80]
+    return name or "_"
+
+
+def _unusable(file: str) -> str | None:
+    kind = _OTHER_MEDIA.get(fom.get_media_type(file))
+    return None if kind is None else f"it is {kind}; only images can be used"
+
+
+def _values(samples: foc.SampleCollection, *paths: str) -> list[list]:
+    with plain_errors():
+        try:
+            return samples.values(list(paths))
+        except ValueError as error:
+            raise InputError(
+                f"The view leaves out a field that is needed ({error}); use a view "
+                "with all fields"
+            ) from error

@@ -1,0 +1,105 @@
+"""The vault of the FiftyOne side: one for each of FiftyOne's databases."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import fiftyone.core.odm as foo
+
+from fiftyone_reue.errors import OutputError, VaultError
+from fiftyone_reue.samples.trouble import plain_errors
+from fiftyone_reue.vault.ledger.mongo import MongoLedger
+from fiftyone_reue.vault.owner_keys import (
+    KEY_FILE_NAME,
+    KEY_FILE_VARIABLE,
+    KEY_VARIABLE,
+    PASSPHRASE_FILE_VARIABLE,
+    PASSPHRASE_VARIABLE,
+    KeyFile,
+    choose,
+    resolve,
+)
+from fiftyone_reue.vault.vault import Vault, new_vault_id
+
+SECRETS = (
+    KEY_VARIABLE,
+    KEY_FILE_VARIABLE,
+    PASSPHRASE_VARIABLE,
+    PASSPHRASE_FILE_VARIABLE,
+)
+"""The variables that an owner key can come from, as ``fiftyone.yml`` declares them."""
+
+logger = logging.getLogger(__name__)
+
+
+def open_ledger() -> MongoLedger:
+    """The ledger in FiftyOne's database; no key is needed for it.
+
+    Raises:
+        LedgerUnavailableError: MongoDB can't be reached.
+    """
+    with plain_errors():
+        return MongoLedger(foo.get_db_conn())
+
+
+def open_vault(secrets: Mapping[str, str] | None = None) -> Vault:
+    """The vault in FiftyOne's database; the first use creates it.
+
+    The owner key of a new vault is ``REUE_OWNER_KEY`` if that is set, else computed
+    from a passphrase (``REUE_OWNER_PASSPHRASE``), else in a new key file in
+    :func:`key_folder`, whose place is logged once.
+
+    Args:
+        secrets: where to look up the variables, by default the environment.
+
+    Raises:
+        VaultError: the owner key is missing.
+        WrongKeyError: the owner key is another vault's.
+        LedgerUnavailableError: MongoDB can't be reached.
+    """
+    secrets = os.environ if secrets is None else secrets
+    ledger = open_ledger()
+    meta = ledger.get_meta()
+    if meta is None:
+        try:
+            return _create(ledger, secrets)
+        except VaultError:
+            # Another process may have been faster; if not, the reason stands.
+            meta = ledger.get_meta()
+            if meta is None:
+                raise
+    return Vault.open(ledger, resolve(meta, key_folder(), secrets))
+
+
+def key_folder() -> Path:
+    """Where the owner key file is, unless a variable names another place."""
+    config = os.environ.get("FIFTYONE_CONFIG_PATH")
+    folder = Path(config).parent if config else Path.home() / ".fiftyone"
+    return folder / "reue"
+
+
+def _create(ledger: MongoLedger, secrets: Mapping[str, str]) -> Vault:
+    folder = key_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: this folder for the owner key can't be made: "
+            f"{error.strerror}; set {KEY_VARIABLE} to 64 random hex digits instead"
+        ) from error
+    vault_id = new_vault_id()
+    provider = choose(vault_id, folder, secrets=secrets)
+    vault = Vault.create(ledger, provider, vault_id=vault_id)
+    if isinstance(provider, KeyFile):
+        logger.warning(
+            "A vault was created; its owner key is %s. Whoever has it can restore "
+            "every original: keep a copy in a safe place",
+            provider.path,
+        )
+    return vault
+
+
+__all__ = ["KEY_FILE_NAME", "SECRETS", "key_folder", "open_ledger", "open_vault"]
