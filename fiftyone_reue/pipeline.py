@@ -147,7 +147,9 @@ def run(
 
 def default_workers() -> int:
     """Threads to use: the processors that this process may run on."""
-    return max(1, len(os.sched_getaffinity(0)))
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1  # macOS and Windows
 
 
 def _in_order(
