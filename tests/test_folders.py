@@ -1,0 +1,104 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.folders import (
+    check_apart,
+    image_items,
+    labelled_items,
+    suspect_items,
+)
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Files of two classes, with things among them that aren't images."""
+    for name in (
+        "cat/b.png",
+        "cat/a.JPG",
+        "cat/deep/er/c.webp",
+        "dog/a.b.tif",
+        "dog/notes.txt",
+        "dog/.hidden.png",
+        ".trash/x.png",
+        "manifest.json",
+    ):
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return tmp_path / "tree"
+
+
+def test_images_are_found_in_order_with_classes_and_outputs(tree):
+    found = [(i.sample_id, i.label, i.output) for i in labelled_items(tree)]
+    assert found == [
+        ("cat/a.JPG", "cat", "cat/a"),
+        ("cat/b.png", "cat", "cat/b"),
+        ("cat/deep/er/c.webp", "cat", "cat/deep/er/c"),
+        ("dog/a.b.tif", "dog", "dog/a.b"),
+    ]
+    assert all(Path(item.path).is_file() for item in labelled_items(tree))
+
+
+def test_images_outside_any_class_are_named(tree):
+    (tree / "loose.png").touch()
+    assert next(i.label for i in image_items(tree)) is None
+    with pytest.raises(InputError, match=r"1 images are in no class.*loose\.png"):
+        labelled_items(tree)
+
+
+def test_linked_classes_are_read_and_loops_end(tree, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a.png").touch()
+    (tree / "bird").symlink_to(elsewhere)
+    (tree / "dog" / "loop").symlink_to(tree)
+    (elsewhere / "self").symlink_to(elsewhere)
+    assert [i.sample_id for i in labelled_items(tree) if i.label == "bird"] == [
+        "bird/a.png"
+    ]
+    assert len(labelled_items(tree)) == 5
+
+
+@pytest.mark.parametrize("read", [image_items, labelled_items])
+def test_folders_that_are_not_there_or_empty_are_named(tree, tmp_path, read):
+    with pytest.raises(InputError, match=r"none: there is no such folder"):
+        read(tmp_path / "none")
+    with pytest.raises(InputError, match=r"manifest\.json: this is a file"):
+        read(tree / "manifest.json")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: there is no image.*\.png"):
+        read(tmp_path / "empty")
+
+
+def test_a_suspect_is_a_file_or_a_folder(tree, tmp_path):
+    (only,) = suspect_items(tree / "cat/b.png")
+    assert (only.sample_id, only.label) == ("b.png", None)
+    assert len(suspect_items(tree)) == 4
+    with pytest.raises(InputError, match="no such file or folder"):
+        suspect_items(tmp_path / "none.png")
+
+
+def test_names_that_are_not_text_are_shown(tree):
+    os.close(os.open(os.fsencode(tree) + b"/cat/\xff.png", os.O_CREAT | os.O_WRONLY))
+    with pytest.raises(InputError, match=r"cat/\\xff\.png.*UTF-8; rename it"):
+        labelled_items(tree)
+
+
+def test_source_and_output_must_lie_apart(tmp_path):
+    check_apart(tmp_path / "a", tmp_path / "b")
+    check_apart(tmp_path / "a", tmp_path / "ab")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for source, output in (
+        ("a", "a"),
+        ("a", "a/b"),
+        ("a/b", "a"),
+        ("a", "x/../a/b"),
+        ("a", "link/b"),
+    ):
+        with pytest.raises(InputError, match="within one another"):
+            check_apart(tmp_path / source, tmp_path / output)
