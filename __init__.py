@@ -1,7 +1,31 @@
 """The FiftyOne plugin's entry."""
 
+import importlib.util
+import os
+import sys
 from typing import Any
+
+if importlib.util.find_spec("fiftyone_reue") is None:
+    # Appended, so that an installed library wins; kept, since worker processes that
+    # are started later need it too.
+    sys.path.append(os.path.dirname(os.path.realpath(__file__)))
+
+_NEEDED = ("fiftyone_reue", "cryptography", "imagecodecs", "PIL", "tifffile", "torch")
 
 
 def register(plugin: Any) -> None:
-    """Register the plugin's operators and panels with FiftyOne."""
+    """Register the plugin's operators and panels with FiftyOne.
+
+    Raises:
+        ImportError: a package that they need is missing; says how to install it.
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"fiftyone-reue needs {', '.join(missing)}: run `fiftyone plugins "
+            "requirements @reue/fiftyone-reue --install`, or pip install fiftyone-reue"
+        )
+    from . import operators, panels
+
+    operators.register(plugin)
+    panels.register(plugin)

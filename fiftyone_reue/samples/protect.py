@@ -148,7 +148,6 @@ def protect_steps(
     vault = vault or open_vault()
     person = vault.recipient(recipient)
     output = _output(dataset, person, output_dir, name)
-    fields.declare_protection(dataset)
     _drop_abortive(vault, dataset, output)
     release, _ = open_release(
         vault,
@@ -158,6 +157,7 @@ def protect_steps(
         output=output,
         config=config,
     )
+    fields.declare_protection(dataset)
     info = copies.info_of(vault, release)
     run = _Run(samples, release, info, path)
     run.begin()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import fiftyone.core.odm as foo
@@ -45,15 +45,20 @@ def open_ledger() -> MongoLedger:
         return MongoLedger(foo.get_db_conn())
 
 
-def open_vault(secrets: Mapping[str, str] | None = None) -> Vault:
+def open_vault(
+    secrets: Mapping[str, str] | None = None,
+    *,
+    on_new_key: Callable[[str], None] = logger.warning,
+) -> Vault:
     """The vault in FiftyOne's database; the first use creates it.
 
     The owner key of a new vault is ``REUE_OWNER_KEY`` if that is set, else computed
     from a passphrase (``REUE_OWNER_PASSPHRASE``), else in a new key file in
-    :func:`key_folder`, whose place is logged once.
+    :func:`key_folder`.
 
     Args:
         secrets: where to look up the variables, by default the environment.
+        on_new_key: told once where the key file is, in a sentence.
 
     Raises:
         VaultError: the owner key is missing.
@@ -65,7 +70,7 @@ def open_vault(secrets: Mapping[str, str] | None = None) -> Vault:
     meta = ledger.get_meta()
     if meta is None:
         try:
-            return _create(ledger, secrets)
+            return _create(ledger, secrets, on_new_key)
         except VaultError:
             # Another process may have been faster; if not, the reason stands.
             meta = ledger.get_meta()
@@ -81,7 +86,9 @@ def key_folder() -> Path:
     return folder / "reue"
 
 
-def _create(ledger: MongoLedger, secrets: Mapping[str, str]) -> Vault:
+def _create(
+    ledger: MongoLedger, secrets: Mapping[str, str], on_new_key: Callable[[str], None]
+) -> Vault:
     folder = key_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -94,10 +101,9 @@ def _create(ledger: MongoLedger, secrets: Mapping[str, str]) -> Vault:
     provider = choose(vault_id, folder, secrets=secrets)
     vault = Vault.create(ledger, provider, vault_id=vault_id)
     if isinstance(provider, KeyFile):
-        logger.warning(
-            "A vault was created; its owner key is %s. Whoever has it can restore "
-            "every original: keep a copy in a safe place",
-            provider.path,
+        on_new_key(
+            f"A vault was created; its owner key is {provider.path}. Whoever has it "
+            "can restore every original: keep a copy in a safe place"
         )
     return vault
 

@@ -1,0 +1,141 @@
+"""Parts that several forms share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import fiftyone.operators.types as types
+
+from fiftyone_reue.errors import ReueError
+
+PLUGIN = "@reue/fiftyone-reue"
+
+
+def prompt(inputs: types.Object, label: str, button: str) -> types.Property:
+    """The form with its heading."""
+    view = types.PromptView(label=label, submit_button_label=button)
+    return types.Property(inputs, view=view)
+
+
+def guarded(inputs: types.Object, fill: Callable[[types.Object], None]) -> None:
+    """Fill a form; what is wrong with the vault or dataset is shown in it."""
+    try:
+        fill(inputs)
+    except ReueError as error:
+        block(inputs, str(error))
+
+
+def block(inputs: types.Object, text: str, details: str = "") -> None:
+    """Show why the form can't be submitted."""
+    prop = inputs.view("problem", types.Warning(label=text, description=details))
+    prop.invalid = True
+    prop.error_message = text
+
+
+def choice(
+    inputs: types.Object,
+    name: str,
+    values: Sequence[tuple[str, str, str]],
+    **options: Any,
+) -> types.Property:
+    """A dropdown.
+
+    Args:
+        inputs: the form.
+        name: the parameter's.
+        values: value, label and description of each choice.
+        **options: of the property.
+    """
+    view = types.DropdownView()
+    for value, label, description in values:
+        view.add_choice(value, label=label, description=description)
+    return inputs.enum(name, view.values(), view=view, **options)
+
+
+def folder(
+    inputs: types.Object, params: dict[str, Any], name: str, **options: Any
+) -> None:
+    """A folder on the server, typed in."""
+    prop = inputs.str(name, **options)
+    path = params.get(name)
+    problem = folder_problem(path) if isinstance(path, str) and path else None
+    if problem:
+        prop.invalid = True
+        prop.error_message = problem
+
+
+def folder_problem(path: str) -> str | None:
+    """What is wrong with an output folder, in a few words."""
+    expanded = Path(path).expanduser()
+    if not expanded.is_absolute():
+        return "Give the whole path, from / on"
+    if expanded.is_file():
+        return "This is a file; give a folder"
+    return None
+
+
+def recipient(
+    inputs: types.Object, *, allow_revoked: bool = False, **options: Any
+) -> bool:
+    """A choice among the vault's recipients; says what to do where there is none.
+
+    Returns:
+        Whether there is any.
+    """
+    from fiftyone_reue.samples import list_recipients
+
+    people = [p for p in list_recipients() if allow_revoked or p.revoked_at is None]
+    if not people:
+        block(
+            inputs,
+            "There is nobody to make a copy for yet",
+            "Add a recipient first: each copy is made for one, and names them if it "
+            "leaks.",
+        )
+        inputs.btn(
+            "add_recipient",
+            "Add a recipient",
+            icon="person_add",
+            on_click=f"{PLUGIN}/manage_recipients",
+            prompt=True,
+        )
+        return False
+    values = [(p.name, p.name, f"{p.releases} releases") for p in people]
+    choice(inputs, "recipient", values, **options)
+    return True
+
+
+def release(
+    inputs: types.Object, ctx: Any, *, required: bool, description: str
+) -> list[str]:
+    """A choice among the dataset's releases.
+
+    Returns:
+        Their names.
+    """
+    from fiftyone_reue.samples import list_releases
+
+    names = list_releases(ctx.dataset)
+    if names:
+        values = [(name, name, "") for name in names]
+        choice(
+            inputs,
+            "release",
+            values,
+            required=required,
+            label="Release",
+            description=description,
+        )
+    return names
+
+
+def device(inputs: types.Object) -> None:
+    """Where to compute."""
+    values = [
+        ("auto", "Automatic", "A GPU when there is one"),
+        ("cpu", "CPU", ""),
+        ("cuda", "GPU (CUDA)", ""),
+    ]
+    choice(inputs, "device", values, default="auto", label="Compute on")

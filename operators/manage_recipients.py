@@ -1,0 +1,181 @@
+"""Add and revoke recipients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from fiftyone_reue.errors import InputError
+
+from . import forms
+from .parameters import call, read
+from .running import risk, vault_of
+
+ADD = "add"
+REVOKE = "revoke"
+LIST = "list"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What to do with which recipient.
+
+    Attributes:
+        action: "add", "revoke" or "list".
+        name: of the new recipient.
+        key_out: the key file to write for them.
+        recipient: whose key to revoke.
+    """
+
+    action: str = ADD
+    name: str | None = None
+    key_out: str | None = None
+    recipient: str | None = None
+
+
+class ManageRecipients(foo.Operator):
+    """Returns a sentence, and the recipients without their keys."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        return foo.OperatorConfig(
+            name="manage_recipients",
+            label="Manage recipients",
+            description="Add somebody to make copies for, or revoke their key",
+            icon="group",
+            dynamic=True,
+            view_target=False,
+            rerunnable=False,
+            **risk("MEDIUM"),
+        )
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        inputs = types.Object()
+        forms.guarded(inputs, lambda form: _fill(form, ctx))
+        return forms.prompt(inputs, "Manage recipients", "Go on")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        from fiftyone_reue.samples import list_recipients
+
+        parameters = read(Parameters, ctx.params)
+        text = _do(ctx, parameters)
+        if parameters.action != LIST:
+            ctx.ops.notify(text, variant="success")
+        rows = [
+            {
+                "name": person.name,
+                "key": person.key_id,
+                "releases": person.releases,
+                "state": "active" if person.revoked_at is None else "revoked",
+            }
+            for person in list_recipients()
+        ]
+        return {"text": text, "recipients": rows}
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        outputs = types.Object()
+        outputs.str("text", label="Result", view=types.MarkdownView())
+        table = types.TableView()
+        for name in ("name", "key", "releases", "state"):
+            table.add_column(name, label=name.capitalize())
+        outputs.list("recipients", types.Object(), view=table, label="Recipients")
+        return types.Property(outputs, view=types.View(label="Recipients"))
+
+    def __call__(
+        self,
+        action: str = LIST,
+        name: str | None = None,
+        key_out: str | None = None,
+        recipient: str | None = None,
+    ) -> Any:
+        """Add, revoke or list recipients.
+
+        Args:
+            action: "add" (with name and key_out), "revoke" (with recipient), "list".
+            name: 1 to 64 letters, digits and ``. _ @ -`` and inner spaces.
+            key_out: the key file to write; must not be there yet.
+            recipient: whose key to revoke.
+        """
+        parameters = Parameters(action, name, key_out, recipient)
+        return call(self.uri, None, parameters)
+
+
+def _do(ctx: Any, parameters: Parameters) -> str:
+    from fiftyone_reue.samples import add_recipient, revoke_recipient
+
+    match parameters.action:
+        case "add":
+            if parameters.name is None or parameters.key_out is None:
+                raise InputError("Give the recipient's name and the key file to write")
+            path = Path(parameters.key_out).expanduser()
+            add_recipient(parameters.name, path, vault=vault_of(ctx))
+            return (
+                f"Added {parameters.name}. Send them {path}; it restores their "
+                "licensed copies."
+            )
+        case "revoke":
+            if parameters.recipient is None:
+                raise InputError("Say whose key to revoke (recipient)")
+            revoke_recipient(parameters.recipient, vault=vault_of(ctx))
+            return (
+                f"Revoked {parameters.recipient}. Copies that they have already, and "
+                "what they restored, stay readable."
+            )
+        case "list":
+            return "These are the recipients."
+        case other:
+            raise InputError(f"There is no action {other!r}; choose add, revoke, list")
+
+
+def _fill(inputs: types.Object, ctx: Any) -> None:
+    actions = [
+        (ADD, "Add a recipient", "Makes the key file to send them"),
+        (REVOKE, "Revoke a recipient", "No more releases and restores for them"),
+        (LIST, "List the recipients", ""),
+    ]
+    forms.choice(inputs, "action", actions, default=ADD, label="What to do")
+    action = ctx.params.get("action", ADD)
+    if action == ADD:
+        inputs.str("name", required=True, label="Name of the recipient")
+        _key_file(inputs, ctx)
+    elif action == REVOKE:
+        chosen = forms.recipient(inputs, required=True, label="Recipient")
+        if chosen:
+            inputs.view(
+                "warning",
+                types.Warning(
+                    label="This stops future releases and restores only",
+                    description="It can't reach copies and keys handed out already.",
+                ),
+            )
+
+
+def _key_file(inputs: types.Object, ctx: Any) -> None:
+    prop = inputs.str(
+        "key_out",
+        required=True,
+        label="Key file to write",
+        description="The whole path on the server, such as /home/me/alice.key. The "
+        "file is secret: send it to nobody else",
+    )
+    text = ctx.params.get("key_out")
+    problem = _key_file_problem(Path(text).expanduser()) if text else None
+    if problem:
+        prop.invalid = True
+        prop.error_message = problem
+
+
+def _key_file_problem(path: Path) -> str | None:
+    if not path.is_absolute():
+        return "Give the whole path, from / on"
+    if path.is_dir():
+        return "This is a folder; add a file name"
+    if path.exists():
+        return "This file is there already; choose another name"
+    if not path.parent.is_dir():
+        return f"There is no folder {path.parent}"
+    return None

@@ -1,0 +1,68 @@
+"""One dataclass an operator for its parameters: of form, call and execution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields
+from typing import Any, TypeVar
+
+import fiftyone as fo
+import fiftyone.core.collections as foc
+import fiftyone.operators as foo
+
+from fiftyone_reue.errors import InputError
+
+P = TypeVar("P")
+
+
+def read(kind: type[P], params: Mapping[str, Any]) -> P:
+    """Make a parameter dataclass from an operator's parameters.
+
+    Defaults shown in a form are absent in a call from Python, so they live in the
+    dataclass; what is empty counts as absent.
+
+    Raises:
+        InputError: one without a default is missing.
+    """
+    known = fields(kind)  # type: ignore[arg-type]
+    given = {f.name: params.get(f.name) for f in known}
+    present = {name: value for name, value in given.items() if value not in (None, "")}
+    for field in known:
+        if field.name not in present and field.default is MISSING:
+            raise InputError(f"Say which {field.name.replace('_', ' ')} to use")
+    return kind(**present)
+
+
+def call(
+    uri: str,
+    samples: foc.SampleCollection | None,
+    parameters: Any,
+    *,
+    delegate: bool = False,
+    delegation_target: str | None = None,
+) -> Any:
+    """Execute an operator from Python.
+
+    Args:
+        uri: the operator's.
+        samples: a dataset or view to execute it on, or None.
+        parameters: the operator's dataclass.
+        delegate: whether to schedule it for a delegated worker.
+        delegation_target: an orchestrator, where there are several.
+
+    Returns:
+        What :func:`fiftyone.operators.execute_operator` returns.
+    """
+    context: dict[str, Any] = {}
+    if isinstance(samples, fo.DatasetView):
+        context["view"] = samples
+    elif samples is not None:
+        context["dataset"] = samples
+    given = {k: v for k, v in asdict(parameters).items() if v is not None}
+    return foo.execute_operator(
+        uri,
+        context,
+        params=given,
+        request_delegation=delegate,
+        delegation_target=delegation_target,
+    )

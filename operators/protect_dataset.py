@@ -1,0 +1,186 @@
+"""Make one recipient's protected copy of the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import fiftyone.core.collections as foc
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from fiftyone_reue.perturb.registry import DEFAULT_METHOD, list_methods
+
+from . import forms
+from .parameters import call, read
+from .running import reported, risk, told, vault_of
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """See :func:`fiftyone_reue.samples.protect_samples`."""
+
+    recipient: str
+    output_dir: str | None = None
+    label_field: str | None = None
+    method: str = DEFAULT_METHOD
+    epsilon: int = 8
+    seed: int | None = None
+    device: str = "auto"
+    name: str | None = None
+
+
+class ProtectDataset(foo.Operator):
+    """A generator, so that the App has a progress bar; the run keeps the result."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        return foo.OperatorConfig(
+            name="protect_dataset",
+            label="Protect a dataset for a recipient",
+            description="Make a copy that can't be trained on, can be restored "
+            "exactly, and names its recipient if it leaks",
+            icon="shield",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            **risk("MEDIUM"),
+        )
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        inputs = types.Object()
+        forms.guarded(inputs, lambda form: _fill(form, ctx))
+        return forms.prompt(inputs, "Protect a dataset for a recipient", "Protect")
+
+    def execute(self, ctx: Any) -> Iterator[Any]:
+        from fiftyone_reue.samples import protect_steps
+
+        parameters = read(Parameters, ctx.params)
+        steps = protect_steps(
+            ctx.target_view(), vault=vault_of(ctx), **asdict(parameters)
+        )
+        result = yield from reported(ctx, steps)
+        yield from told(ctx, result.text(), well=not result.failures)
+
+    def __call__(
+        self,
+        sample_collection: foc.SampleCollection,
+        recipient: str,
+        output_dir: str | None = None,
+        label_field: str | None = None,
+        method: str = DEFAULT_METHOD,
+        epsilon: int = 8,
+        seed: int | None = None,
+        device: str = "auto",
+        name: str | None = None,
+        delegate: bool = False,
+        delegation_target: str | None = None,
+    ) -> Any:
+        """Protect samples; see :func:`fiftyone_reue.samples.protect_samples`.
+
+        The result is in the dataset's fields and in the run of the release.
+
+        Args:
+            sample_collection: a dataset or view.
+            delegate: whether to schedule it for a delegated worker.
+            delegation_target: an orchestrator, where there are several.
+        """
+        return call(
+            self.uri,
+            sample_collection,
+            Parameters(
+                recipient=recipient,
+                output_dir=output_dir,
+                label_field=label_field,
+                method=method,
+                epsilon=epsilon,
+                seed=seed,
+                device=device,
+                name=name,
+            ),
+            delegate=delegate,
+            delegation_target=delegation_target,
+        )
+
+
+def _fill(inputs: types.Object, ctx: Any) -> None:
+    from fiftyone_reue.samples.protect import default_output
+
+    if ctx.dataset is None:
+        forms.block(inputs, "Open a dataset first")
+        return
+    inputs.view_target(ctx, action_description="Protect")
+    if not forms.recipient(inputs, required=True, label="Recipient"):
+        return
+    _label_field(inputs, ctx)
+    _method(inputs)
+    inputs.int(
+        "epsilon",
+        min=3,
+        max=32,
+        default=Parameters.epsilon,
+        label="Largest change (gray levels)",
+        description="Of any sample, watermark included. 8 of 255 is hard to see",
+    )
+    person = ctx.params.get("recipient")
+    name = ctx.params.get("name") or None
+    place = default_output(ctx.dataset, person, name) if person else "a folder for them"
+    forms.folder(
+        inputs,
+        ctx.params,
+        "output_dir",
+        label="Output folder",
+        description=f"Leave it empty for {place}",
+    )
+    _advanced(inputs, ctx)
+
+
+def _label_field(inputs: types.Object, ctx: Any) -> None:
+    from fiftyone_reue.samples.source import label_fields
+
+    names = label_fields(ctx.dataset)
+    if not names:
+        forms.block(
+            inputs,
+            "The dataset has no class labels",
+            "The perturbation is made class by class. Add a Classification field.",
+        )
+        return
+    forms.choice(
+        inputs,
+        "label_field",
+        [(name, name, "") for name in names],
+        default=names[0],
+        label="Classes are in",
+    )
+
+
+def _method(inputs: types.Object) -> None:
+    values = [
+        (info.name, info.title, f"Time to fit: {info.cost}") for info in list_methods()
+    ]
+    forms.choice(inputs, "method", values, default=DEFAULT_METHOD, label="Method")
+
+
+def _advanced(inputs: types.Object, ctx: Any) -> None:
+    inputs.bool("advanced", default=False, label="More settings")
+    if not ctx.params.get("advanced"):
+        return
+    prop = inputs.str(
+        "name",
+        label="Name of the release",
+        description="Letters, digits and _; leave it empty for one like alice_1",
+    )
+    name = ctx.params.get("name")
+    if isinstance(name, str) and name and not name.isidentifier():
+        prop.invalid = True
+        prop.error_message = "Use letters, digits and _, and begin with a letter"
+    inputs.int(
+        "seed",
+        min=0,
+        label="Seed",
+        description="Makes the run repeatable; leave it empty for a random one",
+    )
+    forms.device(inputs)

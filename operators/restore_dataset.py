@@ -1,0 +1,142 @@
+"""Give originals or licensed copies back, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import fiftyone.core.collections as foc
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from fiftyone_reue.errors import InputError
+
+from . import forms
+from .parameters import call, read
+from .running import reported, risk, told, vault_of
+
+ORIGINAL = "original"
+LICENSED = "licensed"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """See :func:`fiftyone_reue.samples.restore_samples`.
+
+    Attributes:
+        output_dir: where the restored files go.
+        tier: "original" (the owner's) or "licensed" (a recipient's).
+        recipient: whose licensed copies.
+        release: which copies to restore from.
+    """
+
+    output_dir: str
+    tier: str = ORIGINAL
+    recipient: str | None = None
+    release: str | None = None
+
+
+class RestoreDataset(foo.Operator):
+    """A generator, so that the App has a progress bar."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        return foo.OperatorConfig(
+            name="restore_dataset",
+            label="Restore a protected dataset",
+            description="Write the exact originals, or a recipient's licensed copies",
+            icon="lock_open",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            **risk("HIGH"),
+        )
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        inputs = types.Object()
+        forms.guarded(inputs, lambda form: _fill(form, ctx))
+        return forms.prompt(inputs, "Restore a protected dataset", "Restore")
+
+    def execute(self, ctx: Any) -> Iterator[Any]:
+        from fiftyone_reue.samples import restore_steps
+
+        parameters = read(Parameters, ctx.params)
+        steps = restore_steps(
+            ctx.target_view(),
+            output_dir=parameters.output_dir,
+            recipient=_recipient(parameters),
+            release=parameters.release,
+            vault=vault_of(ctx),
+        )
+        result = yield from reported(ctx, steps)
+        yield from told(ctx, result.text(), well=not result.failures)
+
+    def __call__(
+        self,
+        sample_collection: foc.SampleCollection,
+        output_dir: str,
+        tier: str = ORIGINAL,
+        recipient: str | None = None,
+        release: str | None = None,
+        delegate: bool = False,
+        delegation_target: str | None = None,
+    ) -> Any:
+        """Restore samples; see :func:`fiftyone_reue.samples.restore_samples`.
+
+        Args:
+            sample_collection: a dataset or view.
+            tier: "original", or "licensed" with a recipient.
+            delegate: whether to schedule it for a delegated worker.
+            delegation_target: an orchestrator, where there are several.
+        """
+        return call(
+            self.uri,
+            sample_collection,
+            Parameters(output_dir, tier, recipient, release),
+            delegate=delegate,
+            delegation_target=delegation_target,
+        )
+
+
+def _recipient(parameters: Parameters) -> str | None:
+    if parameters.tier == ORIGINAL:
+        return None
+    if parameters.tier != LICENSED:
+        raise InputError(
+            f"There is no tier {parameters.tier!r}; choose {ORIGINAL} or {LICENSED}"
+        )
+    if parameters.recipient is None:
+        raise InputError("Say whose licensed copies to restore (recipient)")
+    return parameters.recipient
+
+
+def _fill(inputs: types.Object, ctx: Any) -> None:
+    if ctx.dataset is None:
+        forms.block(inputs, "Open a dataset first")
+        return
+    inputs.view_target(ctx, action_description="Restore")
+    tiers = [
+        (ORIGINAL, "Originals", "The owner's images, without any mark"),
+        (LICENSED, "Licensed copies", "Trainable, and still traced to a recipient"),
+    ]
+    forms.choice(inputs, "tier", tiers, default=ORIGINAL, label="Restore to")
+    licensed = ctx.params.get("tier") == LICENSED
+    if licensed and not forms.recipient(inputs, required=True, label="Recipient"):
+        return
+    forms.release(
+        inputs,
+        ctx,
+        required=False,
+        description="Leave it empty for the copies "
+        + ("made last for the recipient" if licensed else "that the samples show"),
+    )
+    forms.folder(
+        inputs,
+        ctx.params,
+        "output_dir",
+        required=True,
+        label="Output folder",
+        description="The whole path of a folder for the restored files",
+    )

@@ -1,0 +1,103 @@
+"""What all operators do around a verb: open the vault, report progress, tell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import fiftyone.operators.types as types
+
+from fiftyone_reue.errors import CancelledError
+from fiftyone_reue.pipeline import Progress
+
+if TYPE_CHECKING:
+    from fiftyone_reue.vault.vault import Vault
+
+Done = TypeVar("Done")
+
+_SECONDS_BETWEEN_UPDATES = 0.25
+_SECONDS_BETWEEN_STORED_UPDATES = 2.0
+
+
+def vault_of(ctx: Any) -> Vault:
+    """The vault in FiftyOne's database, with the owner key from the secrets."""
+    from fiftyone_reue.samples.vaults import SECRETS, open_vault
+
+    values = {name: ctx.secret(name) for name in SECRETS}
+    secrets = {name: value for name, value in values.items() if value}
+    return open_vault(secrets, on_new_key=lambda text: _tell_new_key(ctx, text))
+
+
+def reported(
+    ctx: Any, steps: Generator[Progress, None, Done]
+) -> Generator[Any, None, Done]:
+    """Run a verb, yielding what the App needs to draw its progress bar.
+
+    In a delegated run the progress is stored instead, and a run that somebody marked
+    as failed is stopped.
+    """
+    try:
+        shown = 0.0
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as stop:
+                return stop.value
+            wait = (
+                _SECONDS_BETWEEN_STORED_UPDATES
+                if ctx.delegated
+                else _SECONDS_BETWEEN_UPDATES
+            )
+            if time.monotonic() - shown < wait:
+                continue
+            shown = time.monotonic()
+            if ctx.delegated:
+                _require_wanted(ctx)
+                ctx.set_progress(step.fraction, label=step.label)
+            else:
+                yield ctx.ops.set_progress(progress=step.fraction, label=step.label)
+    finally:
+        steps.close()
+
+
+def finished(ctx: Any, steps: Generator[Progress, None, Done]) -> Done:
+    """Run a verb in an operator that isn't a generator, without a progress bar."""
+    updates = reported(ctx, steps)
+    while True:
+        try:
+            next(updates)
+        except StopIteration as stop:
+            return stop.value
+
+
+def told(ctx: Any, text: str, *, well: bool) -> list[Any]:
+    """Reload the dataset and tell the result, where somebody looks at the App."""
+    if ctx.delegated:
+        return []
+    return [
+        ctx.ops.reload_dataset(),
+        ctx.ops.notify(text, variant="success" if well else "warning"),
+    ]
+
+
+def risk(level: str) -> dict[str, Any]:
+    """The risk level as an option of a configuration, where FiftyOne knows it."""
+    levels = getattr(types, "RiskLevel", None)
+    return {} if levels is None else {"risk_level": levels[level]}
+
+
+def _tell_new_key(ctx: Any, text: str) -> None:
+    ctx.ops.notify(text, variant="warning")
+
+
+def _require_wanted(ctx: Any) -> None:
+    """Stop a delegated run that was marked as failed, which is how to cancel one."""
+    operation_id = ctx.request_params.get("run_doc")
+    if operation_id is None:
+        return
+    from fiftyone.operators.delegated import DelegatedOperationService
+
+    operation = DelegatedOperationService().get(operation_id)
+    if operation is not None and operation.run_state == "failed":
+        raise CancelledError("Stopped; what was finished is kept, run it again")

@@ -1,0 +1,62 @@
+"""Make a release the one that the samples show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from . import forms
+from .parameters import call, read
+from .running import finished, risk, told, vault_of
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Which release."""
+
+    release: str
+
+
+class ShowRelease(foo.Operator):
+    """Returns how many samples have a copy in the release."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        return foo.OperatorConfig(
+            name="show_release",
+            label="Show a release",
+            description="Make a release the one that the samples' fields show",
+            icon="visibility",
+            view_target=False,
+            **risk("LOW"),
+        )
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        inputs = types.Object()
+        forms.guarded(inputs, lambda form: _fill(form, ctx))
+        return forms.prompt(inputs, "Show a release", "Show")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        from fiftyone_reue.samples import show_release_steps
+
+        parameters = read(Parameters, ctx.params)
+        steps = show_release_steps(ctx.dataset, parameters.release, vault=vault_of(ctx))
+        count = finished(ctx, steps)
+        text = f"The samples show release {parameters.release}: {count} copies"
+        told(ctx, text, well=True)
+        return {"samples": count}
+
+    def __call__(self, dataset: fo.Dataset, release: str) -> Any:
+        """Show a release; see :func:`fiftyone_reue.samples.show_release`."""
+        return call(self.uri, dataset, Parameters(release))
+
+
+def _fill(inputs: types.Object, ctx: Any) -> None:
+    if ctx.dataset is None:
+        forms.block(inputs, "Open a dataset first")
+    elif not forms.release(inputs, ctx, required=True, description=""):
+        forms.block(inputs, "There is no release yet", "Protect the dataset first.")
