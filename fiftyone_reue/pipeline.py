@@ -15,6 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from fiftyone_reue.errors import (
     LedgerUnavailableError,
     OutputError,
@@ -126,7 +128,8 @@ def run(
     count = workers or default_workers()
     batch: list[R] = []
     behind = 0
-    with ThreadPoolExecutor(count) as pool:
+    # Every thread has its own image; products spread over cores would only contend.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
         try:
             for chunk_items, chunk in _in_order(pool, _chunks(items), work, 2 * count):
                 outcome.failures += chunk.failures

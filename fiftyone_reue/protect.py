@@ -24,6 +24,7 @@ from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.previews import without_previews
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.registry import create_method
@@ -284,9 +285,10 @@ def protect_image(
     )
     blob = envelope.pack()
     kind = release_format(raster)
-    data = encode(replace(raster, samples=protected), kind, blob)
+    metadata = without_previews(raster.metadata)  # a preview shows the original
+    data = encode(Raster(protected, raster.format, metadata), kind, blob)
     again = load(data, name=item.sample_id, max_pixels=max_pixels)
-    _verify(item, again.raster, again.record, blob, digest_p)
+    _verify(item, again.raster.samples, again.record, protected, blob)
     _verify_restores(item, protected, offset, lost_p, licensed, colours)
     _verify_restores(item, licensed, mark, lost_w, original, colours)
     now = time.time()
@@ -332,9 +334,13 @@ def psnr(original: np.ndarray, changed: np.ndarray, colours: int) -> float:
 
 
 def _verify(
-    item: Item, raster: Raster, record: bytes | None, blob: bytes, digest: bytes
+    item: Item,
+    decoded: np.ndarray,
+    record: bytes | None,
+    protected: np.ndarray,
+    blob: bytes,
 ) -> None:
-    if record != blob or sample_digest(raster.samples) != digest:
+    if record != blob or not np.array_equal(decoded, protected):
         raise VerificationError(
             f"{item.sample_id}: the encoded file doesn't decode to what was protected, "
             "so it was not written; please report this image's format"

@@ -16,6 +16,7 @@ from fiftyone_reue.errors import DamagedRecordError
 UNIT_OF_PEAK = {255: 1, 65535: 257}
 """Samples' steps in one gray level (1/255 of the range), by peak value."""
 
+_PEAKS = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 _LEVEL = 9
 
 
@@ -49,14 +50,18 @@ def add(
         The new samples, same shape and dtype, and the bytes that
         :func:`subtract` needs (empty where nothing was lost).
     """
-    peak = np.iinfo(samples.dtype).max
+    peak = _PEAKS[samples.dtype]
     step = _scaled(offset, peak)
-    exact = samples[..., :colours].astype(step.dtype)
-    exact += step
-    clipped = np.clip(exact, 0, peak)
-    after = samples.copy()
-    after[..., :colours] = clipped
-    lost = np.abs(exact - clipped)[_railed(clipped, step, peak)]
+    exact = samples[..., :colours] + step
+    clipped = np.clip(exact, 0, peak).astype(samples.dtype)
+    after = clipped
+    if colours < samples.shape[2]:
+        after = samples.copy()
+        after[..., :colours] = clipped
+    if not _touches_rail(clipped, peak):
+        return after, b""
+    railed = _railed(clipped, step, peak)
+    lost = np.abs(exact[railed] - clipped[railed])
     return after, _pack(lost.astype(samples.dtype))
 
 
@@ -77,22 +82,29 @@ def subtract(
     Raises:
         DamagedRecordError: ``lost`` doesn't fit these samples and offset.
     """
-    peak = np.iinfo(samples.dtype).max
+    peak = _PEAKS[samples.dtype]
     step = _scaled(offset, peak)
-    clipped = samples[..., :colours].astype(step.dtype)
-    railed = _railed(clipped, step, peak)
-    amounts = _unpack(lost, samples.dtype, int(np.count_nonzero(railed)))
+    clipped = samples[..., :colours]
     before = clipped - step
-    if amounts.size:
-        direction = np.where(clipped[railed] == 0, -1, 1)
-        before[railed] += amounts.astype(step.dtype) * direction.astype(step.dtype)
+    if lost or _touches_rail(clipped, peak):
+        railed = _railed(clipped, step, peak)
+        amounts = _unpack(lost, samples.dtype, int(np.count_nonzero(railed)))
+        amounts = amounts.astype(step.dtype)
+        before[railed] += np.where(clipped[railed] == 0, -amounts, amounts)
     if before.size and (before.min() < 0 or before.max() > peak):
         raise DamagedRecordError(
             "The record doesn't fit this image: restored samples leave their range"
         )
+    if colours == samples.shape[2]:
+        return before.astype(samples.dtype)
     restored = samples.copy()
     restored[..., :colours] = before
     return restored
+
+
+def _touches_rail(clipped: np.ndarray, peak: int) -> bool:
+    """Most images don't, and need no search for where they do."""
+    return bool(clipped.min() == 0 or clipped.max() == peak)
 
 
 def _scaled(offset: np.ndarray, peak: int) -> np.ndarray:

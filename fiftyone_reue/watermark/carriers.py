@@ -6,8 +6,8 @@ cycles across the image, so a mark survives resizing. Every frequency belongs to
 code bit and has a secret sign from a keyed stream. Carriers are never shared between
 images: two colluders could estimate a shared set from their differences.
 
-The cosines are whole numbers, and sums of them stay below 2**53: products in
-float64 are exact in any order, so a mark can be regenerated on any machine.
+The cosines are whole numbers, and what is summed of them stays below 2**24: products
+in float32 are exact in any order, so a mark can be regenerated on any machine.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ SMALLEST_SIDE = 8
 LOW, HIGH = 0.06, 0.62
 """The band's edges, as shares of the grid's Nyquist frequency."""
 
-SCALE = 4096
+SCALE = 64
 """The cosines' amplitude as whole numbers."""
+
+RINGS = 12
+"""Into how many rings of like frequency a band is divided."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Band:
         columns: ``(n,)`` horizontal frequency.
         bits: ``(n,)`` the code bit that each coefficient carries.
         bit_count: how many code bits there are.
+        ring: ``(n,)`` the ring that each coefficient is in.
     """
 
     size: int
@@ -45,6 +49,7 @@ class Band:
     columns: np.ndarray
     bits: np.ndarray
     bit_count: int
+    ring: np.ndarray
 
 
 def grid_side(height: int, width: int) -> int:
@@ -64,7 +69,9 @@ def band(grid: int) -> Band:
     order = np.lexsort((columns, rows, np.hypot(rows, columns)))
     rows, columns = rows[order], columns[order]
     bit_count = 32 if grid <= 64 else 128
-    return Band(size, rows, columns, np.arange(len(rows)) % bit_count, bit_count)
+    bits = np.arange(len(rows)) % bit_count
+    ring = (np.hypot(rows, columns) / (HIGH * grid) * RINGS).astype(np.int64)
+    return Band(size, rows, columns, bits, bit_count, np.minimum(ring, RINGS - 1))
 
 
 @functools.lru_cache(maxsize=64)
@@ -72,7 +79,7 @@ def cosines(length: int, size: int) -> np.ndarray:
     """``(length, size)`` whole numbers: SCALE * cos(pi k (2y+1) / (2 length))."""
     positions = 2 * np.arange(length)[:, None] + 1
     angles = np.pi * positions * np.arange(size)[None] / (2 * length)
-    return np.round(SCALE * np.cos(angles))
+    return np.round(SCALE * np.cos(angles)).astype(np.float32)
 
 
 def signs(key: bytes, image_id: str, grid: int) -> np.ndarray:
@@ -84,9 +91,9 @@ def signs(key: bytes, image_id: str, grid: int) -> np.ndarray:
         grid: from :func:`grid_side`.
 
     Returns:
-        ``(n,)`` float64, -1 or 1, in :func:`band`'s order.
+        ``(n,)`` float32, -1 or 1, in :func:`band`'s order.
     """
     count = len(band(grid).rows)
     stream = keystream(derive(key, "carrier", image_id), (count + 7) // 8)
     bits = np.unpackbits(np.frombuffer(stream, np.uint8))[:count]
-    return bits * 2.0 - 1.0
+    return bits.astype(np.float32) * 2 - 1

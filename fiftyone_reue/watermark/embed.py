@@ -21,6 +21,9 @@ times 2: at amplitude 2 it is 2 gray levels."""
 
 _ROWS = 256
 
+_COARSER = 32
+"""Between the two products: keeps the second one's sums below 2**24."""
+
 
 def mark(
     key: bytes,
@@ -48,7 +51,7 @@ def mark(
     used = band(grid)
     spectrum = _spectrum(used, signs(key, image_id, grid) * code[used.bits])
     down = cosines(height, used.size)
-    across = spectrum @ cosines(width, used.size).T
+    across = np.rint(spectrum @ cosines(width, used.size).T / _COARSER)
     thresholds = _thresholds(len(used.rows), amplitude)
     offset = np.empty((height, width, 1), np.int8)
     for start in range(0, height, _ROWS):
@@ -70,14 +73,14 @@ def expected_amplitude(height: int, width: int, amplitude: int) -> float:
 
 
 def _spectrum(used: Band, values: np.ndarray) -> np.ndarray:
-    spectrum = np.zeros((used.size, used.size))
+    spectrum = np.zeros((used.size, used.size), np.float32)
     spectrum[used.rows, used.columns] = values
     return spectrum
 
 
 def _thresholds(count: int, amplitude: int) -> list[float]:
     """Field values from which the mark is 1, 2 ... amplitude gray levels."""
-    field_rms = SCALE * SCALE * math.sqrt(count) / 2
+    field_rms = SCALE * SCALE / _COARSER * math.sqrt(count) / 2
     level = field_rms / (STRENGTH * amplitude / 2)
     return [float(round((step - 0.5) * level)) for step in range(1, amplitude + 1)]
 

@@ -43,7 +43,7 @@ def test_cosines_are_whole_numbers_of_an_almost_orthogonal_set():
     assert np.array_equal(cosines, np.round(cosines))
     gram = cosines.T @ cosines / (carriers.SCALE**2 * 32)
     gram[0, 0] /= 2
-    assert np.abs(gram - np.eye(40)).max() < 1e-3
+    assert np.abs(gram - np.eye(40)).max() < 1 / carriers.SCALE
 
 
 def test_signs_are_the_keys_and_the_images_alone():

@@ -1,4 +1,5 @@
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -45,14 +46,24 @@ def test_sums_are_exact_in_any_order(shape):
     down = carriers.cosines(height, band.size).astype(int).tolist()
     across = carriers.cosines(width, band.size).astype(int).tolist()
     terms = list(zip(values.tolist(), band.rows, band.columns, strict=True))
-    level = carriers.SCALE**2 * math.sqrt(len(terms)) / 2 / 2
+    level = carriers.SCALE**2 / embed._COARSER * math.sqrt(len(terms)) / 2 / 2
     steps = [round(0.5 * level), round(1.5 * level)]
     mark = made(height, width, 2)[..., 0]
-    for y in range(0, height, 5):
-        for x in range(0, width, 3):
-            field = sum(v * down[y][r] * across[x][c] for v, r, c in reversed(terms))
+    for x in range(0, width, 3):
+        sums = [0] * band.size
+        for v, r, c in reversed(terms):
+            sums[r] += v * across[x][c]
+        coarse = [round(Fraction(total, embed._COARSER)) for total in sums]
+        for y in range(0, height, 5):
+            field = sum(down[y][r] * coarse[r] for r in range(band.size))
             wanted = sum(field >= s for s in steps) - sum(field <= -s for s in steps)
             assert mark[y, x] == wanted
+
+
+def test_the_largest_possible_sum_is_exact_in_single_precision():
+    band = carriers.band(carriers.LARGEST_GRID)
+    coarse = band.size * carriers.SCALE / embed._COARSER + 1
+    assert band.size * carriers.SCALE * coarse < 2**24
 
 
 def test_the_expected_amplitude_is_what_the_reader_finds():
