@@ -235,11 +235,11 @@ def recipient_list(vault_folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"recipients": rows}))
         return
-    table = Table("Name", "Key", "Releases", "State")
+    table = _table("Name", "Key", "Releases", "State")
     for row in rows:
         state = "revoked" if row["revoked_at"] else "active"
         table.add_row(str(row["name"]), str(row["key"]), str(row["releases"]), state)
-    out.print(table)
+    out.print(table, soft_wrap=False)
 
 
 @recipient.command("revoke")
@@ -554,11 +554,11 @@ def release_list(vault_folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"releases": rows}))
         return
-    table = Table("Id", "Name", "Recipient", "Method", "State", "Images", "Folder")
+    table = _table("Id", "Name", "Recipient", "Method", "State", "Images", "Folder")
     for row in rows:
         keys = ("id", "name", "recipient", "method", "state", "images", "output")
-        table.add_row(*(str(row[key]) for key in keys))
-    out.print(table)
+        table.add_row(*(_plain(str(row[key])) for key in keys))
+    out.print(table, soft_wrap=False)
 
 
 @release.command("delete")
@@ -737,7 +737,7 @@ def _report(outcome: Outcome) -> int:
 def _print_evidence(summary: Any) -> None:
     out.print(_plain(summary.verdict()))
     evidence = summary.evidence
-    table = Table("Recipient", "Z", "Chance at most")
+    table = _table("Recipient", "Z", "Chance at most")
     ranked = sorted(evidence.scores.items(), key=lambda pair: -pair[1])
     from fiftyone_reue.watermark.evidence import bound
 
@@ -745,7 +745,16 @@ def _print_evidence(summary: Any) -> None:
         chance = bound(z, evidence.recipients_tested)
         table.add_row(_plain(summary.names[who]), f"{z:.2f}", f"{chance:.1e}")
     table.add_row("[dim]best innocent code", "", f"{evidence.best_innocent_p:.1e}")
-    out.print(table)
+    out.print(table, soft_wrap=False)
+
+
+def _table(first: str, *others: str) -> Table:
+    """A table that folds what doesn't fit, but for its first column, to be copied."""
+    table = Table()
+    table.add_column(first, no_wrap=True, overflow="fold")
+    for name in others:
+        table.add_column(name, overflow="fold")
+    return table
 
 
 def _shown(name: str, value: object) -> str:
