@@ -106,7 +106,7 @@ def subtract(
             )
         restored[rows, :, :colours] = before
     if amounts is not None and used != len(amounts):
-        raise DamagedRecordError("The record's rail values have the wrong length")
+        raise _wrong_length()
     return restored
 
 
@@ -153,3 +153,7 @@ def _unpack(lost: bytes, dtype: np.dtype) -> np.ndarray | None:
         return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype)
     except (zstandard.ZstdError, ValueError) as error:
         raise DamagedRecordError("The record's rail values are damaged") from error
+
+
+def _wrong_length() -> DamagedRecordError:
+    return DamagedRecordError("The record's rail values have the wrong length")
