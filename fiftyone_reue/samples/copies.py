@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
-
-import fiftyone as fo
+from typing import TYPE_CHECKING
 
 from fiftyone_reue.samples import fields, runs
 from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.vault.entities import Record, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import carriers, codes
+
+if TYPE_CHECKING:
+    import fiftyone as fo
 
 
 def releases_of(vault: Vault, dataset: fo.Dataset) -> list[Release]:

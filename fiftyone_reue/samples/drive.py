@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-import fiftyone.core.utils as fou
-
 from fiftyone_reue.pipeline import Progress
 
 Done = TypeVar("Done")
@@ -28,6 +26,8 @@ def drive(steps: Generator[Progress, None, Done], progress: ProgressOption) -> D
     Returns:
         What the generator returns.
     """
+    import fiftyone.core.utils as fou
+
     bar = fou.ProgressBar(total=_STEPS, progress=progress, iters_str="steps")
     with bar:
         try:

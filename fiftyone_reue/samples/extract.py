@@ -6,10 +6,7 @@ import os
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import fiftyone as fo
-import fiftyone.core.collections as foc
+from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue import extract as folders
 from fiftyone_reue.errors import InputError
@@ -21,6 +18,10 @@ from fiftyone_reue.samples.drive import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import bound
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+    import fiftyone.core.collections as foc
 
 KEPT_IMAGES = 1000
 """A run lists what was found of so many suspects; the fields have all of them."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
-
-import fiftyone as fo
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.samples.trouble import plain_errors, require_dataset
+
+if TYPE_CHECKING:
+    import fiftyone as fo
 
 OWNER = "@reue/fiftyone-reue"
 
@@ -30,42 +31,42 @@ Lists = Callable[[list[str], list[str]], tuple[list[str], list[str]]]
 @dataclass(frozen=True)
 class _Leaf:
     name: str
-    kind: type
+    kind: str
     description: str
 
 
 _PROTECTION = (
-    _Leaf("release", fo.StringField, "The release shown: whose copy this is"),
-    _Leaf("recipient", fo.StringField, "Whom the copy shown was made for"),
-    _Leaf("method", fo.StringField, "What the perturbation was made with"),
+    _Leaf("release", "StringField", "The release shown: whose copy this is"),
+    _Leaf("recipient", "StringField", "Whom the copy shown was made for"),
+    _Leaf("method", "StringField", "What the perturbation was made with"),
     _Leaf(
         "key_ref",
-        fo.StringField,
+        "StringField",
         "Vault, release and key that restore the copy; a reference, not a secret",
     ),
-    _Leaf("payload", fo.StringField, "The watermark's code bits, hexadecimal"),
-    _Leaf("psnr", fo.FloatField, "Of the copy against the original, in dB"),
+    _Leaf("payload", "StringField", "The watermark's code bits, hexadecimal"),
+    _Leaf("psnr", "FloatField", "Of the copy against the original, in dB"),
     _Leaf(
         "unlearnability",
-        fo.FloatField,
+        "FloatField",
         "0 to 1: how much less a model learns of this image from protected copies",
     ),
-    _Leaf("state", fo.StringField, "protected or failed"),
-    _Leaf("error", fo.StringField, "Why protecting failed"),
-    _Leaf("releases", fo.ListField, "Every release with a copy of this sample"),
-    _Leaf("recipients", fo.ListField, "Everybody with a copy of this sample"),
+    _Leaf("state", "StringField", "protected or failed"),
+    _Leaf("error", "StringField", "Why protecting failed"),
+    _Leaf("releases", "ListField", "Every release with a copy of this sample"),
+    _Leaf("recipients", "ListField", "Everybody with a copy of this sample"),
 )
 _LEAK = (
-    _Leaf("recipient", fo.StringField, "Whose copy this set of suspects was made from"),
-    _Leaf("p_value", fo.FloatField, "The chance, at most, of naming anybody wrongly"),
-    _Leaf("original", fo.StringField, "The sample that this is a copy of"),
-    _Leaf("original_filepath", fo.StringField, "That sample's file"),
-    _Leaf("state", fo.StringField, "protected or licensed: which copy this is"),
-    _Leaf("exact", fo.BooleanField, "Whether its pixels are unchanged"),
-    _Leaf("distance", fo.FloatField, "Difference to the copy matched, in gray levels"),
-    _Leaf("payload", fo.StringField, "The code bits read, hexadecimal"),
-    _Leaf("used", fo.BooleanField, "Whether it went into the evidence"),
-    _Leaf("reason", fo.StringField, "Why it was not matched"),
+    _Leaf("recipient", "StringField", "Whose copy this set of suspects was made from"),
+    _Leaf("p_value", "FloatField", "The chance, at most, of naming anybody wrongly"),
+    _Leaf("original", "StringField", "The sample that this is a copy of"),
+    _Leaf("original_filepath", "StringField", "That sample's file"),
+    _Leaf("state", "StringField", "protected or licensed: which copy this is"),
+    _Leaf("exact", "BooleanField", "Whether its pixels are unchanged"),
+    _Leaf("distance", "FloatField", "Difference to the copy matched, in gray levels"),
+    _Leaf("payload", "StringField", "The code bits read, hexadecimal"),
+    _Leaf("used", "BooleanField", "Whether it went into the evidence"),
+    _Leaf("reason", "StringField", "Why it was not matched"),
 )
 
 LEAK_LEAVES = tuple(leaf.name for leaf in _LEAK)
@@ -151,7 +152,7 @@ def show_copies(
     for copy in copies:
         releases, recipients = lists.get(copy.sample_id, ([], []))
         paths[copy.sample_id] = copy.path
-        documents[copy.sample_id] = fo.DynamicEmbeddedDocument(
+        documents[copy.sample_id] = _document(
             release=release.name,
             recipient=release.recipient,
             method=release.method,
@@ -256,7 +257,7 @@ def read_lists(
 def write_leaks(dataset: fo.Dataset, leaks: Mapping[str, dict[str, Any]]) -> None:
     """Write what an extraction found, by sample."""
     for some in _batches(leaks):
-        found = {key: fo.DynamicEmbeddedDocument(**leaks[key]) for key in some}
+        found = {key: _document(**leaks[key]) for key in some}
         _write(dataset, {LEAK: found})
 
 
@@ -278,7 +279,13 @@ def _absent(
 ) -> fo.DynamicEmbeddedDocument:
     empty: dict[str, Any] = {leaf.name: None for leaf in _PROTECTION}
     empty.update(leaves, releases=releases, recipients=recipients)
-    return fo.DynamicEmbeddedDocument(**empty)
+    return _document(**empty)
+
+
+def _document(**leaves: Any) -> fo.DynamicEmbeddedDocument:
+    import fiftyone as fo
+
+    return fo.DynamicEmbeddedDocument(**leaves)
 
 
 def _write(dataset: fo.Dataset, columns: Mapping[str, Mapping[str, Any]]) -> None:
@@ -291,34 +298,43 @@ def _write(dataset: fo.Dataset, columns: Mapping[str, Mapping[str, Any]]) -> Non
 
 def _declare_path(dataset: fo.Dataset, name: str, description: str) -> None:
     _require_free(dataset, name)
-    _add(dataset, name, fo.StringField, description)
+    _add(dataset, name, "StringField", description)
 
 
 def _declare_document(
     dataset: fo.Dataset, name: str, description: str, leaves: Sequence[_Leaf]
 ) -> None:
+    import fiftyone as fo
+
     _require_free(dataset, name)
     _add(
         dataset,
         name,
-        fo.EmbeddedDocumentField,
+        "EmbeddedDocumentField",
         description,
         embedded_doc_type=fo.DynamicEmbeddedDocument,
     )
     for leaf in leaves:
-        inner = {"subfield": fo.StringField} if leaf.kind is fo.ListField else {}
+        inner = {"subfield": fo.StringField} if leaf.kind == "ListField" else {}
         path = f"{name}.{leaf.name}"
         _add(dataset, path, leaf.kind, leaf.description, **inner)
 
 
 def _add(
-    dataset: fo.Dataset, path: str, kind: type, description: str, **options: Any
+    dataset: fo.Dataset, path: str, kind: str, description: str, **options: Any
 ) -> None:
+    import fiftyone as fo
+
+    if dataset.get_field(path) is not None:
+        return
     with plain_errors():
-        if dataset.get_field(path) is None:
-            dataset.add_sample_field(
-                path, kind, description=description, info={"owner": OWNER}, **options
-            )
+        dataset.add_sample_field(
+            path,
+            getattr(fo, kind),
+            description=description,
+            info={"owner": OWNER},
+            **options,
+        )
 
 
 def _require_free(dataset: fo.Dataset, name: str) -> None:

@@ -6,10 +6,7 @@ import os
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import fiftyone as fo
-import fiftyone.core.collections as foc
+from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue import protect as folders
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
@@ -21,6 +18,10 @@ from fiftyone_reue.samples.drive import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+    import fiftyone.core.collections as foc
 
 KEPT_FAILURES = 1000
 """A run's results list so many failures; all of them are in the fields."""
@@ -208,6 +209,8 @@ def default_output(dataset: fo.Dataset, recipient: str, name: str | None) -> Pat
     Below FiftyOne's default dataset folder: ``<dataset>-releases/<recipient>``, or
     ``.../<name>`` for a release that was given a name.
     """
+    import fiftyone as fo
+
     root = Path(fo.config.default_dataset_dir)
     folder = f"{source.safe_name(dataset.name)}-releases"
     return root / folder / source.safe_name(name or recipient)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-
-import fiftyone as fo
+from typing import TYPE_CHECKING
 
 from fiftyone_reue import releases as ledger_releases
 from fiftyone_reue.errors import InputError
@@ -15,6 +14,9 @@ from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
+
+if TYPE_CHECKING:
+    import fiftyone as fo
 
 
 def list_releases(dataset: fo.Dataset) -> list[str]:

@@ -6,9 +6,7 @@ import os
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-
-import fiftyone as fo
-import fiftyone.core.collections as foc
+from typing import TYPE_CHECKING
 
 from fiftyone_reue import restore as folders
 from fiftyone_reue.errors import InputError
@@ -20,6 +18,10 @@ from fiftyone_reue.samples.releases import find_release
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+    import fiftyone.core.collections as foc
 
 
 @dataclass(frozen=True)

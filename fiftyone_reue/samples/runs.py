@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import Any
-
-import fiftyone as fo
-import fiftyone.core.collections as foc
+from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue import __version__
 from fiftyone_reue.samples.trouble import plain_errors, require_dataset
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+    import fiftyone.core.collections as foc
 
 PROTECT = "reue/protect"
 EXTRACT = "reue/extract"

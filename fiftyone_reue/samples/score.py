@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import fiftyone as fo
-import fiftyone.core.collections as foc
+from typing import TYPE_CHECKING
 
 from fiftyone_reue import score as folders
 from fiftyone_reue.errors import InputError
@@ -20,6 +18,10 @@ from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.score import ScoreConfig
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+    import fiftyone.core.collections as foc
 
 
 @dataclass(frozen=True)

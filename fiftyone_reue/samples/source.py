@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-
-import fiftyone as fo
-import fiftyone.core.collections as foc
-import fiftyone.core.media as fom
+from typing import TYPE_CHECKING
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.pipeline import Failure
 from fiftyone_reue.samples.trouble import plain_errors, require_dataset
 
+if TYPE_CHECKING:
+    import fiftyone as fo
+    import fiftyone.core.collections as foc
+
 _OTHER_MEDIA = {
-    fom.VIDEO: "a video",
-    fom.POINT_CLOUD: "a point cloud",
-    fom.THREE_D: "a 3D scene",
+    "video": "a video",
+    "point-cloud": "a point cloud",
+    "3d": "a 3D scene",
 }
 _OWN_FIELDS = ("filepath", "protected_filepath", "restored_filepath")
 
@@ -48,7 +49,7 @@ def dataset_of(samples: foc.SampleCollection) -> fo.Dataset:
         InputError: the view shows patches, frames or clips, not the samples; or the
             dataset was deleted.
     """
-    if not isinstance(samples, fo.Dataset) and samples._is_generated:
+    if samples._is_generated:
         raise InputError(
             "This view shows patches, frames or clips; go back to the samples and "
             "choose those that you want"
@@ -67,12 +68,11 @@ def source_of(dataset: fo.Dataset) -> str:
 
 def label_fields(dataset: fo.Dataset) -> list[str]:
     """The fields that hold one class a sample: Classifications first, then strings."""
-    classifications = dataset.get_field_schema(
-        ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
-    )
+    import fiftyone as fo
+
     strings = dataset.get_field_schema(ftype=fo.StringField)
     own = [name for name in strings if name not in _OWN_FIELDS]
-    return [*classifications, *own]
+    return [*_classifications(dataset), *own]
 
 
 def label_path(dataset: fo.Dataset, field: str | None) -> str:
@@ -86,6 +86,8 @@ def label_path(dataset: fo.Dataset, field: str | None) -> str:
     Raises:
         InputError: there is no such field, or none or several to choose from.
     """
+    import fiftyone as fo
+
     if field is None:
         return _only_classification(dataset)
     schema = dataset.get_field_schema(flat=True)
@@ -104,11 +106,7 @@ def label_path(dataset: fo.Dataset, field: str | None) -> str:
 
 
 def _only_classification(dataset: fo.Dataset) -> str:
-    found = list(
-        dataset.get_field_schema(
-            ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
-        )
-    )
+    found = _classifications(dataset)
     if len(found) == 1:
         return f"{found[0]}.label"
     if found:
@@ -120,6 +118,15 @@ def _only_classification(dataset: fo.Dataset) -> str:
         "The dataset has no Classification field, and the perturbation is made class "
         f"by class; {_choices(dataset)}"
     )
+
+
+def _classifications(dataset: fo.Dataset) -> list[str]:
+    import fiftyone as fo
+
+    schema = dataset.get_field_schema(
+        ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
+    )
+    return list(schema)
 
 
 def _choices(dataset: fo.Dataset) -> str:
@@ -194,6 +201,8 @@ def safe_name(text: str) -> str:
 
 
 def _unusable(file: str) -> str | None:
+    import fiftyone.core.media as fom
+
     kind = _OTHER_MEDIA.get(fom.get_media_type(file))
     return None if kind is None else f"it is {kind}; only images can be used"
 

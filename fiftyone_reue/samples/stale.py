@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-
-import fiftyone.core.collections as foc
+from typing import TYPE_CHECKING
 
 from fiftyone_reue.samples import fields, source
 from fiftyone_reue.samples.trouble import plain_errors
+
+if TYPE_CHECKING:
+    import fiftyone.core.collections as foc
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import fiftyone as fo
-import fiftyone.core.odm as foo
+from typing import TYPE_CHECKING
 
 from fiftyone_reue.errors import InputError, LedgerUnavailableError
+
+if TYPE_CHECKING:
+    import fiftyone as fo
 
 RUN_AGAIN = "what was finished is kept; run it again to go on"
 
@@ -48,6 +49,8 @@ def require_dataset(dataset: fo.Dataset) -> None:
 
 
 def _is_stored(dataset: fo.Dataset) -> bool:
+    import fiftyone.core.odm as foo
+
     with plain_errors():
         wanted = {"_id": dataset._doc.id}
         return foo.get_db_conn()["datasets"].count_documents(wanted, limit=1) == 1

@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import fiftyone.core.odm as foo
-
 from fiftyone_reue.errors import OutputError, VaultError
 from fiftyone_reue.samples.trouble import plain_errors
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
@@ -41,6 +39,8 @@ def open_ledger() -> MongoLedger:
     Raises:
         LedgerUnavailableError: MongoDB can't be reached.
     """
+    import fiftyone.core.odm as foo
+
     with plain_errors():
         return MongoLedger(foo.get_db_conn())
 

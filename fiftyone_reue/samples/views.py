@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import fiftyone as fo
-from fiftyone import ViewField as F
+from typing import TYPE_CHECKING
 
 from fiftyone_reue.samples.fields import PROTECTION
 from fiftyone_reue.samples.trouble import plain_errors
+
+if TYPE_CHECKING:
+    import fiftyone as fo
 
 PROTECTED = "reue_protected"
 UNPROTECTED = "reue_unprotected"
@@ -15,6 +17,8 @@ FAILED = "reue_failed"
 
 def refresh(dataset: fo.Dataset) -> None:
     """Save the views anew; one that would be empty is removed."""
+    from fiftyone import ViewField as F
+
     state = F(f"{PROTECTION}.state")
     views = {
         PROTECTED: (dataset.match(state == "protected"), "Has a protected copy"),
