@@ -40,7 +40,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 SHOWN_FAILURES = 10
 """So many files that failed for one reason are named on the terminal."""
 
-FOLDER = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, readable=False)  # the library says why not
 vault_option = click.option(
     "--vault",
     "vault_folder",
