@@ -1,0 +1,188 @@
+"""Past leak checks, as their runs tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import fiftyone as fo
+import fiftyone.core.odm as foo
+from bson import ObjectId
+
+from fiftyone_reue.samples import runs
+from fiftyone_reue.samples.vaults import open_ledger
+
+_FOLDER = "folder "
+_SOURCE = "fiftyone:"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One leak check.
+
+    Attributes:
+        key: of its run.
+        date: when, for a person.
+        suspects: which images, for a person.
+        verdict: in words.
+        named: whom it names, or None.
+        matched: suspects that are copies of originals.
+        used: originals that went into the evidence.
+        failed: suspects that could not be read.
+        p_value: the best recipient's bound.
+        z: and statistic.
+        best_innocent_p: the bound of the best code of anybody else.
+        tested: by how many recipients the bounds were multiplied.
+        more: how many more images a decision would need, or None.
+        recipients: ``recipient``, ``z`` and ``p_value`` of the likeliest ones.
+    """
+
+    key: str
+    date: str
+    suspects: str
+    verdict: str
+    named: str | None
+    matched: int
+    used: int
+    failed: int
+    p_value: float
+    z: float
+    best_innocent_p: float
+    tested: int
+    more: int | None
+    recipients: list[dict[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a panel's state holds it."""
+        return asdict(self)
+
+    def outcome(self) -> str:
+        """The verdict in a few words."""
+        if self.named is not None:
+            return f"copy of {self.named}"
+        return "no decision" if self.matched else "no match"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A suspect and its original, ready to be shown.
+
+    Attributes:
+        suspect: the suspect's URL.
+        original: the original's URL, or None if its file isn't there.
+        caption: what was found of the suspect.
+    """
+
+    suspect: str
+    original: str | None
+    caption: str
+
+
+def list_checks(dataset: fo.Dataset) -> list[Check]:
+    """All checks of a dataset, newest first."""
+    found = [_check(dataset, key) for key in dataset.list_runs(method=runs.EXTRACT)]
+    return sorted(found, key=lambda check: (check.date, check.key), reverse=True)
+
+
+def findings(dataset: fo.Dataset, key: str) -> list[dict[str, Any]]:
+    """What a check found of each suspect (of the first ones, where there are many)."""
+    return list(runs.get_results(dataset, key).get("per_image") or [])
+
+
+def matches(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The suspects that matched an original, those used as evidence first."""
+    matched = [row for row in found if row.get("matched")]
+    return sorted(matched, key=lambda row: (not row["used"], row["image"]))
+
+
+def pairs(dataset: fo.Dataset, suspects: str, rows: list[dict[str, Any]]) -> list[Pair]:
+    """Suspects beside their originals.
+
+    Args:
+        dataset: the check's.
+        suspects: as the check says, a folder or samples.
+        rows: of :func:`matches`; few, since the file system is asked about each.
+    """
+    files = _suspect_files(dataset, suspects, [row["image"] for row in rows])
+    shown = []
+    for row in rows:
+        original = row.get("original")
+        shown.append(
+            Pair(
+                suspect=_url(files.get(row["image"], "")),
+                original=_url(original) if original and _exists(original) else None,
+                caption=_caption(files.get(row["image"], row["image"]), row),
+            )
+        )
+    return shown
+
+
+def are_samples(check: Mapping[str, Any]) -> bool:
+    """Whether a check's suspects were samples, not files of a folder."""
+    return not check["suspects"].startswith(_FOLDER)
+
+
+def home_of(sample_ids: list[str]) -> fo.Dataset | None:
+    """The dataset that protected samples belong to, if it is still there."""
+    sources = {release.source for release in open_ledger().releases()}
+    for source in sorted(sources):
+        if not source.startswith(_SOURCE):
+            continue
+        wanted = {"_id": ObjectId(source.removeprefix(_SOURCE))}
+        entry = foo.get_db_conn()["datasets"].find_one(wanted, {"name": True})
+        if entry is None:
+            continue
+        dataset = fo.load_dataset(entry["name"])
+        if dataset.select(sample_ids).limit(1).count():
+            return dataset
+    return None
+
+
+def _check(dataset: fo.Dataset, key: str) -> Check:
+    config = runs.get_config(dataset, key) or {}
+    return Check(
+        key=key,
+        date=str(config.get("created", ""))[:16].replace("T", " "),
+        suspects=str(config.get("suspects", "")),
+        verdict=str(config.get("verdict", "")),
+        named=config.get("recipient"),
+        matched=int(config.get("images_matched") or 0),
+        used=int(config.get("images_used") or 0),
+        failed=int(config.get("images_failed") or 0),
+        p_value=float(config.get("p_value") or 1.0),
+        z=float(config.get("z") or 0.0),
+        best_innocent_p=float(config.get("best_innocent_p") or 1.0),
+        tested=int(config.get("recipients_tested") or 1),
+        more=config.get("more_images_needed"),
+        recipients=list(config.get("recipients") or []),
+    )
+
+
+def _suspect_files(
+    dataset: fo.Dataset, suspects: str, names: list[str]
+) -> dict[str, str]:
+    if suspects.startswith(_FOLDER):
+        folder = Path(suspects.removeprefix(_FOLDER))
+        if folder.is_file():
+            return dict.fromkeys(names, str(folder))
+        return {name: str(folder / name) for name in names}
+    ids, files = dataset.select(names).values(["id", "filepath"])
+    return dict(zip(ids, files, strict=True))
+
+
+def _exists(path: str) -> bool:
+    return Path(path).is_file()
+
+
+def _url(path: str) -> str:
+    """Relative, so that it holds whatever host and port the App is reached by."""
+    return f"/media?filepath={quote(path, safe='')}"
+
+
+def _caption(file: str, row: dict[str, Any]) -> str:
+    pixels = "exact pixels" if row["exact"] else f"differs by {row['distance']:.1f}"
+    used = "used" if row["used"] else "not used: a nearer copy of this original is"
+    return f"{Path(file).name}: {row['state']} copy, {pixels}, {used}"

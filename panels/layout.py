@@ -1,0 +1,146 @@
+"""The panels' building blocks: headings, rows of buttons, tables, plots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import fiftyone.operators.types as types
+
+from . import figures
+
+IMAGE_HEIGHT = "150px"
+
+_NATURAL_WIDTH = {"item": {"sx": {"width": "auto"}}}
+
+
+def page(panel: types.Object) -> types.Property:
+    """A whole panel, with margins; plots fill its width."""
+    grid = {"gridContainer": {"sx": {"pl": 2, "pr": 2, "pb": 4}, "spacing": 2}}
+    return types.Property(panel, view=types.ObjectView(componentsProps=grid))
+
+
+def title(panel: types.Object, name: str, text: str) -> None:
+    """The one line that a reader should take away."""
+    _text(panel, name, text, font_size="1.25rem", bold=True, padding="8px 0 0 0")
+
+
+def heading(panel: types.Object, name: str, text: str, space: int = 12) -> None:
+    """The heading of a section."""
+    _text(
+        panel,
+        name,
+        text,
+        font_size="1rem",
+        bold=True,
+        padding="12px 0 0 0",
+        space=space,
+    )
+
+
+def note(panel: types.Object, name: str, text: str, space: int = 12) -> None:
+    """A line of plain text in a quiet colour."""
+    _text(panel, name, text, color="text.secondary", padding="0", space=space)
+
+
+def alert(
+    panel: types.Object, name: str, severity: str, text: str, more: str = ""
+) -> None:
+    """A coloured box: one line, and what there is to add."""
+    panel.view(
+        name,
+        types.AlertView(severity=severity, label=text, description=more or None),
+    )
+
+
+def image(panel: types.Object, name: str, url: str, space: int) -> None:
+    """An image at its own proportions."""
+    look = {"image": {"style": {"maxWidth": "100%", "objectFit": "contain"}}}
+    view = types.ImageView(height=IMAGE_HEIGHT, componentsProps=look, space=space)
+    panel.str(name, default=url, view=view)
+
+
+def buttons(panel: types.Object, name: str) -> types.Object:
+    """A row of buttons that wraps where the panel is narrow."""
+    return panel.grid(name, gap=1)
+
+
+def button(
+    row: types.Object,
+    name: str,
+    label: str,
+    on_click: Callable[[Any], None],
+    icon: str,
+    *,
+    primary: bool = False,
+    disabled: bool = False,
+    params: dict[str, Any] | None = None,
+) -> None:
+    """One button of a row."""
+    row.btn(
+        name,
+        label,
+        icon=icon,
+        variant="contained" if primary else "outlined",
+        on_click=on_click,
+        disabled=disabled,
+        params=params,
+        componentsProps=_NATURAL_WIDTH,
+    )
+
+
+def table(
+    panel: types.Object,
+    name: str,
+    columns: Sequence[tuple[str, str]],
+    actions: Sequence[tuple[str, str, str, Callable[[Any], None]]] = (),
+) -> types.TableView:
+    """A table that fits into a narrow panel; its rows are in the panel's data.
+
+    Args:
+        panel: where.
+        name: of the data.
+        columns: key and label of each.
+        actions: name, icon, label and callback of what a row offers; a single one is
+            a button, several are a menu.
+    """
+    cell = {"sx": {"fontSize": "0.875rem", "px": 1}}
+    view = types.TableView(
+        max_inline_actions=1,
+        actions_label=" ",
+        componentsProps={
+            "table": {"sx": {"minWidth": 0}},
+            "tableBodyCell": cell,
+            "tableHeadCell": {"sx": {**cell["sx"], "color": "text.secondary"}},
+        },
+    )
+    for key, label in columns:
+        view.add_column(key, label=label)
+    for action, icon, text, on_click in actions:
+        said = {"label" if len(actions) > 1 else "tooltip": text}
+        view.add_row_action(action, on_click, icon=icon, **said)
+    panel.list(name, types.Object(), view=view)
+    return view
+
+
+def plot(
+    panel: types.Object,
+    name: str,
+    layout: dict[str, Any],
+    height: str,
+    on_click: Callable[[Any], None] | None,
+    space: int = 12,
+) -> None:
+    """A figure whose traces are in the panel's data."""
+    panel.plot(
+        name,
+        layout=layout,
+        height=height,
+        on_click=on_click,
+        config=figures.CONFIG,
+        space=space,
+    )
+
+
+def _text(panel: types.Object, name: str, text: str, **look: Any) -> None:
+    panel.view(name, types.TextView(title=text, **{"color": "text.primary", **look}))
