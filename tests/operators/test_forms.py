@@ -1,0 +1,154 @@
+"""What the forms offer and refuse."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+def choices(prop: dict) -> list[str]:
+    return [choice["value"] for choice in prop["view"]["choices"]]
+
+
+def test_protect_needs_a_recipient_first(dataset: Any, form: Any) -> None:
+    properties = form("protect_dataset", dataset)
+    assert properties["problem"]["invalid"]
+    assert "nobody to make a copy for" in properties["problem"]["error_message"]
+    assert properties["add_recipient"]["view"]["operator"].endswith("manage_recipients")
+    assert "method" not in properties
+
+
+@pytest.mark.usefixtures("bob")
+def test_protect_offers_what_there_is(dataset: Any, form: Any) -> None:
+    properties = form("protect_dataset", dataset)
+    assert choices(properties["recipient"]) == ["alice", "bob"]
+    assert choices(properties["label_field"]) == ["ground_truth"]
+    assert properties["label_field"]["default"] == "ground_truth"
+    assert choices(properties["method"])[0] == "rue"
+    assert all(
+        choice["description"] for choice in properties["method"]["view"]["choices"]
+    )
+    assert (properties["epsilon"]["type"]["min"], properties["epsilon"]["default"]) == (
+        3,
+        8,
+    )
+    assert "view_target" in properties
+    assert not any(prop["invalid"] for prop in properties.values())
+    assert "seed" not in properties
+    assert {"seed", "name", "device"} <= form(
+        "protect_dataset", dataset, advanced=True
+    ).keys()
+
+
+@pytest.mark.usefixtures("alice")
+def test_protect_says_where_the_copy_goes(dataset: Any, form: Any) -> None:
+    folder = form("protect_dataset", dataset, recipient="alice")["output_dir"]
+    assert folder["view"]["description"].endswith("-releases/alice")
+
+
+@pytest.mark.usefixtures("alice")
+@pytest.mark.parametrize(
+    ("params", "name", "message"),
+    [
+        ({"output_dir": "somewhere"}, "output_dir", "whole path"),
+        ({"output_dir": __file__}, "output_dir", "is a file"),
+        ({"advanced": True, "name": "a b"}, "name", "letters, digits and _"),
+    ],
+)
+def test_protect_refuses_in_plain_words(
+    dataset: Any, form: Any, params: dict, name: str, message: str
+) -> None:
+    prop = form("protect_dataset", dataset, **params)[name]
+    assert prop["invalid"]
+    assert message in prop["error_message"]
+
+
+@pytest.mark.usefixtures("alice")
+def test_protect_needs_labels(dataset: Any, form: Any) -> None:
+    dataset.delete_sample_field("ground_truth")
+    problem = form("protect_dataset", dataset)["problem"]
+    assert problem["invalid"]
+    assert "no class labels" in problem["error_message"]
+
+
+def test_revoked_recipients_are_not_offered(
+    dataset: Any, form: Any, operator: Any, bob: Path
+) -> None:
+    operator("manage_recipients")(action="revoke", recipient="alice")
+    assert choices(form("protect_dataset", dataset)["recipient"]) == ["bob"]
+
+
+@pytest.mark.parametrize(
+    "name", ["score_unlearnability", "delete_release", "show_release"]
+)
+def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
+    problem = form(name, dataset)["problem"]
+    assert problem["invalid"]
+    assert "no release" in problem["error_message"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "protect_dataset",
+        "restore_dataset",
+        "extract_watermark",
+        "score_unlearnability",
+        "delete_release",
+        "show_release",
+    ],
+)
+def test_without_a_dataset(form: Any, database: Any, name: str) -> None:
+    problem = form(name)["problem"]
+    assert problem["error_message"] == "Open a dataset first"
+
+
+def test_restore_asks_for_a_recipient_of_licensed_copies(
+    dataset: Any, form: Any, alice: Path
+) -> None:
+    assert "recipient" not in form("restore_dataset", dataset)
+    licensed = form("restore_dataset", dataset, tier="licensed")
+    assert choices(licensed["recipient"]) == ["alice"]
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("alice.key", "whole path"),
+        ("/", "is a folder"),
+        (__file__, "there already"),
+        ("/nowhere/alice.key", "no folder /nowhere"),
+    ],
+)
+def test_key_files_that_can_not_be_written(
+    form: Any, database: Any, place: str, message: str
+) -> None:
+    prop = form("manage_recipients", key_out=place)["key_out"]
+    assert prop["invalid"]
+    assert message in prop["error_message"]
+
+
+def test_delete_must_be_confirmed(
+    dataset: Any, form: Any, operator: Any, alice: Path, tmp_path: Path
+) -> None:
+    operator("protect_dataset")(
+        dataset, recipient="alice", method="lsp", output_dir=str(tmp_path / "out")
+    )
+    assert form("delete_release", dataset)["confirm"]["invalid"]
+    assert not form("delete_release", dataset, confirm=True)["confirm"]["invalid"]
+
+
+def test_a_form_shows_what_is_wrong_with_the_vault(
+    dataset: Any, form: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue.errors import LedgerUnavailableError
+    from fiftyone_reue.samples import people
+
+    def gone() -> None:
+        raise LedgerUnavailableError("MongoDB can't be reached")
+
+    monkeypatch.setattr(people, "open_ledger", gone)
+    problem = form("protect_dataset", dataset)["problem"]
+    assert problem["error_message"] == "MongoDB can't be reached"

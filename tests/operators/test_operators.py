@@ -1,0 +1,330 @@
+"""The operators from end to end, as the App and as Python call them."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fiftyone_reue.samples import runs
+
+pytestmark = pytest.mark.integration
+
+COUNT = 40
+
+
+@pytest.fixture
+def protect(operator: Any, dataset: Any, tmp_path: Path) -> Callable[..., Any]:
+    """Protects quickly into ``<tmp>/<recipient>``."""
+
+    def run(samples: Any = None, recipient: str = "alice", **options: Any) -> Any:
+        options.setdefault("output_dir", str(tmp_path / recipient))
+        options.setdefault("method", "lsp")
+        return operator("protect_dataset")(
+            dataset if samples is None else samples, recipient=recipient, **options
+        )
+
+    return run
+
+
+def test_recipients(operator: Any, database: Any, tmp_path: Path, said: Any) -> None:
+    manage = operator("manage_recipients")
+    key = tmp_path / "carol.key"
+    added = manage(action="add", name="carol", key_out=str(key))
+    assert key.read_text().startswith("-----BEGIN")
+    assert said(added) == [added.result["text"]]
+    assert str(key) in added.result["text"]
+    (row,) = manage().result["recipients"]
+    assert (row["name"], row["state"], row["releases"]) == ("carol", "active", 0)
+    assert set(row) == {"name", "key", "releases", "state"}
+    revoked = manage(action="revoke", recipient="carol").result
+    assert revoked["recipients"][0]["state"] == "revoked"
+
+
+def test_a_new_key_file_is_told_once(
+    operator: Any,
+    database: Any,
+    tmp_path: Path,
+    said: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("REUE_OWNER_KEY")
+    monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "config.json"))
+    manage = operator("manage_recipients")
+    first, _ = said(manage(action="add", name="a", key_out=str(tmp_path / "a.key")))
+    assert str(tmp_path / "reue" / "owner.key") in first
+    assert (
+        len(said(manage(action="add", name="b", key_out=str(tmp_path / "b.key")))) == 1
+    )
+
+
+@pytest.mark.usefixtures("bob")
+def test_protect_restore_and_trace(
+    operator: Any,
+    dataset: Any,
+    protect: Any,
+    leak: Any,
+    same_pixels: Any,
+    said: Any,
+    sent: Any,
+    tmp_path: Path,
+) -> None:
+    done = protect()
+    assert said(done) == ["Protected 40 images for alice (release alice_1)"]
+    names = [name for name, _ in sent(done)]
+    assert names[-2:] == ["reload_dataset", "notify"]
+    assert set(names[:-2]) == {"set_progress"}
+    config = runs.get_config(dataset, "alice_1")
+    assert config is not None
+    assert config["counts"]["protected"] == COUNT
+
+    protect(recipient="bob")
+    copies = dataset.values("protected_filepath")
+    restored = operator("restore_dataset")(dataset, output_dir=str(tmp_path / "o"))
+    assert said(restored)[0].startswith("Restored 40 originals exactly")
+    originals = dataset.values("filepath")
+    assert all(map(same_pixels, originals, dataset.values("restored_filepath")))
+
+    operator("restore_dataset")(
+        dataset, output_dir=str(tmp_path / "w"), tier="licensed", recipient="bob"
+    )
+    licensed = dataset.values("restored_filepath")
+    assert not any(map(same_pixels, originals, licensed))
+
+    trace = operator("extract_watermark")
+    for paths in (copies[:8], licensed[:8]):
+        suspects = leak(paths)
+        verdict = trace(suspects).result
+        assert (verdict["decision"], verdict["recipient"]) == ("match", "bob")
+        assert verdict["p_value"] < 1e-6 < verdict["best_innocent_p"]
+        assert [row["recipient"] for row in verdict["table"]] == ["bob", "alice"]
+        assert suspects.distinct("leak.recipient") == ["bob"]
+        assert suspects.values("leak.original") == dataset.values("id")[:8]
+        assert suspects.list_runs(method=runs.EXTRACT) == [verdict["run"]]
+    assert trace(leak(dataset.values("filepath")[:8])).result["decision"] == "no-match"
+    from_folder = trace(dataset, folder=str(tmp_path / "alice")).result
+    assert from_folder["recipient"] == "alice"
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_view_and_a_view_target(
+    dataset: Any, protect: Any, operator: Any, tmp_path: Path
+) -> None:
+    protect(dataset[:10])
+    assert dataset.count("protected_filepath") == 10
+    import fiftyone.operators as foo
+
+    foo.execute_operator(
+        operator("protect_dataset").uri,
+        {
+            "dataset": dataset,
+            "view": dataset[10:30],
+            "selected": dataset.values("id")[20:23],
+            "params": {
+                "recipient": "alice",
+                "method": "lsp",
+                "output_dir": str(tmp_path / "alice"),
+                "view_target": "SELECTED_SAMPLES",
+            },
+        },
+    )
+    assert dataset.count("protected_filepath") == 13
+
+
+@pytest.mark.usefixtures("alice")
+def test_failures_are_told_with_their_reasons(
+    dataset: Any, protect: Any, said: Any, sent: Any
+) -> None:
+    for sample in dataset[:5]:
+        Path(sample.filepath).write_text("no image")
+    done = protect()
+    (message,) = said(done)
+    assert message.startswith(
+        "Protected 35 images for alice (release alice_1); 5 failed"
+    )
+    assert message.count("\n") == 4
+    assert "000.png: " in message
+    assert "... and 2 more" in message
+    assert sent(done)[-1][1]["variant"] == "warning"
+
+
+@pytest.mark.usefixtures("alice")
+def test_errors_begin_with_a_line_for_a_person(
+    dataset: Any, protect: Any, operator: Any, tmp_path: Path
+) -> None:
+    import fiftyone.operators as foo
+    from fiftyone.operators.executor import ExecutionError
+
+    for run, message in (
+        (lambda: protect(recipient="zoe"), "Path: recipient"),
+        (lambda: protect(epsilon=99), "Path: epsilon"),
+        (lambda: protect(output_dir="here"), "Give the whole path"),
+        (
+            lambda: operator("restore_dataset")(dataset, str(tmp_path / "o")),
+            "InputError: None of the 40 samples has a protected copy",
+        ),
+        (
+            lambda: operator("restore_dataset")(
+                dataset, str(tmp_path / "o"), tier="licensed"
+            ),
+            "Path: recipient",
+        ),
+        (
+            lambda: operator("extract_watermark")(dataset),
+            "InputError: Nothing was protected with this vault yet",
+        ),
+    ):
+        with pytest.raises(ExecutionError, match=message):
+            run()
+    protect()
+    with pytest.raises(ExecutionError, match="Tick this to go on"):
+        foo.execute_operator(
+            operator("delete_release").uri,
+            {"dataset": dataset, "params": {"release": "alice_1"}},
+        )
+    assert dataset.list_runs() == ["alice_1"]
+
+
+@pytest.mark.usefixtures("bob")
+def test_show_and_delete(
+    dataset: Any, protect: Any, operator: Any, said: Any, tmp_path: Path
+) -> None:
+    protect()
+    protect(recipient="bob")
+    shown = operator("show_release")(dataset, "alice_1")
+    assert shown.result == {"samples": COUNT}
+    assert dataset.distinct("protection.release") == ["alice_1"]
+    deleted = operator("delete_release")(dataset, "alice_1", files=True)
+    assert deleted.result == {"files_deleted": COUNT}
+    assert said(deleted) == ["Deleted release alice_1; 40 files deleted"]
+    assert dataset.list_runs() == ["bob_1"]
+    assert dataset.distinct("protection.release") == ["bob_1"]
+    assert not (tmp_path / "alice").exists()
+
+
+@pytest.fixture
+def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fiftyone_reue import score
+    from fiftyone_reue.networks.training import Recipe
+
+    quick = Recipe(epochs=2, least_steps=20, batch=16, width=8)
+    monkeypatch.setattr(score, "Recipe", lambda: quick)
+
+
+@pytest.fixture
+def tiny_rue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The method rue with a fit of seconds."""
+    from fiftyone_reue.perturb import registry
+    from fiftyone_reue.perturb.rue import ReversibleUnlearnable, RueConfig
+
+    class Tiny(ReversibleUnlearnable):
+        def __init__(self) -> None:
+            super().__init__(
+                RueConfig(
+                    rounds=2,
+                    surrogate_steps=2,
+                    table_steps=1,
+                    surrogate_batch=8,
+                    table_batch=8,
+                    width=8,
+                )
+            )
+
+    monkeypatch.setitem(registry._METHODS, "rue", Tiny)
+
+
+@pytest.mark.usefixtures("alice", "quick_training", "tiny_rue")
+def test_the_default_method_and_its_score(
+    dataset: Any, protect: Any, operator: Any, said: Any
+) -> None:
+    done = protect(method="rue", device="cpu")
+    assert said(done) == ["Protected 40 images for alice (release alice_1)"]
+    assert dataset.distinct("protection.method") == ["rue"]
+    scored = operator("score_unlearnability")(dataset, device="cpu")
+    assert scored.result["release"] == "alice_1"
+    assert scored.result["images"] == COUNT
+    assert dataset.count("protection.unlearnability") == COUNT
+    low, high = dataset.bounds("protection.unlearnability")
+    assert 0 <= low <= high <= 1
+    config = runs.get_config(dataset, "alice_1")
+    assert config is not None
+    assert config["unlearnability"] == scored.result["unlearnability"]
+
+
+@pytest.mark.usefixtures("alice", "quick_training")
+def test_delegated(
+    dataset: Any, protect: Any, operator: Any, delegated: Any, tmp_path: Path
+) -> None:
+    assert protect(delegate=True).delegated
+    assert dataset.get_field("protection") is None
+    operation = delegated()
+    assert operation.run_state == "completed", operation.result.error
+    assert operation.status.progress is not None
+    dataset.reload()
+    assert dataset.count("protected_filepath") == COUNT
+
+    operator("restore_dataset")(dataset, str(tmp_path / "o"), delegate=True)
+    assert delegated().run_state == "completed"
+    dataset.reload()
+    assert dataset.count("restored_filepath") == COUNT
+
+    operator("extract_watermark")(dataset, str(tmp_path / "alice"), delegate=True)
+    operation = delegated()
+    assert operation.run_state == "completed", operation.result.error
+    assert operation.result.result["recipient"] == "alice"
+
+    operator("score_unlearnability")(dataset, device="cpu", delegate=True)
+    operation = delegated()
+    assert operation.run_state == "completed", operation.result.error
+    assert operation.result.result["images"] == COUNT
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_delegated_failure_keeps_its_message(
+    dataset: Any, operator: Any, delegated: Any, tmp_path: Path
+) -> None:
+    operator("restore_dataset")(dataset, str(tmp_path / "o"), delegate=True)
+    operation = delegated()
+    assert operation.run_state == "failed"
+    assert "None of the 40 samples" in operation.result.error
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_delegated_run_stops_when_it_is_marked_as_failed(
+    dataset: Any,
+    protect: Any,
+    operator: Any,
+    delegated: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from fiftyone.operators.delegated import DelegatedOperationService
+
+    from fiftyone_reue import pipeline
+
+    monkeypatch.setattr(pipeline, "CHUNK_ITEMS", 2)
+    monkeypatch.setattr(pipeline, "COMMIT_ITEMS", 4)
+    package = type(operator("protect_dataset")).__module__.rpartition(".")[0]
+    running = importlib.import_module(f"{package}.running")
+    monkeypatch.setattr(running, "_SECONDS_BETWEEN_STORED_UPDATES", 0.0)
+    service = DelegatedOperationService()
+    queued = protect(delegate=True).result["id"]
+
+    from fiftyone_reue.samples import fields
+
+    show = fields.show_copies
+
+    def show_and_cancel(*arguments: Any) -> None:
+        show(*arguments)
+        service.set_failed(queued)
+
+    monkeypatch.setattr(fields, "show_copies", show_and_cancel)
+    delegated()
+    monkeypatch.setattr(fields, "show_copies", show)
+    dataset.reload()
+    assert 0 < dataset.count("protected_filepath") < COUNT
+    config = runs.get_config(dataset, "alice_1")
+    assert config is not None
+    assert config["state"] == "cancelled"
+    protect()
+    assert dataset.count("protected_filepath") == COUNT

@@ -1,0 +1,117 @@
+"""How FiftyOne finds and loads the plugin."""
+
+import importlib.util
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.integration
+
+REPO = Path(__file__).resolve().parents[2]
+
+LOAD = """
+import json
+from fiftyone.operators.registry import OperatorRegistry
+registry = OperatorRegistry()
+ours = [o for o in registry.list_operators(builtin=False) if "reue" in o.uri]
+report = {"names": sorted(o.name for o in ours), "errors": registry.list_errors()}
+print("report", json.dumps(report))
+"""
+
+
+def load(folder: Path) -> dict[str, Any]:
+    """What a fresh process finds, in another folder than the checkout."""
+    ran = subprocess.run(
+        [sys.executable, "-c", LOAD],
+        env={**os.environ, "FIFTYONE_PLUGINS_DIR": str(folder)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    line = next((x for x in ran.stdout.splitlines() if x.startswith("report")), None)
+    assert line is not None, ran.stderr
+    return json.loads(line.removeprefix("report"))
+
+
+def test_a_linked_plugin_loads_in_a_fresh_process(tmp_path: Path) -> None:
+    from fiftyone_reue.link import link
+
+    link(tmp_path)
+    found = load(tmp_path)
+    assert found["errors"] == []
+    manifest = yaml.safe_load((REPO / "fiftyone.yml").read_text())
+    assert found["names"] == sorted(manifest["operators"] + manifest["panels"])
+
+
+def test_the_manifest_names_what_is_registered(plugin: Path) -> None:
+    class Recorder:
+        def __init__(self) -> None:
+            self.names: list[str] = []
+
+        def register(self, kind: Any) -> None:
+            self.names.append(kind().config.name)
+
+    import operators
+
+    recorder = Recorder()
+    operators.register(recorder)
+    manifest = yaml.safe_load((REPO / "fiftyone.yml").read_text())
+    assert sorted(recorder.names) == sorted(manifest["operators"])
+
+
+def test_a_missing_package_is_named_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = runpy.run_path(str(REPO / "__init__.py"))
+    find = importlib.util.find_spec
+
+    def find_all_but_one(name: str, package: str | None = None) -> Any:
+        return None if name == "tifffile" else find(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_all_but_one)
+    with pytest.raises(ImportError, match="needs tifffile: run") as info:
+        entry["register"](None)
+    assert "\n" not in str(info.value)
+
+
+def test_every_operator_says_what_it_is_and_risks(operator: Any) -> None:
+    manifest = yaml.safe_load((REPO / "fiftyone.yml").read_text())
+    risks = {}
+    for name in manifest["operators"]:
+        config = operator(name).config
+        assert config.label
+        assert config.description
+        assert config.icon
+        risks[name] = config.risk_level.value
+    assert risks == {
+        "protect_dataset": "medium",
+        "restore_dataset": "high",
+        "extract_watermark": "low",
+        "score_unlearnability": "low",
+        "manage_recipients": "medium",
+        "delete_release": "high",
+        "show_release": "low",
+    }
+
+
+def test_only_what_scales_with_samples_can_be_delegated(operator: Any) -> None:
+    manifest = yaml.safe_load((REPO / "fiftyone.yml").read_text())
+    able = {
+        name
+        for name in manifest["operators"]
+        if operator(name).config.allow_delegated_execution
+    }
+    assert able == {
+        "protect_dataset",
+        "restore_dataset",
+        "extract_watermark",
+        "score_unlearnability",
+    }
