@@ -14,6 +14,19 @@ IMAGE_HEIGHT = "150px"
 _NATURAL_WIDTH = {"item": {"sx": {"width": "auto"}}}
 
 
+def first_line(error: Any) -> str:
+    """What an operator's error says to a person; FiftyOne gives a whole traceback."""
+    lines = str(error).splitlines()
+    frames = [n for n, line in enumerate(lines) if line.startswith("  File ")]
+    told = [line for line in lines[frames[-1] if frames else 0 :] if line[:1].strip()]
+    if not told:
+        return "The operator failed without saying why; see the server's log"
+    if not frames:
+        return told[0]
+    _, colon, message = told[0].partition(": ")
+    return message if colon else told[0]
+
+
 def page(panel: types.Object) -> types.Property:
     """A whole panel, with margins; plots fill its width."""
     grid = {"gridContainer": {"sx": {"pl": 2, "pr": 2, "pb": 4}, "spacing": 2}}
@@ -104,7 +117,7 @@ def table(
         actions: name, icon, label and callback of what a row offers; a single one is
             a button, several are a menu.
     """
-    cell = {"sx": {"fontSize": "0.875rem", "px": 1}}
+    cell = {"sx": {"fontSize": "0.8125rem", "px": 1, "whiteSpace": "nowrap"}}
     view = types.TableView(
         max_inline_actions=1,
         actions_label=" ",

@@ -76,6 +76,7 @@ class ProtectionStatus(foo.Panel):
             "reasons": reasons,
         }
         ctx.panel.state.stale = None
+        ctx.panel.state.problem = None
         colour = figures.COLOURS[PROTECTED]
         ctx.panel.data.classes = figures.coverage_bars(classes)
         ctx.panel.data.recipients = figures.bars(found.recipients, colour, "images")
@@ -86,7 +87,7 @@ class ProtectionStatus(foo.Panel):
 
     def protect(self, ctx: Any) -> None:
         """Ask what to protect, for whom."""
-        ctx.prompt(f"{PLUGIN}/protect_dataset", on_success=self.refresh)
+        self._prompt(ctx, "protect_dataset", {})
 
     def check_files(self, ctx: Any) -> None:
         """Look at every file: which copies are stale."""
@@ -157,9 +158,20 @@ class ProtectionStatus(foo.Panel):
 
     def _prompt_release(self, ctx: Any, operator: str) -> None:
         name = ctx.panel.state.status["releases"][int(ctx.params["row"])]
+        self._prompt(ctx, operator, {"release": name})
+
+    def _prompt(self, ctx: Any, operator: str, params: dict[str, Any]) -> None:
         ctx.prompt(
-            f"{PLUGIN}/{operator}", params={"release": name}, on_success=self.refresh
+            f"{PLUGIN}/{operator}",
+            params=params,
+            on_success=self.refresh,
+            on_error=self.failed,
         )
+
+    def failed(self, ctx: Any) -> None:
+        """Show an operator's error: the App shows none of what a panel prompts."""
+        self.refresh(ctx)
+        ctx.panel.state.problem = layout.first_line(ctx.params.get("error"))
 
     # -- layout
 
@@ -168,7 +180,10 @@ class ProtectionStatus(foo.Panel):
         status = ctx.panel.state.status
         if not status:
             layout.note(panel, "wait", "Counting ...")
-        elif _is_untouched(status):
+            return layout.page(panel)
+        if ctx.panel.state.problem:
+            layout.alert(panel, "problem", "error", ctx.panel.state.problem)
+        if _is_untouched(status):
             self._render_empty(panel, status)
         else:
             self._render_summary(panel, status, ctx.panel.state.stale)
@@ -290,8 +305,8 @@ _COLUMNS = (
     ("method", "Method"),
     ("state", "State"),
     ("images", "Images"),
-    ("psnr", "PSNR, dB"),
-    ("unlearnability", "Unlearnable"),
+    ("psnr", "PSNR"),
+    ("unlearnability", "Unlearn."),
     ("date", "Made"),
 )
 

@@ -75,7 +75,7 @@ def _row(key: str, config: dict[str, Any], shown: str | None) -> ReleaseRow:
         recipient=str(config.get("recipient") or ""),
         method=str(config.get("perturbation") or ""),
         state=_state(config) + (", shown" if key == shown else ""),
-        images=_text(done, "d") + (f" of {total}" if total else ""),
+        images=_text(done, "d") + (f" / {total}" if total else ""),
         psnr=_text(config.get("psnr"), ".1f"),
         unlearnability=_text(config.get("unlearnability"), ".2f"),
         date=_date(config.get("created")),
