@@ -1,0 +1,292 @@
+"""The leak check's events, from suspects to a verdict and back to the images."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.integration
+
+NAME = "leak_check"
+OWNER_KEY = bytes.fromhex("7b" * 32)
+
+
+def protected_for(scene: Any, name: str, count: int) -> list[str]:
+    folder = Path(scene.get_run_info(f"{name}_1").config.output_dir)
+    return sorted(str(path) for path in folder.rglob("*.png"))[:count]
+
+
+def check(
+    driver: Any, suspects: str = "grid", folder: str = "", **options: Any
+) -> None:
+    """Press the button, and do what the App does then."""
+    driver.state["choice"] = {"suspects": suspects, "folder": folder}
+    sent = driver.do("start", **options)
+    if "prompt_user_for_operation" in sent:
+        asked = sent["prompt_user_for_operation"]
+        assert asked["skip_prompt"]
+        assert asked["operator_uri"].endswith(f"{NAME}#run")
+        driver.do("run", **options)
+
+
+def test_names_the_recipient_of_leaked_jpegs(panel: Any, scene: Any, post: Any) -> None:
+    suspects = post(protected_for(scene, "bob", 8))
+    leak = panel(NAME, suspects)
+    assert "nobody is named unless" in leak.said()
+    check(leak)
+    assert "Derived from the copy of bob" in leak.said()
+    assert "8 suspects · 8 match an original" in leak.said()
+    rows = leak.data["recipients"]
+    assert [row["recipient"] for row in rows] == [
+        "bob (named)",
+        "the best innocent",
+        "alice",
+    ]
+    assert float(rows[0]["z"]) > 5.5 > float(rows[1]["z"])
+    assert float(rows[0]["p_value"]) <= 1e-6 < float(rows[1]["p_value"])
+    assert set(suspects.values("leak.recipient")) == {"bob"}
+
+
+def test_pairs_lie_side_by_side_and_turn_pages(
+    panel: Any, scene: Any, post: Any
+) -> None:
+    suspects = post(protected_for(scene, "bob", 6))
+    leak = panel(NAME, suspects)
+    check(leak)
+    assert (leak.state["page"], leak.state["pages"]) == (0, 2)
+    assert len(leak.state["pairs"]) == 4
+    leak.do("next_page")
+    assert len(leak.state["pairs"]) == 2
+    leak.do("next_page")
+    assert leak.state["page"] == 1
+    leak.do("previous_page")
+    assert leak.state["page"] == 0
+    originals = {sample.filepath: sample for sample in scene}
+    posted = set(suspects.values("filepath"))
+    for place, pair in enumerate(leak.state["pairs"]):
+        assert leak.layout[f"suspect_{place}"]["default"] == pair["suspect"]
+        for url in (pair["suspect"], pair["original"]):
+            assert url.startswith("/media?filepath=%2F")
+        assert unquote(pair["suspect"].split("=")[1]) in posted
+        assert unquote(pair["original"].split("=")[1]) in originals
+
+
+def test_originals_that_are_gone_are_said_to_be(
+    panel: Any, scene: Any, post: Any
+) -> None:
+    suspects = post(protected_for(scene, "bob", 3))
+    leak = panel(NAME, suspects)
+    check(leak)
+    moved = Path(unquote(leak.state["pairs"][0]["original"].split("=")[1]))
+    elsewhere = moved.with_suffix(".moved")
+    moved.rename(elsewhere)
+    try:
+        leak.do("on_load")
+        assert leak.state["pairs"][0]["original"] is None
+        assert "isn't where it was" in leak.said()
+    finally:
+        elsewhere.rename(moved)
+
+
+def test_selected_images_only(panel: Any, scene: Any, post: Any) -> None:
+    suspects = post(protected_for(scene, "bob", 5))
+    leak = panel(NAME, suspects)
+    check(leak, "selected")
+    assert "Nothing is selected" in leak.said()
+    assert suspects.list_runs() == []
+    check(leak, "selected", selected=suspects.limit(2).values("id"))
+    assert leak.state["check"]["images"] == 2
+    assert suspects.match({"leak.used": True}).count() == 2
+
+
+def test_the_view_in_the_grid_only(panel: Any, scene: Any, post: Any) -> None:
+    suspects = post(protected_for(scene, "bob", 5))
+    leak = panel(NAME, suspects)
+    check(leak, view=suspects.skip(2))
+    assert leak.state["check"]["images"] == 3
+
+
+def test_a_folder(panel: Any, scene: Any, post: Any, tmp_path: Path) -> None:
+    suspects = post(protected_for(scene, "alice", 6))
+    leak = panel(NAME, scene)
+    leak.state["choice"] = {"suspects": "folder", "folder": ""}
+    leak.do("choose")
+    assert "folder" in leak.layout["choice"]["type"]["properties"]
+    check(leak, "folder")
+    assert "Type the folder of the suspects" in leak.said()
+    check(leak, "folder", str(tmp_path / "nowhere"))
+    assert "there is no such file or folder" in leak.said()
+    assert leak.state["busy"] is None
+    check(leak, "folder", f" {tmp_path / 'leak'} ")
+    assert "Derived from the copy of alice" in leak.said()
+    assert "used" not in leak.buttons()
+    shown = unquote(leak.state["pairs"][0]["suspect"].split("=")[1])
+    assert shown in suspects.values("filepath")
+    scene.delete_run(leak.state["check"]["key"])
+
+
+def test_buttons_show_used_suspects_and_originals(
+    panel: Any, scene: Any, post: Any
+) -> None:
+    suspects = post(protected_for(scene, "bob", 4) * 2)
+    leak = panel(NAME, suspects)
+    check(leak)
+    leak.do("show_used")
+    # Two copies of an original are one proof.
+    assert leak.shown().count() == 4
+    assert set(leak.shown().values("leak.used")) == {True}
+    # The originals are another dataset's.
+    sent = leak.do("go_to_originals")
+    assert sent["open_dataset"]["dataset"] == scene.name
+    view = scene.load_saved_view("reue_leaked_originals")
+    assert set(view.values("ground_truth.label")) == {"astronaut"}
+    assert view.count() == 4
+    scene.delete_saved_view("reue_leaked_originals")
+
+
+def test_originals_in_the_same_dataset_are_shown_there(
+    panel: Any, scene: Any, post: Any, tmp_path: Path
+) -> None:
+    post(protected_for(scene, "bob", 3))
+    leak = panel(NAME, scene)
+    check(leak, "folder", str(tmp_path / "leak"))
+    leak.do("show_originals")
+    assert leak.shown().count() == 3
+    scene.delete_run(leak.state["check"]["key"])
+
+
+def test_unrelated_images_match_nothing(
+    panel: Any, scene: Any, post: Any, tmp_path: Path
+) -> None:
+    noise = tmp_path / "noise.png"
+    Image.effect_noise((48, 48), 90).convert("RGB").save(noise)
+    suspects = post([str(noise)])
+    leak = panel(NAME, suspects)
+    check(leak)
+    assert "No match" in leak.said()
+    assert leak.state["pairs"] == []
+    assert "evidence" not in leak.layout
+    assert not {"used", "originals"} & set(leak.buttons())
+
+
+def test_undecided_says_how_many_more_are_needed(
+    panel: Any, scene: Any, plugin: str
+) -> None:
+    """A verdict with too little evidence, as a run would keep it."""
+    import fiftyone as fo
+
+    from fiftyone_reue.samples import runs
+
+    suspects = fo.Dataset()
+    try:
+        verdict = {
+            "decision": "no-match",
+            "recipient": None,
+            "p_value": 0.002,
+            "z": 3.7,
+            "images_used": 1,
+            "images_matched": 1,
+            "images_failed": 0,
+            "recipients_tested": 2,
+            "best_innocent_p": 0.09,
+            "more_images_needed": 2,
+            "verdict": "No decision from 1 originals: about 2 more would decide it.",
+            "recipients": [
+                {"recipient": "bob", "z": 3.7, "p_value": 0.002},
+                {"recipient": "alice", "z": -0.4, "p_value": 1.0},
+            ],
+            "suspects": "dataset found",
+            "created": "2026-11-01T12:00:00+00:00",
+        }
+        runs.put(suspects, "leak_check_1", runs.EXTRACT, verdict)
+        leak = panel(NAME, suspects)
+        assert "No decision" in leak.said()
+        assert "about 2 more" in leak.said()
+        assert leak.data["recipients"][0]["recipient"] == "bob"
+        # Nobody is accused, so no bar has the accused one's colour.
+        assert len(set(leak.data["evidence"][0]["marker"]["color"])) == 1
+    finally:
+        suspects.delete()
+
+
+def test_past_checks_are_listed_and_loaded(panel: Any, scene: Any, post: Any) -> None:
+    suspects = post(protected_for(scene, "bob", 6))
+    leak = panel(NAME, suspects)
+    check(leak, view=suspects.limit(3))
+    check(leak, view=suspects.limit(5))
+    assert leak.state["check"]["images"] == 5
+    assert [row["outcome"] for row in leak.data["past"]] == ["copy of bob"] * 2
+    leak.do("open_check", row=1)
+    assert leak.state["check"]["images"] == 3
+    # A fresh page begins with the newest.
+    assert panel(NAME, suspects).state["check"]["images"] == 5
+
+
+def test_one_check_at_a_time_and_a_new_page_follows_it(
+    panel: Any, scene: Any, post: Any
+) -> None:
+    from fiftyone.operators.registry import OperatorRegistry
+
+    suspects = post(protected_for(scene, "bob", 3))
+    leak = panel(NAME, suspects)
+    operator = OperatorRegistry().get_operator(leak.uri)
+    module = __import__(operator.__module__, fromlist=["jobs"])
+    key = f"leak check {suspects._doc.id}"
+    assert module.jobs.begin(key, "Reading marks: 1 of 3")
+    try:
+        check(leak)
+        assert suspects.list_runs() == []
+        page = panel(NAME, suspects)
+        assert "Reading marks: 1 of 3" in page.said()
+        assert page.buttons()["check"]["disabled"]
+        assert page.layout["timer"]["view"]["interval"] == 1000
+    finally:
+        module.jobs.end(key)
+    page.do("follow")
+    assert not page.buttons()["check"]["disabled"]
+
+
+def test_before_anything_was_protected(panel: Any, plugin: str, tmp_path: Path) -> None:
+    import fiftyone as fo
+    import fiftyone.core.odm as foo
+
+    database = foo.get_db_conn()
+    image = tmp_path / "a.png"
+    Image.new("RGB", (48, 48)).save(image)
+    suspects = fo.Dataset()
+    suspects.add_sample(fo.Sample(filepath=str(image)))
+    hidden = [n for n in database.list_collection_names() if n.startswith("reue_")]
+    for name in hidden:
+        database[name].rename(f"hidden_{name}")
+    try:
+        leak = panel(NAME, suspects)
+        check(leak)
+        assert "Nothing was protected with this vault yet" in leak.said()
+    finally:
+        for name in database.list_collection_names():
+            if name.startswith("reue_"):
+                database.drop_collection(name)
+        for name in hidden:
+            database[f"hidden_{name}"].rename(name)
+        suspects.delete()
+
+
+def test_no_secret_in_what_the_panel_keeps(panel: Any, scene: Any, post: Any) -> None:
+    from fiftyone_reue.samples import open_vault
+
+    vault = open_vault()
+    secrets = [OWNER_KEY]
+    for person in vault.recipients():
+        secrets += [vault.recipient_key(person).key, vault.code_seed(person)]
+    suspects = post(protected_for(scene, "bob", 3))
+    leak = panel(NAME, suspects)
+    check(leak)
+    kept = json.dumps([leak.state, leak.data, leak.layout, leak.sent], default=str)
+    assert "bob" in kept
+    for secret in secrets:
+        for form in (secret.hex(), base64.b64encode(secret).decode().rstrip("=")):
+            assert form not in kept

@@ -1,0 +1,233 @@
+"""The status panel's events and what it lays out."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+NAME = "protection_status"
+OPERATORS = "@reue/fiftyone-reue"
+
+
+def prompted(sent: dict[str, dict]) -> dict[str, Any]:
+    return sent["prompt_user_for_operation"]
+
+
+def bar(driver: Any, plot: str, trace: int, place: int) -> dict[str, Any]:
+    """What the App sends for a click on a bar."""
+    told = driver.data[plot][trace]
+    return {
+        "x": told["x"][place],
+        "y": told["y"][place],
+        "idx": place,
+        "trace": told.get("name"),
+    }
+
+
+def test_shows_coverage_releases_and_quality(panel: Any, scene: Any) -> None:
+    status = panel(NAME, scene)
+    assert "23 of 36 images are protected (64%)" in status.said()
+    assert "001.png: " in status.said()
+    assert {"classes", "recipients", "methods", "releases", "psnr"} <= set(
+        status.layout
+    )
+    rows = {row["release"]: row for row in status.data["releases"]}
+    assert list(rows) == ["alice_1", "bob_1"]
+    assert rows["alice_1"]["state"] == "done, shown"
+    assert rows["alice_1"]["images"] == "23 / 24"
+    assert rows["bob_1"]["state"] == "done"
+    assert rows["bob_1"]["recipient"] == "bob"
+    assert 30 < float(rows["bob_1"]["psnr"]) < 45
+
+
+def test_a_dataset_without_releases_gets_a_call_to_action(
+    panel: Any, plugin: str
+) -> None:
+    import fiftyone as fo
+
+    dataset = fo.Dataset()
+    try:
+        status = panel(NAME, dataset)
+        assert "Nothing is protected yet" in status.said()
+        assert list(status.buttons()) == ["protect"]
+        sent = status.do("protect")
+        assert prompted(sent)["operator_uri"] == f"{OPERATORS}/protect_dataset"
+        assert prompted(sent)["on_success"] == f"{OPERATORS}/{NAME}#refresh"
+    finally:
+        dataset.delete()
+
+
+def test_each_bar_of_a_class_filters_the_grid(panel: Any, scene: Any) -> None:
+    status = panel(NAME, scene)
+    for trace, told in enumerate(status.data["classes"]):
+        for place, count in enumerate(told["x"]):
+            status.do("click_class", **bar(status, "classes", trace, place))
+            assert status.shown().count() == count
+            if count:
+                labels = set(status.shown().values("ground_truth.label"))
+                assert labels == {told["y"][place]}
+
+
+def test_bars_of_recipient_method_and_psnr_filter_the_grid(
+    panel: Any, scene: Any
+) -> None:
+    status = panel(NAME, scene)
+    for plot, event, of in (
+        ("recipients", "click_recipient", "x"),
+        ("methods", "click_method", "x"),
+        ("psnr", "click_psnr", "y"),
+    ):
+        counts = status.data[plot][0][of]
+        assert counts
+        for place, count in enumerate(counts):
+            status.do(event, **bar(status, plot, 0, place))
+            assert status.shown().count() == count
+
+
+def test_unlearnability_once_it_was_measured(panel: Any, scene: Any) -> None:
+    status = panel(NAME, scene)
+    assert "Not measured yet" in status.said()
+    copy = scene.clone()
+    try:
+        done = copy.match({"protection.state": "protected"})
+        done.set_values("protection.unlearnability", [0.9] * 20 + [0.2] * 3)
+        status = panel(NAME, copy)
+        assert "Not measured yet" not in status.said()
+        counts = status.data["unlearnability"][0]["y"]
+        assert (counts[0], counts[-1], sum(counts)) == (3, 20, 23)
+        click = bar(status, "unlearnability", 0, len(counts) - 1)
+        status.do("click_unlearnability", **click)
+        assert status.shown().count() == 20
+    finally:
+        copy.delete()
+
+
+def test_buttons_show_what_is_left_and_what_failed(panel: Any, scene: Any) -> None:
+    status = panel(NAME, scene)
+    buttons = status.buttons()
+    assert buttons["show_unprotected"]["label"] == "Show 12 unprotected"
+    status.do("show_state", **buttons["show_unprotected"]["params"])
+    assert set(status.shown().values("ground_truth.label")) == {"grass"}
+    status.do("show_state", **buttons["show_failed"]["params"])
+    assert status.shown().count() == 1
+
+
+def test_distributions_are_of_the_dataset_not_of_the_view(
+    panel: Any, scene: Any
+) -> None:
+    status = panel(NAME, scene)
+    before = dict(status.data)
+    status.do("refresh", view=scene.limit(3))
+    assert status.data == before
+
+
+def test_checking_files_finds_stale_copies(panel: Any, scene: Any) -> None:
+    status = panel(NAME, scene)
+    assert "show_stale" not in status.buttons()
+    status.do("check_files")
+    assert "Checked 23 files: every copy is there" in status.said()
+    changed, missing = scene.match({"protection.state": "protected"}).limit(2)
+    copy = Path(missing.protected_filepath)
+    kept = copy.read_bytes()
+    times = os.stat(changed.filepath)
+    try:
+        os.utime(changed.filepath, (2e9, 2e9))
+        copy.unlink()
+        status.do("check_files")
+        assert "1 originals changed" in status.said()
+        assert "1 protected files are missing" in status.said()
+        status.do("show_stale")
+        assert set(status.shown().values("id")) == {changed.id, missing.id}
+    finally:
+        copy.write_bytes(kept)
+        os.utime(changed.filepath, (times.st_atime, times.st_mtime))
+    status.do("check_files")
+    assert "every copy is there" in status.said()
+    assert not scene.has_saved_view("reue_stale")
+
+
+@pytest.mark.parametrize(
+    ("event", "operator"),
+    [
+        ("show_release", "show_release"),
+        ("score_release", "score_unlearnability"),
+        ("delete_release", "delete_release"),
+    ],
+)
+def test_a_row_prompts_for_its_release(
+    panel: Any, scene: Any, event: str, operator: str
+) -> None:
+    status = panel(NAME, scene)
+    asked = prompted(status.do(event, row=1, path="releases"))
+    assert asked["operator_uri"] == f"{OPERATORS}/{operator}"
+    assert asked["params"] == {"release": "bob_1"}
+    assert asked["on_success"] == f"{OPERATORS}/{NAME}#refresh"
+
+
+def test_after_showing_another_release_the_panel_follows(
+    panel: Any, scene: Any
+) -> None:
+    import fiftyone.operators as foo
+
+    status = panel(NAME, scene)
+    show = foo.get_operator(f"{OPERATORS}/show_release")
+    try:
+        show(scene, "bob_1")
+        status.do("refresh")
+        rows = {row["release"]: row["state"] for row in status.data["releases"]}
+        assert rows == {"alice_1": "done", "bob_1": "done, shown"}
+        assert "12 of 36 images are protected (33%)" in status.said()
+        # Everybody who has a copy, whichever release is shown.
+        assert status.data["recipients"][0]["x"] == [23, 12]
+    finally:
+        show(scene, "alice_1")
+
+
+def test_says_why_an_operator_failed(panel: Any, scene: Any) -> None:
+    import fiftyone.operators as foo
+
+    status = panel(NAME, scene)
+    operator = foo.get_operator(f"{OPERATORS}/extract_watermark")
+    with pytest.raises(foo.executor.ExecutionError) as raised:
+        operator(scene, folder="/nowhere")
+    assert "Traceback" in str(raised.value)
+    status.do("failed", error=str(raised.value))
+    wanted = "/nowhere: there is no such file or folder; check the path"
+    assert wanted in status.said().splitlines()
+    status.do("refresh")
+    assert wanted not in status.said()
+
+
+def test_a_run_that_fell_silent_was_interrupted(panel: Any, scene: Any) -> None:
+    copy = scene.clone()
+    try:
+        config = copy.get_run_info("bob_1").config
+        config.state, config.updated = "running", "2026-01-01T00:00:00+00:00"
+        copy.update_run_config("bob_1", config)
+        status = panel(NAME, copy)
+        rows = {row["release"]: row["state"] for row in status.data["releases"]}
+        assert rows["bob_1"] == "interrupted"
+    finally:
+        copy.delete()
+
+
+def test_many_classes_are_cut_to_those_with_most_to_do(panel: Any, scene: Any) -> None:
+    copy = scene.clone()
+    try:
+        labels = [f"{label}{n}" for n, label in enumerate(_labels(copy))]
+        copy.set_values("ground_truth.label", labels)
+        status = panel(NAME, copy)
+        shown = status.data["classes"][0]["y"]
+        assert len(shown) == 30
+        assert "The 30 of 36 classes" in status.said()
+        left = {label for label in labels if label.startswith("grass")}
+        assert left <= set(shown)
+    finally:
+        copy.delete()
+
+
+def _labels(dataset: Any) -> list[str]:
+    return dataset.values("ground_truth.label")
