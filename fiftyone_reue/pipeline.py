@@ -17,6 +17,7 @@ from typing import Generic, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from fiftyone_reue import interrupts
 from fiftyone_reue.errors import (
     LedgerUnavailableError,
     OutputError,
@@ -137,15 +138,21 @@ def run(
                 behind += chunk_items
                 full = sum(result.size for result in batch) >= COMMIT_BYTES
                 if full or len(batch) >= COMMIT_ITEMS:
-                    commit(batch)
-                    outcome.done += len(batch)
+                    _commit(batch, commit, outcome)
                     batch = []
                 yield behind
             if batch:
-                commit(batch)
-                outcome.done += len(batch)
+                _commit(batch, commit, outcome)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _commit(
+    batch: list[R], commit: Callable[[list[R]], None], outcome: Outcome
+) -> None:
+    with interrupts.held():  # or files would be there that no ledger knows
+        commit(batch)
+        outcome.done += len(batch)
 
 
 def default_workers() -> int:
