@@ -25,7 +25,6 @@ from rich.table import Table
 
 from fiftyone_reue import __version__
 from fiftyone_reue.errors import CancelledError, ReueError
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.pipeline import Progress as Step
 
@@ -39,6 +38,9 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 SHOWN_FAILURES = 10
 """So many files that failed for one reason are named on the terminal."""
+
+MAX_PIXELS = 200_000_000
+"""What the library refuses from, which would take too long to import for --help."""
 
 FOLDER = click.Path(path_type=Path, readable=False)  # the library says why not
 vault_option = click.option(
@@ -57,7 +59,7 @@ device_option = click.option(
 pixels_option = click.option(
     "--max-pixels",
     type=click.IntRange(min=1),
-    default=DEFAULT_MAX_PIXELS,
+    default=MAX_PIXELS,
     show_default=True,
     help="Refuse larger images before decoding them.",
 )

@@ -17,6 +17,7 @@ from PIL import Image
 from fiftyone_reue import __version__, cli, perturb
 from fiftyone_reue import score as scoring
 from fiftyone_reue.media import load
+from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.perturb.rue import RueConfig
 
@@ -621,6 +622,24 @@ def test_a_progress_bar_is_no_noise_in_a_log(house, tmp_path):
     result = house.ok("restore", "@pa", str(tmp_path / "o"), "--vault", "@vault")
     assert result.stderr == ""
     assert len(result.stdout.splitlines()) == 1
+
+
+def test_help_is_quick_and_says_the_librarys_limit():
+    """Nothing heavy is imported before a command needs it."""
+    program = (
+        "import sys, fiftyone_reue.cli; "
+        "print([m for m in ('numpy', 'torch', 'PIL', 'fiftyone') if m in sys.modules])"
+    )
+    root = Path(cli.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+    assert cli.MAX_PIXELS == DEFAULT_MAX_PIXELS
 
 
 def test_help_and_version():
