@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from fiftyone_reue.networks.augment import crop_and_flip
-from fiftyone_reue.networks.device import autocast, choose_device
+from fiftyone_reue.networks.device import autocast, choose_device, few_threads
 from fiftyone_reue.networks.small_resnet import SmallResNet
 
 
@@ -61,7 +61,19 @@ def train(
     Returns:
         The trained network in evaluation mode.
     """
-    place = choose_device(device)
+    with few_threads():
+        steps = _train(images, labels, classes, recipe, seed, choose_device(device))
+        return (yield from steps)
+
+
+def _train(
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    recipe: Recipe,
+    seed: int,
+    place: torch.device,
+) -> Generator[float, None, SmallResNet]:
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -85,16 +85,19 @@ class ReversibleUnlearnable(Method):
         device: str = "auto",
     ) -> Generator[float, None, State]:
         """Fit the tables on the images; see :class:`Method`."""
+        from fiftyone_reue.networks.device import few_threads
         from fiftyone_reue.perturb.rue_fit import fit_tables
 
         started = time.monotonic()
-        tables, figures = yield from fit_tables(
+        steps = fit_tables(
             data,
             self.config,
             amplitude=amplitude,
             seed=_mixed_seed(seed, key),
             device=device,
         )
+        with few_threads():
+            tables, figures = yield from steps
         figures["seconds"] = round(time.monotonic() - started, 1)
         figures["images"] = len(data.images)
         return State("rue", data.classes, tables, figures)

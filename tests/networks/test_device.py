@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.networks.device import autocast, choose_device
+from fiftyone_reue.networks.device import autocast, choose_device, few_threads
 
 pytestmark = pytest.mark.unit
 
@@ -23,3 +23,15 @@ def test_a_device_that_is_not_there_is_named(name):
 def test_autocast_computes_in_bfloat16():
     with autocast(torch.device("cpu")):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+
+
+def test_few_threads_are_half_of_the_cores_and_only_inside(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        with few_threads():
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
