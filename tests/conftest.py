@@ -23,6 +23,7 @@ from fiftyone_reue import demo_tiles
 from fiftyone_reue.vault.vault import Vault, create_folder
 
 REPO = Path(__file__).resolve().parent.parent
+SCREENSHOTS = os.environ.get("REUE_SCREENSHOTS")
 TEST_DATA = Path(os.environ.get("REUE_TEST_DATA", REPO.parent / "shared" / "data"))
 
 
@@ -91,11 +92,25 @@ def fiftyone_folder() -> Path:
     return _SESSION_FOLDER
 
 
+PHOTO_NAMES = [
+    "astronaut",
+    "brick",
+    "cat",
+    "coffee",
+    "flower",
+    "galaxies",
+    "grass",
+    "gravel",
+    "pagoda",
+    "rocket",
+]
+
+
 @pytest.fixture(scope="session")
 def photos() -> dict[str, NDArray[np.uint8]]:
     """Ten natural images, read-only uint8 ``(96, 128, 3)``, by name; no download."""
     result = {}
-    for name in demo_tiles.PHOTOS:
+    for name in PHOTO_NAMES:
         image = demo_tiles.load_photo(name).resize((128, 96), Image.Resampling.LANCZOS)
         result[name] = np.asarray(image).copy()
         result[name].flags.writeable = False
@@ -186,6 +201,14 @@ def chromium() -> str:
         if path is not None:
             return path
     pytest.skip("no chromium here (`make test` installs it)")
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """Where pictures of the App go: the folder ``REUE_SCREENSHOTS``, or away."""
+    folder = Path(SCREENSHOTS).absolute() if SCREENSHOTS else tmp_path / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _existing(path: Path) -> Path:
