@@ -1,0 +1,295 @@
+"""The main job from end to end, on real images: what ``make demo`` runs.
+
+    python -m fiftyone_reue.demo                  # tiles of installed photographs
+    python -m fiftyone_reue.demo --data images    # your ImageFolder (class/name.png)
+
+Two recipients get a protected copy each. A model trained on a copy is compared with
+one trained on what the recipient restored from it; every pixel is compared with the
+originals; then some files of one copy leak, re-compressed, and are traced. The dataset
+is left in FiftyOne, ready for the App.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from fiftyone_reue import pipeline, samples, thumbnails
+from fiftyone_reue.demo_tiles import build
+from fiftyone_reue.errors import InputError, ReueError
+from fiftyone_reue.folders import labelled_items
+from fiftyone_reue.items import Item
+from fiftyone_reue.media.codec import load
+from fiftyone_reue.networks.training import Recipe, predict, train
+from fiftyone_reue.pipeline import Outcome
+from fiftyone_reue.releases import delete_release
+from fiftyone_reue.samples.source import source_of
+from fiftyone_reue.steps import finish, mapped
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+
+DATASET = "reue-demo"
+SUSPECTS = "reue-demo-suspects"
+RECIPIENTS = ("alice", "bob")
+LEAKED = 12
+JPEG_QUALITY = 75
+
+Result = TypeVar("Result")
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A labelled dataset's two parts."""
+
+    train: list[Item]
+    test: list[Item]
+
+
+def main() -> None:
+    """Run the demo; see the module."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="your own images, class/name.png")
+    parser.add_argument("--folder", type=Path, default=Path("demo").resolve())
+    parser.add_argument("--method", default="rue")
+    parser.add_argument("--epsilon", type=int, default=8)
+    arguments = parser.parse_args()
+    try:
+        run(arguments.data, arguments.folder, arguments.method, arguments.epsilon)
+    except ReueError as error:
+        out.print(f"[bold red]Error:[/] {error}")
+        sys.exit(1)
+
+
+def run(data: Path | None, folder: Path, method: str, epsilon: int) -> None:
+    """The demo's steps, each with a progress bar and a line of result."""
+    _clear(folder)
+    split = _split(data, folder)
+    dataset = _dataset(split)
+    classes = len(dataset.distinct("ground_truth.label"))
+    _say(
+        f"{len(split.train)} training and {len(split.test)} test images of "
+        f"{classes} classes"
+    )
+    keys = folder / "keys"
+    keys.mkdir(parents=True, exist_ok=True)
+    view = dataset.match_tags("train")
+    for name in RECIPIENTS:
+        _recipient(name, keys)
+        protected = _bar(
+            samples.protect_steps(
+                view,
+                name,
+                output_dir=folder / "releases" / name,
+                method=method,
+                epsilon=epsilon,
+                name=f"demo_{name}",
+            )
+        )
+        _say(protected.text() + f"; PSNR {protected.psnr:.1f} dB")
+    first = RECIPIENTS[0]
+    samples.show_release(dataset, f"demo_{first}")
+    scored = _bar(samples.score_steps(view, f"demo_{first}"))
+    _say(scored.text())
+    _bar(
+        samples.restore_steps(
+            view, output_dir=folder / "restored_originals", release=f"demo_{first}"
+        )
+    )
+    exact = _count_exact(dataset)
+    _say(f"Owner: {exact} of {len(view)} originals came back, every pixel the same")
+    licensed = _bar(
+        samples.restore_steps(
+            view, output_dir=folder / "restored_licensed", recipient=first
+        )
+    )
+    _say(f"{first}: {licensed.restored} licensed copies restored with the key")
+    _compare_models(dataset, split)
+    _leak(dataset, folder)
+    _say("\nOpen it in the App:  [bold]make app[/]  (then + > Protection status)")
+
+
+def _clear(folder: Path) -> None:
+    """Forget an earlier demo: its datasets, releases and files."""
+    import fiftyone as fo
+
+    for name in (DATASET, SUSPECTS):
+        if fo.dataset_exists(name):
+            _forget(fo.load_dataset(name))
+    if folder.exists():
+        if not (folder / "releases").exists() and any(folder.iterdir()):
+            raise InputError(f"{folder} holds something else; choose another --folder")
+        shutil.rmtree(folder)
+
+
+def _forget(dataset: fo.Dataset) -> None:
+    vault = samples.open_vault()
+    for release in vault.ledger.releases():
+        if release.source == source_of(dataset):
+            delete_release(vault, release, files=False)
+    dataset.delete()
+
+
+def _split(data: Path | None, folder: Path) -> Split:
+    if data is None:
+        build(folder / "data")
+        _say(f"Cut tiles from ten photographs into {folder / 'data'}")
+        return Split(
+            labelled_items(folder / "data" / "train"),
+            labelled_items(folder / "data" / "test"),
+        )
+    items = labelled_items(data)
+    generator = np.random.default_rng(0)
+    by_class: dict[str | None, list[Item]] = {}
+    for item in items:
+        by_class.setdefault(item.label, []).append(item)
+    split = Split([], [])
+    for members in by_class.values():
+        order = generator.permutation(len(members))
+        held = len(members) // 5
+        split.test.extend(members[i] for i in order[:held])
+        split.train.extend(members[i] for i in order[held:])
+    if not split.test:
+        raise InputError(f"{data}: no class has five images; the demo tests on a fifth")
+    return split
+
+
+def _dataset(split: Split) -> fo.Dataset:
+    import fiftyone as fo
+
+    dataset = fo.Dataset(DATASET, persistent=True)
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=str(Path(item.path).resolve()),
+                tags=[tag],
+                ground_truth=fo.Classification(label=item.label),
+            )
+            for tag, items in (("train", split.train), ("test", split.test))
+            for item in items
+        ],
+        progress=False,
+    )
+    return dataset
+
+
+def _recipient(name: str, keys: Path) -> None:
+    known = {person.name: person for person in samples.list_recipients()}
+    if name in known:
+        _say(f"{name} is a recipient of this vault already")
+        return
+    samples.add_recipient(name, keys / f"{name}.key")
+    _say(f"Added recipient {name}; the key to send them is {keys / name}.key")
+
+
+def _count_exact(dataset: fo.Dataset) -> int:
+    view = dataset.exists("restored_filepath")
+    pairs = zip(*view.values(["filepath", "restored_filepath"]), strict=True)
+    return sum(
+        np.array_equal(load(a).raster.samples, load(b).raster.samples) for a, b in pairs
+    )
+
+
+def _compare_models(dataset: fo.Dataset, split: Split) -> None:
+    """Train on originals, protected and restored copies; test on test originals."""
+    view = dataset.match_tags("train")
+    size = thumbnails.suitable_size(split.train)
+    names = sorted(dataset.distinct("ground_truth.label"))
+    index = {name: place for place, name in enumerate(names)}
+    labels = np.array([index[name] for name in view.values("ground_truth.label")])
+    tests = np.array([index[item.label or ""] for item in split.test])
+    test_images = _images([item.path for item in split.test], size)
+    sources = (
+        ("the originals", "filepath"),
+        ("the protected copies", "protected_filepath"),
+        ("the restored licensed copies", "restored_filepath"),
+    )
+    for words, field in sources:
+        images = _images(view.values(field), size)
+        steps = train(images, labels, len(names), recipe=Recipe(), seed=0)
+        network = _bar(mapped(steps, partial(_training, words)))
+        right = float((predict(network, test_images).argmax(1) == tests).mean())
+        _say(f"A model trained on {words}: {right:.1%} on unseen test images")
+
+
+def _training(words: str, fraction: float) -> pipeline.Progress:
+    return pipeline.Progress(fraction, f"Training a model on {words}")
+
+
+def _images(paths: list[str], size: int) -> np.ndarray:
+    items = [Item(path, path, None, path) for path in paths]
+    squares: list[_Square] = []
+    outcome = Outcome()
+    read = partial(_square, size=size)
+    finish(pipeline.run(items, read, squares.extend, outcome))
+    if outcome.failures:
+        raise InputError(pipeline.first_failures(outcome.failures))
+    return np.stack([square.image for square in squares])
+
+
+@dataclass(frozen=True)
+class _Square:
+    image: np.ndarray
+
+    @property
+    def size(self) -> int:
+        return self.image.nbytes
+
+
+def _square(item: Item, size: int) -> _Square:
+    raster = load(item.path).raster
+    return _Square(thumbnails.to_square(raster.samples, raster.colour_channels, size))
+
+
+def _leak(dataset: fo.Dataset, folder: Path) -> None:
+    """Re-compress some of the last recipient's files, and trace them."""
+    import fiftyone as fo
+
+    thief = RECIPIENTS[-1]
+    source = folder / "releases" / thief
+    leaked = folder / "leaked"
+    leaked.mkdir()
+    files = sorted(source.rglob("*.png"))
+    generator = np.random.default_rng(1)
+    chosen = generator.choice(len(files), min(LEAKED, len(files)), replace=False)
+    suspects = fo.Dataset(SUSPECTS, persistent=True)
+    for number, place in enumerate(chosen):
+        path = leaked / f"found_{number:02d}.jpg"
+        with Image.open(files[place]) as image:
+            image.convert("RGB").save(path, quality=JPEG_QUALITY)
+        suspects.add_sample(fo.Sample(filepath=str(path)))
+    _say(f"{len(chosen)} of {thief}'s files turn up as JPEG (quality {JPEG_QUALITY})")
+    check = _bar(samples.extract_steps(suspects))
+    _say(check.text())
+
+
+def _bar(steps: Generator[pipeline.Progress, None, Result]) -> Result:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=out, transient=True) as bar:
+        task = bar.add_task("Starting", total=1.0)
+
+        def show(step: pipeline.Progress) -> None:
+            bar.update(task, completed=step.fraction, description=step.label)
+
+        return finish(mapped(steps, show))
+
+
+def _say(text: str) -> None:
+    out.print(text.replace("[", r"\[") if "[bold]" not in text else text)
+
+
+if __name__ == "__main__":
+    main()
