@@ -101,7 +101,7 @@ def run(data: Path | None, folder: Path, method: str, epsilon: int) -> None:
         )
         _say(protected.text() + f"; PSNR {protected.psnr:.1f} dB")
     first = RECIPIENTS[0]
-    samples.show_release(dataset, f"demo_{first}")
+    _bar(samples.show_release_steps(dataset, f"demo_{first}"))
     scored = _bar(samples.score_steps(view, f"demo_{first}"))
     _say(scored.text())
     _bar(
@@ -204,7 +204,7 @@ def _count_exact(dataset: fo.Dataset) -> int:
 
 
 def _compare_models(dataset: fo.Dataset, split: Split) -> None:
-    """Train on originals, protected and restored copies; test on test originals."""
+    """Train on protected and on restored copies; test on originals of the test part."""
     view = dataset.match_tags("train")
     size = thumbnails.suitable_size(split.train)
     names = sorted(dataset.distinct("ground_truth.label"))
@@ -213,7 +213,6 @@ def _compare_models(dataset: fo.Dataset, split: Split) -> None:
     tests = np.array([index[item.label or ""] for item in split.test])
     test_images = _images([item.path for item in split.test], size)
     sources = (
-        ("the originals", "filepath"),
         ("the protected copies", "protected_filepath"),
         ("the restored licensed copies", "restored_filepath"),
     )
@@ -278,7 +277,8 @@ def _leak(dataset: fo.Dataset, folder: Path) -> None:
 
 def _bar(steps: Generator[pipeline.Progress, None, Result]) -> Result:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=out, transient=True) as bar:
+    quiet = not out.is_terminal  # a log gets the results alone
+    with Progress(*columns, console=out, transient=True, disable=quiet) as bar:
         task = bar.add_task("Starting", total=1.0)
 
         def show(step: pipeline.Progress) -> None:
