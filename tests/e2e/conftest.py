@@ -1,0 +1,193 @@
+"""The real App in a browser. ``REUE_SCREENSHOTS=folder`` keeps its pictures."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SERVE = Path(__file__).with_name("serve.py")
+START_SECONDS = 120
+PATIENCE_MS = 30_000
+
+
+@dataclass
+class App:
+    """The App in a page of the browser.
+
+    Attributes:
+        page: of playwright.
+        address: where the App is.
+        screenshots: the folder for pictures.
+    """
+
+    page: Any
+    address: str
+    screenshots: Path
+
+    def open(self, dataset: str) -> None:
+        """Go to a dataset and wait for its grid."""
+        link = f"{self.address}/datasets/{dataset}"
+        self.page.goto(link, wait_until="domcontentloaded")
+        self.page.wait_for_selector('[data-cy="looker"]')
+        # A page that opens while the server still has another dataset may follow that.
+        if not self.page.url.startswith(link):
+            self.page.goto(link, wait_until="domcontentloaded")
+            self.page.wait_for_selector('[data-cy="looker"]')
+
+    def panel(self, name: str, label: str) -> Any:
+        """Open a panel beside the grid."""
+        self.page.click('[data-cy="new-panel-btn"]')
+        self.page.get_by_text(label, exact=True).first.click()
+        found = self.page.locator(f'[data-cy="panel-content-{name}"]')
+        found.wait_for()
+        return found
+
+    def run(self, operator: str) -> Any:
+        """Open an operator's form from the operator browser."""
+        self.page.keyboard.press("`")
+        search = self.page.get_by_placeholder("Search operations by name...")
+        search.fill(operator)
+        search.press("Enter")
+        form = self.page.get_by_role("dialog")
+        form.get_by_text(operator).first.wait_for()
+        return form
+
+    def choose(self, form: Any, label: str, value: str) -> None:
+        """Choose a value of a form's dropdown by the dropdown's label."""
+        labelled = form.locator(f'xpath=.//*[text()="{label}"]/following::*').locator(
+            'xpath=self::*[@role="combobox"]'
+        )
+        labelled.first.click()
+        self.page.get_by_role("option").filter(has_text=value).first.click()
+        self.page.get_by_role("listbox").wait_for(state="detached")
+
+    def count(self, wanted: int) -> None:
+        """Wait until the grid has so many samples."""
+        text = f"{wanted} sample" if wanted == 1 else f"{wanted} samples"
+        self.page.get_by_text(text, exact=True).wait_for()
+
+    def press_bar(self, plot: Any, number: int) -> None:
+        """Click a bar of a figure; plotly wants the mouse to be there first."""
+        bar = plot.locator(".bars .point path").nth(number)
+        bar.scroll_into_view_if_needed()
+        box = bar.bounding_box()
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        self.page.wait_for_timeout(400)
+        self.page.mouse.down()
+        self.page.mouse.up()
+
+    def picture(self, name: str) -> None:
+        """Keep a screenshot, once images and animations have settled."""
+        self.page.wait_for_timeout(1200)
+        self.page.screenshot(path=self.screenshots / f"{name}.png")
+
+
+@pytest.fixture(scope="session")
+def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an App with some datasets; see ``serve.py``."""
+    from fiftyone_reue.link import link
+
+    folder = tmp_path_factory.mktemp("app")
+    link(folder / "plugins")
+    port = _free_port()
+    name = f"{folder.name}-{os.getpid()}"
+    environment = {
+        **os.environ,
+        "FIFTYONE_DATABASE_DIR": str(folder / "db"),
+        "FIFTYONE_DATABASE_NAME": name,
+        "FIFTYONE_PLUGINS_DIR": str(folder / "plugins"),
+        "FIFTYONE_DEFAULT_DATASET_DIR": str(folder / "datasets"),
+        "FIFTYONE_CONFIG_PATH": str(folder / "config.json"),
+        "FIFTYONE_APP_CONFIG_PATH": str(folder / "app_config.json"),
+        "REUE_OWNER_KEY": "c4" * 32,
+    }
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, SERVE, folder, str(port)],
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address, process, log)
+        yield address
+    finally:
+        _stop(process)
+        _drop_database(name)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=chromium, args=arguments)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def app(server: str, browser: Any, screenshots: Path) -> Iterator[App]:
+    """The App in a fresh page."""
+    context = browser.new_context(viewport={"width": 1500, "height": 950})
+    # Its pop-up about the paid edition would lie over everything.
+    context.add_init_script(
+        "localStorage.setItem('fiftyone-enterprise-tooltip-seen', 'true')"
+    )
+    context.route(lambda url: "fonts.g" in url, lambda route: route.abort())
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    yield App(page, server, screenshots)
+    context.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def _wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"the App didn't start:\n{log.read_text()[-4000:]}")
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """End the server; its mongod stops with its last client."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _drop_database(name: str) -> None:
+    uri = os.environ.get("FIFTYONE_DATABASE_URI")
+    if uri:
+        import pymongo
+
+        with pymongo.MongoClient(uri) as client:
+            client.drop_database(name)

@@ -1,0 +1,123 @@
+"""What a person does in the App: protect, look at the result, trace a leak."""
+
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+CLASSES = 10
+TILES = 6
+PROTECT = "Protect a dataset for a recipient"
+
+
+def media_of(page: Any) -> list[str]:
+    """Collects the media files that the App asks for from now on."""
+    asked: list[str] = []
+
+    def note(request: Any) -> None:
+        if "/media?filepath=" in request.url:
+            asked.append(unquote(request.url.split("filepath=")[1]))
+
+    page.on("request", note)
+    return asked
+
+
+def test_protect_from_the_operator_browser_and_compare(app: Any) -> None:
+    app.open("tiles")
+    app.count(CLASSES * TILES)
+    form = app.run(PROTECT)
+    submit = form.get_by_role("button", name="Protect", exact=True)
+    assert submit.is_disabled()
+    app.choose(form, "Recipient", "carol")
+    app.choose(form, "Method", "LSP")
+    app.picture("protect_form")
+    submit.click()
+    progress = app.page.get_by_role("progressbar")
+    progress.first.wait_for()
+    done = f"Protected {CLASSES * TILES} images for carol (release carol_1)"
+    app.page.get_by_text(done).wait_for()
+    app.picture("protect_done")
+    app.page.get_by_role("button", name="Done").click()
+
+    app.page.click('[data-cy="action-display-options"]')
+    choice = app.page.get_by_text("protected_filepath", exact=True).last
+    with app.page.expect_request(re.compile("tiles-releases%2Fcarol%2F")):
+        choice.click()
+    app.picture("protected_media")
+
+
+def test_status_panel_counts_and_filters(app: Any) -> None:
+    app.open("released")
+    panel = app.panel("protection_status", "Protection status")
+    panel.get_by_text("54 of 60 images are protected (90%)").wait_for()
+    plots = panel.locator(".js-plotly-plot")
+    plots.first.locator(".bars .point path").first.wait_for()
+    app.picture("status")
+    # Of three traces with a bar for each class, the last class of the last trace.
+    app.press_bar(plots.first, 3 * CLASSES - 1)
+    app.count(TILES)
+    app.picture("status_filtered")
+    panel.get_by_role("button", name="Show all").click()
+    app.count(CLASSES * TILES)
+    app.press_bar(plots.nth(1), 1)
+    app.count(6 * TILES)
+    panel.get_by_role("button", name="Show all").click()
+
+    panel.get_by_role("button", name="Check files").click()
+    panel.get_by_text("Checked 54 files: every copy is there").wait_for()
+
+    row = panel.locator("tbody tr").filter(has_text="alice_1")
+    row.get_by_role("button").click()
+    app.page.get_by_role("menuitem", name="Show this release").click()
+    form = app.page.get_by_role("dialog")
+    form.get_by_role("button", name="Show", exact=True).click()
+    panel.get_by_text("36 of 60 images are protected (60%)").wait_for()
+
+
+def test_status_panel_of_an_unprotected_dataset_leads_to_the_form(app: Any) -> None:
+    app.open("unlabelled")
+    panel = app.panel("protection_status", "Protection status")
+    panel.get_by_text("Nothing is protected yet").wait_for()
+    app.picture("status_empty")
+    panel.get_by_role("button", name="Protect images").click()
+    form = app.page.get_by_role("dialog")
+    form.get_by_text(PROTECT).wait_for()
+    # It has no labels, and the form says what to do about it.
+    form.get_by_text("no class labels").first.wait_for()
+    form.get_by_role("button", name="Cancel").click()
+
+
+def test_leak_check_names_the_recipient(app: Any) -> None:
+    app.open("found")
+    panel = app.panel("leak_check", "Leak check")
+    panel.get_by_text("Whose copy are these images?").wait_for()
+    app.picture("leak_check_empty")
+    asked = media_of(app.page)
+    panel.get_by_role("button", name="Check", exact=True).click()
+    panel.get_by_text("Derived from the copy of bob", exact=True).wait_for()
+    panel.get_by_text("12 suspects · 12 match an original").wait_for()
+    rows = panel.locator("tbody tr").all_inner_texts()
+    assert rows[0].startswith("bob (named)")
+    assert rows[1].startswith("the best innocent")
+    panel.get_by_text("Whose copy are these images?").scroll_into_view_if_needed()
+    app.picture("leak_check")
+    panel.get_by_text("Page 1 of 3").scroll_into_view_if_needed()
+    app.picture("leak_check_pairs")
+    shown = [path for path in asked if "IMG_" in path or "/tiles/" in path]
+    assert any("/tiles/" in path for path in shown)
+    broken = "images => images.filter(i => !i.complete || !i.naturalWidth).length"
+    assert panel.locator("img").evaluate_all(broken) == 0
+
+    panel.get_by_role("button", name="Next").click()
+    panel.get_by_text("Page 2 of 3").wait_for()
+    panel.get_by_role("button", name="Show used suspects").click()
+    app.count(12)
+
+    panel.get_by_text("A folder", exact=True).click()
+    panel.get_by_role("textbox").fill("/nowhere")
+    panel.get_by_role("button", name="Check", exact=True).click()
+    panel.get_by_text("/nowhere: there is no such file or folder").wait_for()
+    app.picture("leak_check_problem")
