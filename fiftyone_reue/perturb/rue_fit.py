@@ -74,6 +74,9 @@ def fit_tables(
         torch.manual_seed(seed % 2**63)
         surrogate = SmallResNet(classes, config.width, size).to(place)
     surrogate = surrogate.to(memory_format=torch.channels_last)
+    # A batch of more than half of the images would only repeat itself.
+    surrogate_batch = min(config.surrogate_batch, max(16, count // 2))
+    table_batch = min(config.table_batch, max(16, count // 2))
     total = config.rounds * config.surrogate_steps
     optimiser = torch.optim.SGD(
         surrogate.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True
@@ -102,7 +105,7 @@ def fit_tables(
         surrogate.train()
         tables.requires_grad_(False)
         for _ in range(config.surrogate_steps):
-            batch, targets = perturbed(config.surrogate_batch)
+            batch, targets = perturbed(surrogate_batch)
             with autocast(place):
                 loss = functional.cross_entropy(surrogate(batch).float(), targets)
             optimiser.zero_grad(set_to_none=True)
@@ -114,7 +117,7 @@ def fit_tables(
             parameter.requires_grad_(False)
         for _ in range(config.table_steps):
             tables.requires_grad_(True)
-            batch, targets = perturbed(config.table_batch)
+            batch, targets = perturbed(table_batch)
             with autocast(place):
                 logits = surrogate(batch).float()
             loss = functional.cross_entropy(logits, targets)
