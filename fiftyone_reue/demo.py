@@ -30,6 +30,7 @@ from fiftyone_reue.demo_tiles import build
 from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.folders import labelled_items
 from fiftyone_reue.items import Item
+from fiftyone_reue.link import link
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.networks.training import Recipe, predict, train
 from fiftyone_reue.pipeline import Outcome
@@ -76,6 +77,7 @@ def main() -> None:
 
 def run(data: Path | None, folder: Path, method: str, epsilon: int) -> None:
     """The demo's steps, each with a progress bar and a line of result."""
+    link()
     _clear(folder)
     split = _split(data, folder)
     dataset = _dataset(split)
