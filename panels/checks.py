@@ -183,6 +183,8 @@ def _url(path: str) -> str:
 
 
 def _caption(file: str, row: dict[str, Any]) -> str:
-    pixels = "exact pixels" if row["exact"] else f"differs by {row['distance']:.1f}"
+    pixels = f"{row['distance']:.1f} gray levels off"
+    if row["exact"]:
+        pixels = "exact pixels"
     used = "used" if row["used"] else "not used: a nearer copy of this original is"
     return f"{Path(file).name}: {row['state']} copy, {pixels}, {used}"

@@ -167,4 +167,4 @@ def rows_height(rows: int, *, legend: bool = False) -> str:
     return f"{_FRAME + (24 if legend else 0) + _ROW * rows}px"
 
 
-_WHOLE = {"tickformat": ",d", "nticks": 6, "rangemode": "tozero"}
+_WHOLE = {"tickformat": ",d", "nticks": 5, "tickangle": 0, "rangemode": "tozero"}

@@ -216,6 +216,8 @@ class LeakCheckPanel(foo.Panel):
             first, _, rest = state.problem.partition("\n")
             layout.alert(panel, "problem", "error", first, rest)
         if state.check:
+            if state.problem:
+                layout.heading(panel, "before", "The last check that worked")
             self._render_check(panel, state)
             self._render_pairs(panel, state)
             self._render_past(panel, state)

@@ -44,7 +44,8 @@ def release_rows(dataset: fo.Dataset, shown: str | None) -> list[ReleaseRow]:
     for key in dataset.list_runs(method=runs.PROTECT):
         config = runs.get_config(dataset, key) or {}
         found.append((str(config.get("created") or ""), _row(key, config, shown)))
-    return [row for _, row in sorted(found, key=lambda pair: pair[0], reverse=True)]
+    found.sort(key=lambda pair: (pair[0], pair[1].release), reverse=True)
+    return [row for _, row in found]
 
 
 def label_path(dataset: fo.Dataset) -> str | None:

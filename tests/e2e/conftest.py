@@ -86,7 +86,8 @@ class App:
         self.page.mouse.up()
 
     def picture(self, name: str) -> None:
-        """Keep a screenshot, once images and animations have settled."""
+        """Keep a screenshot, once the grid and animations have settled."""
+        self.page.wait_for_selector('[data-cy="looker"]', state="attached")
         self.page.wait_for_timeout(1200)
         self.page.screenshot(path=self.screenshots / f"{name}.png")
 
