@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import fiftyone.operators.types as types
 
-from fiftyone_reue.errors import CancelledError
+from fiftyone_reue.errors import CancelledError, ReueError
 from fiftyone_reue.pipeline import Progress
 
 if TYPE_CHECKING:
@@ -43,7 +43,15 @@ def reported(
             try:
                 step = next(steps)
             except StopIteration as stop:
+                if not ctx.delegated:
+                    yield ctx.ops.set_progress(progress=1.0, label="Done")
                 return stop.value
+            except ReueError as error:
+                # Once a generator has yielded, the App shows nothing of what it raises.
+                if not ctx.delegated:
+                    first_line = str(error).splitlines()[0]
+                    yield ctx.ops.notify(first_line, variant="error")
+                raise
             wait = (
                 _SECONDS_BETWEEN_STORED_UPDATES
                 if ctx.delegated
