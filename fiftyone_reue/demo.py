@@ -28,7 +28,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from fiftyone_reue import pipeline, samples, thumbnails
 from fiftyone_reue.demo_tiles import build
 from fiftyone_reue.errors import InputError, ReueError
-from fiftyone_reue.folders import labelled_items
+from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.link import link
 from fiftyone_reue.media.codec import load
@@ -263,18 +263,24 @@ def _leak(dataset: fo.Dataset, folder: Path) -> None:
     source = folder / "releases" / thief
     leaked = folder / "leaked"
     leaked.mkdir()
-    files = sorted(source.rglob("*.png"))
+    files = [item.path for item in image_items(source)]
     generator = np.random.default_rng(1)
     chosen = generator.choice(len(files), min(LEAKED, len(files)), replace=False)
     suspects = fo.Dataset(SUSPECTS, persistent=True)
     for number, place in enumerate(chosen):
         path = leaked / f"found_{number:02d}.jpg"
-        with Image.open(files[place]) as image:
-            image.convert("RGB").save(path, quality=JPEG_QUALITY)
+        _recompressed(Path(files[place])).save(path, quality=JPEG_QUALITY)
         suspects.add_sample(fo.Sample(filepath=str(path)))
     _say(f"{len(chosen)} of {thief}'s files turn up as JPEG (quality {JPEG_QUALITY})")
     check = _bar(samples.extract_steps(suspects))
     _say(check.text())
+
+
+def _recompressed(path: Path) -> Image.Image:
+    raster = load(path).raster
+    colour = raster.samples[..., : raster.colour_channels]
+    levels = (colour // (raster.peak // 255)).astype(np.uint8)
+    return Image.fromarray(levels.squeeze(2) if levels.shape[2] == 1 else levels)
 
 
 def _bar(steps: Generator[pipeline.Progress, None, Result]) -> Result:
