@@ -226,3 +226,10 @@ def _members(archive: Path, folder: str, suffix: str, count: int) -> list[bytes]
         ]
         assert len(names) >= count
         return [file.read(name) for name in names[:count]]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright's event loop stays in this thread, and FiftyOne
+    would only schedule in it what other tests want to execute at once."""
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
