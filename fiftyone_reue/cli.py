@@ -27,6 +27,7 @@ from fiftyone_reue import __version__
 from fiftyone_reue.errors import CancelledError, ReueError
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.pipeline import Progress as Step
+from fiftyone_reue.steps import finish, mapped
 
 if TYPE_CHECKING:
     from fiftyone_reue.vault.vault import Vault
@@ -698,15 +699,11 @@ def _show(steps: Generator[Step, None, Result]) -> Result:
     )
     with bar:
         task = bar.add_task("Starting", total=1.0)
-        try:
-            while True:
-                try:
-                    step = next(steps)
-                except StopIteration as stop:
-                    return stop.value
-                bar.update(task, completed=step.fraction, description=step.label)
-        finally:
-            steps.close()
+
+        def show(step: Step) -> None:
+            bar.update(task, completed=step.fraction, description=step.label)
+
+        return finish(mapped(steps, show))
 
 
 def _failed(outcome: Outcome) -> dict:

@@ -256,7 +256,7 @@ def protect_image(
     digest_o = sample_digest(original)
     image = image_id(secrets.image_id, digest_o)
     amplitude = int(release.parameters["mark_amplitude"])
-    bits = carriers.band(carriers.grid_side(height, width)).bit_count
+    bits = carriers.bit_count(height, width)
     code = codes.code(secrets.code_seed, image, bits)
     mark = embed.mark(secrets.mark, image, code, height, width, amplitude)
     licensed, lost_w = offsets.add(original, mark, colours)

@@ -27,7 +27,6 @@ from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.pipeline import Outcome, Progress
 from fiftyone_reue.vault import records
-from fiftyone_reue.vault.entities import Recipient
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.records import Envelope
 from fiftyone_reue.vault.vault import Vault
@@ -207,7 +206,6 @@ class Originals:
         self._mark_key = vault.derive("watermark")
         self._owner_key = vault.derive("owner-box")
         people = vault.recipients()
-        self._by_key = {person.key_id: person for person in people}
         self._keys = {p.key_id: vault.recipient_key(p) for p in people}
         self._codes = {person.id: vault.code_seed(person) for person in people}
 
@@ -257,17 +255,12 @@ class Originals:
         key = self._keys[envelope.header.key]
         return records.open_recipient(envelope, key.key, key.key_id).pattern
 
-    def recipient(self, envelope: Envelope) -> Recipient | None:
-        """Whom a file was made for."""
-        return self._by_key.get(envelope.header.key)
-
     def _original(self, raster: Raster, envelope: Envelope) -> np.ndarray:
         digest = sample_digest(raster.samples)
         records.check_digest(envelope, digest)
         vault = self._vault.vault_id
         part = records.open_owner(envelope, self._owner_key, vault, digest)
-        grid = carriers.grid_side(raster.height, raster.width)
-        bits = carriers.band(grid).bit_count
+        bits = carriers.bit_count(raster.height, raster.width)
         mark = embed.mark(
             self._mark_key,
             part.image_id,

@@ -26,9 +26,12 @@ def mapped(
 
 
 def finish(steps: Generator[object, None, Done]) -> Done:
-    """Run a generator to its end and give back what it returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
+    """Run a generator to its end and give back what it returns; close it anyhow."""
+    try:
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+    finally:
+        steps.close()

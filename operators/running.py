@@ -10,6 +10,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import CancelledError, ReueError
 from fiftyone_reue.pipeline import Progress
+from fiftyone_reue.steps import finish
 
 if TYPE_CHECKING:
     from fiftyone_reue.vault.vault import Vault
@@ -71,12 +72,7 @@ def reported(
 
 def finished(ctx: Any, steps: Generator[Progress, None, Done]) -> Done:
     """Run a verb in an operator that isn't a generator, without a progress bar."""
-    updates = reported(ctx, steps)
-    while True:
-        try:
-            next(updates)
-        except StopIteration as stop:
-            return stop.value
+    return finish(reported(ctx, steps))
 
 
 def told(ctx: Any, text: str, *, well: bool) -> list[Any]:

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from fiftyone_reue.pipeline import Progress
+from fiftyone_reue.steps import finish, mapped
 
 Done = TypeVar("Done")
 
@@ -29,15 +30,13 @@ def begin(key: str, label: str) -> bool:
 
 def run(key: str, steps: Generator[Progress, None, Done]) -> Done:
     """Run a job that :func:`begin` gave a place to, to its end or error."""
+
+    def note(step: Progress) -> None:
+        _running[key] = step.label
+
     try:
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                return stop.value
-            _running[key] = step.label
+        return finish(mapped(steps, note))
     finally:
-        steps.close()
         end(key)
 
 

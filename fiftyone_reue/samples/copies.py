@@ -74,11 +74,7 @@ def _payloads(vault: Vault, seed: bytes, records: list[Record]) -> dict[str, str
     images = vault.ledger.find_images({record.image_id for record in records})
     return {
         image.id: codes.code_bytes(
-            seed, image.id, _bits(image.height, image.width)
+            seed, image.id, carriers.bit_count(image.height, image.width)
         ).hex()
         for image in images
     }
-
-
-def _bits(height: int, width: int) -> int:
-    return carriers.band(carriers.grid_side(height, width)).bit_count

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 from fiftyone_reue.pipeline import Progress
+from fiftyone_reue.steps import finish, mapped
 
 Done = TypeVar("Done")
 
@@ -30,13 +31,10 @@ def drive(steps: Generator[Progress, None, Done], progress: ProgressOption) -> D
 
     bar = fou.ProgressBar(total=_STEPS, progress=progress, iters_str="steps")
     with bar:
-        try:
-            while True:
-                try:
-                    step = next(steps)
-                except StopIteration as stop:
-                    bar.set_iteration(_STEPS)
-                    return stop.value
-                bar.set_iteration(int(_STEPS * step.fraction), suffix=step.label)
-        finally:
-            steps.close()
+
+        def show(step: Progress) -> None:
+            bar.set_iteration(int(_STEPS * step.fraction), suffix=step.label)
+
+        done = finish(mapped(steps, show))
+        bar.set_iteration(_STEPS)
+        return done

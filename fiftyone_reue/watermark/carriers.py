@@ -74,6 +74,11 @@ def band(grid: int) -> Band:
     return Band(size, rows, columns, bits, bit_count, np.minimum(ring, RINGS - 1))
 
 
+def bit_count(height: int, width: int) -> int:
+    """How many code bits an image of this size carries."""
+    return band(grid_side(height, width)).bit_count
+
+
 @functools.lru_cache(maxsize=64)
 def cosines(length: int, size: int) -> np.ndarray:
     """``(length, size)`` whole numbers: SCALE * cos(pi k (2y+1) / (2 length))."""
