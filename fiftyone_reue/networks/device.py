@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 
@@ -45,5 +46,21 @@ def few_threads() -> Iterator[None]:
 
 
 def autocast(device: torch.device) -> contextlib.AbstractContextManager:
-    """bfloat16 autocast: on a CPU three times as fast for narrow networks."""
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    """bfloat16 autocast where the device computes in it, else float32.
+
+    A processor with bfloat16 instructions is three times as fast with them for narrow
+    networks; one without emulates them, twelve times slower than float32.
+    """
+    fast = has_bfloat16(device)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
+
+
+@functools.cache
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device has bfloat16 instructions."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    capabilities: dict = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(k) for k in ("avx512_bf16", "amx_bf16", "bf16"))

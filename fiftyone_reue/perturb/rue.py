@@ -45,7 +45,8 @@ class RueConfig:
         mutual_information: the weight of I beside the cross-entropy.
         cell: table cell's side in pixels at the working size.
         variants: tables a class.
-        width: the surrogate's width.
+        width: the surrogate's width, a multiple of 8 (PyTorch 2.15 crashes with 4
+            channels in channels_last on processors without AVX-512).
     """
 
     rounds: int = 60

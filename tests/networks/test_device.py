@@ -2,7 +2,12 @@ import pytest
 import torch
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.networks.device import autocast, choose_device, few_threads
+from fiftyone_reue.networks.device import (
+    autocast,
+    choose_device,
+    few_threads,
+    has_bfloat16,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -20,9 +25,27 @@ def test_a_device_that_is_not_there_is_named(name):
         choose_device(name)
 
 
-def test_autocast_computes_in_bfloat16():
-    with autocast(torch.device("cpu")):
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+@pytest.mark.parametrize(
+    ("capabilities", "dtype"),
+    [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True, "avx512_bf16": False}, torch.bfloat16),
+        ({"avx2": True, "avx512_bf16": False}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_autocast_computes_in_bfloat16_only_with_instructions_for_it(
+    monkeypatch, capabilities, dtype
+):
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: capabilities, raising=False
+    )
+    has_bfloat16.cache_clear()
+    try:
+        with autocast(torch.device("cpu")):
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+    finally:
+        has_bfloat16.cache_clear()
 
 
 def test_few_threads_are_half_of_the_cores_and_only_inside(monkeypatch):
