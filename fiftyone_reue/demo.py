@@ -32,7 +32,8 @@ from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.link import link
 from fiftyone_reue.media.codec import load
-from fiftyone_reue.networks.training import Recipe, predict, train
+from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
+from fiftyone_reue.networks.training import Recipe, accuracy, train
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.releases import delete_release
 from fiftyone_reue.samples.source import source_of
@@ -220,9 +221,10 @@ def _compare_models(dataset: fo.Dataset, split: Split) -> None:
     )
     for words, field in sources:
         images = _images(view.values(field), size)
-        steps = train(images, labels, len(names), recipe=Recipe(), seed=0)
-        network = _bar(mapped(steps, partial(_training, words)))
-        right = float((predict(network, test_images).argmax(1) == tests).mean())
+        network = create_network(DEFAULT_NETWORK, len(names), size, seed=0)
+        steps = train(network, images, labels, len(names), recipe=Recipe(), seed=0)
+        _bar(mapped(steps, partial(_training, words)))
+        right = accuracy(network, test_images, tests)
         _say(f"A model trained on {words}: {right:.1%} on unseen test images")
 
 

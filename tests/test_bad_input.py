@@ -265,9 +265,9 @@ def test_two_images_of_one_name_are_both_kept(place):
 
 @pytest.mark.parametrize("method", ["lsp", "rue"])
 def test_a_class_with_one_image_is_enough(place, monkeypatch, method):
-    quick = RueConfig(rounds=1, surrogate_steps=1, table_steps=1, width=4)
+    quick = RueConfig(rounds=1, surrogate_steps=1, table_steps=1, width=8)
     monkeypatch.setattr(perturb.rue, "RueConfig", lambda: quick)
-    recipe = partial(Recipe, epochs=1, least_steps=2, batch=16, width=4)
+    recipe = partial(Recipe, epochs=1, least_steps=2, batch=16)
     monkeypatch.setattr(scoring, "Recipe", recipe)
     for number in range(1, 4):
         (place.root / f"source/brick/{number}.png").unlink()

@@ -145,7 +145,7 @@ def test_from_init_to_naming_who_leaked(place, tmp_path):
 
 
 def test_rue_is_the_default_and_repeats_with_a_seed(place, monkeypatch):
-    quick = RueConfig(rounds=2, surrogate_steps=2, table_steps=2, width=4)
+    quick = RueConfig(rounds=2, surrogate_steps=2, table_steps=2, width=8)
     monkeypatch.setattr(perturb.rue, "RueConfig", lambda: quick)
     words = ("--vault", "@vault", "--recipient", "alice", "--device", "cpu")
     first = place.json("protect", "@source", "@a", *words, "--seed", "7")
@@ -286,7 +286,7 @@ def test_a_suspect_that_can_not_be_read_is_reported_beside_the_verdict(house, tm
 
 
 def test_scores_for_machines_and_in_words(house, monkeypatch):
-    quick = partial(Recipe, epochs=1, least_steps=3, batch=16, width=4)
+    quick = partial(Recipe, epochs=1, least_steps=3, batch=16)
     monkeypatch.setattr(scoring, "Recipe", quick)
     words = ("score", "@pa", "--vault", "@vault", "--device", "cpu")
     found = house.json(*words)

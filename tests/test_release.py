@@ -34,7 +34,7 @@ def quick_fit(monkeypatch: pytest.MonkeyPatch) -> None:
         table_steps=1,
         surrogate_batch=8,
         table_batch=8,
-        width=4,
+        width=8,
     )
     monkeypatch.setattr(perturb.rue, "RueConfig", lambda: quick)
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.unit
 @pytest.fixture(autouse=True)
 def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few steps of a narrow network, for what training is not the point of."""
-    quick = partial(Recipe, epochs=1, least_steps=3, batch=16, width=4)
+    quick = partial(Recipe, epochs=1, least_steps=3, batch=16)
     monkeypatch.setattr(scoring, "Recipe", quick)
 
 

@@ -21,6 +21,7 @@ from functools import partial
 import numpy as np
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
 from fiftyone_reue.networks.training import Recipe, predict, train
 from fiftyone_reue.steps import mapped
 
@@ -96,7 +97,11 @@ def measure(
         out = np.zeros((len(labels), classes), np.float32)
         for half in (0, 1):
             inside = halves == half
+            network = create_network(
+                DEFAULT_NETWORK, classes, images.shape[1], seed=seed + half
+            )
             steps = train(
+                network,
                 images[inside],
                 labels[inside],
                 classes,
@@ -105,7 +110,7 @@ def measure(
                 device=device,
             )
             begun = 2 * place + half
-            network = yield from mapped(steps, partial(_quarter, begun))
+            yield from mapped(steps, partial(_quarter, begun))
             out[~inside] = predict(network, originals[~inside])
         outputs[name] = out
     accuracy_clean = float((outputs["c"].argmax(1) == labels).mean())

@@ -62,3 +62,8 @@ class SmallResNet(nn.Module):
         """See the class."""
         features = self.stages(self.stem((x - 0.5) * 4)).mean(dim=(2, 3))
         return self.head(features)
+
+
+def build(name: str, classes: int, size: int) -> SmallResNet:
+    """The 16-wide one; see :func:`fiftyone_reue.networks.registry.create_network`."""
+    return SmallResNet(classes, 16, size)

@@ -1,21 +1,31 @@
 """One training recipe for every classifier that this project measures with.
 
-SGD with Nesterov momentum, a one-cycle learning rate, random shifts and flips,
-bfloat16 and channels_last. The last epoch counts, never the best one.
+SGD with Nesterov momentum (AdamW for transformers), a one-cycle learning rate,
+random shifts and flips, bfloat16 and channels_last, the data on the device. The last
+epoch counts, never the best one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
-from fiftyone_reue.networks.augment import crop_and_flip
+from fiftyone_reue.networks.augment import shift_and_flip
 from fiftyone_reue.networks.device import autocast, choose_device, few_threads
-from fiftyone_reue.networks.small_resnet import SmallResNet
+
+Augment = Callable[
+    [torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]
+]
+"""``(N, 3, S, S)`` float32 images in [0, 1] and ``(N, classes)`` float32 targets that
+sum to 1 a row, with a CPU generator for every draw, to such images and targets."""
+
+Attack = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
+"""The network, a batch and its targets as above, to the batch to train on instead."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +36,30 @@ class Recipe:
         epochs: passes over the images.
         least_steps: at least so many steps, however few images there are.
         batch: images a step.
+        optimiser: "sgd" or "adamw".
         learning_rate: the one-cycle schedule's peak.
-        weight_decay: of SGD.
-        width: the network's width.
+        weight_decay: of the optimiser.
+        compile: whether to compile the network; it pays on a GPU, for long runs.
     """
 
     epochs: int = 12
     least_steps: int = 300
     batch: int = 128
+    optimiser: str = "sgd"
     learning_rate: float = 0.1
     weight_decay: float = 5e-4
-    width: int = 16
+    compile: bool = False
+
+
+def standard_augment(
+    images: torch.Tensor, targets: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Shift by up to an eighth of the side, flip half; targets stay."""
+    return shift_and_flip(images, generator, images.shape[-1] // 8), targets
 
 
 def train(
+    network: nn.Module,
     images: np.ndarray,
     labels: np.ndarray,
     classes: int,
@@ -47,96 +67,130 @@ def train(
     recipe: Recipe,
     seed: int,
     device: str = "auto",
-) -> Generator[float, None, SmallResNet]:
-    """Train a classifier from scratch, yielding the fraction done.
+    augment: Augment = standard_augment,
+    attack: Attack | None = None,
+) -> Generator[float, None, None]:
+    """Train a network in place, yielding the fraction done after every step.
+
+    Between two steps the caller may put the network into evaluation mode and ask it
+    something; every step puts it into training mode again.
 
     Args:
+        network: takes ``(N, 3, S, S)`` in [0, 1], returns ``(N, classes)`` logits.
+            It is moved to the device, and left there in evaluation mode.
         images: ``(N, S, S, 3)`` uint8.
         labels: ``(N,)`` int64 in 0..classes-1.
         classes: how many classes.
         recipe: the schedule.
-        seed: of the initial weights and of every draw.
+        seed: of every draw.
         device: "auto", "cpu" or a torch device.
-
-    Returns:
-        The trained network in evaluation mode.
+        augment: applied to every batch.
+        attack: applied to every batch after that, as in adversarial training.
     """
     with few_threads():
-        steps = _train(images, labels, classes, recipe, seed, choose_device(device))
-        return (yield from steps)
+        yield from _train(
+            network,
+            images,
+            labels,
+            classes,
+            recipe,
+            seed,
+            choose_device(device),
+            augment,
+            attack,
+        )
 
 
 def _train(
+    network: nn.Module,
     images: np.ndarray,
     labels: np.ndarray,
     classes: int,
     recipe: Recipe,
     seed: int,
     place: torch.device,
-) -> Generator[float, None, SmallResNet]:
+    augment: Augment,
+    attack: Attack | None,
+) -> Generator[float, None, None]:
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = SmallResNet(classes, recipe.width, images.shape[1]).to(place)
-    network = network.to(memory_format=torch.channels_last)
-    pixels, targets = to_tensors(images, labels, place)
+    network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    forward = torch.compile(network) if recipe.compile else network
+    pixels = to_pixels(images, place)
+    targets = functional.one_hot(torch.from_numpy(labels), classes).float().to(place)
     count = len(pixels)
     batch = min(recipe.batch, count)
     steps = max(recipe.least_steps, recipe.epochs * count // batch)
-    optimiser = torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=0.9,
-        weight_decay=recipe.weight_decay,
-        nesterov=True,
-    )
+    optimiser = _optimiser(network, recipe)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=steps, pct_start=0.3
     )
     order = torch.empty(0, dtype=torch.int64)
-    network.train()
     for step in range(steps):
         if len(order) < batch:
             order = torch.randperm(count, generator=generator)
         chosen, order = order[:batch].to(place), order[batch:]
-        inputs = crop_and_flip(
-            pixels[chosen].float() / 255, generator, images.shape[1] // 8
+        network.train()
+        inputs, wanted = augment(
+            pixels[chosen].float() / 255, targets[chosen], generator
         )
+        if attack is not None:
+            inputs = attack(network, inputs, wanted)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         with autocast(place):
-            loss = functional.cross_entropy(network(inputs).float(), targets[chosen])
+            logits = forward(inputs)
+        loss = functional.cross_entropy(logits.float(), wanted)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         schedule.step()
         yield (step + 1) / steps
-    return network.eval()
+    network.eval()
+
+
+def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    learned = [p for p in network.parameters() if p.requires_grad]
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(
+            learned, recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+    return torch.optim.SGD(
+        learned,
+        recipe.learning_rate,
+        momentum=0.9,
+        weight_decay=recipe.weight_decay,
+        nesterov=True,
+    )
 
 
 @torch.no_grad()
-def predict(network: SmallResNet, images: np.ndarray) -> np.ndarray:
+def predict(network: nn.Module, images: np.ndarray) -> np.ndarray:
     """Class probabilities.
 
     Args:
-        network: a trained network.
+        network: a network; it is put into evaluation mode.
         images: ``(N, S, S, 3)`` uint8.
 
     Returns:
         ``(N, classes)`` float32, rows summing to 1.
     """
+    network.eval()
     place = next(network.parameters()).device
     outputs = []
     for start in range(0, len(images), 512):
-        part = images[start : start + 512]
-        pixels, _ = to_tensors(part, np.zeros(len(part), np.int64), place)
+        pixels = to_pixels(images[start : start + 512], place).float() / 255
         with autocast(place):
-            logits = network(pixels.float() / 255).float()
+            logits = network(pixels).float()
         outputs.append(logits.softmax(1).cpu().numpy())
     return np.concatenate(outputs)
 
 
-def to_tensors(
-    images: np.ndarray, labels: np.ndarray, place: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """``(N, S, S, 3)`` uint8 to ``(N, 3, S, S)`` channels_last uint8, and labels."""
+def accuracy(network: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
+    """The share of images, 0 to 1, that the network names rightly."""
+    with few_threads():
+        return float((predict(network, images).argmax(1) == labels).mean())
+
+
+def to_pixels(images: np.ndarray, place: torch.device) -> torch.Tensor:
+    """``(N, S, S, 3)`` uint8 to ``(N, 3, S, S)`` uint8, channels_last in memory."""
     pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-    return pixels.to(place), torch.from_numpy(labels).to(place)
+    return pixels.to(place)

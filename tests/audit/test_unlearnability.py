@@ -9,7 +9,7 @@ from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit
 
-QUICK = Recipe(epochs=1, least_steps=25, batch=32, width=8)
+QUICK = Recipe(epochs=1, least_steps=25, batch=32)
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ pytestmark = pytest.mark.unit
 
 @pytest.mark.parametrize("size", [8, 32, 33, 48, 64])
 def test_any_size_gives_logits(size):
-    network = SmallResNet(5, width=4, size=size).eval()
+    network = SmallResNet(5, width=8, size=size).eval()
     assert network(torch.rand(2, 3, size, size)).shape == (2, 5)
 
 
 def test_large_inputs_cost_what_small_ones_do():
     """A stride in the stem brings 64 pixels to the 32 that the stages see."""
     for size in (32, 64):
-        seen = SmallResNet(2, width=4, size=size).stem(torch.rand(1, 3, size, size))
+        seen = SmallResNet(2, width=8, size=size).stem(torch.rand(1, 3, size, size))
         assert seen.shape[-1] == 32
 
 
@@ -26,7 +26,7 @@ def test_blocks_keep_or_halve_their_input():
 
 
 def test_every_weight_learns():
-    network = SmallResNet(3, width=4, size=16)
+    network = SmallResNet(3, width=8, size=16)
     network(torch.rand(4, 3, 16, 16)).logsumexp(1).sum().backward()
     for name, weight in network.named_parameters():
         assert weight.grad is not None, name

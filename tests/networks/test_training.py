@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from fiftyone_reue.networks.training import Recipe, predict, train
+from fiftyone_reue.networks.small_resnet import SmallResNet
+from fiftyone_reue.networks.training import Recipe, accuracy, predict, train
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit
 
-QUICK = Recipe(epochs=2, least_steps=30, batch=32, width=8)
+QUICK = Recipe(epochs=2, least_steps=30, batch=32)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,14 @@ def stripes() -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit(stripes, recipe: Recipe = QUICK, seed: int = 0):
-    return finish(train(*stripes, 2, recipe=recipe, seed=seed, device="cpu"))
+    network = small(seed)
+    finish(train(network, *stripes, 2, recipe=recipe, seed=seed, device="cpu"))
+    return network
+
+
+def small(seed: int = 0) -> SmallResNet:
+    torch.manual_seed(seed)
+    return SmallResNet(2, 8, 32)
 
 
 def test_what_can_be_learned_is_learned(stripes):
@@ -37,7 +45,7 @@ def test_what_can_be_learned_is_learned(stripes):
 
 
 def test_a_seed_gives_the_same_network_again(stripes):
-    recipe = Recipe(epochs=1, least_steps=4, batch=16, width=4)
+    recipe = Recipe(epochs=1, least_steps=4, batch=16)
     first = predict(fit(stripes, recipe, seed=3), stripes[0])
     torch.rand(5)  # what others draw must not matter
     again = predict(fit(stripes, recipe, seed=3), stripes[0])
@@ -47,10 +55,10 @@ def test_a_seed_gives_the_same_network_again(stripes):
 
 
 def test_progress_rises_to_one_and_counts_every_step(stripes):
-    few = Recipe(epochs=1, least_steps=5, batch=32, width=4)
-    assert len(list(train(*stripes, 2, recipe=few, seed=0, device="cpu"))) == 5
-    many = Recipe(epochs=6, least_steps=5, batch=32, width=4)
-    steps = list(train(*stripes, 2, recipe=many, seed=0, device="cpu"))
+    few = Recipe(epochs=1, least_steps=5, batch=32)
+    assert len(list(train(small(), *stripes, 2, recipe=few, seed=0, device="cpu"))) == 5
+    many = Recipe(epochs=6, least_steps=5, batch=32)
+    steps = list(train(small(), *stripes, 2, recipe=many, seed=0, device="cpu"))
     assert len(steps) == 12
     assert steps == sorted(steps)
     assert steps[-1] == 1
@@ -58,6 +66,55 @@ def test_progress_rises_to_one_and_counts_every_step(stripes):
 
 def test_fewer_images_than_a_batch_are_enough(stripes):
     images, labels = stripes[0][:3], stripes[1][:3]
-    recipe = Recipe(epochs=1, least_steps=2, width=4)
-    network = finish(train(images, labels, 2, recipe=recipe, seed=0, device="cpu"))
+    recipe = Recipe(epochs=1, least_steps=2)
+    network = small()
+    finish(train(network, images, labels, 2, recipe=recipe, seed=0, device="cpu"))
     assert predict(network, images).shape == (3, 2)
+
+
+def test_accuracy_is_the_share_named_rightly(stripes):
+    network = fit(stripes)
+    named = predict(network, stripes[0]).argmax(1)
+    assert accuracy(network, stripes[0], named.astype(np.int64)) == 1
+    assert accuracy(network, stripes[0], 1 - named.astype(np.int64)) == 0
+
+
+def test_batches_pass_through_the_augmentation_and_then_the_attack(stripes):
+    seen = []
+
+    def augment(images, targets, generator):
+        assert images.shape[1:] == (3, 32, 32)
+        assert 0 <= images.min() <= images.max() <= 1
+        assert torch.equal(targets.sum(1), torch.ones(len(targets)))
+        return torch.zeros_like(images), targets.flip(1)
+
+    def attack(network, images, targets):
+        assert network.training
+        assert not images.any()
+        seen.append(len(images))
+        return images + 1
+
+    recipe = Recipe(epochs=1, least_steps=3, batch=32)
+    steps = train(
+        small(),
+        *stripes,
+        2,
+        recipe=recipe,
+        seed=0,
+        device="cpu",
+        augment=augment,
+        attack=attack,
+    )
+    finish(steps)
+    assert seen == [32, 32, 32]
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_frozen_weights_stay(stripes, optimiser):
+    network = small()
+    network.stem.requires_grad_(False)
+    stem, head = network.stem[0].weight.clone(), network.head.weight.clone()
+    recipe = Recipe(epochs=1, least_steps=3, batch=32, optimiser=optimiser)
+    finish(train(network, *stripes, 2, recipe=recipe, seed=0, device="cpu"))
+    assert torch.equal(network.stem[0].weight, stem)
+    assert not torch.equal(network.head.weight, head)

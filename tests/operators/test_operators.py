@@ -208,7 +208,7 @@ def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     from fiftyone_reue import score
     from fiftyone_reue.networks.training import Recipe
 
-    quick = Recipe(epochs=2, least_steps=20, batch=16, width=8)
+    quick = Recipe(epochs=2, least_steps=20, batch=16)
     monkeypatch.setattr(score, "Recipe", lambda: quick)
 
 

@@ -19,7 +19,7 @@ QUICK = RueConfig(
     table_steps=2,
     surrogate_batch=16,
     table_batch=16,
-    width=4,
+    width=8,
 )
 
 
