@@ -32,6 +32,7 @@ from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.link import link
 from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.square import to_square
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
 from fiftyone_reue.networks.training import Recipe, accuracy, train
 from fiftyone_reue.pipeline import Outcome
@@ -254,7 +255,7 @@ class _Square:
 
 def _square(item: Item, size: int) -> _Square:
     raster = load(item.path).raster
-    return _Square(thumbnails.to_square(raster.samples, raster.colour_channels, size))
+    return _Square(to_square(raster.samples, raster.colour_channels, size))
 
 
 def _leak(dataset: fo.Dataset, folder: Path) -> None:

@@ -29,10 +29,10 @@ from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.pipeline import Outcome, Progress
+from fiftyone_reue.prf import derive
 from fiftyone_reue.release import ProtectConfig, fitted_state, open_release
 from fiftyone_reue.steps import mapped
 from fiftyone_reue.vault import records
-from fiftyone_reue.vault.crypto import derive
 from fiftyone_reue.vault.entities import Image, Recipient, Record, Release
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault
@@ -262,7 +262,9 @@ def protect_image(
     licensed, lost_w = offsets.add(original, mark, colours)
     digest_w = sample_digest(licensed)
     sample_key = derive(secrets.release_seed, "variety", item.sample_id)
-    pattern = method.pattern(state, item.label or "", sample_key, colours)
+    pattern = method.pattern(
+        state, licensed[..., :colours], item.label or "", sample_key
+    )
     offset = offsets.expand(pattern, height, width)
     protected, lost_p = offsets.add(licensed, offset, colours)
     digest_p = sample_digest(protected)

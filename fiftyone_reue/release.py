@@ -15,6 +15,7 @@ from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import FitData, Method, State
 from fiftyone_reue.perturb.registry import DEFAULT_METHOD, create_method
 from fiftyone_reue.pipeline import Failure, Outcome, Progress
@@ -50,7 +51,11 @@ class ProtectConfig:
 
     def check(self) -> None:
         """Raise InputError for what can't be protected with."""
-        create_method(self.method)
+        if not create_method(self.method).info.bounded:
+            raise InputError(
+                f"Method {self.method!r} can't keep within an epsilon; it is there to "
+                f"be measured against. Choose another, such as {DEFAULT_METHOD}"
+            )
         if not 3 <= self.epsilon <= 32:
             raise InputError(
                 f"An epsilon of {self.epsilon} is out of range; choose 3 to 32 gray "
@@ -248,7 +253,7 @@ def _read_fit_data(
 
     def read(item: Item) -> _Small:
         raster = load(item.path, name=item.sample_id, max_pixels=max_pixels).raster
-        square = thumbnails.to_square(raster.samples, raster.colour_channels, size)
+        square = to_square(raster.samples, raster.colour_channels, size)
         return _Small(item.label or "", square)
 
     outcome = Outcome()

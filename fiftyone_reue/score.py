@@ -14,6 +14,7 @@ from fiftyone_reue.errors import InputError, NoRecordError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.square import to_square
 from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.pipeline import Outcome, Progress
 from fiftyone_reue.restore import Originals, named
@@ -140,8 +141,8 @@ def score(
         return _Pair(
             item,
             header.release,
-            thumbnails.to_square(original, colours, size),
-            thumbnails.to_square(raster.samples, colours, size),
+            to_square(original, colours, size),
+            to_square(raster.samples, colours, size),
         )
 
     outcome = Outcome()

@@ -1,4 +1,4 @@
-"""Images at the small square size that networks are fitted and trained at."""
+"""Which images, and at which size, networks are fitted and trained on."""
 
 from __future__ import annotations
 
@@ -8,28 +8,6 @@ import numpy as np
 from PIL import Image
 
 from fiftyone_reue.items import Item
-
-
-def to_square(samples: np.ndarray, colours: int, size: int) -> np.ndarray:
-    """Stretch an image to a square, averaging where it shrinks.
-
-    Args:
-        samples: ``(H, W, C)`` uint8 or uint16.
-        colours: how many leading channels are colour, 1 or 3.
-        size: side in pixels.
-
-    Returns:
-        ``(size, size, 3)`` uint8.
-    """
-    colour = samples[..., :colours]
-    if colour.dtype == np.uint16:
-        colour = (colour >> 8).astype(np.uint8)
-    if colours == 1:
-        colour = np.repeat(colour, 3, axis=2)
-    if colour.shape[:2] == (size, size):
-        return np.ascontiguousarray(colour)
-    image = Image.fromarray(np.ascontiguousarray(colour))
-    return np.asarray(image.resize((size, size), Image.Resampling.BOX))
 
 
 def stratified(items: Sequence[Item], count: int, seed: int) -> list[Item]:

@@ -159,7 +159,8 @@ def _label_field(inputs: types.Object, ctx: Any) -> None:
 
 def _method(inputs: types.Object) -> None:
     values = [
-        (info.name, info.title, f"Time to fit: {info.cost}") for info in list_methods()
+        (info.name, info.title, f"Time to fit: {info.cost}")
+        for info in list_methods(releasable=True)
     ]
     forms.choice(inputs, "method", values, default=DEFAULT_METHOD, label="Method")
 

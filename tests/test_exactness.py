@@ -127,7 +127,7 @@ def _state(method: str, amplitude: int) -> State:
     if method == "rue":
         draw = np.random.default_rng(amplitude)
         tables = draw.integers(-amplitude, amplitude + 1, (2, 2, 5, 7, 1))
-        return State("rue", CLASSES, tables.astype(np.int8))
+        return State("rue", CLASSES, {"tables": tables.astype(np.int8)})
     nothing = FitData(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, int), CLASSES)
     steps = create_method(method).fit(
         nothing, amplitude=amplitude, seed=0, key=b"k" * 32

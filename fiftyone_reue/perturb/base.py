@@ -2,8 +2,12 @@
 
 A method is fitted once a dataset (or needs no fitting), and then gives each image
 a small integer pattern. The pattern is stretched over the image by whole cells
-(:func:`fiftyone_reue.media.offsets.expand`), so that taking it away again needs
-neither a network nor floating point.
+(:func:`fiftyone_reue.media.offsets.expand`) and kept in the image's record, so that
+taking it away again needs neither a network nor floating point.
+
+Some methods look at the image as well. For measuring, where all images are there at
+once, :meth:`Method.perturb` does what a method's paper does: it fits on the images
+and perturbs these very images.
 """
 
 from __future__ import annotations
@@ -17,6 +21,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.media.offsets import expand
+from fiftyone_reue.prf import derive
+from fiftyone_reue.steps import mapped
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,10 @@ class MethodInfo:
         needs_fit: whether :meth:`Method.fit` looks at the images.
         uses_gpu: whether a GPU makes fitting faster.
         cost: what fitting costs, in words.
+        bounded: whether every change stays within the amplitude. Only such methods
+            make releases; the others are there to be measured against.
+        variety: what the perturbation differs by: "class", "class and sample" (keyed
+            draws around a class) or "sample" (made for the image).
     """
 
     name: str
@@ -38,6 +49,8 @@ class MethodInfo:
     needs_fit: bool
     uses_gpu: bool
     cost: str
+    bounded: bool = True
+    variety: str = "class"
 
 
 @dataclass(frozen=True)
@@ -62,14 +75,21 @@ class State:
     Attributes:
         method: the method's registry key.
         classes: the class names that the tables' first axis stands for.
-        tables: ``(classes, variants, h, w, c)`` int8 in gray levels, c 1 or 3.
+        arrays: whatever the method keeps, by name; small, since it is stored
+            encrypted in the ledger (4 MB at most). The name ``about`` is taken.
         summary: figures worth showing (seconds, surrogate accuracy ...).
     """
 
     method: str
     classes: tuple[str, ...]
-    tables: np.ndarray
+    arrays: dict[str, np.ndarray]
     summary: dict = field(default_factory=dict)
+
+    @property
+    def tables(self) -> np.ndarray:
+        """``(classes, variants, h, w, c)`` int8 in gray levels, c 1 or 3, of those
+        methods that have class tables."""
+        return self.arrays["tables"]
 
     def to_bytes(self) -> bytes:
         """The state as bytes, for sealing."""
@@ -77,16 +97,16 @@ class State:
             {"method": self.method, "classes": self.classes, "summary": self.summary}
         )
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, tables=self.tables, about=np.array(about))
+        np.savez_compressed(buffer, about=np.array(about), **self.arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
 
     @staticmethod
     def from_bytes(data: bytes) -> State:
         """What :meth:`to_bytes` was called on."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            about = json.loads(str(arrays["about"]))
-            classes = tuple(about["classes"])
-            return State(about["method"], classes, arrays["tables"], about["summary"])
+        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+            arrays = dict(stored)
+        about = json.loads(str(arrays.pop("about")))
+        return State(about["method"], tuple(about["classes"]), arrays, about["summary"])
 
 
 class Method(ABC):
@@ -119,22 +139,57 @@ class Method(ABC):
 
     @abstractmethod
     def pattern(
-        self, state: State, label: str, sample_key: bytes, colours: int
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> np.ndarray:
-        """Choose one image's pattern.
+        """Make one image's pattern.
 
         Args:
             state: what :meth:`fit` returned.
+            image: ``(H, W, colours)`` uint8 or uint16, colours 1 or 3, any size.
             label: the image's class, one of ``state.classes``.
             sample_key: at least 32 pseudo-random bytes of this release and sample.
-            colours: the image's colour channels, 1 or 3.
 
         Returns:
-            ``(h, w, c)`` int8 in gray levels, c 1 or ``colours``.
+            ``(h, w, c)`` in gray levels, c 1 or ``colours``; int8, or int16 from a
+            method that isn't bounded.
 
         Raises:
             InputError: the class is not among those fitted.
         """
+
+    def perturb(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, np.ndarray]:
+        """Fit on these images and perturb these very images.
+
+        A generator as :meth:`fit` is, with the same arguments. Methods that make the
+        noise of all images together, or can make it faster in batches, override it.
+
+        Returns:
+            ``(N, S, S, 3)`` uint8, the perturbed images.
+        """
+        steps = self.fit(data, amplitude=amplitude, seed=seed, key=key, device=device)
+        state = yield from mapped(steps, lambda fraction: 0.9 * fraction)
+        size = data.images.shape[1]
+        perturbed = np.empty_like(data.images)
+        for place, image in enumerate(data.images):
+            label = data.classes[data.labels[place]]
+            sample_key = derive(key, "perturb", str(seed), str(place))
+            pattern = self.pattern(state, image, label, sample_key)
+            perturbed[place] = clipped(image, expand(pattern, size, size))
+            yield 0.9 + 0.1 * (place + 1) / len(data.images)
+        return perturbed
+
+
+def clipped(images: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """uint8 images plus offsets in gray levels, clipped to 0..255, as uint8."""
+    return (images.astype(np.int16) + offsets).clip(0, 255).astype(np.uint8)
 
 
 def class_index(state: State, label: str) -> int:

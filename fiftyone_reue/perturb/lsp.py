@@ -19,7 +19,7 @@ from fiftyone_reue.perturb.base import (
     State,
     class_index,
 )
-from fiftyone_reue.vault.crypto import derive, keystream
+from fiftyone_reue.prf import derive, keystream
 
 CELLS = 4
 """Patches along each side, as in the paper's 32-pixel setting."""
@@ -35,6 +35,7 @@ class LinearlySeparable(Method):
         needs_fit=False,
         uses_gpu=False,
         cost="none",
+        variety="class and sample",
     )
 
     def fit(
@@ -48,16 +49,17 @@ class LinearlySeparable(Method):
     ) -> Generator[float, None, State]:
         """Draw one sign table a class from the key; see :class:`Method`."""
         size = CELLS * CELLS * 3
-        tables = [
+        drawn = [
             _signs(keystream(derive(key, "lsp-centroid", str(seed), name), size))
             for name in data.classes
         ]
         yield 1.0
-        shaped = np.stack(tables).reshape(len(tables), 1, CELLS, CELLS, 3)
-        return State("lsp", data.classes, (shaped * amplitude).astype(np.int8))
+        shaped = np.stack(drawn).reshape(len(drawn), 1, CELLS, CELLS, 3)
+        tables = (shaped * amplitude).astype(np.int8)
+        return State("lsp", data.classes, {"tables": tables})
 
     def pattern(
-        self, state: State, label: str, sample_key: bytes, colours: int
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> np.ndarray:
         """Weaken each patch of the class by a keyed draw; see :class:`Method`."""
         centroid = state.tables[class_index(state, label), 0].astype(np.int16)
@@ -65,7 +67,7 @@ class LinearlySeparable(Method):
         kept = 256 - draws.reshape(centroid.shape).astype(np.int16) // 2
         magnitudes = np.abs(centroid) * kept // 256
         varied = np.sign(centroid) * np.maximum(magnitudes, 1)
-        return np.ascontiguousarray(varied[..., :colours].astype(np.int8))
+        return np.ascontiguousarray(varied[..., : image.shape[2]].astype(np.int8))
 
 
 def _signs(stream: bytes) -> np.ndarray:

@@ -14,9 +14,14 @@ _METHODS: dict[str, type[Method]] = {
 }
 
 
-def list_methods() -> list[MethodInfo]:
-    """Every method's description, the default one first."""
-    return [method.info for method in _METHODS.values()]
+def list_methods(*, releasable: bool = False) -> list[MethodInfo]:
+    """Every method's description, the default one first.
+
+    Args:
+        releasable: leave out those that only exist to be measured against.
+    """
+    infos = [method.info for method in _METHODS.values()]
+    return [info for info in infos if info.bounded or not releasable]
 
 
 def create_method(name: str) -> Method:

@@ -71,6 +71,7 @@ class ReversibleUnlearnable(Method):
         needs_fit=True,
         uses_gpu=True,
         cost="one to three minutes on two cores, seconds on a GPU",
+        variety="class and sample",
     )
 
     def __init__(self, config: RueConfig | None = None) -> None:
@@ -101,10 +102,10 @@ class ReversibleUnlearnable(Method):
             tables, figures = yield from steps
         figures["seconds"] = round(time.monotonic() - started, 1)
         figures["images"] = len(data.images)
-        return State("rue", data.classes, tables, figures)
+        return State("rue", data.classes, {"tables": tables}, figures)
 
     def pattern(
-        self, state: State, label: str, sample_key: bytes, colours: int
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> np.ndarray:
         """A variant of the class's table, flipped and rolled by the key."""
         return vary(state.tables[class_index(state, label)], sample_key)
@@ -112,6 +113,6 @@ class ReversibleUnlearnable(Method):
 
 def _mixed_seed(seed: int, key: bytes) -> int:
     """A seed that nobody without the key can repeat the fit from."""
-    from fiftyone_reue.vault.crypto import derive
+    from fiftyone_reue.prf import derive
 
     return int.from_bytes(derive(key, "rue-fit", str(seed))[:7], "big")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from fiftyone_reue import prf
 from fiftyone_reue.errors import (
     DamagedRecordError,
     InputError,
@@ -100,7 +101,7 @@ class RecipientKey:
             )
         except (KeyError, ValueError, DamagedRecordError):
             raise _inconsistent(name) from None
-        if len(key) != crypto.KEY_SIZE or crypto.key_id(key) != result.key_id:
+        if len(key) != prf.KEY_SIZE or crypto.key_id(key) != result.key_id:
             raise _inconsistent(name)
         return result
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from fiftyone_reue import prf
 from fiftyone_reue.errors import InputError, ReueError, VaultError
 from fiftyone_reue.vault import crypto
 from fiftyone_reue.vault.armour import Armour, decode, encode
@@ -149,7 +150,7 @@ class KeyFile:
             raise VaultError(
                 f"{self.path} is a recipient's key where the owner key is expected"
             )
-        if len(armour.body) != crypto.KEY_SIZE:
+        if len(armour.body) != prf.KEY_SIZE:
             raise VaultError(f"{self.path} doesn't hold a key of 32 bytes")
         return armour.body
 
@@ -169,7 +170,7 @@ class KeyFile:
             FileExistsError: if the file is there and `overwrite` is False
             OutputError: if it can't be written
         """
-        key = random.token_bytes(crypto.KEY_SIZE)
+        key = random.token_bytes(prf.KEY_SIZE)
         text = encode(Armour(_KIND, {"Key-Id": crypto.key_id(key)}, key))
         write_private(self.path, text, overwrite=overwrite)
 
@@ -243,7 +244,7 @@ class KeyringKey:
         Raises:
             VaultError: if there is no keyring, or it refuses
         """
-        self._ask_keyring("set_password", random.token_hex(crypto.KEY_SIZE))
+        self._ask_keyring("set_password", random.token_hex(prf.KEY_SIZE))
 
     def _ask_keyring(self, action: str, *values: str) -> str | None:
         import keyring
@@ -487,7 +488,7 @@ def _parse_raw_key(text: str) -> bytes | None:
         key = base64.b64decode(padded.translate(_URL_SAFE), validate=True)
     except (ValueError, binascii.Error):
         return None
-    return key if len(key) == crypto.KEY_SIZE else None
+    return key if len(key) == prf.KEY_SIZE else None
 
 
 _URL_SAFE = str.maketrans("-_", "+/")

@@ -30,7 +30,7 @@ from fiftyone_reue.errors import (
     ForeignRecordError,
     WrongKeyError,
 )
-from fiftyone_reue.vault.crypto import derive
+from fiftyone_reue.prf import derive
 
 MAGIC = b"REUE"
 VERSION = 1

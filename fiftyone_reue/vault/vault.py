@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from fiftyone_reue import prf
 from fiftyone_reue.errors import (
     InputError,
     OutputError,
@@ -80,7 +81,7 @@ class Vault:
             raise VaultError("There is a vault here already; open it instead")
         vault_id = vault_id or new_vault_id()
         owner_key = provider.load()
-        key = random.token_bytes(crypto.KEY_SIZE)
+        key = random.token_bytes(prf.KEY_SIZE)
         ledger.create_meta(
             {
                 "format": FORMAT,
@@ -106,8 +107,8 @@ class Vault:
         return cls(ledger, meta["vault_id"], key, crypto.key_id(owner_key))
 
     def derive(self, purpose: str, *context: str | bytes) -> bytes:
-        """A 32-byte key for one purpose; see :func:`crypto.derive`."""
-        return crypto.derive(self._key, purpose, self.vault_id, *context)
+        """A 32-byte key for one purpose; see :func:`prf.derive`."""
+        return prf.derive(self._key, purpose, self.vault_id, *context)
 
     # -- recipients
 
@@ -121,7 +122,7 @@ class Vault:
             InputError: if the name can't be used or is taken
         """
         _check_name(name)
-        key = random.token_bytes(crypto.KEY_SIZE)
+        key = random.token_bytes(prf.KEY_SIZE)
         recipient_id = random.token_hex(8)
         wrapping_key = self.derive("recipient-wrap", recipient_id)
         recipient = Recipient(
@@ -463,7 +464,7 @@ def _existing_meta(ledger: Ledger) -> dict[str, Any]:
 
 def _wrap(owner_key: bytes, key: bytes, vault_id: str) -> dict[str, str]:
     wrapped = crypto.seal(
-        crypto.derive(owner_key, "vault-wrap", vault_id), key, vault_id.encode()
+        prf.derive(owner_key, "vault-wrap", vault_id), key, vault_id.encode()
     )
     return {"key_id": crypto.key_id(owner_key), "wrapped": wrapped.hex()}
 
@@ -477,7 +478,7 @@ def _unwrap(meta: Mapping[str, Any], owner_key: bytes, source: str) -> bytes:
             f"{vault_id} expects {' or '.join(wraps)}; offer the key of this vault"
         )
     return crypto.open_sealed(
-        crypto.derive(owner_key, "vault-wrap", vault_id),
+        prf.derive(owner_key, "vault-wrap", vault_id),
         wraps[offered],
         vault_id.encode(),
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fiftyone_reue.vault.crypto import derive, keystream
+from fiftyone_reue.prf import derive, keystream
 
 LARGEST_GRID = 256
 SMALLEST_SIDE = 8

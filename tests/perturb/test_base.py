@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb.base import State, class_index
+from fiftyone_reue.perturb.base import FitData, State, class_index
 from fiftyone_reue.perturb.registry import (
     DEFAULT_METHOD,
     create_method,
     list_methods,
 )
+from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.unit
 def test_a_state_survives_being_stored():
     draw = np.random.default_rng(0)
     tables = draw.integers(-128, 128, (2, 3, 4, 5, 1)).astype(np.int8)
-    state = State("rue", ("a", "b\u00fc"), tables, {"seconds": 1.5})
+    state = State("rue", ("a", "b\u00fc"), {"tables": tables}, {"seconds": 1.5})
     again = State.from_bytes(state.to_bytes())
     assert (again.method, again.classes, again.summary) == (
         "rue",
@@ -27,7 +28,7 @@ def test_a_state_survives_being_stored():
 
 
 def test_classes_are_found_by_name():
-    state = State("lsp", ("a", "b"), np.zeros((2, 1, 1, 1, 1), np.int8))
+    state = State("lsp", ("a", "b"), {"tables": np.zeros((2, 1, 1, 1, 1), np.int8)})
     assert class_index(state, "b") == 1
     with pytest.raises(InputError, match=r"'c'.*--refit"):
         class_index(state, "c")
@@ -37,9 +38,29 @@ def test_methods_are_listed_and_made_by_name():
     names = [info.name for info in list_methods()]
     assert names[0] == DEFAULT_METHOD == "rue"
     assert len(set(names)) == len(names)
+    bounded = [info.name for info in list_methods() if info.bounded]
+    assert [info.name for info in list_methods(releasable=True)] == bounded
     for info in list_methods():
         assert create_method(info.name).info is info
         assert info.title
         assert info.paper
     with pytest.raises(InputError, match=r"no method 'RUE'.*lsp, rue"):
         create_method("RUE")
+
+
+def test_fit_images_are_perturbed_by_the_fitted_pattern_and_clipped():
+    images = np.full((3, 8, 8, 3), 128, np.uint8)
+    images[2] = 255
+    data = FitData(images, np.array([0, 1, 1]), ("a", "b"))
+    steps = create_method("lsp").perturb(data, amplitude=6, seed=0, key=b"k" * 32)
+    fractions = list(steps)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    steps = create_method("lsp").perturb(data, amplitude=6, seed=0, key=b"k" * 32)
+    made = finish(steps)
+    assert made.shape == images.shape
+    assert made.dtype == np.uint8
+    change = made.astype(int) - images
+    assert 3 <= np.abs(change[:2]).max() <= 6
+    assert (np.sign(change[0]) != np.sign(change[1])).any()
+    assert set(np.unique(np.sign(change[2]))) == {-1, 0}

@@ -19,7 +19,10 @@ def fitted(amplitude: int = 6, key: bytes = b"k" * 32, seed: int = 0) -> State:
 
 def pattern(state: State, label: str, sample: int, colours: int = 3) -> np.ndarray:
     return create_method("lsp").pattern(
-        state, label, sample.to_bytes(32, "big"), colours
+        state,
+        np.zeros((32, 32, colours), np.uint8),
+        label,
+        sample.to_bytes(32, "big"),
     )
 
 

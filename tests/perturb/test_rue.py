@@ -121,13 +121,13 @@ def test_a_few_more_rounds_make_a_shortcut():
 
 
 def test_patterns_come_from_the_classs_table():
-    state = State(
-        "rue", ("a", "b"), np.stack([np.full((1, 4, 4, 1), v) for v in (1, 2)])
-    )
-    made = ReversibleUnlearnable().pattern(state, "b", bytes(32), 3)
+    tables = np.stack([np.full((1, 4, 4, 1), v, np.int8) for v in (1, 2)])
+    state = State("rue", ("a", "b"), {"tables": tables})
+    image = np.zeros((32, 32, 3), np.uint8)
+    made = ReversibleUnlearnable().pattern(state, image, "b", bytes(32))
     assert set(made.ravel()) == {2}
     with pytest.raises(InputError, match="'c'"):
-        ReversibleUnlearnable().pattern(state, "c", bytes(32), 3)
+        ReversibleUnlearnable().pattern(state, image, "c", bytes(32))
 
 
 def test_a_device_that_is_not_there_is_named():

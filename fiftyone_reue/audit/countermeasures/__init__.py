@@ -1,0 +1,1 @@
+"""What a thief does to protected images before or while training; one a file."""

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from fiftyone_reue.media.square import to_square
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(8, 8), (100, 20), (32, 32), (9, 501)])
+def test_any_image_becomes_an_eight_bit_square(channels, dtype, shape):
+    draw = np.random.default_rng(0)
+    samples = draw.integers(0, np.iinfo(dtype).max, (*shape, channels)).astype(dtype)
+    colours = 1 if channels < 3 else 3
+    square = to_square(samples, colours, 32)
+    assert square.shape == (32, 32, 3)
+    assert square.dtype == np.uint8
+    scale = 1 if dtype == np.uint8 else 257
+    wanted = samples[..., :colours].mean() / scale
+    assert abs(float(square.mean()) - wanted) < 12
+    if colours == 1:
+        assert (square[..., 0] == square[..., 2]).all()
+
+
+def test_the_right_size_is_left_alone():
+    samples = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    assert np.array_equal(to_square(samples, 3, 32), samples)
