@@ -26,7 +26,7 @@ from rich.table import Table
 from fiftyone_reue import __version__
 from fiftyone_reue.errors import CancelledError, ReueError
 from fiftyone_reue.pipeline import Outcome
-from fiftyone_reue.pipeline import Progress as Step
+from fiftyone_reue.steps import Progress as Step
 from fiftyone_reue.steps import finish, mapped
 
 if TYPE_CHECKING:

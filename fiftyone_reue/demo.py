@@ -38,6 +38,7 @@ from fiftyone_reue.networks.training import Recipe, accuracy, train
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.releases import delete_release
 from fiftyone_reue.samples.source import source_of
+from fiftyone_reue.steps import Progress as Step
 from fiftyone_reue.steps import finish, mapped
 
 if TYPE_CHECKING:
@@ -229,8 +230,8 @@ def _compare_models(dataset: fo.Dataset, split: Split) -> None:
         _say(f"A model trained on {words}: {right:.1%} on unseen test images")
 
 
-def _training(words: str, fraction: float) -> pipeline.Progress:
-    return pipeline.Progress(fraction, f"Training a model on {words}")
+def _training(words: str, fraction: float) -> Step:
+    return Step(fraction, f"Training a model on {words}")
 
 
 def _images(paths: list[str], size: int) -> np.ndarray:
@@ -286,13 +287,13 @@ def _recompressed(path: Path) -> Image.Image:
     return Image.fromarray(levels.squeeze(2) if levels.shape[2] == 1 else levels)
 
 
-def _bar(steps: Generator[pipeline.Progress, None, Result]) -> Result:
+def _bar(steps: Generator[Step, None, Result]) -> Result:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     quiet = not out.is_terminal  # a log gets the results alone
     with Progress(*columns, console=out, transient=True, disable=quiet) as bar:
         task = bar.add_task("Starting", total=1.0)
 
-        def show(step: pipeline.Progress) -> None:
+        def show(step: Step) -> None:
             bar.update(task, completed=step.fraction, description=step.label)
 
         return finish(mapped(steps, show))

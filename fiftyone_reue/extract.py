@@ -17,8 +17,9 @@ from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
-from fiftyone_reue.pipeline import Outcome, Progress
+from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.restore import Originals
+from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Record
 from fiftyone_reue.vault.vault import Vault

@@ -54,19 +54,6 @@ R = TypeVar("R", bound=Sized)
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a job is.
-
-    Attributes:
-        fraction: of the whole job, 0 to 1, never falling.
-        label: what is being done, for a person.
-    """
-
-    fraction: float
-    label: str
-
-
-@dataclass(frozen=True)
 class Failure:
     """One item that could not be done.
 

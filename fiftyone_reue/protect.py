@@ -28,10 +28,10 @@ from fiftyone_reue.media.previews import without_previews
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.registry import create_method
-from fiftyone_reue.pipeline import Outcome, Progress
+from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.prf import derive
 from fiftyone_reue.release import ProtectConfig, fitted_state, open_release
-from fiftyone_reue.steps import mapped
+from fiftyone_reue.steps import Progress, mapped
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Recipient, Record, Release
 from fiftyone_reue.vault.key_files import RecipientKey

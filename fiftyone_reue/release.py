@@ -18,8 +18,8 @@ from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import FitData, Method, State
 from fiftyone_reue.perturb.registry import DEFAULT_METHOD, create_method
-from fiftyone_reue.pipeline import Failure, Outcome, Progress
-from fiftyone_reue.steps import mapped
+from fiftyone_reue.pipeline import Failure, Outcome
+from fiftyone_reue.steps import Progress, mapped
 from fiftyone_reue.vault.crypto import open_sealed, seal
 from fiftyone_reue.vault.entities import Fit, Recipient, Release
 from fiftyone_reue.vault.vault import Vault

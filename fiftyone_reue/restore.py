@@ -25,7 +25,8 @@ from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
-from fiftyone_reue.pipeline import Outcome, Progress
+from fiftyone_reue.pipeline import Outcome
+from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.records import Envelope

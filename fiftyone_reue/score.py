@@ -6,20 +6,13 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from fiftyone_reue import pipeline, thumbnails
 from fiftyone_reue.audit.unlearnability import Scores, measure
-from fiftyone_reue.errors import InputError, NoRecordError
 from fiftyone_reue.items import Item
-from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
-from fiftyone_reue.media.square import to_square
 from fiftyone_reue.networks.training import Recipe
-from fiftyone_reue.pipeline import Outcome, Progress
-from fiftyone_reue.restore import Originals, named
-from fiftyone_reue.steps import mapped
-from fiftyone_reue.vault import records
+from fiftyone_reue.pairs import chosen_and_size, read_pairs
+from fiftyone_reue.pipeline import Outcome
+from fiftyone_reue.steps import Progress, mapped
 from fiftyone_reue.vault.vault import Vault
 
 MAX_IMAGES = 6000
@@ -82,18 +75,6 @@ class ScoreSummary:
         }
 
 
-@dataclass(frozen=True)
-class _Pair:
-    item: Item
-    release: str
-    original: np.ndarray
-    protected: np.ndarray
-
-    @property
-    def size(self) -> int:
-        return 2 * self.original.nbytes
-
-
 def score(
     vault: Vault, items: Sequence[Item], config: ScoreConfig
 ) -> Generator[Progress, None, ScoreSummary]:
@@ -113,58 +94,18 @@ def score(
     Raises:
         InputError: too few images or classes, or files of several releases.
     """
-    chosen = thumbnails.stratified(items, config.max_images, config.seed)
-    unlabelled = [item.sample_id for item in chosen if item.label is None]
-    if unlabelled:
-        raise InputError(
-            f"{unlabelled[0]}: has no class; give the release's folder, which has a "
-            "folder for each class"
-        )
-    originals = Originals(vault)
-    size = thumbnails.suitable_size(chosen)
-
-    def read(item: Item) -> _Pair:
-        loaded = load(item.path, name=item.sample_id, max_pixels=config.max_pixels)
-        if loaded.record is None:
-            raise NoRecordError(
-                f"{item.sample_id}: not a protected file of this vault (no record)"
-            )
-        with named(item.sample_id):
-            header = records.unpack(loaded.record).header
-            if header.tier != "protected":
-                raise InputError(
-                    "this is a licensed copy, which is meant to be learned"
-                )
-        raster = loaded.raster
-        original = originals.from_raster(raster, loaded.record, item.sample_id)
-        colours = raster.colour_channels
-        return _Pair(
-            item,
-            header.release,
-            to_square(original, colours, size),
-            to_square(raster.samples, colours, size),
-        )
-
-    outcome = Outcome()
-    pairs: list[_Pair] = []
-    for behind in pipeline.run(chosen, read, pairs.extend, outcome):
-        label = f"Reading images: {behind} of {len(chosen)}"
-        yield Progress(0.2 * behind / len(chosen), label)
-    if not pairs:
-        reasons = pipeline.first_failures(outcome.failures)
-        raise InputError(f"None of the images can be scored\n{reasons}")
-    releases = {pair.release for pair in pairs}
-    if len(releases) > 1:
-        raise InputError(
-            f"The images are of {len(releases)} releases; score one release at a time"
-        )
-    classes = sorted({pair.item.label or "" for pair in pairs})
-    index = {name: place for place, name in enumerate(classes)}
+    chosen, size = chosen_and_size(items, config.max_images, config.seed)
+    reading = read_pairs(vault, chosen, size=size, max_pixels=config.max_pixels)
+    count = len(chosen)
+    pairs = yield from mapped(
+        reading,
+        lambda done: Progress(0.2 * done / count, f"Reading images: {done} of {count}"),
+    )
     steps = measure(
-        np.stack([pair.original for pair in pairs]),
-        np.stack([pair.protected for pair in pairs]),
-        np.array([index[pair.item.label or ""] for pair in pairs], np.int64),
-        len(classes),
+        pairs.originals,
+        pairs.protected,
+        pairs.labels,
+        len(pairs.classes),
         recipe=Recipe(),
         seed=config.seed,
         device=config.device,
@@ -172,9 +113,7 @@ def score(
     scores = yield from mapped(
         steps, lambda f: Progress(0.2 + 0.8 * f, "Training models to compare")
     )
-    summary = ScoreSummary(
-        releases.pop(), scores, [pair.item for pair in pairs], outcome
-    )
+    summary = ScoreSummary(pairs.release_id, scores, pairs.items, pairs.outcome)
     _keep(vault, summary)
     return summary
 

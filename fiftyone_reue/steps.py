@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import TypeVar
 
 Done = TypeVar("Done")
 Inner = TypeVar("Inner")
 Outer = TypeVar("Outer")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        fraction: of the whole job, 0 to 1, never falling.
+        label: what is being done, for a person.
+    """
+
+    fraction: float
+    label: str
 
 
 def mapped(

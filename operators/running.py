@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import CancelledError, ReueError
-from fiftyone_reue.pipeline import Progress
-from fiftyone_reue.steps import finish
+from fiftyone_reue.steps import Progress, finish
 
 if TYPE_CHECKING:
     from fiftyone_reue.vault.vault import Vault

@@ -10,8 +10,7 @@ import threading
 from collections.abc import Generator
 from typing import TypeVar
 
-from fiftyone_reue.pipeline import Progress
-from fiftyone_reue.steps import finish, mapped
+from fiftyone_reue.steps import Progress, finish, mapped
 
 Done = TypeVar("Done")
 

@@ -83,7 +83,7 @@ def test_what_is_not_protected_is_listed_and_left_out(vault, protected, tmp_path
 
 def test_originals_and_licensed_copies_are_not_a_release(vault, protected, tmp_path):
     with pytest.raises(
-        InputError, match=r"None of the images can be scored[^$]*record"
+        InputError, match=r"None of the images can be measured[^$]*record"
     ):
         run(vault, labelled_items(tmp_path / "source"))
     key = vault.recipient_key(vault.recipient("alice"))
@@ -95,7 +95,7 @@ def test_originals_and_licensed_copies_are_not_a_release(vault, protected, tmp_p
 def test_two_releases_are_not_scored_as_one(vault, protected, tmp_path):
     other = make(vault, tmp_path / "source", tmp_path / "other")
     items = [*labelled_items(protected), *labelled_items(other)]
-    with pytest.raises(InputError, match="of 2 releases; score one"):
+    with pytest.raises(InputError, match="of 2 releases; measure one"):
         run(vault, items)
 
 

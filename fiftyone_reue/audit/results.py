@@ -96,6 +96,7 @@ class Audit:
         settings: the recipe, effort and budget, by name.
         environment: versions and device.
         seconds: all of it.
+        notes: what a reader must know besides, a sentence each.
     """
 
     name: str
@@ -134,15 +135,27 @@ class Audit:
         return summarise(values)
 
     def to_dict(self) -> dict:
-        """Everything, for JSON."""
-        return asdict(self)
+        """Everything, for JSON; the accuracies of failed cells become null."""
+        data = asdict(self)
+        for cell in data["cells"]:
+            if cell["failure"]:
+                cell["accuracy"] = cell["best"] = None
+        return data
 
     @staticmethod
     def from_dict(data: dict) -> Audit:
         """What :meth:`to_dict` was called on, after a way through JSON."""
-        cells = [Cell(**{**c, "curve": tuple(c["curve"])}) for c in data["cells"]]
+        cells = [cell_from_dict(cell) for cell in data["cells"]]
         subjects = [Subject(**subject) for subject in data["subjects"]]
         return Audit(**{**data, "cells": cells, "subjects": subjects})
+
+
+def cell_from_dict(data: dict) -> Cell:
+    """A cell that went through JSON."""
+    curve = tuple(data["curve"])
+    if data["failure"]:
+        return Cell(**{**data, "curve": curve, "accuracy": math.nan, "best": math.nan})
+    return Cell(**{**data, "curve": curve})
 
 
 def summarise(values: Sequence[float]) -> Summary | None:

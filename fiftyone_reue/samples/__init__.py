@@ -1,7 +1,7 @@
 """The verbs for FiftyOne datasets: the only place that knows SampleCollection.
 
 Each verb is a blocking function with ``progress``, over a generator (``..._steps``)
-that yields :class:`fiftyone_reue.pipeline.Progress` and returns the same summary.
+that yields :class:`fiftyone_reue.steps.Progress` and returns the same summary.
 """
 
 from fiftyone_reue.samples.extract import (

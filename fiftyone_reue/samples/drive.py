@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from fiftyone_reue.pipeline import Progress
-from fiftyone_reue.steps import finish, mapped
+from fiftyone_reue.steps import Progress, finish, mapped
 
 Done = TypeVar("Done")
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue import protect as folders
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
-from fiftyone_reue.pipeline import Failure, Progress
+from fiftyone_reue.pipeline import Failure
 from fiftyone_reue.release import ProtectConfig, open_release
 from fiftyone_reue.releases import delete_release
 from fiftyone_reue.samples import copies, fields, runs, source, views
 from fiftyone_reue.samples.drive import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from fiftyone_reue import restore as folders
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
-from fiftyone_reue.pipeline import Failure, Progress
+from fiftyone_reue.pipeline import Failure
 from fiftyone_reue.samples import fields, source
 from fiftyone_reue.samples.drive import ProgressOption, drive
 from fiftyone_reue.samples.releases import find_release
 from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from fiftyone_reue import score as folders
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
-from fiftyone_reue.pipeline import Failure, Progress
+from fiftyone_reue.pipeline import Failure
 from fiftyone_reue.samples import copies, fields, runs, source
 from fiftyone_reue.samples.drive import ProgressOption, drive
 from fiftyone_reue.samples.releases import find_release
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.score import ScoreConfig
+from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
 

@@ -31,8 +31,18 @@ def audit(*cells: Cell) -> Audit:
 
 
 def test_an_audit_survives_json():
-    made = audit(cell(), cell(seed=1, failure="why"))
+    made = audit(cell(), cell(seed=1))
     assert Audit.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+
+
+def test_a_failed_cell_has_no_number_in_json():
+    nan = float("nan")
+    text = json.dumps(
+        audit(cell(accuracy=nan, best=nan, failure="why")).to_dict(), allow_nan=False
+    )
+    again = Audit.from_dict(json.loads(text)).cells[0]
+    assert again.failure == "why"
+    assert again.accuracy != again.accuracy
 
 
 def test_a_summary_takes_the_seeds_of_one_cell_and_no_failures():
