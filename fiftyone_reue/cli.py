@@ -6,8 +6,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -513,6 +514,116 @@ def score(
 
 
 @main.command()
+@click.argument("source", metavar="SRC", type=FOLDER)
+@vault_option
+@click.option(
+    "--out",
+    "output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the report goes.  [default: SRC.audit, beside SRC]",
+)
+@click.option(
+    "--budget",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    show_default=True,
+    help="full is for a GPU and hours.",
+)
+@click.option(
+    "--countermeasures",
+    metavar="NAMES",
+    help="With commas between, or all.  [default: the budget's]",
+)
+@click.option(
+    "--victims",
+    metavar="NAMES",
+    help="Networks, with commas between.  [default: the budget's]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 20),
+    help="Victims of a kind.  [default: the budget's]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Of the split.",
+)
+@device_option
+@pixels_option
+@json_option
+@guarded
+def audit(
+    source: Path,
+    vault_folder: Path,
+    output: Path | None,
+    budget: str,
+    countermeasures: str | None,
+    victims: str | None,
+    seeds: int | None,
+    seed: int,
+    device: str,
+    max_pixels: int,
+    as_json: bool,
+) -> int:
+    """Measure how well the release in SRC holds against what a thief may do.
+
+    Victims are trained on its copies under every countermeasure, and on the originals
+    in the same way. Writes audit.html and audit.json. Interrupted? Run it again: what
+    was measured is kept.
+    """
+    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+    from fiftyone_reue.folders import labelled_items
+    from fiftyone_reue.release_audit import AuditConfig, audit_release
+
+    every = tuple(info.name for info in list_countermeasures())
+    config = AuditConfig(
+        budget=budget,
+        countermeasures=every if countermeasures == "all" else _split(countermeasures),
+        victims=_split(victims),
+        seeds=seeds,
+        seed=seed,
+        device=device,
+        max_pixels=max_pixels,
+    )
+    items = labelled_items(source)
+    with _open(vault_folder) as vault:
+        summary = _show(audit_release(vault, items, config, output))
+    if as_json:
+        click.echo(json.dumps(summary.to_dict(), allow_nan=False))
+    else:
+        out.print(f"[bold]{_plain(summary.verdict.headline)}[/]")
+        out.print(_plain(summary.verdict.paragraph))
+        out.print(f"Report: {_plain(str(summary.report))}")
+    return _report(summary.outcome)
+
+
+@main.command("list")
+@click.argument("what", type=click.Choice(["methods", "countermeasures", "victims"]))
+@json_option
+@guarded
+def list_(what: str, as_json: bool) -> None:
+    """List methods, countermeasures or victims: what can be named elsewhere."""
+    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+    from fiftyone_reue.networks.registry import list_networks
+    from fiftyone_reue.perturb.registry import list_methods
+
+    makers: dict[str, Callable[[], Sequence[Any]]] = {
+        "methods": list_methods,
+        "countermeasures": list_countermeasures,
+        "victims": list_networks,
+    }
+    infos = makers[what]()
+    if as_json:
+        click.echo(json.dumps([asdict(info) for info in infos]))
+        return
+    for info in infos:
+        out.print(f"[bold]{info.name}[/]  {_plain(info.title)}  {_plain(info.paper)}")
+
+
+@main.command()
 @click.argument("source", metavar="FILE|DIR", type=FOLDER)
 @json_option
 @guarded
@@ -704,6 +815,10 @@ def _show(steps: Generator[Step, None, Result]) -> Result:
             bar.update(task, completed=step.fraction, description=step.label)
 
         return finish(mapped(steps, show))
+
+
+def _split(names: str | None) -> tuple[str, ...]:
+    return tuple(n for n in (part.strip() for part in (names or "").split(",")) if n)
 
 
 def _failed(outcome: Outcome) -> dict:

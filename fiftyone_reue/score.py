@@ -123,4 +123,5 @@ def _keep(vault: Vault, summary: ScoreSummary) -> None:
     if release is not None:
         figures = {k: v for k, v in summary.to_dict().items() if k != "per_image"}
         figures["measured"] = time.time()
-        vault.ledger.put_release(replace(release, scores=figures))
+        scores = {**release.scores, **figures}
+        vault.ledger.put_release(replace(release, scores=scores))

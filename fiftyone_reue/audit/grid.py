@@ -25,6 +25,8 @@ CURVE_POINTS = 8
 CURVE_IMAGES = 500
 """Accuracies while training are of so many test images; the last is of all."""
 
+NONE = "none"
+
 _PREPARING = 0.3
 """What share of a cell's progress its preparation is given."""
 
@@ -93,6 +95,7 @@ def run_grid(
     test: HeldOut,
     plan: Plan,
     store: CellStore | None = None,
+    checks: Sequence[Attacked] = (),
 ) -> Generator[Progress, None, list[Cell]]:
     """Measure the cells that the store doesn't have yet.
 
@@ -105,6 +108,8 @@ def run_grid(
         test: what the victims are tested on.
         plan: what to measure.
         store: where cells are kept from run to run.
+        checks: subjects that check the instrument, measured last and without any
+            countermeasure alone.
 
     Yields:
         Progress over the whole grid.
@@ -116,8 +121,10 @@ def run_grid(
         InputError: the plan has a name that doesn't exist.
     """
     plan.check()
-    print_of = {item.subject.name: _print(item.holdings, test) for item in attacked}
-    tasks = list(_tasks(attacked, plan))
+    subjects = [*attacked, *checks]
+    print_of = {item.subject.name: _print(item.holdings, test) for item in subjects}
+    tasks = [*_tasks(attacked, plan)]
+    tasks += _tasks(checks, replace(plan, countermeasures=[NONE]))
     total = sum(len(task.victims) for task in tasks)
     cells: list[Cell] = []
     for task in tasks:

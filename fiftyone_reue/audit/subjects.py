@@ -92,10 +92,13 @@ def method_subject(
     return Attacked(replace(subject, seconds=seconds), replace(holdings, images=images))
 
 
-def release_subject(name: str, holdings: Holdings) -> Attacked:
-    """A release's protected images, watermark included, as they are in holdings."""
+def release_subject(release_id: str, name: str, holdings: Holdings) -> Attacked:
+    """A release's protected images, watermark included, as they are in holdings.
+
+    The subject has the release's id, since its name may be any word.
+    """
     title = f"Release {name}"
-    subject = _described(name, title, "release", holdings, holdings.images)
+    subject = _described(release_id, title, "release", holdings, holdings.images)
     return Attacked(subject, holdings)
 
 

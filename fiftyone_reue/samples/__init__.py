@@ -4,6 +4,11 @@ Each verb is a blocking function with ``progress``, over a generator (``..._step
 that yields :class:`fiftyone_reue.steps.Progress` and returns the same summary.
 """
 
+from fiftyone_reue.samples.audit import (
+    AuditedSamples,
+    audit_samples,
+    audit_steps,
+)
 from fiftyone_reue.samples.extract import (
     LeakCheck,
     extract_folder,
@@ -41,12 +46,15 @@ from fiftyone_reue.samples.stale import Stale, find_stale
 from fiftyone_reue.samples.vaults import open_vault
 
 __all__ = [
+    "AuditedSamples",
     "LeakCheck",
     "ProtectedSamples",
     "RestoredSamples",
     "ScoredSamples",
     "Stale",
     "add_recipient",
+    "audit_samples",
+    "audit_steps",
     "delete_release",
     "delete_release_steps",
     "extract_folder",

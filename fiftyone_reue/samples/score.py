@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fiftyone_reue import score as folders
-from fiftyone_reue.errors import InputError
-from fiftyone_reue.items import Item
 from fiftyone_reue.pipeline import Failure
-from fiftyone_reue.samples import copies, fields, runs, source
+from fiftyone_reue.samples import fields, runs, source
 from fiftyone_reue.samples.drive import ProgressOption, drive
-from fiftyone_reue.samples.releases import find_release
+from fiftyone_reue.samples.measured import release_items
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.score import ScoreConfig
 from fiftyone_reue.steps import Progress
@@ -108,18 +105,7 @@ def score_steps(
     """See :func:`score_samples`."""
     dataset = source.dataset_of(samples)
     vault = vault or open_vault()
-    ids = source.sample_ids(samples)
-    chosen = _release(vault, dataset, ids, release)
-    folder = Path(chosen.output)
-    items = [
-        Item(record.sample_id, str(folder / record.output), record.label, "")
-        for record in vault.ledger.records(chosen.id, ids)
-    ]
-    if not items:
-        raise InputError(
-            f"None of the {len(ids)} samples has a copy in release {chosen.name}; "
-            "choose others"
-        )
+    chosen, items = release_items(vault, samples, release)
     summary = yield from folders.score(
         vault, items, ScoreConfig(seed, device, max_images)
     )
@@ -157,30 +143,3 @@ def _keep(
     }
     runs.put(dataset, release.name, runs.PROTECT, values)
     runs.put_results(dataset, release.name, unlearnability=scores)
-
-
-def _release(
-    vault: Vault, dataset: fo.Dataset, ids: list[str], name: str | None
-) -> Release:
-    if name is not None:
-        return find_release(vault, dataset, name)
-    known = {release.name: release for release in copies.releases_of(vault, dataset)}
-    shown = _shown(dataset, ids) & known.keys()
-    if len(shown) == 1:
-        return known[shown.pop()]
-    if shown:
-        raise InputError(
-            f"The samples show several releases ({', '.join(sorted(shown))}); say "
-            "which one to measure"
-        )
-    if len(known) == 1:
-        return next(iter(known.values()))
-    names = ", ".join(known) or "none yet; protect the dataset first"
-    raise InputError(f"Say which release to measure; there are: {names}")
-
-
-def _shown(dataset: fo.Dataset, ids: list[str]) -> set[str]:
-    if dataset.get_field(fields.PROTECTION) is None:
-        return set()
-    chosen = fields.all_samples(dataset).select(ids)
-    return set(chosen.distinct(f"{fields.PROTECTION}.release"))

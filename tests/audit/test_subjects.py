@@ -50,6 +50,6 @@ def test_a_method_perturbs_the_originals(holdings):
 
 
 def test_a_release_is_what_its_files_hold(holdings):
-    made = subjects.release_subject("for alice", holdings)
-    assert made.subject.name == "for alice"
+    made = subjects.release_subject("a1b2", "originals", holdings)
+    assert (made.subject.name, made.subject.title) == ("a1b2", "Release originals")
     assert made.subject.largest_change == 115
