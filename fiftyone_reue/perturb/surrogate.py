@@ -1,0 +1,211 @@
+"""The networks that methods make their noise with: asked, frozen, kept in a State."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.device import autocast
+from fiftyone_reue.networks.registry import create_network, network_info
+from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.perturb.base import State
+from fiftyone_reue.prf import derive
+
+STORABLE_BYTES = 4_000_000
+"""The most that a state's arrays may hold: they are kept in the ledger."""
+
+_PREFIX = "weights/"
+
+
+def secret_seed(method: str, seed: int, key: bytes) -> int:
+    """A seed that nobody without the key can repeat a fit from; 56 bits."""
+    return int.from_bytes(derive(key, f"{method}-fit", str(seed))[:7], "big")
+
+
+def create_surrogate(
+    name: str, classes: int, size: int, seed: int, place: torch.device
+) -> nn.Module:
+    """A new network on the device, channels_last, in training mode.
+
+    Args:
+        name: a name from :mod:`fiftyone_reue.networks.registry`.
+        classes: how many logits.
+        size: the images' side in pixels.
+        seed: of the weights.
+        place: the device.
+
+    Raises:
+        InputError: there is no network of that name.
+    """
+    network = create_network(name, classes, size, seed=seed)
+    return network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def create_optimiser(
+    network: nn.Module, name: str, weight_decay: float
+) -> torch.optim.Optimizer:
+    """SGD with momentum 0.9 and rate 0.1, unless the network is known to need else.
+
+    Args:
+        network: what to optimise.
+        name: its name in the registry, which may have an optimiser and rates of its
+            own for it (AdamW for transformers).
+        weight_decay: where the registry has none.
+    """
+    recipe = network_info(name).adapted(Recipe(weight_decay=weight_decay))
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(
+            network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+    return torch.optim.SGD(
+        network.parameters(),
+        recipe.learning_rate,
+        momentum=0.9,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+@contextlib.contextmanager
+def frozen(network: nn.Module) -> Iterator[nn.Module]:
+    """The network in evaluation mode and without weight gradients while inside."""
+    learned = [p for p in network.parameters() if p.requires_grad]
+    training = network.training
+    network.eval()
+    for parameter in learned:
+        parameter.requires_grad_(False)
+    try:
+        yield network
+    finally:
+        for parameter in learned:
+            parameter.requires_grad_(True)
+        network.train(training)
+
+
+def logits_of(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """``(N, 3, S, S)`` float32 in [0, 1] to ``(N, classes)`` float32 logits."""
+    with autocast(images.device):
+        return network(images).float()
+
+
+def class_loss(
+    network: nn.Module, wanted: torch.Tensor | int, images: torch.Tensor
+) -> torch.Tensor:
+    """Cross-entropy of a network's logits, summed over the images.
+
+    Summed, so that an image's gradient does not depend on how many others are in the
+    batch.
+
+    Args:
+        network: the classifier.
+        wanted: ``(N,)`` int64 classes, or one class for all images.
+        images: ``(N, 3, S, S)`` float32 in [0, 1].
+    """
+    logits = logits_of(network, images)
+    labels = torch.as_tensor(wanted, device=images.device).expand(len(images))
+    return functional.cross_entropy(logits, labels, reduction="sum")
+
+
+def features_of(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """What the network's last linear layer gets.
+
+    Args:
+        network: has at least one ``nn.Linear``, and the one defined last makes the
+            logits, as in every network of the registry.
+        images: ``(N, 3, S, S)`` float32 in [0, 1].
+
+    Returns:
+        ``(N, features)`` float32, differentiable by the images.
+    """
+    caught: list[torch.Tensor] = []
+    last = [layer for layer in network.modules() if isinstance(layer, nn.Linear)][-1]
+    handle = last.register_forward_pre_hook(
+        lambda _, inputs: caught.append(inputs[0].float())
+    )
+    try:
+        logits_of(network, images)
+    finally:
+        handle.remove()
+    return caught[0]
+
+
+def require_storable(name: str, classes: int, size: int) -> None:
+    """Refuse a network whose weights are too many for a State.
+
+    Raises:
+        InputError: they are, or there is no network of that name.
+    """
+    network = create_network(name, classes, size, seed=0)
+    stored = sum(array.nbytes for array in stored_weights(network).values())
+    if stored > STORABLE_BYTES:
+        raise InputError(
+            f"Choose a smaller surrogate than {name}, such as small_resnet: its "
+            f"weights take {stored / 1e6:.1f} MB, and a release keeps at most "
+            f"{STORABLE_BYTES / 1e6:.0f} MB"
+        )
+
+
+def stored_weights(network: nn.Module) -> dict[str, np.ndarray]:
+    """A network's weights as arrays of a State.
+
+    Matrices and kernels become float16. Vectors stay float32: they are few, and the
+    variances that batch normalisation keeps can leave float16's range.
+    """
+    arrays = {}
+    for name, value in network.state_dict().items():
+        kept = value.half() if value.is_floating_point() and value.ndim > 1 else value
+        arrays[_PREFIX + name] = kept.cpu().contiguous().numpy()
+    return arrays
+
+
+def fitted_state(
+    method: str,
+    classes: tuple[str, ...],
+    network: nn.Module,
+    summary: dict,
+    **arrays: np.ndarray,
+) -> State:
+    """A State that holds a network's weights.
+
+    Args:
+        method: the method's registry key.
+        classes: the class names.
+        network: of the name in ``summary["surrogate"]``, for images of
+            ``summary["size"]`` pixels.
+        summary: those two, ``amplitude``, and figures worth showing.
+        arrays: whatever else the method keeps.
+    """
+    return State(method, classes, {**arrays, **stored_weights(network)}, summary)
+
+
+def restored(state: State, place: torch.device) -> nn.Module:
+    """The network that :func:`fitted_state` kept, on the device and frozen."""
+    summary = state.summary
+    network = create_surrogate(
+        summary["surrogate"], len(state.classes), summary["size"], 0, place
+    )
+    weights = {
+        name.removeprefix(_PREFIX): torch.from_numpy(array)
+        for name, array in state.arrays.items()
+        if name.startswith(_PREFIX)
+    }
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(False)
+
+
+def batches(
+    count: int, batch: int, generator: torch.Generator, place: torch.device
+) -> Iterator[torch.Tensor]:
+    """One pass over ``count`` images in random order, at most ``batch`` at a time.
+
+    Yields:
+        ``(n,)`` int64 places in 0..count-1, on the device.
+    """
+    order = torch.randperm(count, generator=generator)
+    for start in range(0, count, batch):
+        yield order[start : start + batch].to(place)
