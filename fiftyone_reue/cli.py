@@ -470,7 +470,7 @@ def extract(
     type=click.IntRange(min=8),
     default=6000,
     show_default=True,
-    help="Sample so many.",
+    help="Train on so many; all are scored.",
 )
 @device_option
 @pixels_option

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,9 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
+    """One protected image and its original, ``(S, S, 3)`` uint8 each."""
+
     item: Item
     release: str
     original: np.ndarray
@@ -50,17 +52,26 @@ class _Pair:
 
     @property
     def size(self) -> int:
+        """Bytes held."""
         return 2 * self.original.nbytes
 
 
-def read_pairs(
-    vault: Vault, items: Sequence[Item], *, size: int, max_pixels: int
-) -> Generator[int, None, Pairs]:
+def stream_pairs(
+    vault: Vault,
+    items: Sequence[Item],
+    use: Callable[[list[Pair]], None],
+    outcome: Outcome,
+    *,
+    size: int,
+    max_pixels: int,
+) -> Generator[int, None, None]:
     """Read protected files, and take their originals from them and the vault.
 
     Args:
         vault: the owner's.
-        items: one release's protected files, with labels.
+        items: protected files, with labels.
+        use: called with some pairs at a time.
+        outcome: is given counts and failures.
         size: S, pixels.
         max_pixels: larger images are refused before they are decoded.
 
@@ -68,8 +79,7 @@ def read_pairs(
         How many items are done.
 
     Raises:
-        InputError: an item without a class, no image that can be used, or images of
-            several releases.
+        InputError: an item without a class.
     """
     unlabelled = [item.sample_id for item in items if item.label is None]
     if unlabelled:
@@ -79,7 +89,7 @@ def read_pairs(
         )
     originals = Originals(vault)
 
-    def read(item: Item) -> _Pair:
+    def read(item: Item) -> Pair:
         loaded = load(item.path, name=item.sample_id, max_pixels=max_pixels)
         if loaded.record is None:
             raise NoRecordError(
@@ -94,16 +104,29 @@ def read_pairs(
         raster = loaded.raster
         original = originals.from_raster(raster, loaded.record, item.sample_id)
         colours = raster.colour_channels
-        return _Pair(
+        return Pair(
             item,
             header.release,
             to_square(original, colours, size),
             to_square(raster.samples, colours, size),
         )
 
+    yield from pipeline.run(items, read, use, outcome)
+
+
+def read_pairs(
+    vault: Vault, items: Sequence[Item], *, size: int, max_pixels: int
+) -> Generator[int, None, Pairs]:
+    """All of :func:`stream_pairs` at once, of one release.
+
+    Raises:
+        InputError: also if no image can be used, or they are of several releases.
+    """
     outcome = Outcome()
-    pairs: list[_Pair] = []
-    yield from pipeline.run(items, read, pairs.extend, outcome)
+    pairs: list[Pair] = []
+    yield from stream_pairs(
+        vault, items, pairs.extend, outcome, size=size, max_pixels=max_pixels
+    )
     if not pairs:
         reasons = pipeline.first_failures(outcome.failures)
         raise InputError(f"None of the images can be measured\n{reasons}")

@@ -106,7 +106,7 @@ def test_images_without_a_class_are_named(vault, protected):
 
 
 def test_few_images_are_drawn_evenly(vault, protected):
-    summary = run(vault, labelled_items(protected), max_images=8)
+    summary = run(vault, labelled_items(protected), max_images=8, every=False)
     labels = [item.label for item in summary.items]
     assert len(labels) == 8
     assert {labels.count(label) for label in set(labels)} == {4}
@@ -117,3 +117,17 @@ def test_progress_never_falls(vault, protected):
     seen = [step.fraction for step in steps]
     assert seen == sorted(seen)
     assert seen[-1] == 1
+
+
+def test_the_rest_is_judged_by_models_that_never_saw_it(vault, protected):
+    items = labelled_items(protected)
+    sampled = run(vault, items, max_images=10, every=False)
+    assert len(sampled.items) == len(sampled.per_image) == 10
+    Path(items[-1].path).write_bytes(b"")
+    summary = run(vault, items, max_images=10)
+    found = summary.to_dict()
+    assert (found["images"], found["images_failed"]) == (11, 1)
+    assert found["images_trained_on"] in (9, 10)
+    names = [image["image"] for image in found["per_image"]]
+    assert sorted(names) == sorted(item.sample_id for item in items)
+    assert all(0 <= score <= 1 for score in summary.per_image)

@@ -10,6 +10,10 @@ that the model gives to the image's own class: 1 means that a model learns this 
 of image from the originals and nothing of it from the protected copies. A release's
 unlearnability is ``(a_clean - a_protected) / (a_clean - chance)``, cut to 0..1, where
 a is accuracy: 1 means that training on the protected copy is no better than guessing.
+
+In a large dataset a sample of the images is measured like that, and the models judge
+the rest as well: none of them was trained on those, so their scores mean the same, at
+the cost of asking instead of training.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from torch import nn
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
@@ -26,6 +31,36 @@ from fiftyone_reue.networks.training import Recipe, predict, train
 from fiftyone_reue.steps import mapped
 
 LEAST_IMAGES = 8
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Models trained on two halves of the images.
+
+    Attributes:
+        clean: trained on originals, one a half.
+        protected: trained on protected copies, one a half.
+    """
+
+    clean: tuple[nn.Module, ...]
+    protected: tuple[nn.Module, ...]
+
+    def scores(self, originals: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Score images that no model was trained on; see the module.
+
+        Args:
+            originals: ``(M, S, S, 3)`` uint8.
+            labels: ``(M,)`` int64.
+
+        Returns:
+            ``(M,)`` float32 in [0, 1], from the probabilities averaged over halves.
+        """
+        own = np.arange(len(labels)), labels
+        clean, protected = (
+            np.mean([predict(network, originals)[own] for network in networks], axis=0)
+            for networks in (self.clean, self.protected)
+        )
+        return np.clip(clean - protected, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -41,6 +76,7 @@ class Scores:
         clean: ``(N,)`` float32, the probability of each image's own class by the
             model trained on originals.
         protected: ``(N,)`` the same by the model trained on protected copies.
+        judges: the models, for images that none of them was trained on.
     """
 
     accuracy_clean: float
@@ -49,6 +85,7 @@ class Scores:
     unlearnability: float | None
     clean: np.ndarray
     protected: np.ndarray
+    judges: Judges
 
     @property
     def per_image(self) -> np.ndarray:
@@ -93,6 +130,7 @@ def measure(
     halves = _halves(labels, seed)
     own = np.arange(len(labels)), labels
     outputs = {}
+    networks: dict[str, list[nn.Module]] = {"c": [], "p": []}
     for place, (name, images) in enumerate((("c", originals), ("p", protected))):
         out = np.zeros((len(labels), classes), np.float32)
         for half in (0, 1):
@@ -112,6 +150,7 @@ def measure(
             begun = 2 * place + half
             yield from mapped(steps, partial(_quarter, begun))
             out[~inside] = predict(network, originals[~inside])
+            networks[name].append(network)
         outputs[name] = out
     accuracy_clean = float((outputs["c"].argmax(1) == labels).mean())
     accuracy_protected = float((outputs["p"].argmax(1) == labels).mean())
@@ -123,6 +162,7 @@ def measure(
         unlearnability=_ratio(accuracy_clean, accuracy_protected, chance, len(labels)),
         clean=outputs["c"][own],
         protected=outputs["p"][own],
+        judges=Judges(tuple(networks["c"]), tuple(networks["p"])),
     )
 
 

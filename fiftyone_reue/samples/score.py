@@ -80,7 +80,8 @@ def score_samples(
         release: which; by default the one that the samples show.
         seed: of the split and the models.
         device: "auto", "cpu" or a torch device.
-        max_images: measure so many at most, evenly over the classes.
+        max_images: train on so many at most, evenly over the classes; the models
+            judge the rest.
         vault: by default the one in FiftyOne's database.
         progress: as in FiftyOne's own functions.
 
@@ -111,9 +112,7 @@ def score_steps(
     )
     scores = {
         item.sample_id: float(value)
-        for item, value in zip(
-            summary.items, summary.scores.per_image.tolist(), strict=True
-        )
+        for item, value in zip(summary.items, summary.per_image, strict=True)
     }
     figures = summary.to_dict()
     _keep(dataset, chosen, figures, scores)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.audit import unlearnability
-from fiftyone_reue.audit.unlearnability import measure
+from fiftyone_reue.audit.unlearnability import Judges, measure
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.steps import finish
@@ -111,3 +111,18 @@ def test_the_score_runs_from_clean_accuracy_to_chance(clean, protected, expected
 def test_the_score_needs_more_than_luck():
     assert unlearnability._ratio(0.55, 0.5, 0.5, 100) is None
     assert unlearnability._ratio(0.55, 0.5, 0.5, 10_000) == pytest.approx(1.0)
+
+
+def test_judges_score_other_images_like_those_they_were_measured_on(stripes):
+    images, labels = stripes
+    protected = images // 4
+    protected[labels == 1] = protected[labels == 1] + 180
+    judges = scores(images, protected, labels).judges
+    assert (len(judges.clean), len(judges.protected)) == (2, 2)
+    mirrored = images[:, ::-1]
+    made = judges.scores(np.ascontiguousarray(mirrored), labels)
+    assert made.shape == (64,)
+    assert 0 <= made.min() <= made.max() <= 1
+    assert made.mean() > 0.2
+    same = Judges(judges.clean, judges.clean)
+    assert not same.scores(images, labels).any()

@@ -2,12 +2,74 @@
 
 from __future__ import annotations
 
+from fiftyone_reue.audit.countermeasures.adversarial_training import (
+    AdversarialTraining,
+)
 from fiftyone_reue.audit.countermeasures.base import Countermeasure, CountermeasureInfo
+from fiftyone_reue.audit.countermeasures.bit_depth import BIT_DEPTH
+from fiftyone_reue.audit.countermeasures.class_average import ClassAverage
+from fiftyone_reue.audit.countermeasures.crop import RandomResizedCrop
+from fiftyone_reue.audit.countermeasures.cutmix import CutMix
+from fiftyone_reue.audit.countermeasures.cutout import Cutout
+from fiftyone_reue.audit.countermeasures.dilution import CleanAlone, Dilution
+from fiftyone_reue.audit.countermeasures.early_stopping import EarlyStopping
+from fiftyone_reue.audit.countermeasures.gaussian_blur import GaussianBlur
+from fiftyone_reue.audit.countermeasures.gaussian_noise import GaussianNoise
+from fiftyone_reue.audit.countermeasures.grayscale import Grayscale
+from fiftyone_reue.audit.countermeasures.jpeg import JPEG
+from fiftyone_reue.audit.countermeasures.median_blur import MedianBlur
+from fiftyone_reue.audit.countermeasures.mixup import MixUp
 from fiftyone_reue.audit.countermeasures.none import NoCountermeasure
+from fiftyone_reue.audit.countermeasures.orthogonal_projection import (
+    OrthogonalProjection,
+)
+from fiftyone_reue.audit.countermeasures.partial_protection import PartialProtection
+from fiftyone_reue.audit.countermeasures.rand_augment import RandAugment
+from fiftyone_reue.audit.countermeasures.resize import Resize
+from fiftyone_reue.audit.countermeasures.rotation import Rotation
+from fiftyone_reue.audit.countermeasures.self_supervised import SelfSupervised
+from fiftyone_reue.audit.countermeasures.ueraser import UEraser, UEraserMax
+from fiftyone_reue.audit.countermeasures.warping import Warping
 from fiftyone_reue.errors import InputError
 
 _COUNTERMEASURES: dict[str, Countermeasure] = {
-    entry.info.name: entry for entry in (NoCountermeasure(),)
+    entry.info.name: entry
+    for entry in (
+        NoCountermeasure(),
+        # filters
+        Grayscale(),
+        *JPEG,
+        BIT_DEPTH,
+        GaussianBlur(),
+        MedianBlur(),
+        Resize(),
+        GaussianNoise(),
+        Warping(),
+        # augmentations
+        RandomResizedCrop(),
+        Rotation(),
+        Cutout(),
+        CutMix(),
+        MixUp(),
+        RandAugment(),
+        UEraser(),
+        UEraserMax(),
+        # the training
+        AdversarialTraining(2),
+        AdversarialTraining(4),
+        AdversarialTraining(8),
+        EarlyStopping(),
+        SelfSupervised(),
+        # purification
+        ClassAverage(),
+        OrthogonalProjection(),
+        # more than the protected images
+        PartialProtection(80),
+        CleanAlone(500),
+        Dilution(500),
+        Dilution(1000),
+        Dilution(4000),
+    )
 }
 
 
