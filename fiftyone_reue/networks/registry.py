@@ -107,6 +107,20 @@ _NETWORKS = {
             gpu=False,
             learning_rate=0.02,
         ),
+        NetworkInfo(
+            "pretrained_probe",
+            "Pretrained ResNet, new head only",
+            "Kornblith et al., CVPR 2019, arXiv:1805.08974",
+            "pretrained",
+            learning_rate=0.01,
+        ),
+        NetworkInfo(
+            "pretrained_finetune",
+            "Pretrained ResNet, fine-tuned",
+            "Kornblith et al., CVPR 2019, arXiv:1805.08974",
+            "pretrained",
+            learning_rate=0.01,
+        ),
     )
 }
 
