@@ -61,7 +61,7 @@ class EmConfig:
     @classmethod
     def class_wise(cls) -> EmConfig:
         """The defaults class-wise."""
-        return cls(rounds=20, noise_steps=1, stop_error=0.01)
+        return cls(rounds=20, noise_steps=1)
 
     @classmethod
     def paper(cls) -> EmConfig:

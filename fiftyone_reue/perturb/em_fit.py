@@ -33,7 +33,7 @@ class Alternated:
     """What an alternation ends with.
 
     Attributes:
-        network: the surrogate.
+        network: the surrogate, in evaluation mode.
         noise: ``(N, 3, S, S)`` float32 parts of the range sample-wise, ``(classes, 3,
             S, S)`` class-wise.
         figures: amplitude, size, surrogate, images, rounds, surrogate_accuracy (on
@@ -130,7 +130,7 @@ def alternate(
         "surrogate_accuracy": round(1 - error, 4),
     }
     yield 1.0
-    return Alternated(network, noise, figures)
+    return Alternated(network.eval(), noise, figures)
 
 
 def _added(

@@ -71,11 +71,11 @@ def test_the_surrogate_names_images_by_their_noise(data, class_wise):
     assert made.noise.abs().max() <= 16 / 255 + 1e-6
     rows = torch.from_numpy(data.labels) if class_wise else torch.arange(16)
     pixels = torch.from_numpy(data.images).permute(0, 3, 1, 2) / 255
-    network = made.network.eval()
-    named = logits_of(network, (pixels + made.noise[rows]).clamp(0, 1)).argmax(1)
+    assert not made.network.training
+    named = logits_of(made.network, (pixels + made.noise[rows]).clamp(0, 1)).argmax(1)
     assert (named.numpy() == data.labels).mean() > 0.9
     moved = made.noise[1 - rows] if class_wise else made.noise[rows].roll(1, 0)
-    named = logits_of(network, (pixels + moved).clamp(0, 1)).argmax(1)
+    named = logits_of(made.network, (pixels + moved).clamp(0, 1)).argmax(1)
     assert (named.numpy() == data.labels).mean() < 0.7
 
 
