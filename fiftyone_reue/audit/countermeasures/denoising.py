@@ -10,8 +10,6 @@ from fiftyone_reue.errors import InputError
 
 STEPS = 20_000
 AMPLITUDE = 8
-LEAST_STEPS = 400
-"""Fewer hardly teach the small network the many kinds of perturbations."""
 
 
 class Denoiser(Countermeasure):
@@ -49,7 +47,7 @@ class Denoiser(Countermeasure):
             holdings.images,
             holdings.clean_images,
             amplitude=AMPLITUDE,
-            steps=effort.steps(STEPS, LEAST_STEPS),
+            steps=effort.steps(STEPS, 150),
             small=effort.small,
             seed=seed,
             device=device,
