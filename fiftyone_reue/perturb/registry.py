@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.perturb.ar import Autoregressive
 from fiftyone_reue.perturb.base import Method, MethodInfo
+from fiftyone_reue.perturb.cuda import ConvolutionBased
+from fiftyone_reue.perturb.em import ErrorMinimising, ErrorMinimisingClassWise
 from fiftyone_reue.perturb.lsp import LinearlySeparable
+from fiftyone_reue.perturb.mi_ue import MutualInformation
+from fiftyone_reue.perturb.ops import OnePixelShortcut
+from fiftyone_reue.perturb.pil import PerturbationInducedLinearization
 from fiftyone_reue.perturb.rue import ReversibleUnlearnable
+from fiftyone_reue.perturb.tap import TargetedPoisoning
 
 DEFAULT_METHOD = "rue"
 
 _METHODS: dict[str, type[Method]] = {
-    method.info.name: method for method in (ReversibleUnlearnable, LinearlySeparable)
+    method.info.name: method
+    for method in (
+        ReversibleUnlearnable,
+        ErrorMinimisingClassWise,
+        ErrorMinimising,
+        MutualInformation,
+        TargetedPoisoning,
+        PerturbationInducedLinearization,
+        LinearlySeparable,
+        Autoregressive,
+        OnePixelShortcut,
+        ConvolutionBased,
+    )
 }
 
 

@@ -11,7 +11,10 @@ from fiftyone_reue.audit.countermeasures.class_average import ClassAverage
 from fiftyone_reue.audit.countermeasures.crop import RandomResizedCrop
 from fiftyone_reue.audit.countermeasures.cutmix import CutMix
 from fiftyone_reue.audit.countermeasures.cutout import Cutout
+from fiftyone_reue.audit.countermeasures.denoising import Denoiser
+from fiftyone_reue.audit.countermeasures.diffusion import Diffusion
 from fiftyone_reue.audit.countermeasures.dilution import CleanAlone, Dilution
+from fiftyone_reue.audit.countermeasures.dvae import DVae
 from fiftyone_reue.audit.countermeasures.early_stopping import EarlyStopping
 from fiftyone_reue.audit.countermeasures.gaussian_blur import GaussianBlur
 from fiftyone_reue.audit.countermeasures.gaussian_noise import GaussianNoise
@@ -23,6 +26,7 @@ from fiftyone_reue.audit.countermeasures.none import NoCountermeasure
 from fiftyone_reue.audit.countermeasures.orthogonal_projection import (
     OrthogonalProjection,
 )
+from fiftyone_reue.audit.countermeasures.pair_leak import PairLeak
 from fiftyone_reue.audit.countermeasures.partial_protection import PartialProtection
 from fiftyone_reue.audit.countermeasures.rand_augment import RandAugment
 from fiftyone_reue.audit.countermeasures.resize import Resize
@@ -63,7 +67,13 @@ _COUNTERMEASURES: dict[str, Countermeasure] = {
         # purification
         ClassAverage(),
         OrthogonalProjection(),
+        DVae(),
+        DVae(reconstruct=True),
+        Denoiser(),
+        Diffusion(),
         # more than the protected images
+        PairLeak(100),
+        PairLeak(500),
         PartialProtection(80),
         CleanAlone(500),
         Dilution(500),
