@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb.ar import Autoregressive, autoregress, response
+from fiftyone_reue.perturb.ar import (
+    Autoregressive,
+    AutoregressiveL2,
+    autoregress,
+    response,
+)
 from fiftyone_reue.perturb.base import FitData, Method, State
 from fiftyone_reue.steps import finish
 
@@ -94,6 +99,21 @@ def test_the_norm_is_the_papers_less_what_is_clipped():
         ]
         unclipped = size / 32
         assert 0.75 * unclipped < np.mean(norms) < unclipped
+
+
+def test_the_published_form_has_the_whole_norm_and_no_other_bound():
+    data = FitData(np.zeros((1, 16, 16, 3), np.uint8), np.zeros(1, int), CLASSES)
+    arguments = {"amplitude": 8, "seed": 0, "key": b"k" * 32}
+    free = finish(AutoregressiveL2().fit(data, **arguments))
+    assert (free.method, fitted().method) == ("ar_l2", "ar")
+    assert (AutoregressiveL2.info.bounded, Autoregressive.info.bounded) == (False, True)
+    made = np.stack([pattern(free, "cat", sample) for sample in range(10)])
+    assert made.dtype == np.int16
+    norms = np.linalg.norm(made.reshape(10, -1) / 255, axis=1)
+    assert norms == pytest.approx(np.full(10, 0.5), rel=0.02)
+    assert np.abs(made).max() > 12
+    clipped = np.stack([pattern(fitted(), "cat", sample) for sample in range(10)])
+    assert np.array_equal(made.clip(-8, 8), clipped)
 
 
 def test_samples_differ_and_the_same_key_gives_the_same_again(state):
