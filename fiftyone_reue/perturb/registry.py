@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb.ar import Autoregressive
+from fiftyone_reue.perturb.ar import Autoregressive, AutoregressiveL2
 from fiftyone_reue.perturb.base import Method, MethodInfo
 from fiftyone_reue.perturb.cuda import ConvolutionBased
 from fiftyone_reue.perturb.em import ErrorMinimising, ErrorMinimisingClassWise
@@ -27,6 +27,7 @@ _METHODS: dict[str, type[Method]] = {
         PerturbationInducedLinearization,
         LinearlySeparable,
         Autoregressive,
+        AutoregressiveL2,
         OnePixelShortcut,
         ConvolutionBased,
     )
