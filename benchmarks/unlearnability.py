@@ -142,7 +142,7 @@ def _run(
         checking.append(subjects.random_noise(holdings, epsilon, seed=0))
         checking.append(subjects.shuffled_labels(holdings, seed=0))
     for method in methods:
-        attacked.append(_made(method, holdings, classes, epsilon, plan.device))
+        attacked.append(_made(method, holdings, classes, epsilon, budget, plan.device))
     store = CellStore(out / f"{name}.cells.jsonl")
     cells = _show(run_grid(attacked, test, plan, store, checking))
     audit = Audit(
@@ -221,11 +221,13 @@ def _made(
     holdings: Holdings,
     classes: tuple[str, ...],
     epsilon: int,
+    budget: Budget,
     device: str,
 ) -> Attacked:
     """Perturbed images of an interrupted run are used again."""
     print_of = hashlib.sha256(holdings.originals.tobytes() + holdings.labels.tobytes())
-    kept = CACHE / f"{method}_{epsilon}_{print_of.hexdigest()[:16]}.npz"
+    about = f"{method}{'_published' if budget.published else ''}_{epsilon}"
+    kept = CACHE / f"{about}_{print_of.hexdigest()[:16]}.npz"
     if kept.exists():
         with np.load(kept) as stored:
             subject = Subject(**json.loads(str(stored["subject"])))
@@ -237,6 +239,7 @@ def _made(
         amplitude=epsilon,
         seed=0,
         key=KEY,
+        published=budget.published,
         device=device,
     )
     made = _show(mapped(steps, lambda done: Progress(done, f"Perturbing: {method}")))

@@ -23,6 +23,7 @@ class Budget:
         victims: the networks measured by default.
         countermeasures: those measured by default; empty for all.
         seeds: how many by default.
+        published: whether methods are fitted at their papers' expense.
         compile: whether to compile the victims.
     """
 
@@ -36,6 +37,7 @@ class Budget:
     victims: tuple[str, ...]
     countermeasures: tuple[str, ...]
     seeds: int
+    published: bool
     compile: bool
 
 
@@ -69,6 +71,7 @@ BUDGETS = {
             victims=("small_resnet",),
             countermeasures=QUICK_COUNTERMEASURES,
             seeds=1,
+            published=False,
             compile=False,
         ),
         Budget(
@@ -82,6 +85,7 @@ BUDGETS = {
             victims=("resnet18",),
             countermeasures=(),
             seeds=3,
+            published=True,
             compile=True,
         ),
     )

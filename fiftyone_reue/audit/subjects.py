@@ -61,6 +61,7 @@ def method_subject(
     amplitude: int,
     seed: int,
     key: bytes,
+    published: bool = False,
     device: str = "auto",
 ) -> Generator[float, None, Attacked]:
     """The originals perturbed by a method of the registry, without a watermark.
@@ -72,6 +73,7 @@ def method_subject(
         amplitude: gray levels.
         seed: of the fit.
         key: 32 bytes.
+        published: at its paper's expense.
         device: "auto", "cpu" or a torch device.
 
     Yields:
@@ -80,7 +82,7 @@ def method_subject(
     Raises:
         InputError: there is no such method.
     """
-    method = create_method(name)
+    method = create_method(name, published=published)
     started = time.monotonic()
     data = FitData(holdings.originals, holdings.labels, class_names)
     images = yield from mapped(

@@ -114,6 +114,15 @@ class Method(ABC):
 
     info: MethodInfo
 
+    @classmethod
+    def as_published(cls) -> Method:
+        """The method at its paper's expense, for a GPU.
+
+        What :func:`fiftyone_reue.perturb.registry.create_method` makes is sized for a
+        processor where the two differ.
+        """
+        return cls()
+
     @abstractmethod
     def fit(
         self,

@@ -90,6 +90,11 @@ class ErrorMinimising(Method):
     def __init__(self, config: EmConfig | None = None) -> None:
         self.config = config or EmConfig()
 
+    @classmethod
+    def as_published(cls) -> ErrorMinimising:
+        """See :meth:`EmConfig.paper`."""
+        return cls(EmConfig.paper())
+
     def fit(
         self,
         data: FitData,
@@ -166,6 +171,11 @@ class ErrorMinimisingClassWise(Method):
 
     def __init__(self, config: EmConfig | None = None) -> None:
         self.config = config or EmConfig.class_wise()
+
+    @classmethod
+    def as_published(cls) -> ErrorMinimisingClassWise:
+        """See :meth:`EmConfig.paper_class_wise`."""
+        return cls(EmConfig.paper_class_wise())
 
     def fit(
         self,

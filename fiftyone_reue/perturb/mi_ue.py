@@ -90,6 +90,11 @@ class MutualInformation(Method):
     def __init__(self, config: MiUeConfig | None = None) -> None:
         self.config = config or MiUeConfig()
 
+    @classmethod
+    def as_published(cls) -> MutualInformation:
+        """See :meth:`MiUeConfig.paper`."""
+        return cls(MiUeConfig.paper())
+
     def fit(
         self,
         data: FitData,

@@ -44,8 +44,12 @@ def list_methods(*, releasable: bool = False) -> list[MethodInfo]:
     return [info for info in infos if info.bounded or not releasable]
 
 
-def create_method(name: str) -> Method:
+def create_method(name: str, *, published: bool = False) -> Method:
     """The method of that name.
+
+    Args:
+        name: a name from :func:`list_methods`.
+        published: at its paper's expense; see :meth:`Method.as_published`.
 
     Raises:
         InputError: there is none; the message lists those that exist.
@@ -54,4 +58,5 @@ def create_method(name: str) -> Method:
         raise InputError(
             f"There is no method {name!r}; choose one of {', '.join(sorted(_METHODS))}"
         )
-    return _METHODS[name]()
+    method = _METHODS[name]
+    return method.as_published() if published else method()

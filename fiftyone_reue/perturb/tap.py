@@ -81,6 +81,11 @@ class TargetedPoisoning(Method):
     def __init__(self, config: TapConfig | None = None) -> None:
         self.config = config or TapConfig()
 
+    @classmethod
+    def as_published(cls) -> TargetedPoisoning:
+        """See :meth:`TapConfig.paper`."""
+        return cls(TapConfig.paper())
+
     def fit(
         self,
         data: FitData,

@@ -44,7 +44,7 @@ def test_methods_are_listed_and_made_by_name():
         assert create_method(info.name).info is info
         assert info.title
         assert info.paper
-    with pytest.raises(InputError, match=r"no method 'RUE'.*lsp, rue"):
+    with pytest.raises(InputError, match=r"no method 'RUE'.*lsp, mi_ue"):
         create_method("RUE")
 
 
@@ -64,3 +64,10 @@ def test_fit_images_are_perturbed_by_the_fitted_pattern_and_clipped():
     assert 3 <= np.abs(change[:2]).max() <= 6
     assert (np.sign(change[0]) != np.sign(change[1])).any()
     assert set(np.unique(np.sign(change[2]))) == {-1, 0}
+
+
+def test_methods_come_in_two_sizes():
+    for info in list_methods():
+        assert create_method(info.name, published=True).info is info
+    assert create_method("em", published=True).config.surrogate == "resnet18"
+    assert create_method("em").config.surrogate == "small_resnet"
