@@ -596,6 +596,7 @@ def audit(
     else:
         out.print(f"[bold]{_plain(summary.verdict.headline)}[/]")
         out.print(_plain(summary.verdict.paragraph))
+        out.print(_plain(" ".join(summary.verdict.cautions)))
         out.print(f"Report: {_plain(str(summary.report))}")
     return _report(summary.outcome)
 

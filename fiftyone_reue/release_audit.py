@@ -99,7 +99,7 @@ class AuditSummary:
         return {
             "release": self.release_id,
             "headline": self.verdict.headline,
-            "text": self.verdict.paragraph,
+            "text": self.verdict.text,
             "findings": [asdict(finding) for finding in self.verdict.findings],
             "chance": round(self.audit.chance, 4),
             "images": self.audit.counts,

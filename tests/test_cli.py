@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from fiftyone_reue import __version__, cli, perturb
+from fiftyone_reue import __version__, cli, perturb, release_audit
 from fiftyone_reue import score as scoring
+from fiftyone_reue.audit import split as splitting
+from fiftyone_reue.audit.budgets import BUDGETS
 from fiftyone_reue.media import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.training import Recipe
@@ -309,6 +311,41 @@ def test_scores_for_machines_and_in_words(house, monkeypatch):
 def test_what_is_no_release_has_no_score(house):
     said = house.fails("score", "@source", "--vault", "@vault")
     assert "no record" in said
+
+
+# Audit
+
+
+def test_an_audit_for_machines_and_in_words(house, monkeypatch, tmp_path):
+    tiny = replace(
+        BUDGETS["quick"],
+        epochs=1,
+        least_steps=2,
+        victims=("mlp",),
+        countermeasures=("none",),
+    )
+    monkeypatch.setattr(release_audit, "budget_named", lambda name: tiny)
+    monkeypatch.setattr(splitting, "LEAST_IMAGES", 12)
+    report = tmp_path / "report"
+    words = ("audit", "@pa", "--vault", "@vault", "--device", "cpu", "--out")
+    found = house.json(*words, str(report))
+    assert [one["countermeasure"] for one in found["findings"]] == ["none"]
+    assert found["report"] == str(report / "audit.html")
+    said = house.ok(*words, str(report)).stdout
+    assert found["headline"] in said
+    assert str(report / "audit.html") in said
+    refused = house.fails(*words, str(report), "--countermeasures", "none,jpg")
+    assert "no countermeasure 'jpg'" in refused
+
+
+@pytest.mark.parametrize("what", ["methods", "countermeasures", "victims"])
+def test_what_can_be_named_is_listed(place, what):
+    listed = place.json("list", what)
+    assert len(listed) > 5
+    said = place.ok("list", what).stdout
+    for one in listed:
+        assert one["name"] in said
+        assert one["title"] in said
 
 
 # Vault and recipients

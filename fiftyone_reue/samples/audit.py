@@ -34,7 +34,7 @@ class AuditedSamples:
     Attributes:
         release: the release's name.
         headline: the verdict in one sentence.
-        paragraph: and in some more.
+        paragraph: and in some more, with what it may not be taken for.
         findings: one for each countermeasure: ``countermeasure``, ``title``, ``level``
             ("holds", "weakened", "broken" or "not tellable"), ``accuracy`` and
             ``originals`` (0 to 1, None where not measured), ``victim``, ``needs``.
@@ -133,7 +133,7 @@ def audit_steps(
     result = AuditedSamples(
         release=chosen.name,
         headline=summary.verdict.headline,
-        paragraph=summary.verdict.paragraph,
+        paragraph=" ".join([summary.verdict.paragraph, *summary.verdict.cautions]),
         findings=_findings(summary),
         report=str(summary.report),
         failures=summary.outcome.failures,
