@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .audit_release import AuditRelease
 from .delete_release import DeleteRelease
 from .extract_watermark import ExtractWatermark
 from .manage_recipients import ManageRecipients
@@ -15,6 +16,7 @@ OPERATORS = (
     RestoreDataset,
     ExtractWatermark,
     ScoreUnlearnability,
+    AuditRelease,
     ManageRecipients,
     ShowRelease,
     DeleteRelease,

@@ -54,6 +54,32 @@ def choice(
     return inputs.enum(name, view.values(), view=view, **options)
 
 
+def radio(
+    inputs: types.Object,
+    name: str,
+    values: Sequence[tuple[str, str, str]],
+    **options: Any,
+) -> types.Property:
+    """A choice among few, all of them in sight; see :func:`choice`."""
+    view = types.RadioGroup(orientation="vertical")
+    for value, label, description in values:
+        view.add_choice(value, label=label, description=description)
+    return inputs.enum(name, view.values(), view=view, **options)
+
+
+def several(
+    inputs: types.Object,
+    name: str,
+    values: Sequence[tuple[str, str, str]],
+    **options: Any,
+) -> types.Property:
+    """A dropdown that takes any number of choices; see :func:`choice`."""
+    view = types.AutocompleteView(allow_user_input=False, allow_duplicates=False)
+    for value, label, description in values:
+        view.add_choice(value, label=label, description=description)
+    return inputs.list(name, types.String(), view=view, **options)
+
+
 def folder(
     inputs: types.Object, params: dict[str, Any], name: str, **options: Any
 ) -> None:

@@ -6,9 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fiftyone_reue.audit.verdict import BROKEN, HOLDS, NOT_TELLABLE, WEAKENED
+
 from .coverage import FAILED, PROTECTED, STATES, UNPROTECTED, Bins
 
 COLOURS = {PROTECTED: "#3fa66b", FAILED: "#d9534f", UNPROTECTED: "#8d939b"}
+LEVEL_COLOURS = {
+    HOLDS: COLOURS[PROTECTED],
+    WEAKENED: "#e0a030",
+    BROKEN: COLOURS[FAILED],
+    NOT_TELLABLE: COLOURS[UNPROTECTED],
+}
 ACCENT = "#ff6d04"
 QUIET = "#8d939b"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import fiftyone.operators.types as types
@@ -102,11 +102,29 @@ def button(
     )
 
 
+def link_button(
+    row: types.Object, name: str, label: str, address: str, icon: str
+) -> None:
+    """A button of a row that opens an address in a new page."""
+    row.btn(
+        name,
+        label,
+        icon=icon,
+        variant="outlined",
+        href=address,
+        componentsProps={
+            **_NATURAL_WIDTH,
+            "button": {"target": "_blank", "rel": "noopener"},
+        },
+    )
+
+
 def table(
     panel: types.Object,
     name: str,
     columns: Sequence[tuple[str, str]],
     actions: Sequence[tuple[str, str, str, Callable[[Any], None]]] = (),
+    styles: Mapping[str, dict[str, Any]] | None = None,
 ) -> types.TableView:
     """A table that fits into a narrow panel; its rows are in the panel's data.
 
@@ -116,13 +134,14 @@ def table(
         columns: key and label of each.
         actions: name, icon, label and callback of what a row offers; a single one is
             a button, several are a menu.
+        styles: looks of single cells, by CSS selector.
     """
     cell = {"sx": {"fontSize": "0.8125rem", "px": 1, "whiteSpace": "nowrap"}}
     view = types.TableView(
         max_inline_actions=1,
         actions_label=" ",
         componentsProps={
-            "table": {"sx": {"minWidth": 0}},
+            "table": {"sx": {"minWidth": 0, **(styles or {})}},
             "tableBodyCell": cell,
             "tableHeadCell": {"sx": {**cell["sx"], "color": "text.secondary"}},
         },

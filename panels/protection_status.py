@@ -12,7 +12,7 @@ from fiftyone.operators.categories import Categories
 
 from fiftyone_reue.samples import find_stale
 
-from . import coverage, figures, layout
+from . import audits, coverage, figures, layout
 from .coverage import FAILED, PROTECTED, UNPROTECTED
 from .releases import label_path, release_rows
 
@@ -84,6 +84,9 @@ class ProtectionStatus(foo.Panel):
         ctx.panel.data.psnr = figures.histogram(psnr, colour, " dB")
         ctx.panel.data.unlearnability = figures.histogram(score, colour, "")
         ctx.panel.data.releases = [row.to_dict() for row in rows]
+        names = [row.release for row in rows]
+        told = ctx.panel.state.audited
+        self._open_audit(ctx, told if told in names else shown or next(iter(names), ""))
 
     def protect(self, ctx: Any) -> None:
         """Ask what to protect, for whom."""
@@ -157,8 +160,10 @@ class ProtectionStatus(foo.Panel):
         self._prompt_release(ctx, "delete_release")
 
     def _prompt_release(self, ctx: Any, operator: str) -> None:
-        name = ctx.panel.state.status["releases"][int(ctx.params["row"])]
-        self._prompt(ctx, operator, {"release": name})
+        self._prompt(ctx, operator, {"release": self._release_of_row(ctx)})
+
+    def _release_of_row(self, ctx: Any) -> str:
+        return ctx.panel.state.status["releases"][int(ctx.params["row"])]
 
     def _prompt(self, ctx: Any, operator: str, params: dict[str, Any]) -> None:
         ctx.prompt(
@@ -172,6 +177,27 @@ class ProtectionStatus(foo.Panel):
         """Show an operator's error: the App shows none of what a panel prompts."""
         self.refresh(ctx)
         ctx.panel.state.problem = layout.first_line(ctx.params.get("error"))
+
+    # -- the audit
+
+    def choose_audit(self, ctx: Any) -> None:
+        """Show how well another release holds."""
+        self._open_audit(ctx, ctx.params["value"])
+
+    def audit(self, ctx: Any) -> None:
+        """Ask how to audit the release whose audit is shown."""
+        self._prompt(ctx, "audit_release", {"release": ctx.panel.state.audited})
+
+    def audit_release(self, ctx: Any) -> None:
+        """Ask how to audit a row's release, and show its audit from now on."""
+        self._open_audit(ctx, self._release_of_row(ctx))
+        self.audit(ctx)
+
+    def _open_audit(self, ctx: Any, release: str) -> None:
+        found = audits.last_audit(ctx.dataset, release)
+        ctx.panel.state.audited = release
+        ctx.panel.state.audit = found[0].to_dict() if found else None
+        ctx.panel.data.audit = [row.to_dict() for row in found[1]] if found else []
 
     # -- layout
 
@@ -189,6 +215,8 @@ class ProtectionStatus(foo.Panel):
             self._render_summary(panel, status, ctx.panel.state.stale)
             self._render_coverage(panel, status)
             self._render_releases(panel, status)
+            if status["releases"]:
+                self._render_audit(panel, ctx.panel.state)
             self._render_quality(panel, status)
         return layout.page(panel)
 
@@ -270,9 +298,49 @@ class ProtectionStatus(foo.Panel):
         actions = (
             ("show", "visibility", "Show this release", self.show_release),
             ("score", "science", "Measure its unlearnability", self.score_release),
+            ("audit", "gavel", "Audit how well it holds", self.audit_release),
             ("delete", "delete", "Delete this release", self.delete_release),
         )
         layout.table(panel, "releases", _COLUMNS, actions)
+
+    def _render_audit(self, panel: types.Object, state: Any) -> None:
+        layout.heading(panel, "audit_title", "How well it holds")
+        names, chosen, found = state.status["releases"], state.audited, state.audit
+        if len(names) > 1:
+            choices = types.DropdownView()
+            for name in names:
+                choices.add_choice(name, label=name)
+            panel.enum(
+                "audited",
+                choices.values(),
+                default=chosen,
+                view=choices,
+                on_change=self.choose_audit,
+            )
+        if found is None:
+            layout.note(panel, "unaudited", _UNAUDITED.format(release=chosen))
+        else:
+            self._render_verdict(panel, found)
+            styles = _level_styles(found["levels"])
+            layout.table(panel, "audit", _AUDIT_COLUMNS, styles=styles)
+            layout.note(panel, "audit_text", found["paragraph"])
+            layout.note(panel, "audit_facts", _audit_facts(found))
+        row = layout.buttons(panel, "audit_actions")
+        text = "Audit again" if found else "Audit this release"
+        layout.button(row, "audit", text, self.audit, "gavel")
+        if found and found["link"]:
+            text = "Open the report"
+            layout.link_button(row, "report", text, found["link"], "open_in_new")
+
+    def _render_verdict(self, panel: types.Object, found: dict[str, Any]) -> None:
+        """The headline, unless the measurement itself can't be relied on."""
+        headline = found["headline"]
+        if found["doubts"]:
+            text = f"{_DOUBTFUL} {' '.join(found['doubts'])}"
+            layout.alert(panel, "audit_verdict", "error", text)
+            layout.note(panel, "audit_headline", headline)
+        else:
+            layout.alert(panel, "audit_verdict", found["severity"], headline)
 
     def _render_quality(self, panel: types.Object, status: dict[str, Any]) -> None:
         if status["psnr"]:
@@ -324,6 +392,50 @@ _UNSCORED = (
     "Not measured yet. The flask beside a release trains small models on it and on "
     "the originals, and compares them."
 )
+
+
+_AUDIT_COLUMNS = (
+    ("countermeasure", "Countermeasure"),
+    ("level", "The release"),
+    ("copies", "Trained on copies"),
+    ("originals", "On originals"),
+    ("needs", "A thief needs"),
+)
+_LEVEL_COLUMN, _NEEDS_COLUMN = 2, 5
+
+_UNAUDITED = (
+    "{release} is not audited yet. An audit tries on its copies what a thief may do, "
+    "trains models on the outcome, and says what breaks the protection."
+)
+
+
+_DOUBTFUL = "Don't rely on these figures: the measurement itself failed a check."
+
+
+def _level_styles(levels: list[str]) -> dict[str, dict[str, Any]]:
+    """The colour of each row's level, and room for long words in the last column."""
+    cell = "& tbody tr:nth-of-type({row}) td:nth-of-type({column})"
+    coloured = {
+        cell.format(row=row, column=_LEVEL_COLUMN): {
+            "color": figures.LEVEL_COLOURS[level],
+            "fontWeight": 600,
+        }
+        for row, level in enumerate(levels, start=1)
+    }
+    return {f"& td:nth-of-type({_NEEDS_COLUMN})": {"whiteSpace": "normal"}, **coloured}
+
+
+def _audit_facts(found: dict[str, Any]) -> str:
+    since = (
+        " The release was protected again since; audit it again if images were added."
+        if found["since"]
+        else ""
+    )
+    gone = "" if found["link"] else ", which is not there any more"
+    return (
+        f"Accuracy on images that no model saw. Audited {found['date']} UTC.{since} "
+        f"Report: {found['report']}{gone}"
+    )
 
 
 def _headline(status: dict[str, Any]) -> str:

@@ -3,12 +3,14 @@
 ``python serve.py FOLDER PORT`` makes its datasets below FOLDER:
 
 - ``tiles``: labelled, nothing protected
-- ``released``: the same, nine of ten classes protected for bob and six for alice too
+- ``released``: the same, nine of ten classes protected for bob and six for alice too;
+  bob's copy was audited, by far too little training to mean anything
 - ``found`` and ``unlabelled``: JPEG files made of bob's copy
 """
 
 import itertools
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import fiftyone as fo
@@ -17,6 +19,7 @@ from PIL import Image, ImageStat
 
 from fiftyone_reue import demo_tiles
 from fiftyone_reue import samples as reue
+from fiftyone_reue.audit.budgets import BUDGETS
 
 CLASSES = (
     "astronaut",
@@ -49,6 +52,14 @@ def main(folder: Path, port: int) -> None:
             method="lsp",
             progress=False,
         )
+    BUDGETS["quick"] = replace(
+        BUDGETS["quick"],
+        train=32,
+        epochs=1,
+        least_steps=2,
+        countermeasures=("none", "grayscale"),
+    )
+    reue.audit_samples(released, "bob_1", device="cpu", progress=False)
     copies = released.exists("protected_filepath").shuffle(seed=3)
     leaked = copies.values("protected_filepath")[:LEAKED]
     posted = [_posted(Path(path), folder / "found") for path in leaked]

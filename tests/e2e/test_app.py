@@ -77,6 +77,35 @@ def test_status_panel_counts_and_filters(app: Any) -> None:
     panel.get_by_text("36 of 60 images are protected (60%)").wait_for()
 
 
+def test_status_panel_shows_an_audit_and_leads_to_the_next(app: Any) -> None:
+    app.open("released")
+    panel = app.panel("protection_status", "Protection status")
+    section = panel.get_by_text("How well it holds", exact=True)
+    section.wait_for()
+    app.choose(panel, "How well it holds", "bob_1")
+    headline = re.compile(r"bob_1 (holds|does not hold|is weak)")
+    panel.get_by_text(headline).wait_for()
+    assert panel.locator("tbody tr").filter(has_text="Grayscale").count() == 1
+    section.evaluate("element => element.scrollIntoView()")
+    app.picture("status_audit")
+    with app.page.context.expect_page() as opened:
+        panel.get_by_role("link", name="Open the report").click()
+    opened.value.get_by_text(headline).first.wait_for()
+    opened.value.close()
+
+    app.choose(panel, "How well it holds", "alice_1")
+    panel.get_by_text("alice_1 is not audited yet").wait_for()
+    panel.get_by_role("button", name="Audit this release").click()
+    form = app.page.get_by_role("dialog")
+    release = form.get_by_role("combobox").first
+    release.filter(has_text="alice_1").wait_for()
+    app.choose(form, "Countermeasures", "Grayscale")
+    # A trial waits until the button can be pressed, and doesn't press it.
+    form.get_by_role("button", name="Audit", exact=True).click(trial=True)
+    app.picture("audit_form")
+    form.get_by_role("button", name="Cancel").click()
+
+
 def test_status_panel_of_an_unprotected_dataset_leads_to_the_form(app: Any) -> None:
     app.open("unlabelled")
     panel = app.panel("protection_status", "Protection status")

@@ -1,6 +1,7 @@
 """The plugin as FiftyOne loads it, and a small labelled dataset."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,21 @@ def leak(tmp_path: Path) -> Iterator[Callable[[list[str]], Any]]:
     yield post
     for suspects in made:
         suspects.delete()
+
+
+@pytest.fixture
+def tiny_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quick audit that takes a second, and can't mean anything."""
+    from fiftyone_reue.audit.budgets import BUDGETS
+
+    quick = replace(
+        BUDGETS["quick"],
+        train=16,
+        epochs=1,
+        least_steps=2,
+        countermeasures=("none", "grayscale"),
+    )
+    monkeypatch.setitem(BUDGETS, "quick", quick)
 
 
 def requests_of(result: Any) -> list[tuple[str, dict]]:

@@ -12,6 +12,10 @@ def choices(prop: dict) -> list[str]:
     return [choice["value"] for choice in prop["view"]["choices"]]
 
 
+def described(prop: dict) -> str:
+    return prop["view"]["description"]
+
+
 def test_protect_needs_a_recipient_first(dataset: Any, form: Any) -> None:
     properties = form("protect_dataset", dataset)
     assert properties["problem"]["invalid"]
@@ -81,7 +85,7 @@ def test_revoked_recipients_are_not_offered(
 
 
 @pytest.mark.parametrize(
-    "name", ["score_unlearnability", "delete_release", "show_release"]
+    "name", ["score_unlearnability", "audit_release", "delete_release", "show_release"]
 )
 def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
     problem = form(name, dataset)["problem"]
@@ -96,6 +100,7 @@ def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
         "restore_dataset",
         "extract_watermark",
         "score_unlearnability",
+        "audit_release",
         "delete_release",
         "show_release",
     ],
@@ -138,6 +143,35 @@ def test_delete_must_be_confirmed(
     )
     assert form("delete_release", dataset)["confirm"]["invalid"]
     assert not form("delete_release", dataset, confirm=True)["confirm"]["invalid"]
+
+
+def test_audit_offers_what_can_be_measured_and_says_what_it_costs(
+    dataset: Any, form: Any, operator: Any, alice: Path, tmp_path: Path
+) -> None:
+    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+
+    operator("protect_dataset")(
+        dataset, recipient="alice", method="lsp", output_dir=str(tmp_path / "out")
+    )
+    properties = form("audit_release", dataset)
+    assert choices(properties["release"]) == ["alice_1"]
+    assert choices(properties["budget"]) == ["quick", "full"]
+    costs = [one["description"] for one in properties["budget"]["view"]["choices"]]
+    assert "about an hour on a CPU" in costs[0]
+    assert "not for a CPU" in costs[1]
+    offered = properties["countermeasures"]["view"]["choices"]
+    assert [(one["value"], one["label"]) for one in offered] == [
+        (info.name, info.title) for info in list_countermeasures()
+    ]
+    assert "small_resnet" in choices(properties["victims"])
+    assert "JPEG, quality 10" in described(properties["countermeasures"])
+    assert described(properties["output_dir"]).endswith("out.audit")
+    assert not any(prop["invalid"] for prop in properties.values())
+
+    full = form("audit_release", dataset, budget="full")
+    assert described(full["countermeasures"]) == "Leave it empty for all"
+    assert described(full["victims"]) == "Leave it empty for: ResNet-18"
+    assert described(full["seeds"]).endswith("leave it empty for 3")
 
 
 def test_a_form_shows_what_is_wrong_with_the_vault(

@@ -252,6 +252,73 @@ def test_the_default_method_and_its_score(
     assert config["unlearnability"] == scored.result["unlearnability"]
 
 
+@pytest.mark.usefixtures("alice", "tiny_audit")
+def test_an_audit_is_returned_and_kept(
+    dataset: Any, protect: Any, operator: Any, said: Any, tmp_path: Path
+) -> None:
+    protect()
+    audit = operator("audit_release")
+    done = audit(dataset, "alice_1", device="cpu", output_dir=str(tmp_path / "r"))
+    result = done.result
+    assert result["release"] == "alice_1"
+    assert result["report"] == str(tmp_path / "r" / "audit.html")
+    assert Path(result["report"]).is_file()
+    found = [finding["countermeasure"] for finding in result["findings"]]
+    assert found == ["none", "grayscale"]
+    row = result["table"][1]
+    assert row["title"] == "Grayscale"
+    assert row["level"] == result["findings"][1]["level"]
+    assert row["copies"].endswith("%")
+    (message,) = said(done)
+    assert message.startswith(result["headline"])
+    config = runs.get_config(dataset, "alice_1")
+    assert config is not None
+    for name in ("headline", "paragraph", "findings", "report"):
+        assert config["audit"][name] == result[name]
+
+    # Without choices: the release that is shown, and a folder beside its own.
+    chosen = audit(dataset, countermeasures=["none"], seeds=2, device="cpu").result
+    assert chosen["report"] == str(tmp_path / "alice.audit" / "audit.html")
+    assert [finding["countermeasure"] for finding in chosen["findings"]] == ["none"]
+
+
+@pytest.mark.usefixtures("alice", "tiny_audit")
+def test_what_an_audit_refuses(dataset: Any, protect: Any, operator: Any) -> None:
+    from fiftyone.operators.executor import ExecutionError
+
+    protect()
+    audit = operator("audit_release")
+    for options, message in (
+        ({"release": "zoe_1"}, "Path: release"),
+        ({"budget": "huge"}, "Path: budget"),
+        ({"countermeasures": ["magic"]}, "InputError: There is no countermeasure"),
+        ({"victims": ["oracle"]}, "InputError: There is no network"),
+        ({"seeds": 0}, "Path: seeds"),
+        ({"output_dir": "here"}, "Give the whole path"),
+    ):
+        with pytest.raises(ExecutionError, match=message):
+            audit(dataset, device="cpu", **options)
+    config = runs.get_config(dataset, "alice_1")
+    assert config is not None
+    assert "audit" not in config
+
+
+@pytest.mark.usefixtures("alice", "tiny_audit")
+def test_a_delegated_audit(
+    dataset: Any, protect: Any, operator: Any, delegated: Any
+) -> None:
+    protect()
+    assert operator("audit_release")(dataset, device="cpu", delegate=True).delegated
+    operation = delegated()
+    assert operation.run_state == "completed", operation.result.error
+    assert operation.status.progress is not None
+    headline = operation.result.result["headline"]
+    dataset.reload()
+    config = runs.get_config(dataset, "alice_1")
+    assert config is not None
+    assert config["audit"]["headline"] == headline
+
+
 @pytest.mark.usefixtures("alice", "quick_training")
 def test_delegated(
     dataset: Any, protect: Any, operator: Any, delegated: Any, tmp_path: Path

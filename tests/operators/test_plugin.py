@@ -96,6 +96,7 @@ def test_every_operator_says_what_it_is_and_risks(operator: Any) -> None:
         "restore_dataset": "high",
         "extract_watermark": "low",
         "score_unlearnability": "low",
+        "audit_release": "low",
         "manage_recipients": "medium",
         "delete_release": "high",
         "show_release": "low",
@@ -114,4 +115,5 @@ def test_only_what_scales_with_samples_can_be_delegated(operator: Any) -> None:
         "restore_dataset",
         "extract_watermark",
         "score_unlearnability",
+        "audit_release",
     }

@@ -100,6 +100,7 @@ def test_the_search_finds_what_it_looks_for(secret: bytes, shift: int) -> None:
         assert not leaks({"s": secret[::-1]}, (("here", c) for c in contents(document)))
 
 
+@pytest.mark.usefixtures("tiny_audit")
 def test_no_secret_is_left_anywhere(
     database: Any,
     dataset: Any,
@@ -128,8 +129,9 @@ def test_no_secret_is_left_anywhere(
         ),
         operator("extract_watermark")(dataset, str(output), delegate=True),
         operator("restore_dataset")(dataset, str(tmp_path / "o"), delegate=True),
+        operator("audit_release")(dataset, "alice_1", device="cpu", delegate=True),
     ]
-    for _ in range(3):
+    for _ in range(4):
         assert delegated().run_state == "completed"
     dataset.reload()
     results.append(operator("extract_watermark")(dataset))
@@ -147,7 +149,8 @@ def test_no_secret_is_left_anywhere(
     assert len(secrets) >= 11
 
     assert leaks(secrets, database_contents(database)) == []
-    for folder in (output, tmp_path / "second", tmp_path / "o", export):
+    report = tmp_path / "alice.audit"
+    for folder in (output, report, tmp_path / "second", tmp_path / "o", export):
         assert any(folder.rglob("*")), folder
         assert leaks(secrets, folder_contents(folder)) == []
     printed = capfd.readouterr()

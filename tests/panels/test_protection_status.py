@@ -1,10 +1,15 @@
 """The status panel's events and what it lays out."""
 
+import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+
+from fiftyone_reue.samples import runs
 
 pytestmark = pytest.mark.integration
 
@@ -154,6 +159,7 @@ def test_checking_files_finds_stale_copies(panel: Any, scene: Any) -> None:
     [
         ("show_release", "show_release"),
         ("score_release", "score_unlearnability"),
+        ("audit_release", "audit_release"),
         ("delete_release", "delete_release"),
     ],
 )
@@ -166,6 +172,166 @@ def test_a_row_prompts_for_its_release(
     assert asked["operator_uri"] == f"{OPERATORS}/{operator}"
     assert asked["params"] == {"release": "bob_1"}
     assert asked["on_success"] == f"{OPERATORS}/{NAME}#refresh"
+
+
+def finding(name: str, level: str, copies: float | None, **more: Any) -> dict:
+    return {
+        "countermeasure": name,
+        "title": name.capitalize(),
+        "needs": "",
+        "level": level,
+        "victim": "small_resnet",
+        "accuracy": copies,
+        "originals": None if copies is None else 0.9,
+        **more,
+    }
+
+
+AUDIT = {
+    "headline": "bob_1 holds as it is; against countermeasures: holds against 1 of 4",
+    "paragraph": "A model trained on it as it is names 11.0 % rightly.",
+    "measured": "2999-11-21T10:30:00+00:00",
+    "findings": [
+        finding("none", "holds", 0.11),
+        finding("cutout", "holds", 0.14),
+        finding("diffusion", "not tellable", None),
+        finding("grayscale", "weakened", 0.42),
+        finding("leak", "broken", 0.853, needs="100 pairs"),
+    ],
+}
+
+
+@pytest.fixture
+def audited(scene: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """A copy of the scene whose release bob_1 has an audit, with a report."""
+    copies = []
+
+    def make(checks: tuple[dict, ...] = (), **changed: Any) -> Any:
+        copy = scene.clone()
+        copies.append(copy)
+        (tmp_path / "audit.html").write_text("the report")
+        (tmp_path / "audit.json").write_text(json.dumps({"checks": list(checks)}))
+        kept = {**AUDIT, "report": str(tmp_path / "audit.html"), **changed}
+        runs.put(copy, "bob_1", runs.PROTECT, {"audit": kept})
+        return copy
+
+    yield make
+    for copy in copies:
+        copy.delete()
+
+
+def open_audit(panel: Any, dataset: Any, release: str) -> Any:
+    status = panel(NAME, dataset)
+    status.do("choose_audit", value=release)
+    return status
+
+
+def test_says_that_a_release_was_not_audited(panel: Any, scene: Any) -> None:
+    status = panel(NAME, scene)
+    assert "alice_1 is not audited yet" in status.said()
+    assert "audit" not in status.layout
+    assert "report" not in status.buttons()
+    asked = prompted(status.do("audit"))
+    assert asked["operator_uri"] == f"{OPERATORS}/audit_release"
+    assert asked["params"] == {"release": "alice_1"}
+    assert asked["on_success"] == f"{OPERATORS}/{NAME}#refresh"
+
+
+def test_shows_how_well_the_chosen_release_holds(
+    panel: Any, audited: Any, tmp_path: Path
+) -> None:
+    status = open_audit(panel, audited(), "bob_1")
+    assert "not audited" not in status.said()
+    verdict = status.layout["audit_verdict"]["view"]
+    assert verdict["label"] == AUDIT["headline"]
+    assert verdict["severity"] == "warning"
+    assert AUDIT["paragraph"] in status.said()
+    assert "Audited 2999-11-21 10:30 UTC" in status.said()
+    assert str(tmp_path / "audit.html") in status.said()
+    rows = status.data["audit"]
+    # As it is first, then the worst first.
+    assert [row["countermeasure"] for row in rows] == [
+        "None",
+        "Leak",
+        "Grayscale",
+        "Diffusion",
+        "Cutout",
+    ]
+    assert rows[1] == {
+        "countermeasure": "Leak",
+        "level": "broken",
+        "copies": "85.3%",
+        "originals": "90.0%",
+        "needs": "100 pairs",
+    }
+    assert (rows[3]["copies"], rows[3]["needs"]) == ("–", "–")
+    columns = [one["key"] for one in status.layout["audit"]["view"]["columns"]]
+    assert columns == list(rows[0])
+    styles = status.layout["audit"]["view"]["componentsProps"]["table"]["sx"]
+    level = columns.index("level") + 1
+    colours = [
+        styles[f"& tbody tr:nth-of-type({row}) td:nth-of-type({level})"]["color"]
+        for row in range(1, 6)
+    ]
+    assert colours[0] == colours[4]
+    assert len(set(colours)) == 4
+    address = status.buttons()["report"]["href"]
+    assert unquote(address).endswith(f"={tmp_path / 'audit.html'}")
+
+    # It is kept in view until another one is chosen.
+    status.do("refresh")
+    assert AUDIT["headline"] in status.said()
+    assert prompted(status.do("audit"))["params"] == {"release": "bob_1"}
+    status.do("choose_audit", value="alice_1")
+    assert "alice_1 is not audited yet" in status.said()
+    assert AUDIT["headline"] not in status.said()
+    assert status.data["audit"] == []
+
+
+@pytest.mark.parametrize(
+    ("levels", "severity"),
+    [
+        (("holds", "holds"), "success"),
+        (("holds", "weakened"), "warning"),
+        (("not tellable", "holds"), "warning"),
+        (("broken", "broken"), "error"),
+    ],
+)
+def test_a_box_is_as_red_as_the_verdict(
+    panel: Any, audited: Any, levels: tuple[str, str], severity: str
+) -> None:
+    names = ("none", "cutout")
+    findings = [finding(n, at, 0.5) for n, at in zip(names, levels, strict=True)]
+    status = open_audit(panel, audited(findings=findings), "bob_1")
+    assert status.layout["audit_verdict"]["view"]["severity"] == severity
+
+
+def test_a_measurement_that_failed_its_own_checks_comes_with_a_warning(
+    panel: Any, audited: Any
+) -> None:
+    checks = (
+        {"name": "a", "passed": False, "text": "Noise alone ruins the model."},
+        {"name": "b", "passed": True, "text": "Fine."},
+    )
+    status = open_audit(panel, audited(checks), "bob_1")
+    verdict = status.layout["audit_verdict"]["view"]
+    assert verdict["severity"] == "error"
+    assert verdict["label"].startswith("Don't rely on these figures")
+    assert verdict["label"].endswith("Noise alone ruins the model.")
+    assert AUDIT["headline"] in status.said()
+
+
+def test_an_old_audit_says_what_changed(
+    panel: Any, audited: Any, tmp_path: Path
+) -> None:
+    dataset = audited(measured="2020-01-01T00:00:00+00:00")
+    (tmp_path / "audit.html").unlink()
+    (tmp_path / "audit.json").unlink()
+    status = open_audit(panel, dataset, "bob_1")
+    assert "protected again since" in status.said()
+    assert "not there any more" in status.said()
+    assert "report" not in status.buttons()
+    assert "protected again since" not in open_audit(panel, audited(), "bob_1").said()
 
 
 def test_after_showing_another_release_the_panel_follows(

@@ -1,0 +1,259 @@
+"""Measure how well a release holds against what a thief may do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.core.collections as foc
+import fiftyone.operators as foo
+import fiftyone.operators.types as types
+
+from fiftyone_reue.audit.budgets import BUDGETS, Budget, budget_named
+from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+from fiftyone_reue.networks.registry import list_networks
+
+from . import forms
+from .parameters import call, read
+from .running import finished, risk, told, vault_of
+
+MOST_SEEDS = 20
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """See :func:`fiftyone_reue.samples.audit_samples`."""
+
+    release: str | None = None
+    budget: str = "quick"
+    countermeasures: Sequence[str] = ()
+    victims: Sequence[str] = ()
+    seeds: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    output_dir: str | None = None
+
+
+class AuditRelease(foo.Operator):
+    """Returns the verdict; see :class:`fiftyone_reue.samples.AuditedSamples`."""
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        return foo.OperatorConfig(
+            name="audit_release",
+            label="Audit how well a release holds",
+            description="Try on a release what a thief may do to it, and train models "
+            "on the outcome",
+            icon="gavel",
+            dynamic=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            default_choice_to_delegated=True,
+            **risk("LOW"),
+        )
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        inputs = types.Object()
+        forms.guarded(inputs, lambda form: _fill(form, ctx))
+        return forms.prompt(inputs, "Audit how well a release holds", "Audit")
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        from fiftyone_reue.samples import audit_steps
+
+        parameters = read(Parameters, ctx.params)
+        folder = parameters.output_dir
+        given = asdict(parameters)
+        if folder is not None:
+            given["output_dir"] = str(Path(folder).expanduser())
+        steps = audit_steps(ctx.target_view(), vault=vault_of(ctx), **given)
+        result = finished(ctx, steps)
+        told(ctx, result.text(), well=not result.failures)
+        return {
+            "release": result.release,
+            "headline": result.headline,
+            "paragraph": result.paragraph,
+            "findings": result.findings,
+            "table": [_row(finding) for finding in result.findings],
+            "report": result.report,
+            "images_failed": len(result.failures),
+        }
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        outputs = types.Object()
+        outputs.str("headline", label="Verdict", view=types.MarkdownView())
+        outputs.str("paragraph", label="In more words", view=types.MarkdownView())
+        table = types.TableView()
+        table.add_column("title", label="Countermeasure")
+        table.add_column("level", label="The release")
+        table.add_column("copies", label="Trained on copies")
+        table.add_column("originals", label="On originals")
+        table.add_column("needs", label="A thief needs")
+        outputs.list("table", types.Object(), view=table, label="Countermeasures tried")
+        outputs.str("report", label="Report")
+        outputs.int("images_failed", label="Copies that can't be read")
+        return types.Property(outputs, view=types.View(label="Audit"))
+
+    def __call__(
+        self,
+        sample_collection: foc.SampleCollection,
+        release: str | None = None,
+        budget: str = "quick",
+        countermeasures: Sequence[str] = (),
+        victims: Sequence[str] = (),
+        seeds: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        output_dir: str | None = None,
+        delegate: bool = False,
+        delegation_target: str | None = None,
+    ) -> Any:
+        """Audit a release; see :func:`fiftyone_reue.samples.audit_samples`.
+
+        The verdict is also in the run of the release.
+
+        Args:
+            sample_collection: a dataset or view.
+            delegate: whether to schedule it for a delegated worker.
+            delegation_target: an orchestrator, where there are several.
+        """
+        return call(
+            self.uri,
+            sample_collection,
+            Parameters(
+                release=release,
+                budget=budget,
+                countermeasures=list(countermeasures),
+                victims=list(victims),
+                seeds=seeds,
+                seed=seed,
+                device=device,
+                output_dir=output_dir,
+            ),
+            delegate=delegate,
+            delegation_target=delegation_target,
+        )
+
+
+def _fill(inputs: types.Object, ctx: Any) -> None:
+    if ctx.dataset is None:
+        forms.block(inputs, "Open a dataset first")
+        return
+    names = forms.release(
+        inputs,
+        ctx,
+        required=False,
+        description="Leave it empty for the one that the samples show",
+    )
+    if not names:
+        forms.block(inputs, "There is no release yet", "Protect the dataset first.")
+        return
+    inputs.view_target(ctx, action_description="Audit")
+    forms.radio(
+        inputs,
+        "budget",
+        [(b.name, b.name.capitalize(), _cost(b)) for b in BUDGETS.values()],
+        default=Parameters.budget,
+        label="How much to spend",
+    )
+    _grid(inputs, budget_named(ctx.params.get("budget") or Parameters.budget))
+    inputs.int("seed", min=0, default=0, label="Seed of the split into parts")
+    forms.folder(
+        inputs,
+        ctx.params,
+        "output_dir",
+        label="Folder of the report",
+        description=f"Leave it empty for {_default_folder(ctx, names)}",
+    )
+    forms.device(inputs)
+    _patience(inputs)
+
+
+def _grid(inputs: types.Object, budget: Budget) -> None:
+    """Which countermeasures, networks and how many seeds."""
+    countermeasures, networks = list_countermeasures(), list_networks()
+    tried = {info.name: info.title for info in countermeasures}
+    trained = {info.name: info.title for info in networks}
+    forms.several(
+        inputs,
+        "countermeasures",
+        [(c.name, c.title, _remarks(c.uses, c.gpu)) for c in countermeasures],
+        label="Countermeasures",
+        description=_default(budget.countermeasures, tried) or "Leave it empty for all",
+    )
+    forms.several(
+        inputs,
+        "victims",
+        [(n.name, n.title, _remarks("", n.gpu)) for n in networks],
+        label="Networks to train",
+        description=_default(budget.victims, trained),
+    )
+    seeds = f"Each with other random numbers; leave it empty for {budget.seeds}"
+    inputs.int("seeds", min=1, max=MOST_SEEDS, label="Repetitions", description=seeds)
+
+
+def _cost(budget: Budget) -> str:
+    """What a budget spends, and how long that is."""
+    count = len(budget.countermeasures)
+    tried = f"{count} countermeasures" if count else "Every countermeasure"
+    repeated = "" if budget.seeds == 1 else f", repeated {budget.seeds} times"
+    time = "Minutes on a GPU, about an hour on a CPU"
+    if budget.compile:
+        time = "Hours on a GPU; not for a CPU"
+    return (
+        f"{tried}{repeated}; up to {budget.train} images, {budget.epochs} epochs. "
+        f"{time}"
+    )
+
+
+def _default(names: Sequence[str], titles: Mapping[str, str]) -> str:
+    """What an empty choice stands for; "" where no name is given."""
+    listed = "; ".join(titles.get(name, name) for name in names)
+    return f"Leave it empty for: {listed}" if names else ""
+
+
+def _remarks(needs: str, gpu: bool) -> str:
+    parts = [f"needs {needs}" if needs else "", "slow without a GPU" if gpu else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def _default_folder(ctx: Any, names: Sequence[str]) -> str:
+    """Where the report goes, as far as the chosen release tells it."""
+    from fiftyone_reue.release_audit import report_folder
+    from fiftyone_reue.samples import runs
+
+    name = ctx.params.get("release") or (names[0] if len(names) == 1 else None)
+    config = runs.get_config(ctx.dataset, name) if name else None
+    output = (config or {}).get("output_dir")
+    if output:
+        return str(report_folder(str(output)))
+    return "a new one beside the release's folder"
+
+
+def _patience(inputs: types.Object) -> None:
+    """What happens to a run that outlasts the App's patience."""
+    minutes = fo.config.operator_timeout // 60
+    inputs.view(
+        "patience",
+        types.Notice(
+            label=f"Schedule it if a worker runs. Without one, the App calls it timed "
+            f"out after {minutes} minutes, but it goes on and the panel Protection "
+            "status shows the result.",
+        ),
+    )
+
+
+def _row(finding: dict[str, Any]) -> dict[str, str]:
+    return {
+        "title": finding["title"],
+        "level": finding["level"],
+        "copies": _percent(finding["accuracy"]),
+        "originals": _percent(finding["originals"]),
+        "needs": finding["needs"] or "nothing else",
+    }
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
