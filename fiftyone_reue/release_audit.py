@@ -100,6 +100,7 @@ class AuditSummary:
             "release": self.release_id,
             "headline": self.verdict.headline,
             "text": self.verdict.text,
+            "doubts": list(self.verdict.doubts),
             "findings": [asdict(finding) for finding in self.verdict.findings],
             "chance": round(self.audit.chance, 4),
             "images": self.audit.counts,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,7 +75,6 @@ def last_audit(
         return None
     findings = _sorted(kept["findings"])
     report = str(kept["report"])
-    doubts = _doubts(Path(report).with_suffix(".json"))
     shown = ShownAudit(
         release=release,
         headline=str(kept["headline"]),
@@ -84,7 +82,7 @@ def last_audit(
         severity=_severity(findings),
         date=str(kept["measured"])[:16].replace("T", " "),
         report=report,
-        doubts=doubts,
+        doubts=[str(doubt) for doubt in kept["doubts"]],
         link=_address(report) if Path(report).is_file() else None,
         since=str(config.get("finished") or "") > str(kept["measured"]),
         levels=[finding["level"] for finding in findings],
@@ -110,15 +108,6 @@ def _severity(findings: Sequence[Mapping[str, Any]]) -> str:
     if levels.get(NONE) == BROKEN:
         return "error"
     return "success" if set(levels.values()) == {HOLDS} else "warning"
-
-
-def _doubts(measurements: Path) -> list[str]:
-    """What the report says against the measurement; nothing without its file."""
-    try:
-        checks = json.loads(measurements.read_text(encoding="utf-8"))["checks"]
-    except (OSError, ValueError, KeyError):
-        return []
-    return [check["text"] for check in checks if not check["passed"]]
 
 
 def _row(finding: Mapping[str, Any]) -> AuditRow:

@@ -333,14 +333,10 @@ class ProtectionStatus(foo.Panel):
             layout.link_button(row, "report", text, found["link"], "open_in_new")
 
     def _render_verdict(self, panel: types.Object, found: dict[str, Any]) -> None:
-        """The headline, unless the measurement itself can't be relied on."""
-        headline = found["headline"]
-        if found["doubts"]:
-            text = f"{_DOUBTFUL} {' '.join(found['doubts'])}"
-            layout.alert(panel, "audit_verdict", "error", text)
-            layout.note(panel, "audit_headline", headline)
-        else:
-            layout.alert(panel, "audit_verdict", found["severity"], headline)
+        """The headline, and why the measurement can't be relied on, if it can't."""
+        severity = "error" if found["doubts"] else found["severity"]
+        text = " ".join([found["headline"], *found["doubts"]])
+        layout.alert(panel, "audit_verdict", severity, text)
 
     def _render_quality(self, panel: types.Object, status: dict[str, Any]) -> None:
         if status["psnr"]:
@@ -407,9 +403,6 @@ _UNAUDITED = (
     "{release} is not audited yet. An audit tries on its copies what a thief may do, "
     "trains models on the outcome, and says what breaks the protection."
 )
-
-
-_DOUBTFUL = "Don't rely on these figures: the measurement itself failed a check."
 
 
 def _level_styles(levels: list[str]) -> dict[str, dict[str, Any]]:

@@ -97,6 +97,8 @@ class Verdict:
         controls: victims that see nothing of the subject, only a thief's clean images.
         unmeasured: titles of countermeasures that exist but weren't measured.
         cautions: why the picture may differ elsewhere, a sentence each.
+        doubts: checks of the measurement itself that failed, a sentence each; with any
+            of them, nothing can be told.
     """
 
     subject: str
@@ -107,6 +109,7 @@ class Verdict:
     controls: tuple[Finding, ...]
     unmeasured: tuple[str, ...]
     cautions: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def base(self) -> Finding | None:
@@ -118,6 +121,8 @@ class Verdict:
     def level(self) -> str:
         """Of all in one: that without a countermeasure, if that is bad; "weakened"
         if any countermeasure takes effect."""
+        if self.doubts:
+            return NOT_TELLABLE
         if self.base is None or self.base.level != HOLDS:
             return self.base.level if self.base else NOT_TELLABLE
         return WEAKENED if self.count(WEAKENED) + self.count(BROKEN) else HOLDS
@@ -219,6 +224,7 @@ def judge(audit: Audit, subject: str) -> Verdict:
         controls=controls,
         unmeasured=_unmeasured(audit),
         cautions=_cautions(audit, findings),
+        doubts=tuple(c.text for c in instrument_checks(audit) if not c.passed),
     )
     return replace(
         verdict,
@@ -346,6 +352,8 @@ def _variance(summary: Summary, tested: int) -> float:
 
 def _headline(verdict: Verdict) -> str:
     base, title = verdict.base, verdict.title
+    if verdict.doubts:
+        return f"Nothing can be told of {title}: the measurement itself failed a check."
     if base is not None and base.level == BROKEN:
         return f"{title} does not hold, even without a countermeasure."
     if base is None or base.level == NOT_TELLABLE:
@@ -364,6 +372,8 @@ def _against(verdict: Verdict) -> str:
     of = f" of {every} countermeasures"
     if not every:
         return "; no countermeasure was tried"
+    if verdict.count(NOT_TELLABLE) == every:
+        return "; nothing can be told about the countermeasures"
     if not broken and not weakened:
         good = verdict.base is not None and verdict.base.level == HOLDS
         return (
@@ -380,7 +390,7 @@ def _against(verdict: Verdict) -> str:
 
 
 def _paragraph(verdict: Verdict, chance: float) -> str:
-    sentences = [_base_sentence(verdict.base, chance)]
+    sentences = [*verdict.doubts, _base_sentence(verdict.base, chance)]
     worst = verdict.most_effective[:NAMED]
     if worst:
         listed = "; ".join(f"{f.title} ({_figures(f)})" for f in worst)

@@ -38,6 +38,8 @@ class AuditedSamples:
         findings: one for each countermeasure: ``countermeasure``, ``title``, ``level``
             ("holds", "weakened", "broken" or "not tellable"), ``accuracy`` and
             ``originals`` (0 to 1, None where not measured), ``victim``, ``needs``.
+        doubts: checks of the measurement itself that failed, a sentence each; with
+            any of them, the other figures mean nothing.
         report: the HTML report.
         failures: protected files that could not be read, and why.
     """
@@ -46,6 +48,7 @@ class AuditedSamples:
     headline: str
     paragraph: str
     findings: list[dict]
+    doubts: list[str]
     report: str
     failures: list[Failure] = field(repr=False)
 
@@ -135,6 +138,7 @@ def audit_steps(
         headline=summary.verdict.headline,
         paragraph=" ".join([summary.verdict.paragraph, *summary.verdict.cautions]),
         findings=_findings(summary),
+        doubts=list(summary.verdict.doubts),
         report=str(summary.report),
         failures=summary.outcome.failures,
     )
@@ -164,6 +168,7 @@ def _keep(dataset: fo.Dataset, release: Release, result: AuditedSamples) -> None
         "headline": result.headline,
         "paragraph": result.paragraph,
         "findings": result.findings,
+        "doubts": result.doubts,
         "report": result.report,
         "measured": runs.now(),
     }

@@ -115,7 +115,7 @@ def test_a_failure_is_not_tellable_and_its_reason_is_said():
     assert any("Give 500 clean images" in gap for gap in verdict.findings[1].gaps)
     assert any("not measured" in gap for gap in verdict.findings[2].gaps)
     assert "Nothing can be told about" in verdict.paragraph
-    assert "0 of 2" in verdict.headline
+    assert verdict.headline.endswith("be told about the countermeasures.")
 
 
 def test_originals_that_teach_nothing_tell_nothing():
@@ -273,3 +273,26 @@ def test_guessing_in_proportion_is_no_fault_where_classes_differ_in_size():
     extra = Subject("shuffled_labels", "Shuffled", "reference")
     made = replace(made, subjects=[*made.subjects, extra])
     assert instrument_checks(made)[-1].passed
+
+
+def test_nothing_is_told_where_the_measurement_failed_a_check():
+    noise = Subject("random_noise", "Noise", "reference", 33.0, 8)
+    made = audit({"none": 0}, cell("random_noise", "none", CHANCE))
+    made = replace(made, subjects=[*made.subjects, noise])
+    verdict = judge(made, "copy")
+    assert verdict.level == NOT_TELLABLE
+    assert verdict.headline.startswith("Nothing can be told of The copy")
+    failed = [c.text for c in instrument_checks(made) if not c.passed]
+    assert list(verdict.doubts) == failed != []
+    assert verdict.paragraph.startswith(failed[0])
+
+
+def test_countermeasures_that_tell_nothing_do_not_count_as_held():
+    made = audit(
+        {"none": 0},
+        cell("copy", "cutout", CHANCE),
+        cell("originals", "cutout", CHANCE),
+        countermeasures=["none", "cutout"],
+    )
+    headline = judge(made, "copy").headline
+    assert headline.endswith("nothing can be told about the countermeasures.")

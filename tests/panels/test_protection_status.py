@@ -1,6 +1,5 @@
 """The status panel's events and what it lays out."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -188,6 +187,7 @@ def finding(name: str, level: str, copies: float | None, **more: Any) -> dict:
 
 
 AUDIT = {
+    "doubts": [],
     "headline": "bob_1 holds as it is; against countermeasures: holds against 1 of 4",
     "paragraph": "A model trained on it as it is names 11.0 % rightly.",
     "measured": "2999-11-21T10:30:00+00:00",
@@ -206,11 +206,10 @@ def audited(scene: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """A copy of the scene whose release bob_1 has an audit, with a report."""
     copies = []
 
-    def make(checks: tuple[dict, ...] = (), **changed: Any) -> Any:
+    def make(**changed: Any) -> Any:
         copy = scene.clone()
         copies.append(copy)
         (tmp_path / "audit.html").write_text("the report")
-        (tmp_path / "audit.json").write_text(json.dumps({"checks": list(checks)}))
         kept = {**AUDIT, "report": str(tmp_path / "audit.html"), **changed}
         runs.put(copy, "bob_1", runs.PROTECT, {"audit": kept})
         return copy
@@ -309,16 +308,11 @@ def test_a_box_is_as_red_as_the_verdict(
 def test_a_measurement_that_failed_its_own_checks_comes_with_a_warning(
     panel: Any, audited: Any
 ) -> None:
-    checks = (
-        {"name": "a", "passed": False, "text": "Noise alone ruins the model."},
-        {"name": "b", "passed": True, "text": "Fine."},
-    )
-    status = open_audit(panel, audited(checks), "bob_1")
+    doubts = ["Noise alone ruins the model."]
+    status = open_audit(panel, audited(doubts=doubts), "bob_1")
     verdict = status.layout["audit_verdict"]["view"]
     assert verdict["severity"] == "error"
-    assert verdict["label"].startswith("Don't rely on these figures")
-    assert verdict["label"].endswith("Noise alone ruins the model.")
-    assert AUDIT["headline"] in status.said()
+    assert verdict["label"] == f"{AUDIT['headline']} {doubts[0]}"
 
 
 def test_an_old_audit_says_what_changed(
@@ -326,7 +320,6 @@ def test_an_old_audit_says_what_changed(
 ) -> None:
     dataset = audited(measured="2020-01-01T00:00:00+00:00")
     (tmp_path / "audit.html").unlink()
-    (tmp_path / "audit.json").unlink()
     status = open_audit(panel, dataset, "bob_1")
     assert "protected again since" in status.said()
     assert "not there any more" in status.said()

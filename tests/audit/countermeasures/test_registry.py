@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_countermeasures_are_listed_and_made_by_name():
 
 def test_families_stand_together():
     families = [info.family for info in list_countermeasures()]
-    changes = sum(a != b for a, b in zip(families, families[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(families))
     assert changes == len(set(families)) - 1
 
 
