@@ -23,13 +23,10 @@ import time
 from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import numpy as np
-from cifar import read_cifar10
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from fiftyone_reue.audit import subjects
 from fiftyone_reue.audit.budgets import BUDGETS, Budget, budget_named
@@ -39,22 +36,18 @@ from fiftyone_reue.audit.environment import environment
 from fiftyone_reue.audit.grid import Attacked, HeldOut, Plan, run_grid
 from fiftyone_reue.audit.holdings import Effort, Holdings
 from fiftyone_reue.audit.results import Audit, Subject
-from fiftyone_reue.audit.split import split
 from fiftyone_reue.audit.table import countermeasure_table, victim_table
 from fiftyone_reue.audit.verdict import instrument_checks
 from fiftyone_reue.errors import ReueError
-from fiftyone_reue.folders import labelled_items
-from fiftyone_reue.items import Item
-from fiftyone_reue.media.codec import load
-from fiftyone_reue.media.square import to_square
 from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.perturb.registry import list_methods
 from fiftyone_reue.steps import Progress, finish, mapped
-from fiftyone_reue.thumbnails import suitable_size
 
 RESULTS = Path(__file__).parent / "results"
 CACHE = Path(__file__).parent / "cache"
 """Perturbed images; remove it after changing a method."""
+
+Done = TypeVar("Done")
 
 KEY = hashlib.sha256(b"benchmarks/unlearnability").digest()
 
@@ -174,7 +167,7 @@ def _run(
     )
     (out / f"{name}.json").write_text(json.dumps(audit.to_dict(), indent=1) + "\n")
     (out / f"{name}.md").write_text(_markdown(audit))
-    Console().print(f"{out / name}.md")
+    click.echo(out / f"{name}.md")
 
 
 def _markdown(audit: Audit) -> str:
@@ -253,42 +246,12 @@ def _read(
     data: str, data_dir: Path | None, budget: Budget
 ) -> tuple[Holdings, HeldOut, tuple[str, ...]]:
     if data == "cifar10":
+        from cifar import read_cifar10
+
         return read_cifar10(data_dir, budget)
-    return _read_folder(Path(data), budget)
+    from folder import read_folder
 
-
-def _read_folder(
-    folder: Path, budget: Budget
-) -> tuple[Holdings, HeldOut, tuple[str, ...]]:
-    items = labelled_items(folder)
-    classes = tuple(sorted({item.label or "" for item in items}))
-    labels = np.array([classes.index(item.label or "") for item in items], np.int64)
-    parts = split(
-        labels, train=budget.train, clean=budget.clean, test=budget.test, seed=0
-    )
-    size = suitable_size(items)
-
-    def images(places: np.ndarray) -> np.ndarray:
-        return _squares([items[place] for place in places], size)
-
-    originals = images(parts.train)
-    holdings = Holdings(
-        originals,
-        labels[parts.train],
-        len(classes),
-        originals,
-        images(parts.clean),
-        labels[parts.clean],
-    )
-    return holdings, HeldOut(images(parts.test), labels[parts.test]), classes
-
-
-def _squares(items: list[Item], size: int) -> np.ndarray:
-    squares = []
-    for item in items:
-        raster = load(item.path).raster
-        squares.append(to_square(raster.samples, raster.colour_channels, size))
-    return np.stack(squares)
+    return read_folder(Path(data), budget)
 
 
 def _names(given: str | None, usual, every) -> list[str]:
@@ -299,21 +262,17 @@ def _names(given: str | None, usual, every) -> list[str]:
     return [part.strip() for part in given.split(",") if part.strip()]
 
 
-def _show(steps: Generator[Progress, None, object]):
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Starting", total=1.0)
-        said = ""
+def _show(steps: Generator[Progress, None, Done]) -> Done:
+    """Run to the end; each thing that is begun is said once, with the time."""
+    said = ""
 
-        def show(step: Progress) -> None:
-            nonlocal said
-            bar.update(task, completed=step.fraction, description=step.label)
-            if not console.is_terminal and step.label != said:
-                said = step.label
-                console.print(time.strftime("%H:%M:%S"), said, highlight=False)
+    def show(step: Progress) -> None:
+        nonlocal said
+        if step.label != said:
+            said = step.label
+            click.echo(f"{time.strftime('%H:%M:%S')} {said}", err=True)
 
-        return finish(mapped(steps, show))
+    return finish(mapped(steps, show))
 
 
 if __name__ == "__main__":

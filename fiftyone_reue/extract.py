@@ -16,6 +16,7 @@ from fiftyone_reue.items import Item
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.expand import expand
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.restore import Originals
@@ -315,7 +316,7 @@ class Tracer:
         for record in self._vault.ledger.records_by_image(image.id):
             envelope = records.unpack(record.blob)
             pattern = self._originals.pattern(envelope)
-            offset = offsets.expand(pattern, raster.height, raster.width)
+            offset = expand(pattern, raster.height, raster.width)
             protected, _ = offsets.add(raster.samples, offset, colours)
             yield "protected", read.luma(protected, colours)
 

@@ -24,6 +24,7 @@ from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.expand import expand
 from fiftyone_reue.media.previews import without_previews
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
@@ -265,7 +266,7 @@ def protect_image(
     pattern = method.pattern(
         state, licensed[..., :colours], item.label or "", sample_key
     )
-    offset = offsets.expand(pattern, height, width)
+    offset = expand(pattern, height, width)
     protected, lost_p = offsets.add(licensed, offset, colours)
     digest_p = sample_digest(protected)
     sample = sample_hash(secrets.sample, release.id, item.sample_id)

@@ -24,6 +24,7 @@ from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.expand import expand
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.steps import Progress
@@ -182,7 +183,7 @@ def licensed_samples(
         )
     records.check_digest(envelope, sample_digest(raster.samples))
     part = records.open_recipient(envelope, key.key, key.key_id)
-    offset = offsets.expand(part.pattern, raster.height, raster.width)
+    offset = expand(part.pattern, raster.height, raster.width)
     licensed = offsets.subtract(
         raster.samples, offset, raster.colour_channels, part.lost
     )

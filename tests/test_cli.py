@@ -18,7 +18,7 @@ from fiftyone_reue import __version__, cli, perturb, release_audit
 from fiftyone_reue import score as scoring
 from fiftyone_reue.audit import split as splitting
 from fiftyone_reue.audit.budgets import BUDGETS
-from fiftyone_reue.media import load
+from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.perturb.rue import RueConfig

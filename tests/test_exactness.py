@@ -14,8 +14,9 @@ from PIL import Image
 
 from fiftyone_reue.errors import EditedImageError, ReueError
 from fiftyone_reue.items import Item
-from fiftyone_reue.media import Raster, encode, load, sample_digest
-from fiftyone_reue.media.codec import suffix
+from fiftyone_reue.media.codec import encode, load, suffix
+from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb.base import FitData, State
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.protect import Protected, Secrets, protect_image

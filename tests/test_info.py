@@ -8,7 +8,7 @@ from PIL import Image
 from fiftyone_reue.errors import InputError, UnreadableImageError
 from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.info import describe
-from fiftyone_reue.media import encode, load
+from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.protect import ProtectSummary, protect
 from fiftyone_reue.release import ProtectConfig
 from fiftyone_reue.restore import restore_licensed

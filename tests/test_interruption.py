@@ -16,7 +16,7 @@ import pytest
 
 from fiftyone_reue import cli, manifest
 from fiftyone_reue.folders import image_items, labelled_items
-from fiftyone_reue.media import load
+from fiftyone_reue.media.codec import load
 from fiftyone_reue.restore import restore_licensed, restore_original
 from fiftyone_reue.steps import finish
 from fiftyone_reue.vault.vault import Vault, create_folder, open_folder

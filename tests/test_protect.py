@@ -18,7 +18,8 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.folders import labelled_items
 from fiftyone_reue.items import Item
-from fiftyone_reue.media import load, sample_digest
+from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.protect import ProtectSummary, protect
 from fiftyone_reue.release import ProtectConfig
 from fiftyone_reue.steps import finish

@@ -19,7 +19,8 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.items import Item
-from fiftyone_reue.media import Metadata, Raster, encode, load
+from fiftyone_reue.media.codec import encode, load
+from fiftyone_reue.media.raster import Metadata, Raster
 from fiftyone_reue.protect import protect
 from fiftyone_reue.release import ProtectConfig
 from fiftyone_reue.restore import (

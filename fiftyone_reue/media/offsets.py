@@ -23,22 +23,6 @@ _LEVEL = 3
 _BLOCK = 1 << 18
 
 
-def expand(pattern: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Stretch a small pattern over an image, by whole cells and integers only.
-
-    Args:
-        pattern: ``(h, w, c)`` int8.
-        height: rows of the image, >= 1.
-        width: columns of the image, >= 1.
-
-    Returns:
-        ``(height, width, c)`` int8, every cell repeated.
-    """
-    rows = np.arange(height) * pattern.shape[0] // height
-    columns = np.arange(width) * pattern.shape[1] // width
-    return pattern.take(rows, axis=0).take(columns, axis=1)
-
-
 def add(
     samples: np.ndarray, offset: np.ndarray, colours: int
 ) -> tuple[np.ndarray, bytes]:

@@ -2,7 +2,7 @@
 
 A method is fitted once a dataset (or needs no fitting), and then gives each image
 a small integer pattern. The pattern is stretched over the image by whole cells
-(:func:`fiftyone_reue.media.offsets.expand`) and kept in the image's record, so that
+(:func:`fiftyone_reue.media.expand.expand`) and kept in the image's record, so that
 taking it away again needs neither a network nor floating point.
 
 Some methods look at the image as well. For measuring, where all images are there at
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.media.offsets import expand
+from fiftyone_reue.media.expand import expand
 from fiftyone_reue.prf import derive
 from fiftyone_reue.steps import mapped
 

@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from fiftyone_reue.media import Metadata, Raster, encode
+from fiftyone_reue.media.codec import encode
+from fiftyone_reue.media.raster import Metadata, Raster
 
 # An orientation (6) in a little-endian EXIF block.
 ORIENTATION = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"

@@ -11,15 +11,14 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
-from fiftyone_reue.media import (
+from fiftyone_reue.media.codec import (
     IMAGE_SUFFIXES,
-    Metadata,
-    Raster,
     encode,
     load,
     release_format,
     suffix,
 )
+from fiftyone_reue.media.raster import Metadata, Raster
 
 pytestmark = pytest.mark.unit
 

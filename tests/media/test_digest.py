@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from fiftyone_reue.media import sample_digest
+from fiftyone_reue.media.digest import sample_digest
 
 pytestmark = pytest.mark.unit
 

@@ -8,8 +8,8 @@ import textwrap
 import pytest
 
 from fiftyone_reue.errors import OutputError
-from fiftyone_reue.media import (
-    files,
+from fiftyone_reue.media import files
+from fiftyone_reue.media.files import (
     remove_stale_temporaries,
     write_atomic,
     write_batch,
@@ -138,7 +138,7 @@ def test_long_names_leave_room_for_the_temporary_one(tmp_path):
 def test_what_a_killed_run_leaves_is_removed(tmp_path):
     script = f"""
         import os, pathlib, signal
-        from fiftyone_reue.media import write_atomic
+        from fiftyone_reue.media.files import write_atomic
         os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         write_atomic(pathlib.Path({str(tmp_path)!r}, "sub", "a.png"), b"half")
     """

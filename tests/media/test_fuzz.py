@@ -12,7 +12,8 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from fiftyone_reue.media import Loaded, encode, load, release_format
+from fiftyone_reue.media.codec import encode, load, release_format
+from fiftyone_reue.media.raster import Loaded
 
 pytestmark = pytest.mark.unit
 

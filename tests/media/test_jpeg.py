@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
-from fiftyone_reue.media import encode, load, release_format
+from fiftyone_reue.media.codec import encode, load, release_format
 
 pytestmark = pytest.mark.unit
 

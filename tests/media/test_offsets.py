@@ -74,24 +74,3 @@ def test_samples_that_the_offset_can_not_have_made_are_refused():
     samples = np.full((4, 4, 1), 3, np.uint8)
     with pytest.raises(DamagedRecordError, match="range"):
         offsets.subtract(samples, np.full((4, 4, 1), 8, np.int8), 1, b"")
-
-
-def test_expand_repeats_whole_cells():
-    pattern = np.arange(6, dtype=np.int8).reshape(2, 3, 1)
-    stretched = offsets.expand(pattern, 4, 6)[..., 0]
-    assert stretched.tolist() == [
-        [0, 0, 1, 1, 2, 2],
-        [0, 0, 1, 1, 2, 2],
-        [3, 3, 4, 4, 5, 5],
-        [3, 3, 4, 4, 5, 5],
-    ]
-
-
-@given(shape=SHAPES, size=st.tuples(st.integers(1, 50), st.integers(1, 50)))
-def test_expand_covers_any_size_in_order(shape, size):
-    pattern = np.arange(shape[0], dtype=np.int8)[:, None, None].repeat(shape[1], 1)
-    stretched = offsets.expand(pattern, *size)
-    assert stretched.shape == (*size, 1)
-    assert (np.diff(stretched[:, 0, 0]) >= 0).all()
-    if size[0] >= shape[0]:
-        assert set(stretched[:, 0, 0]) == set(range(shape[0]))

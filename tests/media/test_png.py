@@ -13,7 +13,9 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from fiftyone_reue.media import Metadata, Raster, encode, load, png
+from fiftyone_reue.media import png
+from fiftyone_reue.media.codec import encode, load
+from fiftyone_reue.media.raster import Metadata, Raster
 
 pytestmark = pytest.mark.unit
 
@@ -289,7 +291,8 @@ def test_many_damaged_files_do_not_abort_the_process():
     script = """
         import sys, numpy as np, zlib
         from fiftyone_reue.errors import UnreadableImageError
-        from fiftyone_reue.media import Raster, encode, load
+        from fiftyone_reue.media.codec import encode, load
+        from fiftyone_reue.media.raster import Raster
         data = encode(Raster(np.ones((64, 64, 3), np.uint8), "PNG"), "PNG")
         at = data.index(b"IDAT") + 8
         damaged = data[:at] + b"\\xff" + data[at + 1:]

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fiftyone_reue.media import Metadata, load, without_previews
+from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.previews import without_previews
+from fiftyone_reue.media.raster import Metadata
 
 pytestmark = pytest.mark.unit
 

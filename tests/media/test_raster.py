@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fiftyone_reue.media import Metadata, Raster
+from fiftyone_reue.media.raster import Metadata, Raster
 
 pytestmark = pytest.mark.unit
 

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
-from fiftyone_reue.media import load
+from fiftyone_reue.media.codec import load
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,8 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from fiftyone_reue.media import Metadata, Raster, encode, load
+from fiftyone_reue.media.codec import encode, load
+from fiftyone_reue.media.raster import Metadata, Raster
 
 pytestmark = pytest.mark.unit
 

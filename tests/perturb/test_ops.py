@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.media.offsets import expand
+from fiftyone_reue.media.expand import expand
 from fiftyone_reue.perturb.base import FitData, State, clipped
 from fiftyone_reue.perturb.ops import CORNERS, OnePixelShortcut, steadiness
 from fiftyone_reue.steps import finish
