@@ -199,7 +199,7 @@ def _cost(budget: Budget) -> str:
     count = len(budget.countermeasures)
     tried = f"{count} countermeasures" if count else "Every countermeasure"
     repeated = "" if budget.seeds == 1 else f", repeated {budget.seeds} times"
-    time = "Minutes on a GPU, about an hour on a CPU"
+    time = "Minutes on a GPU, about half an hour on two CPU cores"
     if budget.compile:
         time = "Hours on a GPU; not for a CPU"
     return (
