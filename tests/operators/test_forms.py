@@ -157,7 +157,7 @@ def test_audit_offers_what_can_be_measured_and_says_what_it_costs(
     assert choices(properties["release"]) == ["alice_1"]
     assert choices(properties["budget"]) == ["quick", "full"]
     costs = [one["description"] for one in properties["budget"]["view"]["choices"]]
-    assert "about an hour on a CPU" in costs[0]
+    assert "about half an hour on two CPU cores" in costs[0]
     assert "not for a CPU" in costs[1]
     offered = properties["countermeasures"]["view"]["choices"]
     assert [(one["value"], one["label"]) for one in offered] == [
