@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from fiftyone_reue.audit.countermeasures import self_supervised
@@ -61,7 +62,11 @@ def pretraining(network, images, steps: int = 4):
 
 
 @pytest.mark.parametrize("name", [info.name for info in list_networks()])
-def test_the_layer_of_the_logits_is_found_in_every_network(name):
+def test_the_layer_of_the_logits_is_found_in_every_network(name, tmp_path, monkeypatch):
+    weights = tmp_path / "resnet18.pth"
+    if name.startswith("pretrained"):
+        torch.save(torchvision.models.resnet18().state_dict(), weights)
+    monkeypatch.setenv("REUE_PRETRAINED", str(weights))
     network = create_network(name, 7, 32, seed=0).eval()
     found = last_linear(network)
     head = network.get_submodule(found)
