@@ -48,6 +48,7 @@ DATASET = "reue-demo"
 SUSPECTS = "reue-demo-suspects"
 RECIPIENTS = ("alice", "bob")
 LEAKED = 12
+MARKER = ".reue-demo"
 JPEG_QUALITY = 75
 
 Result = TypeVar("Result")
@@ -135,9 +136,12 @@ def _clear(folder: Path) -> None:
         if fo.dataset_exists(name):
             _forget(fo.load_dataset(name))
     if folder.exists():
-        if not (folder / "releases").exists() and any(folder.iterdir()):
+        if not (folder / MARKER).exists() and any(folder.iterdir()):
             raise InputError(f"{folder} holds something else; choose another --folder")
         shutil.rmtree(folder)
+    # Marked first, so that a demo cut off at any point can be run again.
+    folder.mkdir(parents=True)
+    (folder / MARKER).touch()
 
 
 def _forget(dataset: fo.Dataset) -> None:
