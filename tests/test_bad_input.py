@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from fiftyone_reue import cli, perturb, pipeline
+from fiftyone_reue import cli, pipeline
 from fiftyone_reue import protect as protecting
 from fiftyone_reue import score as scoring
 from fiftyone_reue.errors import LedgerUnavailableError
@@ -263,10 +263,10 @@ def test_two_images_of_one_name_are_both_kept(place):
     }
 
 
-@pytest.mark.parametrize("method", ["lsp", "rue"])
+@pytest.mark.parametrize("method", ["lsp", "rue", "rue_published"])
 def test_a_class_with_one_image_is_enough(place, monkeypatch, method):
     quick = RueConfig(rounds=1, surrogate_steps=1, table_steps=1, width=8)
-    monkeypatch.setattr(perturb.rue, "RueConfig", lambda: quick)
+    monkeypatch.setattr(RueConfig, "published", lambda: quick)
     recipe = partial(Recipe, epochs=1, least_steps=2, batch=16)
     monkeypatch.setattr(scoring, "Recipe", recipe)
     for number in range(1, 4):

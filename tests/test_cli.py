@@ -14,14 +14,13 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from fiftyone_reue import __version__, cli, perturb, release_audit
+from fiftyone_reue import __version__, cli, release_audit
 from fiftyone_reue import score as scoring
 from fiftyone_reue.audit import split as splitting
 from fiftyone_reue.audit.budgets import BUDGETS
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.training import Recipe
-from fiftyone_reue.perturb.rue import RueConfig
 
 pytestmark = pytest.mark.unit
 
@@ -146,9 +145,7 @@ def test_from_init_to_naming_who_leaked(place, tmp_path):
         assert found["recipient"] == name[2:]
 
 
-def test_rue_is_the_default_and_repeats_with_a_seed(place, monkeypatch):
-    quick = RueConfig(rounds=2, surrogate_steps=2, table_steps=2, width=8)
-    monkeypatch.setattr(perturb.rue, "RueConfig", lambda: quick)
+def test_rue_is_the_default_and_repeats_with_a_seed(place):
     words = ("--vault", "@vault", "--recipient", "alice", "--device", "cpu")
     first = place.json("protect", "@source", "@a", *words, "--seed", "7")
     assert first["method"] == "rue"

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fiftyone_reue import perturb
 from fiftyone_reue.errors import InputError, OutputError, RevokedKeyError
 from fiftyone_reue.folders import labelled_items
 from fiftyone_reue.items import Item
@@ -24,6 +23,7 @@ pytestmark = pytest.mark.unit
 
 LSP = ProtectConfig("lsp", seed=1)
 RUE = ProtectConfig("rue", seed=1, device="cpu")
+FITTED = ProtectConfig("rue_published", seed=1, device="cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +35,9 @@ def quick_fit(monkeypatch: pytest.MonkeyPatch) -> None:
         surrogate_batch=8,
         table_batch=8,
         width=8,
+        start="random",
     )
-    monkeypatch.setattr(perturb.rue, "RueConfig", lambda: quick)
+    monkeypatch.setattr(RueConfig, "published", lambda: quick)
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_folders_that_can_not_be_looked_into_are_named(vault, tmp_path, monkeypa
         begin(vault, tmp_path)
 
 
-@pytest.mark.parametrize("config", [LSP, RUE])
+@pytest.mark.parametrize("config", [LSP, RUE, FITTED])
 def test_a_fit_is_kept_sealed_and_used_again(vault, tmp_path, items, config):
     release, _ = begin(vault, tmp_path, config=config)
     state, release = fit(vault, items, release, config)
@@ -156,10 +157,10 @@ def test_a_new_fit_is_made_where_it_must_be_or_is_asked_for(vault, tmp_path, ite
     fits = set()
     for number, config in enumerate(
         (
-            RUE,
-            replace(RUE, seed=2),
-            replace(RUE, epsilon=9),
-            replace(RUE, refit=True),
+            FITTED,
+            replace(FITTED, seed=2),
+            replace(FITTED, epsilon=9),
+            replace(FITTED, refit=True),
             LSP,
         )
     ):
@@ -174,17 +175,17 @@ def test_a_release_without_a_fit_has_no_state(vault, tmp_path):
 
 
 def test_images_that_can_not_be_read_are_left_out_of_the_fit(vault, tmp_path, items):
-    release, _ = begin(vault, tmp_path, config=RUE)
+    release, _ = begin(vault, tmp_path, config=FITTED)
     gone = Item("gone", "gone", items[0].label, "gone")
-    state, _ = fit(vault, [*items, gone], release, RUE)
+    state, _ = fit(vault, [*items, gone], release, FITTED)
     assert state.summary["images"] == 6
 
 
 def test_fitting_needs_two_classes_and_an_image(vault, tmp_path, items):
-    release, _ = begin(vault, tmp_path, config=RUE)
+    release, _ = begin(vault, tmp_path, config=FITTED)
     one = [item for item in items if item.label == items[0].label]
     with pytest.raises(InputError, match="Only one class, 'astronaut'"):
-        fit(vault, one, release, RUE)
+        fit(vault, one, release, FITTED)
     gone = [Item("gone", "gone", "a", "gone"), Item("lost", "lost", "b", "lost")]
     with pytest.raises(InputError, match=r"None of the images can be read[^$]*gone: "):
-        fit(vault, gone, release, RUE)
+        fit(vault, gone, release, FITTED)

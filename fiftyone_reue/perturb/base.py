@@ -201,6 +201,25 @@ def clipped(images: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return (images.astype(np.int16) + offsets).clip(0, 255).astype(np.uint8)
 
 
+def for_colours(pattern: np.ndarray, colours: int) -> np.ndarray:
+    """A pattern for an image of that many colours.
+
+    Args:
+        pattern: ``(h, w, c)`` int8 in gray levels, c 1 or 3.
+        colours: 1 or 3.
+
+    Returns:
+        The pattern itself, or for a coloured pattern and a gray image the sign of the
+        three channels' sum at the pattern's largest value, ``(h, w, 1)`` int8: their
+        mean itself would use little of the amplitude.
+    """
+    if pattern.shape[2] == 1 or colours == 3:
+        return pattern
+    total = pattern.astype(np.int16).sum(axis=2, keepdims=True)
+    largest = int(np.abs(pattern.astype(np.int16)).max(initial=0))
+    return np.where(total >= 0, largest, -largest).astype(np.int8)
+
+
 def class_index(state: State, label: str) -> int:
     """Where a class stands in a state's tables.
 

@@ -26,6 +26,7 @@ from fiftyone_reue.perturb.base import (
     State,
     class_index,
     clipped,
+    for_colours,
 )
 
 if TYPE_CHECKING:
@@ -199,10 +200,8 @@ class ErrorMinimisingClassWise(Method):
         self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> np.ndarray:
         """The class's table; see :class:`Method`."""
-        from fiftyone_reue.perturb.pgd import for_colours
-
         table = state.tables[class_index(state, label), 0]
-        return for_colours(table, image.shape[2], state.summary["amplitude"])
+        return for_colours(table, image.shape[2])
 
 
 def _alternate(

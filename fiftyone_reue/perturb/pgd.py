@@ -15,6 +15,7 @@ import torch
 
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.networks.training import to_pixels
+from fiftyone_reue.perturb.base import for_colours
 
 Loss = Callable[[torch.Tensor], torch.Tensor]
 """``(N, 3, S, S)`` float32 images in [0, 1] to one number, differentiable."""
@@ -84,24 +85,6 @@ def gray_levels(delta: torch.Tensor) -> np.ndarray:
     return np.ascontiguousarray(whole.cpu().numpy())
 
 
-def for_colours(pattern: np.ndarray, colours: int, amplitude: int) -> np.ndarray:
-    """A pattern for an image of that many colours.
-
-    Args:
-        pattern: ``(S, S, 3)`` int8 in gray levels.
-        colours: 1 or 3.
-        amplitude: the largest change in gray levels.
-
-    Returns:
-        ``(S, S, colours)`` int8. For gray images, the sign of the three channels'
-        mean at the whole amplitude: their mean itself would use little of it.
-    """
-    if colours == 3:
-        return pattern
-    mean = pattern.astype(np.int16).sum(axis=2, keepdims=True)
-    return np.where(mean >= 0, amplitude, -amplitude).astype(np.int8)
-
-
 def image_pattern(
     loss: Loss,
     image: np.ndarray,
@@ -136,4 +119,4 @@ def image_pattern(
         step=step,
         steps=steps,
     )
-    return for_colours(gray_levels(delta)[0], colours, amplitude)
+    return for_colours(gray_levels(delta)[0], colours)

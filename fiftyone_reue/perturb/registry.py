@@ -11,7 +11,10 @@ from fiftyone_reue.perturb.lsp import LinearlySeparable
 from fiftyone_reue.perturb.mi_ue import MutualInformation
 from fiftyone_reue.perturb.ops import OnePixelShortcut
 from fiftyone_reue.perturb.pil import PerturbationInducedLinearization
-from fiftyone_reue.perturb.rue import ReversibleUnlearnable
+from fiftyone_reue.perturb.rue import (
+    ReversibleUnlearnable,
+    ReversibleUnlearnablePublished,
+)
 from fiftyone_reue.perturb.tap import TargetedPoisoning
 
 DEFAULT_METHOD = "rue"
@@ -20,6 +23,7 @@ _METHODS: dict[str, type[Method]] = {
     method.info.name: method
     for method in (
         ReversibleUnlearnable,
+        ReversibleUnlearnablePublished,
         ErrorMinimisingClassWise,
         ErrorMinimising,
         MutualInformation,

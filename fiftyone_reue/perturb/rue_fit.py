@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
+from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.augment import crop_and_flip
-from fiftyone_reue.networks.device import autocast, choose_device
+from fiftyone_reue.networks.device import choose_device
 from fiftyone_reue.networks.small_resnet import SmallResNet
-from fiftyone_reue.perturb.variety import MAX_ROLL
+from fiftyone_reue.networks.training import to_pixels
+from fiftyone_reue.perturb.information import class_information, class_spread
+from fiftyone_reue.perturb.pgd import descend
+from fiftyone_reue.perturb.surrogate import (
+    class_loss,
+    create_optimiser,
+    create_surrogate,
+    features_of,
+    frozen,
+    logits_of,
+)
+from fiftyone_reue.perturb.transformations import transformation
 
 if TYPE_CHECKING:
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.rue import RueConfig
 
+SHARED_ROLLS = 8
+"""Rolls and flips drawn for a batch: each is a copy of all tables."""
+ADVERSARIAL_STEPS = 3
 
-def class_information(
-    probabilities: torch.Tensor, labels: torch.Tensor
-) -> torch.Tensor:
-    """Mutual information of input and output within the classes, in nats.
-
-    Args:
-        probabilities: ``(N, K)`` softmax outputs.
-        labels: ``(N,)`` int64 in 0..K-1.
-
-    Returns:
-        The mean over the images of ``KL(p || mean p of its class)``, which is
-        ``H(E p) - E H(p)`` averaged over the classes by their shares; >= 0.
-    """
-    kinds = probabilities.shape[1]
-    sums = probabilities.new_zeros(kinds, kinds).index_add(0, labels, probabilities)
-    counts = torch.bincount(labels, minlength=kinds).clamp(min=1)
-    means = (sums / counts[:, None])[labels]
-    small = 1e-8
-    ratio = (probabilities + small).log() - (means + small).log()
-    return (probabilities * ratio).sum(dim=1).mean()
+Information = Callable[
+    [nn.Module, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor
+]
+"""Of a network, images, the logits that it gives them, and their classes."""
 
 
 def fit_tables(
     data: FitData,
+    start: np.ndarray,
     config: RueConfig,
     *,
     amplitude: int,
@@ -51,95 +52,208 @@ def fit_tables(
 ) -> Generator[float, None, tuple[np.ndarray, dict]]:
     """Alternate surrogate and table steps, yielding the fraction done.
 
+    Args:
+        data: what to fit on.
+        start: ``(K, V, h, w, C)`` int8, the tables to begin with.
+        config: how.
+        amplitude: gray levels that the tables keep within.
+        seed: of everything random.
+        device: "auto", "cpu" or a torch device.
+
     Returns:
-        The tables, ``(K, V, S/cell, S/cell, 1)`` int8 within ``amplitude`` gray
-        levels, and figures of the last round.
+        The tables in the start's shape, every cell at one of the bounds, and figures
+        of the last round.
+
+    Raises:
+        InputError: the configuration names what doesn't exist.
     """
     place = choose_device(device)
     generator = torch.Generator().manual_seed(seed)
-    count, size = len(data.images), data.images.shape[1]
-    classes = len(data.classes)
-    images = (
-        torch.from_numpy(data.images)
-        .permute(0, 3, 1, 2)
-        .contiguous(memory_format=torch.channels_last)
-        .to(place)
-    )
-    labels = torch.from_numpy(data.labels).to(place)
-    side = size // config.cell
-    shape = (classes * config.variants, 1, side, side)
-    tables = (torch.rand(shape, generator=generator) * 2 - 1) * amplitude
-    tables = tables.to(place)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed % 2**63)
-        surrogate = SmallResNet(classes, config.width, size).to(place)
-    surrogate = surrogate.to(memory_format=torch.channels_last)
-    # A batch of more than half of the images would only repeat itself.
-    surrogate_batch = min(config.surrogate_batch, max(16, count // 2))
-    table_batch = min(config.table_batch, max(16, count // 2))
-    total = config.rounds * config.surrogate_steps
-    optimiser = torch.optim.SGD(
-        surrogate.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, total, 0.01)
-
-    def perturbed(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = torch.randint(0, count, (batch,), generator=generator).to(place)
-        variant = torch.randint(0, config.variants, (batch,), generator=generator)
-        rows = labels[chosen] * config.variants + variant.to(place)
-        down, right = torch.randint(
-            -MAX_ROLL, MAX_ROLL + 1, (2,), generator=generator
-        ).tolist()
-        offset = torch.roll(tables, (down, right), dims=(2, 3))[rows]
-        if torch.rand((), generator=generator) < 0.5:
-            offset = offset.flip(-1)
-        offset = offset.repeat_interleave(config.cell, 2)
-        offset = offset.repeat_interleave(config.cell, 3)
-        mixed = (images[chosen].float() + offset).clamp(0, 255) / 255
-        mixed = mixed.contiguous(memory_format=torch.channels_last)
-        return crop_and_flip(mixed, generator, size // 8), labels[chosen]
-
-    accuracy = 0.0
-    information = 0.0
+    batches = _Batches(data, config, generator, place)
+    kinds, variants, height, width, colours = start.shape
+    tables = torch.from_numpy(start.astype(np.float32)).to(place)
+    tables = tables.reshape(kinds * variants, height, width, colours)
+    tables = tables.permute(0, 3, 1, 2).contiguous()
+    learners = _Learners(config, kinds, batches.size, seed, place)
+    information = _information(config.objective)
+    agreed, lost = 0.0, 0.0
     for round_index in range(config.rounds):
-        surrogate.train()
-        tables.requires_grad_(False)
+        if (
+            config.reinitialise
+            and round_index
+            and not round_index % config.reinitialise
+        ):
+            learners.begin_anew(round_index)
         for _ in range(config.surrogate_steps):
-            batch, targets = perturbed(surrogate_batch)
-            with autocast(place):
-                loss = functional.cross_entropy(surrogate(batch).float(), targets)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-        surrogate.eval()
-        for parameter in surrogate.parameters():
-            parameter.requires_grad_(False)
+            images, targets = batches.draw(tables, config.surrogate_batch)
+            learners.learn(images, targets)
         for _ in range(config.table_steps):
-            tables.requires_grad_(True)
-            batch, targets = perturbed(table_batch)
-            with autocast(place):
-                logits = surrogate(batch).float()
-            loss = functional.cross_entropy(logits, targets)
-            mi = class_information(logits.softmax(1), targets)
-            objective = loss + config.mutual_information * mi
-            (gradient,) = torch.autograd.grad(objective, tables)
-            with torch.no_grad():
-                tables = (tables - config.step * gradient.sign()).clamp(
-                    -amplitude, amplitude
-                )
-            accuracy = (logits.argmax(1) == targets).float().mean().item()
-            information = mi.item()
-        for parameter in surrogate.parameters():
-            parameter.requires_grad_(True)
+            leaf = tables.requires_grad_(True)
+            images, targets = batches.draw(leaf, config.table_batch)
+            with frozen(learners.current) as network:
+                logits = logits_of(network, images)
+                objective = functional.cross_entropy(logits, targets)
+                kept = information(network, images, logits, targets)
+                objective = objective + config.information * kept
+                (gradient,) = torch.autograd.grad(objective, leaf)
+            moved = tables.detach() - config.step * gradient.sign()
+            tables = moved.clamp(-amplitude, amplitude)
+            agreed = (logits.argmax(1) == targets).float().mean().item()
+            lost = kept.item()
         yield (round_index + 1) / config.rounds
     # Cells that the fit left between the bounds are brought to the nearer one: the
     # shortcut is learned faster the more of the budget it has.
-    signs = torch.where(tables.detach() >= 0, amplitude, -amplitude)
-    whole = signs.to(torch.int8).cpu().numpy()
-    figures = {
-        "surrogate_accuracy": round(accuracy, 4),
-        "mutual_information": round(information, 4),
-    }
-    shaped = whole.reshape(classes, config.variants, side, side, 1)
-    return np.ascontiguousarray(shaped), figures
+    signs = torch.where(tables >= 0, amplitude, -amplitude).to(torch.int8)
+    whole = signs.permute(0, 2, 3, 1).reshape(start.shape).cpu().numpy()
+    figures = {"surrogate_accuracy": round(agreed, 4), "information": round(lost, 4)}
+    return np.ascontiguousarray(whole), figures
+
+
+class _Batches:
+    """Perturbed and transformed batches; the same seed gives the same ones."""
+
+    def __init__(
+        self,
+        data: FitData,
+        config: RueConfig,
+        generator: torch.Generator,
+        place: torch.device,
+    ) -> None:
+        self._pixels = to_pixels(data.images, place)
+        self._labels = torch.from_numpy(data.labels).to(place)
+        self._config = config
+        self._generator = generator
+        self._transformations = [transformation(n) for n in config.transformations]
+        self.size = data.images.shape[1]
+
+    def draw(
+        self, tables: torch.Tensor, batch: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images ``(n, 3, S, S)`` in [0, 1] with their tables on, and their classes.
+
+        A batch of more than half of the images would only repeat itself.
+        """
+        count, place = len(self._labels), self._labels.device
+        batch = min(batch, max(16, count // 2))
+        chosen = torch.randint(count, (batch,), generator=self._generator).to(place)
+        labels = self._labels[chosen]
+        variant = torch.randint(
+            self._config.variants, (batch,), generator=self._generator
+        )
+        rows = labels * self._config.variants + variant.to(place)
+        parts = [self._varied(tables, some) for some in rows.chunk(SHARED_ROLLS)]
+        offset = torch.cat(parts).repeat_interleave(self._config.cell, 2)
+        offset = offset.repeat_interleave(self._config.cell, 3)
+        offset = functional.pad(
+            offset, (0, self.size - offset.shape[3], 0, self.size - offset.shape[2])
+        )
+        mixed = (self._pixels[chosen].float() + offset).clamp(0, 255) / 255
+        mixed = self._transformed(mixed)
+        mixed = mixed.contiguous(memory_format=torch.channels_last)
+        return crop_and_flip(mixed, self._generator, self.size // 8), labels
+
+    def _varied(self, tables: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Rolled and flipped as :func:`fiftyone_reue.perturb.variety.vary` does."""
+        reach, sides = self._config.reach, tables.shape[2:]
+        bounds = [(0, side) if reach is None else (-reach, reach + 1) for side in sides]
+        rolls = tuple(
+            int(torch.randint(low, high, (), generator=self._generator))
+            for low, high in bounds
+        )
+        flipped = torch.rand((), generator=self._generator) < 0.5
+        rolled = torch.roll(tables, rolls, dims=(2, 3))[rows]
+        return rolled.flip(-1) if self._config.flips and flipped else rolled
+
+    def _transformed(self, images: torch.Tensor) -> torch.Tensor:
+        draws = torch.rand(2, generator=self._generator)
+        if not self._transformations or draws[0] >= self._config.transformed:
+            return images
+        chosen = int(draws[1] * len(self._transformations))
+        return self._transformations[chosen](images, self._generator)
+
+
+class _Learners:
+    """The surrogates, each with its optimiser, taken in turn."""
+
+    def __init__(
+        self,
+        config: RueConfig,
+        classes: int,
+        size: int,
+        seed: int,
+        place: torch.device,
+    ) -> None:
+        self._config, self._classes, self._size = config, classes, size
+        self._seed, self._place = seed, place
+        self._turn = 0
+        self.begin_anew(0)
+
+    def begin_anew(self, salt: int) -> None:
+        """New weights."""
+        self._networks = [
+            self._create(name, self._seed + salt + 7919 * place)
+            for place, name in enumerate(self._config.surrogates)
+        ]
+        self._optimisers = [
+            create_optimiser(network, name, weight_decay=5e-4)
+            for network, name in zip(
+                self._networks, self._config.surrogates, strict=True
+            )
+        ]
+
+    def _create(self, name: str, seed: int) -> nn.Module:
+        seed %= 2**63
+        if name != "small_resnet":
+            return create_surrogate(name, self._classes, self._size, seed, self._place)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = SmallResNet(self._classes, self._config.width, self._size)
+        return network.to(self._place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def current(self) -> nn.Module:
+        """The surrogate that learned last."""
+        return self._networks[(self._turn - 1) % len(self._networks)]
+
+    def learn(self, images: torch.Tensor, targets: torch.Tensor) -> None:
+        """A cross-entropy step of the one whose turn it is."""
+        place = self._turn % len(self._networks)
+        self._turn += 1
+        network, optimiser = self._networks[place], self._optimisers[place]
+        images = images.detach()
+        if self._config.adversarial:
+            images = self._attacked(network, images, targets)
+        network.train()
+        loss = functional.cross_entropy(logits_of(network, images), targets)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+
+    def _attacked(
+        self, network: nn.Module, images: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor:
+        radius = self._config.adversarial
+        with frozen(network):
+            change = descend(
+                lambda changed: -class_loss(network, targets, changed),
+                images,
+                torch.zeros_like(images),
+                amplitude=radius,
+                step=2 * radius / ADVERSARIAL_STEPS,
+                steps=ADVERSARIAL_STEPS,
+            )
+        return images + change
+
+
+def _information(objective: str) -> Information:
+    if objective == "softmax":
+        return lambda network, images, logits, labels: class_information(
+            logits.softmax(1), labels
+        )
+    if objective == "collinear":
+        return lambda network, images, logits, labels: class_spread(
+            features_of(network, images), labels
+        )
+    raise InputError(
+        f"There is no objective {objective!r}; choose softmax or collinear"
+    )

@@ -212,29 +212,7 @@ def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score, "Recipe", lambda: quick)
 
 
-@pytest.fixture
-def tiny_rue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The method rue with a fit of seconds."""
-    from fiftyone_reue.perturb import registry
-    from fiftyone_reue.perturb.rue import ReversibleUnlearnable, RueConfig
-
-    class Tiny(ReversibleUnlearnable):
-        def __init__(self) -> None:
-            super().__init__(
-                RueConfig(
-                    rounds=2,
-                    surrogate_steps=2,
-                    table_steps=1,
-                    surrogate_batch=8,
-                    table_batch=8,
-                    width=8,
-                )
-            )
-
-    monkeypatch.setitem(registry._METHODS, "rue", Tiny)
-
-
-@pytest.mark.usefixtures("alice", "quick_training", "tiny_rue")
+@pytest.mark.usefixtures("alice", "quick_training")
 def test_the_default_method_and_its_score(
     dataset: Any, protect: Any, operator: Any, said: Any
 ) -> None:

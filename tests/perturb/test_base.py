@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb.base import FitData, State, class_index
+from fiftyone_reue.perturb.base import FitData, State, class_index, for_colours
 from fiftyone_reue.perturb.registry import (
     DEFAULT_METHOD,
     create_method,
@@ -71,3 +71,12 @@ def test_methods_come_in_two_sizes():
         assert create_method(info.name, published=True).info is info
     assert create_method("em", published=True).config.surrogate == "resnet18"
     assert create_method("em").config.surrogate == "small_resnet"
+
+
+def test_gray_images_get_the_sign_of_the_channels_sum():
+    pattern = np.array([[[8, 8, -2], [-3, 1, 1], [-7, -7, 7]]], np.int8)
+    assert for_colours(pattern, 3) is pattern
+    assert for_colours(pattern, 1).tolist() == [[[8], [-8], [-8]]]
+    gray = pattern[..., :1]
+    assert for_colours(gray, 3) is gray
+    assert for_colours(gray, 1) is gray

@@ -4,7 +4,6 @@ import torch
 
 from fiftyone_reue.perturb.pgd import (
     descend,
-    for_colours,
     gray_levels,
     image_batch,
     image_pattern,
@@ -75,12 +74,6 @@ def test_batches_are_the_chosen_images_in_the_range():
     batch = image_batch(pixels, torch.tensor([1, 0, 1]))
     assert batch.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal((batch * 255).round().to(torch.uint8), pixels[[1, 0, 1]])
-
-
-def test_gray_images_get_the_sign_of_the_channels_mean():
-    pattern = np.array([[[8, 8, -2], [-3, 1, 1], [-127, -127, 127]]], np.int8)
-    assert for_colours(pattern, 3, 8) is pattern
-    assert for_colours(pattern, 1, 8).tolist() == [[[8], [-8], [-8]]]
 
 
 @pytest.mark.parametrize(("dtype", "peak"), [(np.uint8, 255), (np.uint16, 65535)])

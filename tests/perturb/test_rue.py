@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +6,12 @@ import torch
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.base import FitData, State
-from fiftyone_reue.perturb.rue import ReversibleUnlearnable, RueConfig
-from fiftyone_reue.perturb.rue_fit import class_information
+from fiftyone_reue.perturb.gratings import CELLS
+from fiftyone_reue.perturb.rue import (
+    ReversibleUnlearnable,
+    ReversibleUnlearnablePublished,
+    RueConfig,
+)
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit
@@ -19,8 +22,10 @@ QUICK = RueConfig(
     table_steps=2,
     surrogate_batch=16,
     table_batch=16,
+    cell=2,
     width=8,
 )
+NOTHING = RueConfig()
 
 
 def data(counts: dict[str, int], size: int = 32) -> FitData:
@@ -46,7 +51,7 @@ def test_tables_have_their_shape_and_keep_within_the_amplitude():
     assert state.tables.dtype == np.int8
     assert np.abs(state.tables).max() == 5
     assert state.classes == ("a", "b", "c")
-    assert {"surrogate_accuracy", "mutual_information", "seconds"} <= set(state.summary)
+    assert {"surrogate_accuracy", "information", "seconds"} <= set(state.summary)
     assert state.summary["images"] == 36
 
 
@@ -114,7 +119,14 @@ def test_a_few_more_rounds_make_a_shortcut():
     images = draw.integers(0, 256, (32, 32, 32, 3)).astype(np.uint8)
     same = FitData(np.concatenate([images, images]), np.repeat([0, 1], 32), ("a", "b"))
     config = RueConfig(
-        rounds=12, surrogate_steps=6, table_steps=4, surrogate_batch=32, table_batch=32
+        start="random",
+        reach=2,
+        cell=2,
+        rounds=12,
+        surrogate_steps=6,
+        table_steps=4,
+        surrogate_batch=32,
+        table_batch=32,
     )
     state = fit(same, config, amplitude=16)
     assert state.summary["surrogate_accuracy"] >= 0.9
@@ -143,29 +155,109 @@ def test_a_device_that_is_not_there_is_named():
         )
 
 
-def test_information_is_nothing_when_all_outputs_of_a_class_agree():
-    same = torch.tensor([[0.7, 0.3], [0.7, 0.3], [0.2, 0.8]])
-    assert class_information(same, torch.tensor([0, 0, 1])).item() == pytest.approx(0)
+def test_without_rounds_no_image_is_looked_at():
+    nothing = FitData(
+        np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, np.int64), ("a", "b", "c")
+    )
+    made = fit(nothing, NOTHING)
+    assert made.tables.shape == (3, 1, CELLS, CELLS, 1)
+    assert np.array_equal(fit(nothing, NOTHING).tables, made.tables)
+    other = fit(nothing, NOTHING, key=b"x" * 32)
+    assert not np.array_equal(other.tables, made.tables)
+    assert set(np.abs(made.tables).ravel()) == {6}
+    assert len(made.to_bytes()) < 10_000
 
 
-def test_information_is_a_bit_when_a_class_is_split_in_two():
-    split = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    found = class_information(split, torch.tensor([0, 0])).item()
-    assert found == pytest.approx(math.log(2), abs=1e-5)
-    # Between classes, different outputs carry nothing within them.
-    assert class_information(split, torch.tensor([0, 1])).item() == pytest.approx(0)
+def test_a_thousand_classes_fit_into_a_megabyte():
+    classes = tuple(map(str, range(1000)))
+    nothing = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, int), classes)
+    made = fit(nothing, NOTHING)
+    assert len({table.tobytes() for table in made.tables}) == 1000
+    assert len(made.to_bytes()) < 1_000_000
 
 
-def test_information_is_the_textbooks_and_never_negative():
-    draw = torch.Generator().manual_seed(0)
-    outputs = torch.rand(60, 4, generator=draw).softmax(1)
-    labels = torch.randint(0, 4, (60,), generator=draw)
-    wanted = 0.0
-    for kind in range(4):
-        rows = outputs[labels == kind]
-        mean = rows.mean(0)
-        marginal = -(mean * mean.log()).sum()
-        conditional = -(rows * rows.log()).sum(1).mean()
-        wanted += float(marginal - conditional) * len(rows) / 60
-    assert class_information(outputs, labels).item() == pytest.approx(wanted, abs=1e-5)
-    assert wanted >= 0
+def test_one_class_alone_is_refused():
+    with pytest.raises(InputError, match=r"Only one class, 'a'.*at least two"):
+        fit(data({"a": 4}), NOTHING)
+
+
+def test_images_smaller_than_the_tile_get_a_part_of_it():
+    state = fit(data({"a": 4, "b": 4}), NOTHING)
+    method = ReversibleUnlearnable()
+    key = bytes(range(32))
+    whole = method.pattern(state, np.zeros((64, 64, 3), np.uint8), "a", key)
+    part = method.pattern(state, np.zeros((16, 20, 1), np.uint8), "a", key)
+    assert whole.shape == (CELLS, CELLS, 1)
+    assert np.array_equal(part, whole[:16, :20])
+
+
+def test_samples_have_phases_of_their_own():
+    state = fit(data({"a": 4, "b": 4}), NOTHING)
+    method, image = ReversibleUnlearnable(), np.zeros((32, 32, 3), np.uint8)
+    keys = [bytes([9] * 3 + [roll] * 29) for roll in range(30)]
+    made = {method.pattern(state, image, "a", key).tobytes() for key in keys}
+    assert len(made) > 1
+
+
+def test_a_state_of_before_is_rolled_as_it_was_then():
+    table = np.arange(64, dtype=np.int8).reshape(1, 1, 8, 8, 1)
+    state = State("rue", ("a",), {"tables": table}, {"seconds": 1.0})
+    draw = np.random.default_rng(0)
+    image = np.zeros((32, 32, 3), np.uint8)
+    made = {
+        ReversibleUnlearnable().pattern(state, image, "a", draw.bytes(32)).tobytes()
+        for _ in range(1000)
+    }
+    assert len(made) == 2 * 5 * 5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"objective": "collinear"},
+        {"transformations": ("jpeg", "grayscale", "blur"), "transformed": 1.0},
+        {"surrogates": ("small_resnet", "mlp")},
+        {"adversarial": 4},
+        {"reinitialise": 1},
+        {"start": "gratings"},
+    ],
+)
+def test_every_part_of_the_fit_changes_what_comes_out(change):
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (24, 32, 32, 3)).astype(np.uint8)
+    examples = FitData(images, np.repeat([0, 1], 12), ("a", "b"))
+    config = replace(QUICK, start="random")
+    plain = fit(examples, config).tables
+    changed = fit(examples, replace(config, **change)).tables
+    assert set(np.abs(changed).ravel()) == {6}
+    assert changed.shape[:4] == plain.shape[:4]
+    assert not np.array_equal(changed, plain)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"start": "stripes"}, "'stripes'.*gratings or random"),
+        ({"objective": "entropy"}, "'entropy'.*softmax or collinear"),
+        ({"transformations": ("sepia",)}, "'sepia'.*jpeg"),
+        ({"surrogates": ("alexnet",)}, "'alexnet'"),
+    ],
+)
+def test_what_does_not_exist_is_named(change, named):
+    with pytest.raises(InputError, match=named):
+        fit(data({"a": 4, "b": 4}), replace(QUICK, **change))
+
+
+def test_as_published_tables_are_coloured_and_the_same_for_every_sample():
+    method = ReversibleUnlearnablePublished(
+        replace(RueConfig.published(), rounds=1, surrogate_steps=1, table_steps=1)
+    )
+    examples = data({"a": 4, "b": 4})
+    steps = method.fit(examples, amplitude=6, seed=1, key=b"k" * 32, device="cpu")
+    state = finish(steps)
+    assert state.method == "rue_published"
+    assert state.tables.shape == (2, 1, 32, 32, 3)
+    image = np.zeros((32, 32, 3), np.uint8)
+    first, second = (method.pattern(state, image, "b", bytes([n] * 32)) for n in (1, 2))
+    assert np.array_equal(first, second)
+    assert method.pattern(state, image[..., :1], "b", bytes(32)).shape == (32, 32, 1)
