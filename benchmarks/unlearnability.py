@@ -20,20 +20,19 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Generator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TypeVar
 
 import click
 import numpy as np
+from data import RESULTS, read_data, shown
 
 from fiftyone_reue.audit import subjects
 from fiftyone_reue.audit.budgets import BUDGETS, Budget, budget_named
 from fiftyone_reue.audit.cell_store import CellStore
 from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
 from fiftyone_reue.audit.environment import environment
-from fiftyone_reue.audit.grid import Attacked, HeldOut, Plan, run_grid
+from fiftyone_reue.audit.grid import Attacked, Plan, run_grid
 from fiftyone_reue.audit.holdings import Effort, Holdings
 from fiftyone_reue.audit.results import Audit, Subject
 from fiftyone_reue.audit.table import countermeasure_table, victim_table
@@ -41,13 +40,10 @@ from fiftyone_reue.audit.verdict import instrument_checks
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.perturb.registry import list_methods
-from fiftyone_reue.steps import Progress, finish, mapped
+from fiftyone_reue.steps import Progress, mapped
 
-RESULTS = Path(__file__).parent / "results"
 CACHE = Path(__file__).parent / "cache"
 """Perturbed images; remove it after changing a method."""
-
-Done = TypeVar("Done")
 
 KEY = hashlib.sha256(b"benchmarks/unlearnability").digest()
 
@@ -127,7 +123,7 @@ def _run(
 ) -> None:
     started = time.monotonic()
     plan.check()
-    holdings, test, classes = _read(data, data_dir, budget)
+    holdings, test, classes = read_data(data, data_dir, budget)
     out.mkdir(parents=True, exist_ok=True)
     attacked = [subjects.originals(holdings)]
     checking = []
@@ -137,7 +133,7 @@ def _run(
     for method in methods:
         attacked.append(_made(method, holdings, classes, epsilon, budget, plan.device))
     store = CellStore(out / f"{name}.cells.jsonl")
-    cells = _show(run_grid(attacked, test, plan, store, checking))
+    cells = shown(run_grid(attacked, test, plan, store, checking))
     audit = Audit(
         name=name,
         subjects=[item.subject for item in [*attacked, *checking]],
@@ -235,23 +231,11 @@ def _made(
         published=budget.published,
         device=device,
     )
-    made = _show(mapped(steps, lambda done: Progress(done, f"Perturbing: {method}")))
+    made = shown(mapped(steps, lambda done: Progress(done, f"Perturbing: {method}")))
     CACHE.mkdir(parents=True, exist_ok=True)
     subject = np.array(json.dumps(asdict(made.subject)))
     np.savez_compressed(kept, images=made.holdings.images, subject=subject)
     return made
-
-
-def _read(
-    data: str, data_dir: Path | None, budget: Budget
-) -> tuple[Holdings, HeldOut, tuple[str, ...]]:
-    if data == "cifar10":
-        from cifar import read_cifar10
-
-        return read_cifar10(data_dir, budget)
-    from folder import read_folder
-
-    return read_folder(Path(data), budget)
 
 
 def _names(given: str | None, usual, every) -> list[str]:
@@ -260,19 +244,6 @@ def _names(given: str | None, usual, every) -> list[str]:
     if given == "all":
         return list(every)
     return [part.strip() for part in given.split(",") if part.strip()]
-
-
-def _show(steps: Generator[Progress, None, Done]) -> Done:
-    """Run to the end; each thing that is begun is said once, with the time."""
-    said = ""
-
-    def show(step: Progress) -> None:
-        nonlocal said
-        if step.label != said:
-            said = step.label
-            click.echo(f"{time.strftime('%H:%M:%S')} {said}", err=True)
-
-    return finish(mapped(steps, show))
 
 
 if __name__ == "__main__":

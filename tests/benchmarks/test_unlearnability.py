@@ -21,7 +21,7 @@ def benchmark(tmp_path: Path, monkeypatch) -> Iterator[ModuleType]:
 
     monkeypatch.setattr(unlearnability, "CACHE", tmp_path / "cache")
     yield unlearnability
-    for name in ("unlearnability", "cifar"):
+    for name in ("unlearnability", "cifar", "data"):
         sys.modules.pop(name, None)
 
 
