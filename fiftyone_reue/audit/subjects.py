@@ -11,7 +11,7 @@ import numpy as np
 from fiftyone_reue.audit.grid import Attacked
 from fiftyone_reue.audit.holdings import Holdings
 from fiftyone_reue.audit.results import ORIGINALS, Subject
-from fiftyone_reue.perturb.base import FitData, clipped
+from fiftyone_reue.perturb.base import FitData, Method, clipped
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.steps import mapped
 
@@ -83,6 +83,41 @@ def method_subject(
         InputError: there is no such method.
     """
     method = create_method(name, published=published)
+    return (
+        yield from perturbed(
+            name,
+            method.info.title,
+            method,
+            holdings,
+            class_names,
+            amplitude=amplitude,
+            seed=seed,
+            key=key,
+            device=device,
+        )
+    )
+
+
+def perturbed(
+    name: str,
+    title: str,
+    method: Method,
+    holdings: Holdings,
+    class_names: tuple[str, ...],
+    *,
+    amplitude: int,
+    seed: int,
+    key: bytes,
+    device: str = "auto",
+) -> Generator[float, None, Attacked]:
+    """The originals perturbed by a method of any configuration; see above.
+
+    Args:
+        name: unique in the audit.
+        title: a few words for a table.
+        method: configured.
+        holdings, class_names, amplitude, seed, key, device: as above.
+    """
     started = time.monotonic()
     data = FitData(holdings.originals, holdings.labels, class_names)
     images = yield from mapped(
@@ -90,7 +125,7 @@ def method_subject(
         float,
     )
     seconds = round(time.monotonic() - started, 1)
-    subject = _described(name, method.info.title, "method", holdings, images)
+    subject = _described(name, title, "method", holdings, images)
     return Attacked(replace(subject, seconds=seconds), replace(holdings, images=images))
 
 
