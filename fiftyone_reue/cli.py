@@ -293,6 +293,12 @@ def recipient_revoke(name: str, vault_folder: Path, as_json: bool) -> None:
     type=click.IntRange(0, 2**63 - 1),
     help="Make the run repeatable with this vault.",
 )
+@click.option(
+    "--clusters",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Take N clusters of images that look alike as the classes, not the folders.",
+)
 @click.option("--refit", is_flag=True, help="Fit new tables even if there are some.")
 @device_option
 @pixels_option
@@ -306,6 +312,7 @@ def protect(
     method: str,
     epsilon: int,
     seed: int | None,
+    clusters: int | None,
     refit: bool,
     device: str,
     max_pixels: int,
@@ -313,16 +320,17 @@ def protect(
 ) -> int:
     """Protect the ImageFolder SRC into DST for one recipient.
 
+    Each folder in SRC is a class. Without such folders, let --clusters make classes.
     Run the same command again after an interruption, or when images were added.
     """
-    from fiftyone_reue.folders import check_apart, labelled_items
+    from fiftyone_reue.folders import check_apart, image_items, labelled_items
     from fiftyone_reue.protect import protect as run
     from fiftyone_reue.release import ProtectConfig
 
-    config = ProtectConfig(method, epsilon, seed, device, refit, max_pixels)
+    config = ProtectConfig(method, epsilon, seed, device, refit, max_pixels, clusters)
     config.check()
     check_apart(source, output)
-    items = labelled_items(source)
+    items = labelled_items(source) if clusters is None else image_items(source)
     with _open(vault_folder) as vault:
         summary = _show(
             run(
@@ -342,6 +350,7 @@ def protect(
             "recipient": summary.recipient,
             "method": method,
             "epsilon": epsilon,
+            "clusters": clusters,
             "protected": outcome.done,
             "skipped": outcome.skipped,
             "converted_to_png": summary.converted,
@@ -486,12 +495,12 @@ def score(
     as_json: bool,
 ) -> int:
     """Measure the unlearnability of the release in SRC."""
-    from fiftyone_reue.folders import labelled_items
+    from fiftyone_reue.releases import released_items
     from fiftyone_reue.score import ScoreConfig
     from fiftyone_reue.score import score as run
 
-    items = labelled_items(source)
     with _open(vault_folder) as vault:
+        items = released_items(vault, source)
         config = ScoreConfig(seed, device, max_images, max_pixels)
         summary = _show(run(vault, items, config))
     figures = summary.to_dict()
@@ -575,8 +584,8 @@ def audit(
     was measured is kept.
     """
     from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
-    from fiftyone_reue.folders import labelled_items
     from fiftyone_reue.release_audit import AuditConfig, audit_release
+    from fiftyone_reue.releases import released_items
 
     every = tuple(info.name for info in list_countermeasures())
     config = AuditConfig(
@@ -588,8 +597,8 @@ def audit(
         device=device,
         max_pixels=max_pixels,
     )
-    items = labelled_items(source)
     with _open(vault_folder) as vault:
+        items = released_items(vault, source)
         summary = _show(audit_release(vault, items, config, output))
     if as_json:
         click.echo(json.dumps(summary.to_dict(), allow_nan=False))

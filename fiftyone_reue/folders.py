@@ -23,7 +23,8 @@ def labelled_items(folder: Path) -> list[Item]:
     if loose:
         raise InputError(
             f"{folder}: {len(loose)} images are in no class folder, {loose[0]} for "
-            "one; put every image into a folder named for its class (class/name.png)"
+            "one; put every image into a folder named for its class (class/name.png), "
+            "or take clusters of images that look alike as the classes (--clusters N)"
         )
     return items
 

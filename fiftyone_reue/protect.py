@@ -31,7 +31,13 @@ from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.prf import derive
-from fiftyone_reue.release import ProtectConfig, fitted_state, open_release
+from fiftyone_reue.release import (
+    ProtectConfig,
+    clustered_items,
+    fitted_state,
+    open_release,
+    require_enough,
+)
 from fiftyone_reue.steps import Progress, mapped
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Recipient, Record, Release
@@ -142,7 +148,7 @@ def protect(
     Args:
         vault: the owner's.
         recipient_name: for whom.
-        items: the originals, each with a label.
+        items: the originals, each with a label unless clusters are to be the classes.
         output: the release's folder.
         name: what a new release is called.
         source: where the originals come from (folder or dataset), part of the
@@ -161,7 +167,11 @@ def protect(
     """
     config.check()
     recipient = vault.recipient(recipient_name)
-    _require_labels(items)
+    if not items:
+        raise InputError("There is no image to protect")
+    if config.clusters is None:
+        _require_labels(items)
+    require_enough(vault, items, source, config)
     release, seed = open_release(
         vault, recipient, name=name, source=source, output=output, config=config
     )
@@ -172,12 +182,20 @@ def protect(
         planned = with_distinct_outputs(items, taken)
         todo = [item for item in planned if item.sample_id not in finished]
         outcome.skipped = len(planned) - len(todo)
-        share = 0.0
+        begun = share = 0.0
         if todo:
-            share = 0.0 if release.fit_id else 0.5
+            if config.clusters is not None:
+                begun = 0.1
+                sorting = clustered_items(vault, planned, release, config)
+                planned, release = yield from mapped(
+                    sorting, lambda p: Progress(begun * p.fraction, p.label)
+                )
+                todo = [item for item in planned if item.sample_id not in finished]
+            share = begun if release.fit_id else 0.5
             steps = fitted_state(vault, planned, release, config)
             state, release = yield from mapped(
-                steps, lambda p: Progress(share * p.fraction, p.label)
+                steps,
+                lambda p: Progress(begun + (share - begun) * p.fraction, p.label),
             )
             outputs.prepare(output)
             manifest.write(vault, release, recipient, outcome)
@@ -365,13 +383,12 @@ def _verify_restores(
 
 
 def _require_labels(items: Sequence[Item]) -> None:
-    if not items:
-        raise InputError("There is no image to protect")
     unlabelled = [item.sample_id for item in items if item.label is None]
     if unlabelled:
         raise InputError(
             f"{len(unlabelled)} images have no class, {unlabelled[0]} for one; the "
-            "perturbation is made class by class. Label them or leave them out"
+            "perturbation is made class by class. Label them, leave them out, or take "
+            "clusters of images that look alike as the classes (--clusters N)"
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fiftyone_reue import pipeline, thumbnails
+from fiftyone_reue.clusters import Clusters, check_count, check_enough, cluster_items
 from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
@@ -40,6 +41,8 @@ class ProtectConfig:
         device: "auto", "cpu" or a torch device, for fitting.
         refit: fit anew even if the vault has tables for these images.
         max_pixels: larger images are refused before they are decoded.
+        clusters: take so many clusters of images that look alike as the classes,
+            whatever the labels; None takes the labels.
     """
 
     method: str = DEFAULT_METHOD
@@ -48,6 +51,7 @@ class ProtectConfig:
     device: str = "auto"
     refit: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
+    clusters: int | None = None
 
     def check(self) -> None:
         """Raise InputError for what can't be protected with."""
@@ -63,6 +67,8 @@ class ProtectConfig:
             )
         if self.seed is not None and not 0 <= self.seed < 2**63:
             raise InputError("The seed must be a whole number from 0 to 2^63 - 1")
+        if self.clusters is not None:
+            check_count(self.clusters)
 
     @property
     def mark_amplitude(self) -> int:
@@ -132,6 +138,7 @@ def open_release(
             "mark_amplitude": config.mark_amplitude,
             "perturbation_amplitude": config.perturbation_amplitude,
             "seeded": config.seed is not None,
+            **({} if config.clusters is None else {"clusters": config.clusters}),
         },
         state="running",
         fit_id=None,
@@ -145,6 +152,64 @@ def open_release(
     )
     vault.ledger.put_release(release)
     return release, seed
+
+
+def require_enough(
+    vault: Vault, items: Sequence[Item], source: str, config: ProtectConfig
+) -> None:
+    """Make sure, before anything is begun, that there are images for the clusters.
+
+    Raises:
+        InputError: there are fewer images than clusters, and no clusters yet.
+    """
+    count = config.clusters
+    if count is None or vault.ledger.fit(_clusters_id(vault, source, count)):
+        return
+    check_enough(count, len(items))
+
+
+def clustered_items(
+    vault: Vault, items: Sequence[Item], release: Release, config: ProtectConfig
+) -> Generator[Progress, None, tuple[list[Item], Release]]:
+    """Give every item its cluster as its class.
+
+    An image that the release holds keeps the class that its record says. The others
+    get the nearest cluster of those that were found when a release of this source,
+    with as many clusters, was first made; they are kept sealed among the ledger's
+    fits, and named by the release. So one image has one class in all releases and
+    runs, and releases share the fit; a refit finds new clusters for a new release.
+
+    Yields:
+        Progress with fractions of this step alone.
+
+    Returns:
+        The items with labels, and the release naming its clusters (stored).
+
+    Raises:
+        InputError: clusters can't be found, see :func:`cluster_items`.
+    """
+    count = int(release.parameters["clusters"])
+    named = release.parameters.get("clusters_id")
+    place = named or _clusters_id(vault, release.source, count)
+    if config.refit and named is None:
+        place = new_id()
+    fit = vault.ledger.fit(place)
+    known = None
+    if fit is not None:
+        known = Clusters.from_bytes(open_sealed(_fit_key(vault, place), fit.sealed))
+    held = {r.sample_id: r.label for r in vault.ledger.records(release.id)}
+    new = [item for item in items if item.sample_id not in held]
+    steps = cluster_items(new, count, known=known, max_pixels=config.max_pixels)
+    sorted_in, clusters = yield from steps
+    if known is None:
+        sealed = seal(_fit_key(vault, place), clusters.to_bytes())
+        vault.ledger.put_fit(Fit(place, sealed, "clusters", {}, time.time()))
+    if named is None:
+        parameters = {**release.parameters, "clusters_id": place}
+        release = replace(release, parameters=parameters)
+        vault.ledger.put_release(release)
+    labels = held | {item.sample_id: item.label for item in sorted_in}
+    return [replace(item, label=labels[item.sample_id]) for item in items], release
 
 
 def fitted_state(
@@ -293,6 +358,7 @@ def _check_same(
             ("method", release.method, config.method),
             ("epsilon", release.parameters["epsilon"], config.epsilon),
             ("source", release.source, source),
+            ("clusters", release.parameters.get("clusters"), config.clusters),
         )
         if was != now
     ]
@@ -342,6 +408,10 @@ def _fit_id(
     amplitude = str(config.perturbation_amplitude)
     parts = (config.method, amplitude, seed, release.source, "\0".join(classes))
     return vault.derive("fit-id", *parts)[:8].hex()
+
+
+def _clusters_id(vault: Vault, source: str, count: int) -> str:
+    return vault.derive("clusters-id", source, str(count))[:8].hex()
 
 
 def _fit_key(vault: Vault, fit_id: str) -> bytes:

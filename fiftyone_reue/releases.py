@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 from fiftyone_reue import manifest
 from fiftyone_reue.errors import InputError, OutputError
+from fiftyone_reue.folders import image_items
+from fiftyone_reue.items import Item
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
 
@@ -28,6 +31,30 @@ def find_release(vault: Vault, name_or_id: str) -> Release:
         )
     names = ", ".join(f"{r.name} ({r.id})" for r in known) or "none yet"
     raise InputError(f"There is no release {name_or_id!r}; there are: {names}")
+
+
+def released_items(vault: Vault, folder: Path) -> list[Item]:
+    """A release's files with their classes.
+
+    The classes are the folders' names, but of a release with clusters, which the
+    manifest tells, what its records say.
+
+    Raises:
+        InputError: as :func:`image_items`, or a file has no class.
+    """
+    items = image_items(folder)
+    content = manifest.read(folder) or {}
+    release = vault.ledger.release(str(content.get("release")))
+    if release is not None and "clusters" in release.parameters:
+        labels = {r.output: r.label for r in vault.ledger.records(release.id)}
+        items = [replace(item, label=labels.get(item.sample_id)) for item in items]
+    loose = [item.sample_id for item in items if item.label is None]
+    if loose:
+        raise InputError(
+            f"{folder}: {len(loose)} images have no class, {loose[0]} for one; give a "
+            f"release's whole folder, with {manifest.NAME} and nothing added"
+        )
+    return items
 
 
 def delete_release(vault: Vault, release: Release, *, files: bool) -> int:

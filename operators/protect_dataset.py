@@ -16,6 +16,9 @@ from . import forms
 from .parameters import call, read
 from .running import reported, risk, told, vault_of
 
+DEFAULT_CLUSTERS = 10
+"""What the form suggests for a dataset without labels."""
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -29,6 +32,7 @@ class Parameters:
     seed: int | None = None
     device: str = "auto"
     name: str | None = None
+    clusters: int | None = None
 
 
 class ProtectDataset(foo.Operator):
@@ -75,6 +79,7 @@ class ProtectDataset(foo.Operator):
         seed: int | None = None,
         device: str = "auto",
         name: str | None = None,
+        clusters: int | None = None,
         delegate: bool = False,
         delegation_target: str | None = None,
     ) -> Any:
@@ -99,6 +104,7 @@ class ProtectDataset(foo.Operator):
                 seed=seed,
                 device=device,
                 name=name,
+                clusters=clusters,
             ),
             delegate=delegate,
             delegation_target=delegation_target,
@@ -142,10 +148,17 @@ def _label_field(inputs: types.Object, ctx: Any) -> None:
 
     names = label_fields(ctx.dataset)
     if not names:
-        forms.block(
-            inputs,
-            "The dataset has no class labels",
-            "The perturbation is made class by class. Add a Classification field.",
+        notice = types.Notice(
+            label="The dataset has no class labels",
+            description="The perturbation is made class by class, so clusters of "
+            "images that look alike are the classes. Or add a Classification field.",
+        )
+        inputs.view("unlabelled", notice)
+        inputs.int(
+            "clusters",
+            min=2,
+            default=DEFAULT_CLUSTERS,
+            label="Number of clusters",
         )
         return
     forms.choice(
@@ -166,9 +179,19 @@ def _method(inputs: types.Object) -> None:
 
 
 def _advanced(inputs: types.Object, ctx: Any) -> None:
+    from fiftyone_reue.samples.source import label_fields
+
     inputs.bool("advanced", default=False, label="More settings")
     if not ctx.params.get("advanced"):
         return
+    if label_fields(ctx.dataset):
+        inputs.int(
+            "clusters",
+            min=2,
+            label="Clusters as classes",
+            description="Take so many clusters of images that look alike as the "
+            "classes; leave it empty for the labels",
+        )
     prop = inputs.str(
         "name",
         label="Name of the release",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -143,6 +144,49 @@ def test_from_init_to_naming_who_leaked(place, tmp_path):
         found = place.json("extract", suspects, "--vault", "@vault")
         assert found["decision"] == "match"
         assert found["recipient"] == name[2:]
+
+
+def test_a_flat_folder_is_protected_by_clusters(place, monkeypatch):
+    flat = Path(place.path("flat"))
+    flat.mkdir()
+    for file in Path(place.path("source")).rglob("*.png"):
+        shutil.copy(file, flat / f"{file.stem}-{file.parent.name}.png")
+    words = ["--vault", "@vault", "--recipient", "alice", "--method", "lsp"]
+    said = place.fails("protect", "@flat", "@p", *words)
+    assert "12 images are in no class folder" in said
+    assert "--clusters" in said
+    assert "at least 13" in place.fails(
+        "protect", "@flat", "@p", *words, "--clusters", "13"
+    )
+    done = place.json("protect", "@flat", "@p", *words, "--clusters", "3")
+    assert (done["protected"], done["failed"], done["clusters"]) == (12, 0, 3)
+    again = place.json("protect", "@flat", "@p", *words, "--clusters", "3")
+    assert (again["protected"], again["skipped"]) == (0, 12)
+
+    place.ok("restore", "@p", "@w", "--key", "@alice.key")
+    place.ok("restore", "@p", "@o1", "--vault", "@vault")
+    place.ok("restore", "@w", "@o2", "--vault", "@vault")
+    assert not same(place.path("w"), flat)
+    assert same(place.path("o1"), flat)
+    assert same(place.path("o2"), flat)
+    found = place.json("extract", "@p", "--vault", "@vault")
+    assert (found["decision"], found["recipient"]) == ("match", "alice")
+
+    quick = partial(Recipe, epochs=1, least_steps=1)
+    monkeypatch.setattr(scoring, "Recipe", quick)
+    measured = place.json("score", "@p", "--vault", "@vault")
+    assert {one["class"] for one in measured["per_image"]} == {
+        f"cluster-{number:02}" for number in range(3)
+    }
+    Path(place.path("p"), "manifest.json").unlink()
+    assert "whole folder" in place.fails("score", "@p", "--vault", "@vault")
+
+
+def test_clusters_come_before_folders(place):
+    done = protect(place, "alice", "@p", "--clusters", "2", "--json")
+    assert json.loads(done.stdout)["protected"] == 12
+    manifest = json.loads(Path(place.path("p"), "manifest.json").read_text())
+    assert {one["class"] for one in manifest["files"]} == {"cluster-00", "cluster-01"}
 
 
 def test_rue_is_the_default_and_repeats_with_a_seed(place):

@@ -215,6 +215,30 @@ def test_the_only_classification_field_is_found(dataset: Any, vault: Any) -> Non
     assert source.label_fields(dataset) == ["ground_truth", "kind"]
 
 
+def test_clusters_stand_in_for_labels(
+    dataset: Any, vault: Any, protect: Any, quick_training: None
+) -> None:
+    """Of samples that come later too, and in all releases of the dataset."""
+    dataset.delete_sample_field("ground_truth")
+    with pytest.raises(InputError, match="at least 2"):
+        protect(dataset, label_field=None, clusters=1)
+    first = protect(dataset[:16], label_field=None, clusters=2)
+    before = classes_of(vault, first)
+    second = protect(dataset, label_field=None, clusters=2)
+    after = classes_of(vault, second)
+    assert (second.protected, second.skipped) == (COUNT - 16, 16)
+    assert before.items() <= after.items()
+    assert set(before.values()) == set(after.values()) == {"cluster-00", "cluster-01"}
+    assert classes_of(vault, protect(dataset, "bob", clusters=2)) == after
+    scored = reue.score_samples(dataset, second.release, vault=vault, progress=False)
+    assert scored.images == COUNT
+
+
+def classes_of(vault: Any, release: reue.ProtectedSamples) -> dict[str, str]:
+    records = vault.ledger.records(release.release_id)
+    return {record.sample_id: record.label for record in records}
+
+
 def test_label_fields_that_can_not_be_used(dataset: Any, vault: Any) -> None:
     import fiftyone as fo
 

@@ -145,7 +145,7 @@ def extract_steps(
     """See :func:`extract_samples`."""
     dataset = source.dataset_of(samples)
     yield Progress(0.0, "Reading the samples")
-    job = source.suspect_job(samples)
+    job = source.unlabelled_job(samples)
     if not job.items:
         raise InputError(
             "There is no image among the suspects; choose a dataset or view that has "

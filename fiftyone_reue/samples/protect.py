@@ -77,6 +77,7 @@ def protect_samples(
     *,
     output_dir: str | os.PathLike[str] | None = None,
     label_field: str | None = None,
+    clusters: int | None = None,
     method: str = "rue",
     epsilon: int = 8,
     seed: int | None = None,
@@ -96,6 +97,8 @@ def protect_samples(
         output_dir: the release's folder, see :func:`default_output` for the default.
         label_field: the field with each sample's class, Classification or string; by
             default the only Classification field.
+        clusters: take so many clusters of images that look alike as the classes, at
+            least 2; the label field isn't looked at then.
         method: a name from :func:`fiftyone_reue.perturb.registry.list_methods`.
         epsilon: the largest change of any sample of an image, 3 to 32 gray levels,
             watermark included.
@@ -115,6 +118,7 @@ def protect_samples(
         recipient,
         output_dir=output_dir,
         label_field=label_field,
+        clusters=clusters,
         method=method,
         epsilon=epsilon,
         seed=seed,
@@ -131,6 +135,7 @@ def protect_steps(
     *,
     output_dir: str | os.PathLike[str] | None = None,
     label_field: str | None = None,
+    clusters: int | None = None,
     method: str = "rue",
     epsilon: int = 8,
     seed: int | None = None,
@@ -139,12 +144,12 @@ def protect_steps(
     vault: Vault | None = None,
 ) -> Generator[Progress, None, ProtectedSamples]:
     """See :func:`protect_samples`; closing the generator cancels the run."""
-    config = ProtectConfig(method, epsilon, seed, device)
+    config = ProtectConfig(method, epsilon, seed, device, clusters=clusters)
     config.check()
     dataset = source.dataset_of(samples)
-    path = source.label_path(dataset, label_field)
+    path = None if clusters else source.label_path(dataset, label_field)
     yield Progress(0.0, "Reading the samples")
-    job = source.labelled_job(samples, path)
+    job = source.labelled_job(samples, path) if path else source.unlabelled_job(samples)
     if not job.items:
         raise InputError(_nothing_to_do(job.failures))
     vault = vault or open_vault()
@@ -225,7 +230,7 @@ class _Run:
         samples: foc.SampleCollection,
         release: Release,
         info: fields.ReleaseInfo,
-        label_field: str,
+        label_field: str | None,
     ) -> None:
         self._samples = samples
         self._dataset = samples._root_dataset
@@ -243,6 +248,7 @@ class _Run:
             perturbation=release.method,
             epsilon=release.parameters["epsilon"],
             label_field=self._label_field,
+            clusters=release.parameters.get("clusters"),
             output_dir=release.output,
             created=runs.stamp(release.created),
             finished=None,

@@ -132,8 +132,8 @@ def _classifications(dataset: fo.Dataset) -> list[str]:
 def _choices(dataset: fo.Dataset) -> str:
     names = label_fields(dataset)
     if not names:
-        return "add a Classification field with each sample's class first"
-    return f"choose as label_field one of: {', '.join(names)}"
+        return "add a Classification field with each sample's class, or choose clusters"
+    return f"choose as label_field one of: {', '.join(names)}; or choose clusters"
 
 
 def labelled_job(samples: foc.SampleCollection, path: str) -> Job:
@@ -161,7 +161,7 @@ def labelled_job(samples: foc.SampleCollection, path: str) -> Job:
     return Job(items, failures)
 
 
-def suspect_job(samples: foc.SampleCollection) -> Job:
+def unlabelled_job(samples: foc.SampleCollection) -> Job:
     """The files of some samples, whatever they are labelled."""
     ids, files = _values(samples, "id", "filepath")
     items: list[Item] = []
@@ -169,7 +169,8 @@ def suspect_job(samples: foc.SampleCollection) -> Job:
     for sample_id, file in zip(ids, files, strict=True):
         reason = _unusable(file)
         if reason is None:
-            items.append(Item(sample_id, file, None, sample_id))
+            output = f"{safe_name(Path(file).stem)}-{sample_id}"
+            items.append(Item(sample_id, file, None, output))
         else:
             failures.append(Failure(sample_id, file, reason))
     return Job(items, failures)

@@ -70,11 +70,19 @@ def test_protect_refuses_in_plain_words(
 
 
 @pytest.mark.usefixtures("alice")
-def test_protect_needs_labels(dataset: Any, form: Any) -> None:
+def test_protect_offers_clusters_where_there_are_no_labels(
+    dataset: Any, form: Any
+) -> None:
+    assert "clusters" not in form("protect_dataset", dataset)
+    assert "clusters" in form("protect_dataset", dataset, advanced=True)
     dataset.delete_sample_field("ground_truth")
-    problem = form("protect_dataset", dataset)["problem"]
-    assert problem["invalid"]
-    assert "no class labels" in problem["error_message"]
+    for more in (False, True):
+        properties = form("protect_dataset", dataset, advanced=more)
+        assert "no class labels" in properties["unlabelled"]["view"]["label"]
+        assert "label_field" not in properties
+        clusters = properties["clusters"]
+        assert (clusters["type"]["min"], clusters["default"]) == (2, 10)
+        assert not any(prop["invalid"] for prop in properties.values())
 
 
 def test_revoked_recipients_are_not_offered(

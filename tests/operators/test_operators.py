@@ -107,6 +107,38 @@ def test_protect_restore_and_trace(
     assert from_folder["recipient"] == "alice"
 
 
+@pytest.mark.usefixtures("bob")
+def test_unlabelled_samples_are_protected_by_clusters(
+    operator: Any,
+    dataset: Any,
+    protect: Any,
+    leak: Any,
+    same_pixels: Any,
+    said: Any,
+    tmp_path: Path,
+) -> None:
+    from fiftyone.operators.executor import ExecutionError
+
+    dataset.delete_sample_field("ground_truth")
+    with pytest.raises(ExecutionError, match="or choose clusters"):
+        protect()
+    assert said(protect(clusters=2))[0].startswith("Protected 40 images for alice")
+    protect(recipient="bob", clusters=2)
+    copies = dataset.values("protected_filepath")
+    config = runs.get_config(dataset, "bob_1")
+    assert config is not None
+    assert (config["clusters"], config["label_field"]) == (2, None)
+    assert dataset.get_field_schema().keys() >= {"protection"}
+    assert "ground_truth" not in dataset.get_field_schema()
+
+    restored = operator("restore_dataset")(dataset, output_dir=str(tmp_path / "o"))
+    assert said(restored)[0].startswith("Restored 40 originals exactly")
+    originals = dataset.values("filepath")
+    assert all(map(same_pixels, originals, dataset.values("restored_filepath")))
+    verdict = operator("extract_watermark")(leak(copies[:8])).result
+    assert (verdict["decision"], verdict["recipient"]) == ("match", "bob")
+
+
 @pytest.mark.usefixtures("alice")
 def test_a_view_and_a_view_target(
     dataset: Any, protect: Any, operator: Any, tmp_path: Path
