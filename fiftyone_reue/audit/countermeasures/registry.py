@@ -20,6 +20,7 @@ from fiftyone_reue.audit.countermeasures.gaussian_blur import GaussianBlur
 from fiftyone_reue.audit.countermeasures.gaussian_noise import GaussianNoise
 from fiftyone_reue.audit.countermeasures.grayscale import Grayscale
 from fiftyone_reue.audit.countermeasures.jpeg import JPEG
+from fiftyone_reue.audit.countermeasures.line_filter import LineFilter
 from fiftyone_reue.audit.countermeasures.median_blur import MedianBlur
 from fiftyone_reue.audit.countermeasures.mixup import MixUp
 from fiftyone_reue.audit.countermeasures.none import NoCountermeasure
@@ -47,6 +48,7 @@ _COUNTERMEASURES: dict[str, Countermeasure] = {
         GaussianBlur(),
         MedianBlur(),
         Resize(),
+        LineFilter(),
         GaussianNoise(),
         Warping(),
         # augmentations
