@@ -295,7 +295,7 @@ def recipient_revoke(name: str, vault_folder: Path, as_json: bool) -> None:
 )
 @click.option(
     "--clusters",
-    type=click.IntRange(min=2),
+    type=click.IntRange(2, 1000),
     metavar="N",
     help="Take N clusters of images that look alike as the classes, not the folders.",
 )

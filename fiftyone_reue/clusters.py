@@ -32,6 +32,10 @@ MAX_FIT_IMAGES = 20_000
 MINI_BATCH_FROM = 5_000
 """From so many images on, k-means takes them in batches."""
 
+MAX_CLUSTERS = 1000
+"""The centres of more would be too much to keep in the ledger."""
+
+_BATCH = 4096  # smaller ones leave clusters of a few images
 _SIDE = 32
 _ORIENTATIONS = 8
 _BLOCKS = (16 * 16, 8 * 8 * 2, 4 * 4 * _ORIENTATIONS)
@@ -94,7 +98,7 @@ def cluster_items(
 
     Args:
         items: images; labels they have are ignored.
-        count: how many clusters, at least 2.
+        count: how many clusters, 2 to 1000.
         known: clusters found before, to sort the items into; None finds new ones.
         seed: of the sampling and of k-means.
         max_pixels: larger images are refused before they are decoded.
@@ -107,7 +111,7 @@ def cluster_items(
         put with one that can: whoever reads it next reports it.
 
     Raises:
-        InputError: the count is below 2; or, to find new ones, there are too few
+        InputError: the count is out of range; or, to find new ones, there are too few
             images that can be read, or too few that differ.
     """
     check_count(count)
@@ -164,11 +168,14 @@ def find_clusters(descriptors: np.ndarray, count: int, seed: int) -> Clusters:
     scale = _scale(descriptors - mean)
     points = (descriptors - mean) / scale
     many = len(points) >= MINI_BATCH_FROM
-    for kind in (MiniBatchKMeans, KMeans) if many else (KMeans,):  # batches may miss
+    options = {"n_clusters": count, "n_init": 4, "random_state": seed}
+    exact = KMeans(**options)
+    batches = MiniBatchKMeans(**options, batch_size=_BATCH)
+    for means in (batches, exact) if many else (exact,):  # batches may miss a cluster
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # told of below
-            found = kind(n_clusters=count, n_init=4, random_state=seed).fit(points)
-        clusters = Clusters(mean, scale, found.cluster_centers_.astype(np.float32))
+            means.fit(points)
+        clusters = Clusters(mean, scale, means.cluster_centers_.astype(np.float32))
         different = len(set(clusters.nearest(descriptors)))
         if different == count:
             return clusters
@@ -179,11 +186,10 @@ def find_clusters(descriptors: np.ndarray, count: int, seed: int) -> Clusters:
 
 
 def check_count(count: int) -> None:
-    """Raise InputError for a number of clusters below 2."""
-    if count < 2:
+    """Raise InputError for a number of clusters that can't be."""
+    if not 2 <= count <= MAX_CLUSTERS:
         raise InputError(
-            f"{count} can't be the number of clusters; choose at least 2, for a "
-            "classifier is misled between classes"
+            f"{count} can't be the number of clusters; choose 2 to {MAX_CLUSTERS}"
         )
 
 

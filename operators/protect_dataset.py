@@ -157,6 +157,7 @@ def _label_field(inputs: types.Object, ctx: Any) -> None:
         inputs.int(
             "clusters",
             min=2,
+            max=1000,
             default=DEFAULT_CLUSTERS,
             label="Number of clusters",
         )
@@ -188,6 +189,7 @@ def _advanced(inputs: types.Object, ctx: Any) -> None:
         inputs.int(
             "clusters",
             min=2,
+            max=1000,
             label="Clusters as classes",
             description="Take so many clusters of images that look alike as the "
             "classes; leave it empty for the labels",

@@ -116,8 +116,9 @@ def test_clusters_survive_being_stored(flat):
 
 
 def test_too_few_images_or_clusters_are_refused(flat):
-    with pytest.raises(InputError, match="at least 2"):
-        labels_of(flat, 1)
+    for count in (1, 1001):
+        with pytest.raises(InputError, match=f"{count} can't be.*choose 2 to 1000"):
+            labels_of(flat, count)
     with pytest.raises(InputError, match="13 clusters need at least 13 images"):
         labels_of(flat, 13)
     (flat / "00-rocket.png").write_bytes(b"no image")
@@ -189,7 +190,7 @@ def test_an_unreadable_image_is_a_failure_of_its_own(vault, flat, tmp_path):
 
 
 def test_what_can_not_be_clustered_leaves_nothing(vault, flat, tmp_path):
-    for count, words in ((1, "at least 2"), (13, "choose fewer clusters")):
+    for count, words in ((1, "choose 2 to 1000"), (13, "choose fewer clusters")):
         with pytest.raises(InputError, match=words):
             run(vault, flat, tmp_path / "out", config=replace(CONFIG, clusters=count))
     assert vault.ledger.releases() == []

@@ -220,7 +220,7 @@ def test_clusters_stand_in_for_labels(
 ) -> None:
     """Of samples that come later too, and in all releases of the dataset."""
     dataset.delete_sample_field("ground_truth")
-    with pytest.raises(InputError, match="at least 2"):
+    with pytest.raises(InputError, match="choose 2 to 1000"):
         protect(dataset, label_field=None, clusters=1)
     first = protect(dataset[:16], label_field=None, clusters=2)
     before = classes_of(vault, first)

@@ -97,8 +97,8 @@ def protect_samples(
         output_dir: the release's folder, see :func:`default_output` for the default.
         label_field: the field with each sample's class, Classification or string; by
             default the only Classification field.
-        clusters: take so many clusters of images that look alike as the classes, at
-            least 2; the label field isn't looked at then.
+        clusters: take so many clusters of images that look alike as the classes, 2 to
+            1000; the label field isn't looked at then.
         method: a name from :func:`fiftyone_reue.perturb.registry.list_methods`.
         epsilon: the largest change of any sample of an image, 3 to 32 gray levels,
             watermark included.
