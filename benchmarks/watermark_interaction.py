@@ -711,8 +711,9 @@ def _training_lines(part: dict) -> list[str]:
         change = str(subject.largest_change) if subject.psnr is not None else "–"
         loud = f"{subject.psnr:.1f}" if subject.psnr is not None else "–"
         accuracy = accuracy_text(audit.summary(subject.name, NONE))
-        rows.append([subject.title, accuracy, loud, change])
-    head = ["Trained on", "accuracy, %", "PSNR, dB", "largest change"]
+        each = [_percent(c.accuracy) for c in audit.cells if c.subject == subject.name]
+        rows.append([subject.title, accuracy, ", ".join(each), loud, change])
+    head = ["Trained on", "accuracy, %", "each seed", "PSNR, dB", "largest change"]
     return [
         "## Training on the images",
         "",
@@ -842,7 +843,7 @@ def _training_words(audit: Audit) -> list[str]:
     pairs = [
         (ORIGINALS, MARKED, "Our mark alone against the originals"),
         (PERTURBED, PROTECTED, "Our mark under our perturbation against the latter"),
-        (WHOLE, PROTECTED, "The same against a perturbation of the whole epsilon"),
+        (WHOLE, PROTECTED, "The same against rue with the mark's share of epsilon too"),
         (NOISY, NAIVE, "blind_watermark over em_class against em_class alone"),
     ]
     lines = []
@@ -861,10 +862,13 @@ def difference(before: Summary, after: Summary) -> str:
     error = 100 * math.hypot(
         before.spread / math.sqrt(before.count), after.spread / math.sqrt(after.count)
     )
-    told = "more" if abs(points) > 2 * error else "not more"
+    if abs(points) > 2 * error:
+        return (
+            f"{points:+.1f} points, more than twice the standard error of {error:.1f}"
+        )
     return (
-        f"{points:+.1f} points with a standard error of {error:.1f}: {told} than twice "
-        "that"
+        f"{points:+.1f} points, within twice the standard error of {error:.1f}, so "
+        f"that no effect is shown, nor one of less than {2 * error:.0f} points ruled out"
     )
 
 

@@ -123,7 +123,7 @@ def test_both_parts_become_tables_with_words(benchmark, data: FitData, tmp_path:
 
 def test_a_difference_is_told_from_the_spread_of_seeds(benchmark):
     before = Summary(0.50, 0.01, 4)
-    assert "not more" in benchmark.difference(before, Summary(0.51, 0.01, 4))
+    assert "no effect" in benchmark.difference(before, Summary(0.51, 0.01, 4))
     told = benchmark.difference(before, Summary(0.40, 0.01, 4))
     assert "-10.0 points" in told
-    assert "not more" not in told
+    assert "no effect" not in told
