@@ -867,8 +867,8 @@ def difference(before: Summary, after: Summary) -> str:
             f"{points:+.1f} points, more than twice the standard error of {error:.1f}"
         )
     return (
-        f"{points:+.1f} points, within twice the standard error of {error:.1f}, so "
-        f"that no effect is shown, nor one of less than {2 * error:.0f} points ruled out"
+        f"{points:+.1f} points, within twice the standard error of {error:.1f}: no "
+        f"effect is shown, nor one of less than {2 * error:.0f} points ruled out"
     )
 
 
