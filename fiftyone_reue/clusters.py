@@ -69,7 +69,8 @@ class Clusters:
         points = (descriptors - self.mean) / self.scale
         squares = (self.centres**2).sum(axis=1)
         places = (squares - 2 * points @ self.centres.T).argmin(axis=1)
-        return [self.names[place] for place in places]
+        names = self.names
+        return [names[place] for place in places]
 
     def to_bytes(self) -> bytes:
         """As bytes, for sealing: an arrangement of thumbnails is no public matter."""

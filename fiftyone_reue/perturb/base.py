@@ -201,6 +201,11 @@ def clipped(images: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return (images.astype(np.int16) + offsets).clip(0, 255).astype(np.uint8)
 
 
+def secret_seed(method: str, seed: int, key: bytes) -> int:
+    """A seed that nobody without the key can repeat a fit from; 56 bits."""
+    return int.from_bytes(derive(key, f"{method}-fit", str(seed))[:7], "big")
+
+
 def for_colours(pattern: np.ndarray, colours: int) -> np.ndarray:
     """A pattern for an image of that many colours.
 

@@ -27,6 +27,7 @@ from fiftyone_reue.perturb.base import (
     class_index,
     clipped,
     for_colours,
+    secret_seed,
 )
 
 if TYPE_CHECKING:
@@ -215,7 +216,6 @@ def _alternate(
 ) -> Generator[float, None, Alternated]:
     from fiftyone_reue.networks.device import few_threads
     from fiftyone_reue.perturb.em_fit import alternate
-    from fiftyone_reue.perturb.surrogate import secret_seed
 
     started = time.monotonic()
     steps = alternate(

@@ -24,6 +24,7 @@ from fiftyone_reue.perturb.base import (
     State,
     class_index,
     clipped,
+    secret_seed,
 )
 
 if TYPE_CHECKING:
@@ -173,7 +174,6 @@ class MutualInformation(Method):
     ) -> Generator[float, None, Alternated]:
         from fiftyone_reue.networks.device import few_threads
         from fiftyone_reue.perturb.mi_ue_fit import alternate
-        from fiftyone_reue.perturb.surrogate import secret_seed
 
         started = time.monotonic()
         steps = alternate(

@@ -34,10 +34,10 @@ from fiftyone_reue.perturb.base import (
     State,
     class_index,
     for_colours,
+    secret_seed,
 )
 from fiftyone_reue.perturb.gratings import CELLS, grating_tables
 from fiftyone_reue.perturb.variety import vary
-from fiftyone_reue.prf import derive
 
 PAPER = "Wang et al., IEEE TCSVT 2026, arXiv:2608.06211"
 
@@ -54,9 +54,8 @@ class RueConfig:
         rounds: alternations of surrogate steps and table steps; 0 leaves the tables as
             they begin and looks at no image.
         variants: tables a class, at most 256.
-        cells: the tables' side. Fitted ones follow the images' side instead, divided
-            by ``cell``.
-        cell: a fitted table cell's side in pixels at the working size.
+        cell: a fitted table cell's side in pixels at the working size, whose tables
+            follow the images' side; unfitted ones have ``CELLS`` cells.
         colours: 1 for achromatic tables, 3 for coloured ones (random start only).
         reach: cells that a sample's table is rolled by at most; None for anywhere.
         flips: whether samples' tables are flipped at random.
@@ -82,7 +81,6 @@ class RueConfig:
     start: str = "gratings"
     rounds: int = 0
     variants: int = 1
-    cells: int = CELLS
     cell: int = 1
     colours: int = 1
     reach: int | None = None
@@ -136,7 +134,7 @@ class ReversibleUnlearnable(Method):
         started = time.monotonic()
         config = self.config
         _require_classes(data.classes)
-        secret = int.from_bytes(derive(key, "rue-fit", str(seed))[:7], "big")
+        secret = secret_seed("rue", seed, key)
         tables = starting_tables(config, data, amplitude, secret)
         figures: dict = {"reach": config.reach, "flips": config.flips}
         if config.rounds:
@@ -204,7 +202,7 @@ def starting_tables(
         InputError: there is no such start, or there are too many classes for it.
     """
     generator = np.random.default_rng(seed)
-    side = data.images.shape[1] // config.cell if config.rounds else config.cells
+    side = data.images.shape[1] // config.cell if config.rounds else CELLS
     classes = len(data.classes)
     if config.start == "gratings":
         return grating_tables(classes, config.variants, amplitude, generator, side)

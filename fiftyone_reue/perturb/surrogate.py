@@ -15,17 +15,11 @@ from fiftyone_reue.networks.device import autocast
 from fiftyone_reue.networks.registry import create_network, network_info
 from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.perturb.base import State
-from fiftyone_reue.prf import derive
 
 STORABLE_BYTES = 4_000_000
 """The most that a state's arrays may hold: they are kept in the ledger."""
 
 _PREFIX = "weights/"
-
-
-def secret_seed(method: str, seed: int, key: bytes) -> int:
-    """A seed that nobody without the key can repeat a fit from; 56 bits."""
-    return int.from_bytes(derive(key, f"{method}-fit", str(seed))[:7], "big")
 
 
 def create_surrogate(

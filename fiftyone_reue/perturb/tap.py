@@ -25,6 +25,7 @@ from fiftyone_reue.perturb.base import (
     State,
     class_index,
     clipped,
+    secret_seed,
 )
 from fiftyone_reue.prf import derive, keystream
 from fiftyone_reue.steps import mapped
@@ -155,7 +156,6 @@ class TargetedPoisoning(Method):
         """
         from fiftyone_reue.networks.device import few_threads
         from fiftyone_reue.perturb.pgd import gray_levels
-        from fiftyone_reue.perturb.surrogate import secret_seed
         from fiftyone_reue.perturb.tap_fit import move
 
         targets = target_classes(len(data.classes), seed, key)
@@ -178,7 +178,6 @@ class TargetedPoisoning(Method):
     def _train(
         self, data: FitData, *, seed: int, key: bytes, device: str
     ) -> Generator[float, None, Trained]:
-        from fiftyone_reue.perturb.surrogate import secret_seed
         from fiftyone_reue.perturb.tap_fit import train_surrogate
 
         return train_surrogate(

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb.base import FitData, State, class_index, for_colours
+from fiftyone_reue.perturb.base import (
+    FitData,
+    State,
+    class_index,
+    for_colours,
+    secret_seed,
+)
 from fiftyone_reue.perturb.registry import (
     DEFAULT_METHOD,
     create_method,
@@ -80,3 +86,15 @@ def test_gray_images_get_the_sign_of_the_channels_sum():
     gray = pattern[..., :1]
     assert for_colours(gray, 3) is gray
     assert for_colours(gray, 1) is gray
+
+
+def test_seeds_depend_on_key_method_and_seed():
+    seeds = [
+        secret_seed("em", 0, b"k" * 32),
+        secret_seed("em", 1, b"k" * 32),
+        secret_seed("tap", 0, b"k" * 32),
+        secret_seed("em", 0, b"x" * 32),
+    ]
+    assert len(set(seeds)) == 4
+    assert seeds[0] == secret_seed("em", 0, b"k" * 32)
+    assert all(0 <= seed < 2**63 for seed in seeds)
