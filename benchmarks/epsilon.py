@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-from data import RESULTS, read_data, shown
+from data import RESULTS, mean_accuracy, plan_of, read_data, shown
 from matplotlib.figure import Figure
 
 from fiftyone_reue.audit import subjects
@@ -21,9 +21,7 @@ from fiftyone_reue.audit.budgets import budget_named
 from fiftyone_reue.audit.cell_store import CellStore
 from fiftyone_reue.audit.countermeasures.registry import create_countermeasure
 from fiftyone_reue.audit.environment import environment
-from fiftyone_reue.audit.grid import Plan, run_grid
-from fiftyone_reue.audit.results import Cell
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.audit.grid import run_grid
 from fiftyone_reue.steps import Progress, mapped
 
 KEY = bytes(range(32))
@@ -50,15 +48,7 @@ def main(
 ) -> None:
     """Measure, then write the table and the plot."""
     budget = budget_named(size)
-    plan = Plan(
-        countermeasures=countermeasures.split(","),
-        victims=budget.victims,
-        seeds=range(budget.seeds),
-        recipe=Recipe(budget.epochs, budget.least_steps, compile=budget.compile),
-        effort=budget.effort,
-        device=device,
-    )
-    plan.check()
+    plan = plan_of(budget, countermeasures.split(","), device)
     holdings, test, classes = read_data(data, data_dir, budget)
     name = f"epsilon_{method}"
     out.mkdir(parents=True, exist_ok=True)
@@ -83,7 +73,7 @@ def main(
         )
     cells = shown(run_grid(attacked, test, plan, store))
     means = {
-        wanted: [_mean(cells, item.subject.name, wanted) for item in attacked]
+        wanted: [mean_accuracy(cells, item.subject.name, wanted) for item in attacked]
         for wanted in plan.countermeasures
     }
     about = {
@@ -115,15 +105,6 @@ def main(
     (out / f"{name}.md").write_text("\n".join(lines) + "\n")
     _plot(means, levels, out / f"{name}.svg")
     click.echo(out / f"{name}.md")
-
-
-def _mean(cells: list[Cell], subject: str, countermeasure: str) -> float:
-    some = [
-        cell.accuracy
-        for cell in cells
-        if (cell.subject, cell.countermeasure) == (subject, countermeasure)
-    ]
-    return sum(some) / len(some)
 
 
 def _plot(means: dict[str, list[float]], levels: list[int], path: Path) -> None:

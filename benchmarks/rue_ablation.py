@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-from data import RESULTS, read_data, shown
+from data import RESULTS, mean_accuracy, plan_of, read_data, shown
 
 from fiftyone_reue.audit import subjects
 from fiftyone_reue.audit.budgets import Budget, budget_named
@@ -24,7 +24,6 @@ from fiftyone_reue.audit.environment import environment
 from fiftyone_reue.audit.grid import Attacked, Plan, run_grid
 from fiftyone_reue.audit.holdings import Holdings
 from fiftyone_reue.audit.results import Cell
-from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.perturb.rue import ReversibleUnlearnable, RueConfig
 from fiftyone_reue.steps import Progress, mapped
 
@@ -95,15 +94,7 @@ def main(
 ) -> None:
     """Fit, measure and write the table."""
     budget = budget_named(size)
-    plan = Plan(
-        countermeasures=countermeasures.split(","),
-        victims=budget.victims,
-        seeds=range(budget.seeds),
-        recipe=Recipe(budget.epochs, budget.least_steps, compile=budget.compile),
-        effort=budget.effort,
-        device=device,
-    )
-    plan.check()
+    plan = plan_of(budget, countermeasures.split(","), device)
     chosen = list(ROWS) if rows == "all" else rows.split(",")
     holdings, test, classes = read_data(data, data_dir, budget)
     out.mkdir(parents=True, exist_ok=True)
@@ -169,15 +160,10 @@ def _markdown(
         "|---|" + "---|" * (len(titles) + 1),
     ]
     for item in attacked:
-        figures = [
-            [
-                100 * cell.accuracy
-                for cell in cells
-                if (cell.subject, cell.countermeasure) == (item.subject.name, wanted)
-            ]
+        means = [
+            f"{100 * mean_accuracy(cells, item.subject.name, wanted):.1f}"
             for wanted in plan.countermeasures
         ]
-        means = [f"{sum(some) / len(some):.1f}" for some in figures]
         seconds = f"{item.subject.seconds:.0f}"
         lines.append(f"| {item.subject.title} | {' | '.join(means)} | {seconds} |")
     return "\n".join(lines) + "\n"

@@ -25,20 +25,18 @@ from pathlib import Path
 
 import click
 import numpy as np
-from data import RESULTS, read_data, shown
+from data import RESULTS, audit_of, plan_of, read_data, shown
 
 from fiftyone_reue.audit import subjects
 from fiftyone_reue.audit.budgets import BUDGETS, Budget, budget_named
 from fiftyone_reue.audit.cell_store import CellStore
 from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
-from fiftyone_reue.audit.environment import environment
 from fiftyone_reue.audit.grid import Attacked, Plan, run_grid
 from fiftyone_reue.audit.holdings import Effort, Holdings
 from fiftyone_reue.audit.results import Audit, Subject
 from fiftyone_reue.audit.table import countermeasure_table, victim_table
 from fiftyone_reue.audit.verdict import instrument_checks
 from fiftyone_reue.errors import ReueError
-from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.perturb.registry import list_methods
 from fiftyone_reue.steps import Progress, mapped
 
@@ -94,17 +92,12 @@ def main(
     )
     name = name or f"unlearnability_{Path(data).name}_{size}"
     every = [info.name for info in list_countermeasures()]
-    plan = Plan(
-        countermeasures=_names(countermeasures, budget.countermeasures or every, every),
-        victims=_names(victims, budget.victims, budget.victims),
-        seeds=list(range(budget.seeds)),
-        recipe=Recipe(budget.epochs, budget.least_steps, compile=budget.compile),
-        effort=budget.effort,
-        device=device,
-    )
     known = [info.name for info in list_methods()]
     chosen = _names(methods, known, known)
+    countered = _names(countermeasures, budget.countermeasures or every, every)
+    attackers = _names(victims, budget.victims, budget.victims)
     try:
+        plan = plan_of(budget, countered, device, attackers)
         _run(name, data, data_dir, chosen, plan, budget, epsilon, checks, out)
     except ReueError as error:
         sys.exit(str(error))
@@ -122,7 +115,6 @@ def _run(
     out: Path,
 ) -> None:
     started = time.monotonic()
-    plan.check()
     holdings, test, classes = read_data(data, data_dir, budget)
     out.mkdir(parents=True, exist_ok=True)
     attacked = [subjects.originals(holdings)]
@@ -134,33 +126,14 @@ def _run(
         attacked.append(_made(method, holdings, classes, epsilon, budget, plan.device))
     store = CellStore(out / f"{name}.cells.jsonl")
     cells = shown(run_grid(attacked, test, plan, store, checking))
-    audit = Audit(
-        name=name,
-        subjects=[item.subject for item in [*attacked, *checking]],
-        countermeasures=list(plan.countermeasures),
-        victims=list(plan.victims),
-        seeds=list(plan.seeds),
-        cells=cells,
-        classes=list(classes),
-        size=holdings.size,
-        counts={
-            "train": len(holdings.images),
-            "clean": len(holdings.clean_images),
-            "test": len(test.images),
-        },
-        chance=float(np.bincount(test.labels).max() / len(test.labels)),
-        settings={
-            "data": Path(data).name,
-            "budget": budget.name,
-            "epsilon": epsilon,
-            "epochs": plan.recipe.epochs,
-            "least_steps": plan.recipe.least_steps,
-            "batch": plan.recipe.batch,
-            "effort": plan.effort.scale,
-        },
-        environment=environment(plan.device),
-        seconds=round(time.monotonic() - started, 1),
-    )
+    settings = {
+        "data": Path(data).name,
+        "budget": budget.name,
+        "epsilon": epsilon,
+        "effort": plan.effort.scale,
+    }
+    measured = [*attacked, *checking]
+    audit = audit_of(name, measured, cells, plan, test, classes, settings, started)
     (out / f"{name}.json").write_text(json.dumps(audit.to_dict(), indent=1) + "\n")
     (out / f"{name}.md").write_text(_markdown(audit))
     click.echo(out / f"{name}.md")

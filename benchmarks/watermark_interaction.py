@@ -34,7 +34,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from data import RESULTS, read_data, shown
+from data import RESULTS, audit_of, plan_of, read_data, shown
 from PIL import Image
 
 from fiftyone_reue.audit import subjects
@@ -48,7 +48,6 @@ from fiftyone_reue.audit.table import accuracy_text
 from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.expand import expand
-from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.perturb.base import FitData, State, clipped
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.prf import derive
@@ -566,29 +565,8 @@ def training_part(
     for title, images in made.items():
         attacked.append(_attacked(title, np.stack(images), holdings))
     cells = shown(run_grid(attacked, test, plan, store))
-    audit = Audit(
-        name="watermark_interaction",
-        subjects=[item.subject for item in attacked],
-        countermeasures=list(plan.countermeasures),
-        victims=list(plan.victims),
-        seeds=list(plan.seeds),
-        cells=cells,
-        classes=list(classes),
-        size=holdings.size,
-        counts={
-            "train": len(holdings.images),
-            "clean": len(holdings.clean_images),
-            "test": len(test.images),
-        },
-        chance=float(np.bincount(test.labels).max() / len(test.labels)),
-        settings={
-            "epochs": plan.recipe.epochs,
-            "least_steps": plan.recipe.least_steps,
-            "batch": plan.recipe.batch,
-        },
-        environment=environment(plan.device),
-        seconds=round(time.monotonic() - started, 1),
-    )
+    name = "watermark_interaction"
+    audit = audit_of(name, attacked, cells, plan, test, classes, {}, started)
     return audit.to_dict()
 
 
@@ -910,7 +888,7 @@ def main(
 ) -> None:
     """Measure, then write the tables."""
     parts = ["reading", "training"] if part == "both" else [part]
-    budget = replace(budget_named("quick"), train=train)
+    budget = replace(budget_named("quick"), train=train, seeds=seeds)
     measured: dict
     try:
         names = [one.strip() for one in marks.split(",")] if published else []
@@ -935,14 +913,7 @@ def main(
                 measured = reading_part(sets, small, noises, chosen, slow)
                 measured["environment"] = environment(device) | _versions()
             else:
-                plan = Plan(
-                    countermeasures=[NONE],
-                    victims=list(budget.victims),
-                    seeds=list(range(seeds)),
-                    recipe=Recipe(budget.epochs, budget.least_steps),
-                    effort=budget.effort,
-                    device=device,
-                )
+                plan = plan_of(budget, [NONE], device)
                 store = CellStore(out / f"{name}.cells.jsonl")
                 measured = training_part(holdings, classes, test, plan, store, summed)
                 measured["environment"] |= _versions()
