@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import zstandard
 
 from fiftyone_reue.errors import DamagedRecordError
+from fiftyone_reue.media.packing import pack, unpack
 
 UNIT_OF_PEAK = {255: 1, 65535: 257}
 """Samples' steps in one gray level (1/255 of the range), by peak value."""
@@ -30,7 +30,8 @@ def add(
 
     Args:
         samples: ``(H, W, C)`` uint8 or uint16.
-        offset: ``(H, W, 1)`` or ``(H, W, colours)`` int8, in gray levels of 1/255.
+        offset: ``(H, W, 1)`` or ``(H, W, colours)`` int8, or int16 within -255..255,
+            in gray levels of 1/255.
         colours: how many leading channels are colour; the rest (alpha) stays.
 
     Returns:
@@ -68,7 +69,7 @@ def subtract(
         DamagedRecordError: ``lost`` doesn't fit these samples and offset.
     """
     peak = _PEAKS[samples.dtype]
-    amounts = _unpack(lost, samples.dtype)
+    amounts = _unpack(lost, samples[..., :colours])
     used = 0
     restored = samples.copy()
     for rows in _blocks(samples):
@@ -80,9 +81,7 @@ def subtract(
             part = amounts[used : used + len(railed)].astype(step.dtype)
             used += len(railed)
             if len(part) != len(railed):
-                raise DamagedRecordError(
-                    "The record's rail values have the wrong length"
-                )
+                raise _wrong_length()
             before.ravel()[railed] += np.where(downwards, -part, part)
         if before.min() < 0 or before.max() > peak:
             raise DamagedRecordError(
@@ -125,18 +124,22 @@ def _pack(lost: np.ndarray) -> bytes:
     if not lost.any():
         return b""
     raw = lost.astype(lost.dtype.newbyteorder("<")).tobytes()
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(raw)
+    return pack(raw, _LEVEL)
 
 
-def _unpack(lost: bytes, dtype: np.dtype) -> np.ndarray | None:
-    """None where nothing was lost at all, however many samples are railed."""
+def _unpack(lost: bytes, samples: np.ndarray) -> np.ndarray | None:
+    """At most one number a sample, in the samples' own type.
+
+    Returns:
+        None where nothing was lost at all, however many samples are railed.
+    """
     if not lost:
         return None
-    try:
-        raw = zstandard.ZstdDecompressor().decompress(lost)
-        return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype)
-    except (zstandard.ZstdError, ValueError) as error:
-        raise DamagedRecordError("The record's rail values are damaged") from error
+    dtype = samples.dtype
+    raw = unpack(lost, samples.nbytes)
+    if len(raw) % dtype.itemsize:
+        raise _wrong_length()
+    return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype)
 
 
 def _wrong_length() -> DamagedRecordError:

@@ -29,3 +29,10 @@ def test_expand_covers_any_size_in_order(shape, size):
     assert (np.diff(stretched[:, 0, 0]) >= 0).all()
     if size[0] >= shape[0]:
         assert set(stretched[:, 0, 0]) == set(range(shape[0]))
+
+
+@given(shape=SHAPES, dtype=st.sampled_from([np.int8, np.int16]))
+def test_a_pattern_of_the_images_size_stays_as_it_is(shape, dtype):
+    pattern = np.arange(shape[0] * shape[1]).astype(dtype).reshape(*shape, 1)
+    assert expand(pattern, *shape) is pattern
+    assert expand(pattern, 20, 20).dtype == dtype

@@ -6,6 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.media import offsets
+from fiftyone_reue.media.packing import pack
 
 pytestmark = pytest.mark.unit
 
@@ -22,8 +23,10 @@ def test_subtract_undoes_add(data, dtype, channels, colours):
     values = near | st.integers(0, peak)
     samples = data.draw(arrays(dtype, (*shape, channels), elements=values))
     depth = data.draw(st.sampled_from([1, colours]))
-    levels = st.integers(-128, 127)
-    offset = data.draw(arrays(np.int8, (*shape, depth), elements=levels))
+    kinds = st.sampled_from([(np.int8, -128, 127), (np.int16, -255, 255)])
+    kind, *ends = data.draw(kinds)
+    levels = st.sampled_from(ends) | st.integers(*ends)
+    offset = data.draw(arrays(kind, (*shape, depth), elements=levels))
     after, lost = offsets.add(samples, offset, colours)
     wanted = samples[..., :colours] + offset.astype(int) * (peak // 255)
     assert after.dtype == samples.dtype
@@ -68,6 +71,28 @@ def test_rail_values_of_another_image_are_refused(railed):
     after, offset, lost = railed
     with pytest.raises(DamagedRecordError, match="length"):
         offsets.subtract(np.full_like(after, 255), offset, 3, lost)
+
+
+@given(data=st.data())
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_offsets_of_any_size_restore_something_or_are_refused(data, dtype):
+    """An offset out of a damaged record may be anything; nothing wraps around."""
+    peak = np.iinfo(dtype).max
+    offset = np.int16(data.draw(st.integers(-(1 << 15), (1 << 15) - 1)))
+    sample = data.draw(st.integers(0, peak))
+    offset, after = np.full((1, 1, 1), offset), np.full((1, 1, 1), sample, dtype)
+    before = sample - int(offset[0, 0, 0]) * (peak // 255)
+    if 0 <= before <= peak:
+        assert offsets.subtract(after, offset, 1, b"").ravel().tolist() == [before]
+    else:
+        with pytest.raises(DamagedRecordError, match="range"):
+            offsets.subtract(after, offset, 1, b"")
+
+
+def test_rail_values_that_outgrow_the_image_are_refused(railed):
+    after, offset, _ = railed
+    with pytest.raises(DamagedRecordError, match="larger than its image"):
+        offsets.subtract(after, offset, 3, pack(bytes(1 << 24), 19))
 
 
 def test_samples_that_the_offset_can_not_have_made_are_refused():
