@@ -1,0 +1,6 @@
+"""The images that Deep Hiding hides: far apart between classes, alike within one.
+
+They come from a bank of scenes that is drawn from a key
+(:mod:`fiftyone_reue.semantics.bank`) or from a folder of the user's own
+(:mod:`fiftyone_reue.semantics.folder`).
+"""
