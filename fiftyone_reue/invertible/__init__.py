@@ -1,0 +1,1 @@
+"""Invertible networks that give the same integers forwards and back on any machine."""
