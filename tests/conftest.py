@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fiftyone_reue import demo_tiles
+from fiftyone_reue.errors import DamagedRecordError
+from fiftyone_reue.perturb import registry
+from fiftyone_reue.perturb.base import (
+    FitData,
+    InvertibleMethod,
+    MethodInfo,
+    State,
+    class_index,
+)
+from fiftyone_reue.prf import derive
 from fiftyone_reue.vault.vault import Vault, create_folder
 
 REPO = Path(__file__).resolve().parent.parent
@@ -145,6 +155,112 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
     with made.ledger:
         for name in ("alice", "bob"):
             made.add_recipient(name)
+        yield made
+
+
+class ToyInvertible(InvertibleMethod):
+    """Moves half of an image by the other half; finds nearly all of it again."""
+
+    info = MethodInfo(
+        "toy", "Toy", "", needs_fit=False, uses_gpu=False, cost="", variety="sample"
+    )
+
+    def fit(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, State]:
+        yield 1.0
+        arrays = {"amplitude": np.array(amplitude)}
+        return State(self.info.name, data.classes, arrays)
+
+    def secret(self, state: State, label: str, sample_key: bytes) -> bytes:
+        made = derive(sample_key, "toy", str(class_index(state, label)))
+        return bytes([int(state.arrays["amplitude"])]) + made
+
+    def amplitude(self, secret: bytes) -> int | None:
+        return secret[0]
+
+    def move(self, secret: bytes, image: np.ndarray) -> np.ndarray:
+        moved = image.astype(np.int16)
+        half = image.shape[1] // 2
+        moved[:, half:] += self._steps(secret, moved[:, :half], moved[:, half:].shape)
+        moved[:, :half] += self._steps(secret, moved[:, half:], moved[:, :half].shape)
+        return moved
+
+    def undo(self, secret: bytes, moved: np.ndarray) -> np.ndarray:
+        if len(secret) != 33:
+            raise DamagedRecordError("The toy's secret can't be read")
+        found = moved.copy()
+        half = moved.shape[1] // 2
+        found[:, :half] -= self._steps(secret, found[:, half:], found[:, :half].shape)
+        found[:, half:] -= self._steps(secret, found[:, :half], found[:, half:].shape)
+        return found + (moved % 97 == 5)  # wrong here
+
+    def _steps(self, secret: bytes, others: np.ndarray, shape: tuple) -> np.ndarray:
+        """By so much one half is moved, now and then further than the amplitude."""
+        largest = secret[0] + 3
+        seed = int.from_bytes(secret[1:9], "big")
+        keyed = np.random.default_rng(seed).integers(0, 256, shape, np.int16)
+        mixed = keyed[:, : others.shape[1]] + others[:, : shape[1]] ** 2 // 64
+        steps = np.zeros(shape, np.int16)
+        steps[:, : mixed.shape[1]] = mixed % (2 * largest + 1) - largest
+        return steps
+
+
+class ToyLost(ToyInvertible):
+    """Makes all samples higher by one, and finds nothing of the image again."""
+
+    info = MethodInfo(
+        "toy_lost",
+        "Toy",
+        "",
+        needs_fit=False,
+        uses_gpu=False,
+        cost="",
+        variety="sample",
+    )
+
+    def move(self, secret: bytes, image: np.ndarray) -> np.ndarray:
+        return image.astype(np.int16) + 1
+
+    def undo(self, secret: bytes, moved: np.ndarray) -> np.ndarray:
+        return np.zeros_like(moved)
+
+
+class ToyWild(ToyLost):
+    """Drowns an image in noise."""
+
+    info = MethodInfo(
+        "toy_wild",
+        "Toy",
+        "",
+        needs_fit=False,
+        uses_gpu=False,
+        cost="",
+        variety="sample",
+    )
+
+    def amplitude(self, secret: bytes) -> int | None:
+        return None
+
+    def move(self, secret: bytes, image: np.ndarray) -> np.ndarray:
+        draw = np.random.default_rng(int.from_bytes(secret[1:9], "big"))
+        return image + draw.integers(-80, 81, (*image.shape[:2], 1), np.int16)
+
+
+@pytest.fixture(scope="module")
+def toys() -> Iterator[dict[str, InvertibleMethod]]:
+    """Invertible methods, in the registry as well, by the way back that suits them:
+    "undo", "offset" and "samples"."""
+    made = {"undo": ToyInvertible(), "offset": ToyLost(), "samples": ToyWild()}
+    with pytest.MonkeyPatch.context() as patch:
+        for method in made.values():
+            patch.setitem(registry._METHODS, method.info.name, type(method))
         yield made
 
 

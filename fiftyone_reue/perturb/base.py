@@ -160,7 +160,7 @@ class Method(ABC):
 
         Returns:
             ``(h, w, c)`` in gray levels, c 1 or ``colours``; int8, or int16 from a
-            method that isn't bounded.
+            method that isn't bounded or is invertible.
 
         Raises:
             InputError: the class is not among those fitted.
@@ -194,6 +194,100 @@ class Method(ABC):
             perturbed[place] = clipped(image, expand(pattern, size, size))
             yield 0.9 + 0.1 * (place + 1) / len(data.images)
         return perturbed
+
+
+class InvertibleMethod(Method):
+    """A method that computes its change of an image away again.
+
+    It looks at every sample, so its change is too varied to keep in a record. What the
+    record keeps instead is the ``secret``, and where the result had to be cut off.
+
+    Both directions must give the same integers on every machine: see
+    :mod:`fiftyone_reue.invertible.exact`.
+    """
+
+    smallest_side: int = 16
+    """Images with a shorter side than this can't be moved."""
+
+    @abstractmethod
+    def secret(self, state: State, label: str, sample_key: bytes) -> bytes:
+        """What :meth:`move` and :meth:`undo` need besides the image.
+
+        It is sealed for the recipient, and nothing else is known when restoring: the
+        amplitude, the class and the weights' name are in it, or follow from it.
+
+        Args:
+            state: what :meth:`fit` returned.
+            label: the image's class, one of ``state.classes``.
+            sample_key: at least 32 pseudo-random bytes of this release and sample.
+
+        Raises:
+            InputError: the class is not among those fitted.
+        """
+
+    @abstractmethod
+    def move(self, secret: bytes, image: np.ndarray) -> np.ndarray:
+        """Change an image.
+
+        Args:
+            secret: what :meth:`secret` returned.
+            image: ``(H, W, colours)`` uint8, colours 1 or 3, H and W at least
+                ``smallest_side``.
+
+        Returns:
+            ``(H, W, colours)`` int16, neither within the amplitude nor within 0..255
+            in every sample.
+        """
+
+    @abstractmethod
+    def undo(self, secret: bytes, moved: np.ndarray) -> np.ndarray:
+        """Find the image again.
+
+        Args:
+            secret: as for :meth:`move`.
+            moved: ``(H, W, colours)`` int16, what :meth:`move` returned.
+
+        Returns:
+            ``(H, W, colours)`` int16, the image that was moved, but for a few samples
+            that the record corrects.
+
+        Raises:
+            DamagedRecordError: the secret can't be read.
+        """
+
+    @abstractmethod
+    def amplitude(self, secret: bytes) -> int | None:
+        """The largest change of a sample in gray levels, None without a bound."""
+
+    def pattern(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> np.ndarray:
+        """The change that is left when it is cut off; see :class:`Method`.
+
+        Returns:
+            ``(H, W, colours)`` int16 of the image's own size.
+        """
+        small = image if image.dtype == np.uint8 else (image // 257).astype(np.uint8)
+        secret = self.secret(state, label, sample_key)
+        moved = self.move(secret, small)
+        return cut(moved, small, self.amplitude(secret)) - small.astype(np.int16)
+
+
+def cut(moved: np.ndarray, image: np.ndarray, amplitude: int | None) -> np.ndarray:
+    """What :meth:`InvertibleMethod.move` made, cut off to what an image may be.
+
+    Args:
+        moved: ``(H, W, colours)`` int16.
+        image: ``(H, W, colours)`` uint8, what was moved.
+        amplitude: the largest change in gray levels, or None.
+
+    Returns:
+        ``(H, W, colours)`` int16 within 0..255.
+    """
+    if amplitude is not None:
+        wide = image.astype(np.int16)
+        moved = moved.clip(wide - amplitude, wide + amplitude)
+    return moved.clip(0, 255)
 
 
 def clipped(images: np.ndarray, offsets: np.ndarray) -> np.ndarray:

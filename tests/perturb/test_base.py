@@ -6,6 +6,7 @@ from fiftyone_reue.perturb.base import (
     FitData,
     State,
     class_index,
+    cut,
     for_colours,
     secret_seed,
 )
@@ -98,3 +99,30 @@ def test_seeds_depend_on_key_method_and_seed():
     assert len(set(seeds)) == 4
     assert seeds[0] == secret_seed("em", 0, b"k" * 32)
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_invertible_methods_give_patterns_to_measure_with(toys):
+    """Of the image's own size, within the amplitude and the samples' range."""
+    method, key = toys["undo"], b"k" * 32
+    draw = np.random.default_rng(0)
+    image = draw.choice([0, 3, 128, 251, 255], (20, 24, 3)).astype(np.uint8)
+    data = FitData(image[None, :20, :20], np.zeros(1, int), ("a",))
+    state = finish(method.fit(data, amplitude=6, seed=0, key=key))
+    pattern = method.pattern(state, image, "a", key)
+    assert (pattern.shape, pattern.dtype) == (image.shape, np.int16)
+    assert np.abs(pattern).max() == 6
+    moved = method.move(method.secret(state, "a", key), image)
+    assert np.array_equal(image + pattern, cut(moved, image, 6))
+    deep = image.astype(np.uint16) * 257
+    assert np.array_equal(method.pattern(state, deep, "a", key), pattern)
+    made = finish(method.perturb(data, amplitude=4, seed=0, key=key))
+    assert np.abs(made.astype(int) - data.images).max() == 4
+
+
+def test_what_is_moved_is_cut_to_the_amplitude_and_the_rails():
+    image = np.array([[[0], [100], [255]]], np.uint8)
+    moved = np.array([[[-700], [109], [700]]], np.int16)
+    assert cut(moved, image, None).ravel().tolist() == [0, 109, 255]
+    assert cut(moved, image, 6).ravel().tolist() == [0, 106, 255]
+    assert cut(-moved, image, 6).ravel().tolist() == [6, 94, 249]
+    assert cut(moved, image, 6).dtype == np.int16
