@@ -16,7 +16,6 @@ from fiftyone_reue.items import Item
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.media.expand import expand
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.restore import Originals
@@ -309,16 +308,49 @@ class Tracer:
         )
 
     def _references(self, image: Image) -> Iterable[tuple[str, np.ndarray]]:
-        """What a suspect may be a copy of: the original, or a protected copy of it."""
+        """What a suspect may be a copy of, without its mark.
+
+        That is the original, or the original with what one of its protected copies
+        had added to the mark.
+        """
         raster = self._reference(image.id)
         colours = raster.colour_channels
         yield "licensed", read.luma(raster.samples, colours)
         for record in self._vault.ledger.records_by_image(image.id):
+            change = self._originals.change(raster, records.unpack(record.blob))
+            if change is not None:
+                protected, _ = offsets.add(raster.samples, change, colours)
+                yield "protected", read.luma(protected, colours)
+                continue
+            # The record holds W and no more, so that only the release's own file tells
+            # what was added. If it is gone, this copy is only known when unchanged.
+            added = self._added_luma(record)
+            if added is not None:
+                yield "protected", read.luma(raster.samples, colours) + added
+
+    def _added_luma(self, record: Record) -> np.ndarray | None:
+        """What was added to W's luma, out of the release's file; None without it."""
+        raster = self._delivered(record)
+        if raster is None:
+            return None
+        try:
             envelope = records.unpack(record.blob)
-            pattern = self._originals.pattern(envelope)
-            offset = expand(pattern, raster.height, raster.width)
-            protected, _ = offsets.add(raster.samples, offset, colours)
-            yield "protected", read.luma(protected, colours)
+            licensed, _ = self._originals.licensed(raster, envelope)
+        except ReueError:
+            return None
+        lumas = [read.luma(r.samples, r.colour_channels) for r in (raster, licensed)]
+        return lumas[0] - lumas[1]
+
+    def _delivered(self, record: Record) -> Raster | None:
+        """The release's file of a record, if it is there."""
+        release = self._vault.ledger.release(record.release_id)
+        if release is None:
+            return None
+        path = Path(release.output) / record.output
+        try:
+            return load(path, max_pixels=self._max_pixels).raster
+        except ReueError:
+            return None
 
     def _load_original(self, image_id: str) -> Raster:
         image = self._vault.ledger.image(image_id)
@@ -337,12 +369,10 @@ class Tracer:
 
     def _from_release(self, image: Image) -> Raster | None:
         for record in self._vault.ledger.records_by_image(image.id):
-            release = self._vault.ledger.release(record.release_id)
-            if release is None:
+            raster = self._delivered(record)
+            if raster is None:
                 continue
             try:
-                path = Path(release.output) / record.output
-                raster = load(path, max_pixels=self._max_pixels).raster
                 samples = self._originals.from_raster(
                     raster, record.blob, record.sample_id
                 )

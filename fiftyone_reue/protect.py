@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fiftyone_reue import manifest, outputs, pipeline
+from fiftyone_reue import manifest, outputs, pipeline, reversal
 from fiftyone_reue.errors import (
     InputError,
     LedgerUnavailableError,
@@ -24,7 +24,6 @@ from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.media.expand import expand
 from fiftyone_reue.media.previews import without_previews
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
@@ -281,11 +280,17 @@ def protect_image(
     licensed, lost_w = offsets.add(original, mark, colours)
     digest_w = sample_digest(licensed)
     sample_key = derive(secrets.release_seed, "variety", item.sample_id)
-    pattern = method.pattern(
-        state, licensed[..., :colours], item.label or "", sample_key
+    perturbed = reversal.perturb(
+        method,
+        state,
+        licensed,
+        colours,
+        item.label or "",
+        sample_key,
+        name=item.sample_id,
     )
-    offset = expand(pattern, height, width)
-    protected, lost_p = offsets.add(licensed, offset, colours)
+    protected = perturbed.samples
+    content = reversal.smallest(perturbed, licensed, colours, name=item.sample_id)
     digest_p = sample_digest(protected)
     sample = sample_hash(secrets.sample, release.id, item.sample_id)
     envelope = records.seal_protected(
@@ -296,9 +301,10 @@ def protect_image(
             sample,
             secrets.recipient.key_id,
             digest_p,
+            content.version,
         ),
         secrets.recipient.key,
-        records.RecipientPart(pattern, lost_p, digest_w),
+        records.RecipientPart(content.data, digest_w),
         secrets.owner_box,
         records.OwnerPart(
             secrets.recipient.recipient_id, image, amplitude, lost_w, digest_o
@@ -310,7 +316,6 @@ def protect_image(
     data = encode(Raster(protected, raster.format, metadata), kind, blob)
     again = load(data, name=item.sample_id, max_pixels=max_pixels)
     _verify(item, again.raster.samples, again.record, protected, blob)
-    _verify_restores(item, protected, offset, lost_p, licensed, colours)
     _verify_restores(item, licensed, mark, lost_w, original, colours)
     now = time.time()
     return Protected(

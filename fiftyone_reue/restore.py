@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fiftyone_reue import manifest, outputs, pipeline
+from fiftyone_reue import manifest, outputs, pipeline, reversal
 from fiftyone_reue.errors import (
     ForeignRecordError,
     InputError,
@@ -24,13 +24,13 @@ from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.media.expand import expand
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.pipeline import Outcome
+from fiftyone_reue.reversal import Content, Reversal
 from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.key_files import RecipientKey
-from fiftyone_reue.vault.records import Envelope
+from fiftyone_reue.vault.records import Envelope, OwnerPart, RecipientPart
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import carriers, codes, embed
 
@@ -183,10 +183,8 @@ def licensed_samples(
         )
     records.check_digest(envelope, sample_digest(raster.samples))
     part = records.open_recipient(envelope, key.key, key.key_id)
-    offset = expand(part.pattern, raster.height, raster.width)
-    licensed = offsets.subtract(
-        raster.samples, offset, raster.colour_channels, part.lost
-    )
+    way = _reversal(part, envelope, raster)
+    licensed = way.licensed(raster.samples, raster.colour_channels)
     digest = sample_digest(licensed)
     if digest != part.digest:
         raise VerificationError(
@@ -252,27 +250,39 @@ class Originals:
             records.licensed_envelope(envelope, digest),
         )
 
-    def pattern(self, envelope: Envelope) -> np.ndarray:
-        """The perturbation's pattern of a protected file, from its record."""
+    def change(self, original: Raster, envelope: Envelope) -> np.ndarray | None:
+        """What the perturbation added to W, from a protected file's record.
+
+        Args:
+            original: O, which the file was made from.
+            envelope: the file's.
+
+        Returns:
+            ``(H, W, c)`` int8 or int16 in gray levels, c 1 or the colours; None if the
+            record doesn't tell without the file.
+
+        Raises:
+            DamagedRecordError, ForeignRecordError: see the boxes.
+            VerificationError: O is another image.
+        """
         key = self._keys[envelope.header.key]
-        return records.open_recipient(envelope, key.key, key.key_id).pattern
+        part = records.open_recipient(envelope, key.key, key.key_id)
+
+        def licensed() -> np.ndarray:
+            return self._marked(original, envelope, part.digest)
+
+        way = _reversal(part, envelope, original)
+        return way.change(licensed, original.colour_channels)
 
     def _original(self, raster: Raster, envelope: Envelope) -> np.ndarray:
         digest = sample_digest(raster.samples)
         records.check_digest(envelope, digest)
-        vault = self._vault.vault_id
-        part = records.open_owner(envelope, self._owner_key, vault, digest)
-        bits = carriers.bit_count(raster.height, raster.width)
-        mark = embed.mark(
-            self._mark_key,
-            part.image_id,
-            codes.code(self._codes[part.recipient_id], part.image_id, bits),
-            raster.height,
-            raster.width,
-            part.amplitude,
-        )
+        part = self._owner_part(envelope, digest)
         samples = offsets.subtract(
-            raster.samples, mark, raster.colour_channels, part.lost
+            raster.samples,
+            self._mark(part, raster),
+            raster.colour_channels,
+            part.lost,
         )
         if sample_digest(samples) != part.digest:
             raise VerificationError(
@@ -280,6 +290,34 @@ class Originals:
                 "please report this"
             )
         return samples
+
+    def _marked(
+        self, original: Raster, envelope: Envelope, digest: bytes
+    ) -> np.ndarray:
+        """``O -> W``, W having this digest."""
+        mark = self._mark(self._owner_part(envelope, digest), original)
+        licensed, _ = offsets.add(original.samples, mark, original.colour_channels)
+        if sample_digest(licensed) != digest:
+            raise VerificationError(
+                "This original with its mark isn't the licensed copy that was "
+                "perturbed; please report this"
+            )
+        return licensed
+
+    def _owner_part(self, envelope: Envelope, licensed_digest: bytes) -> OwnerPart:
+        vault = self._vault.vault_id
+        return records.open_owner(envelope, self._owner_key, vault, licensed_digest)
+
+    def _mark(self, part: OwnerPart, raster: Raster) -> np.ndarray:
+        bits = carriers.bit_count(raster.height, raster.width)
+        return embed.mark(
+            self._mark_key,
+            part.image_id,
+            codes.code(self._codes[part.recipient_id], part.image_id, bits),
+            raster.height,
+            raster.width,
+            part.amplitude,
+        )
 
     def _require_ours(self, envelope: Envelope) -> None:
         if envelope.header.vault != self._vault.vault_id:
@@ -315,6 +353,11 @@ class named:
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         if isinstance(error, ReueError):
             raise type(error)(f"{self._name}: {error}") from error
+
+
+def _reversal(part: RecipientPart, envelope: Envelope, like: Raster) -> Reversal:
+    content = Content(envelope.header.version, part.content)
+    return reversal.unpack(content, like.samples, like.colour_channels)
 
 
 def _restore(

@@ -1,5 +1,6 @@
 """What is taken off comes off exactly, or not at all."""
 
+import base64
 import io
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from fiftyone_reue.restore import Originals, restore_licensed_image
 from fiftyone_reue.steps import finish
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Release
+from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.watermark import carriers, codes, embed
 
@@ -194,6 +196,38 @@ def test_both_tiers_come_back(
     assert np.array_equal(house.original(house.licensed(made.data)), samples)
 
 
+@pytest.mark.parametrize(("format", "channels", "bits"), CARRIERS)
+@settings(max_examples=12, deadline=None)
+@given(
+    shape=st.tuples(st.integers(16, 40), st.integers(16, 40)),
+    fill=FILLS,
+    seed=st.integers(0, 2**32),
+    way=st.sampled_from(["undo", "offset", "samples"]),
+    epsilon=st.integers(3, 32),
+)
+def test_both_tiers_come_back_from_invertible_methods(
+    house, toys, format, channels, bits, shape, fill, seed, way, epsilon
+):
+    samples = _samples((*shape, channels), bits, fill, seed)
+    data = encode(Raster(samples, format), format)
+    made = house.protect(data, method=toys[way].info.name, epsilon=epsilon)
+    assert records.unpack(made.record.blob).header.version == 2
+
+    protected = load(made.data)
+    colours = protected.raster.colour_channels
+    change = protected.raster.samples.astype(int) - samples
+    assert not change[..., colours:].any()
+    if way != "samples":
+        assert np.abs(change).max() <= epsilon * (1 if bits == 8 else 257)
+
+    licensed = load(house.licensed(made.data))
+    assert np.array_equal(
+        licensed.raster.samples, _marked(house, made, samples, colours, epsilon)
+    )
+    assert np.array_equal(house.original(made.data), samples)
+    assert np.array_equal(house.original(house.licensed(made.data)), samples)
+
+
 def _marked(house, made, samples, colours, epsilon):
     """The licensed copy, made again with nothing kept from the first time."""
     for cached in (carriers.band, carriers.cosines):
@@ -235,6 +269,22 @@ def small(house) -> Protected:
     return house.protect(encode(Raster(samples, "PNG"), "PNG"))
 
 
+@pytest.fixture(scope="module", params=["pattern", "undo", "offset", "samples"])
+def small_of_any_kind(request, house, small, toys) -> Protected:
+    """The same, or a slightly larger one that goes back by another way."""
+    if request.param == "pattern":
+        return small
+    fill = "zero" if request.param == "samples" else "random"
+    samples = _samples((16, 17, 4), 8, fill, 5)
+    name = toys[request.param].info.name
+    made = house.protect(encode(Raster(samples, "PNG"), "PNG"), method=name)
+    key = house.vault.recipient_key(house.vault.recipient("alice"))
+    envelope = records.unpack(made.record.blob)
+    content = records.open_recipient(envelope, key.key, key.key_id).content
+    assert content[0] == {"undo": 1, "offset": 2, "samples": 3}[request.param]
+    return made
+
+
 def _with(data: bytes, *, record: bytes | None = None, samples=None) -> bytes:
     """A file with another record or other samples inside."""
     loaded = load(data)
@@ -254,7 +304,8 @@ def test_an_untouched_file_with_its_record_put_back_restores(house, small):
     assert house.original(_with(small.data)).shape == (8, 9, 4)
 
 
-def test_every_edited_byte_of_a_record_fails_closed(house, small):
+def test_every_edited_byte_of_a_record_fails_closed(house, small_of_any_kind):
+    small = small_of_any_kind
     blob = small.record.blob
     for place in range(len(blob)):
         # Every bit of the header and of the first box's length, one bit elsewhere.
@@ -268,7 +319,8 @@ def test_every_edited_byte_of_a_record_fails_closed(house, small):
                 house.original(data)
 
 
-def test_every_edited_byte_of_a_licensed_record_fails_closed(house, small):
+def test_every_edited_byte_of_a_licensed_record_fails_closed(house, small_of_any_kind):
+    small = small_of_any_kind
     file = house.licensed(small.data)
     blob = load(file).record
     for place in range(len(blob)):
@@ -279,7 +331,8 @@ def test_every_edited_byte_of_a_licensed_record_fails_closed(house, small):
                 house.original(_with(file, record=bytes(edited)))
 
 
-def test_every_shortened_or_lengthened_record_fails_closed(house, small):
+def test_every_shortened_or_lengthened_record_fails_closed(house, small_of_any_kind):
+    small = small_of_any_kind
     blob = small.record.blob
     for size in range(len(blob)):
         _both_fail(house, _with(small.data, record=blob[:size]))
@@ -314,15 +367,17 @@ def test_turned_cropped_and_other_images_fail_closed(house, small):
         _both_fail(house, data, EditedImageError)
 
 
-def test_swapped_records_fail_closed(house, photos):
+@pytest.mark.parametrize("method", ["lsp", "toy"])
+def test_swapped_records_fail_closed(house, toys, photos, method):
     data = encode(Raster(photos["cat"], "PNG"), "PNG")
     other = encode(Raster(photos["coffee"], "PNG"), "PNG")
-    own = house.protect(data)
+    own = house.protect(data, method=method)
     for stranger in (
-        house.protect(other, name="cat/b"),
-        house.protect(data, release="1" * 16),
-        house.protect(data, who="bob"),
-        house.protect(data, epsilon=6),
+        house.protect(other, method=method, name="cat/b"),
+        house.protect(data, method=method, release="1" * 16),
+        house.protect(data, method=method, who="bob"),
+        house.protect(data, method=method, epsilon=6),
+        house.protect(data, method="rue"),
     ):
         swapped = _with(own.data, record=stranger.record.blob)
         _both_fail(house, swapped)
@@ -361,8 +416,51 @@ def test_records_of_the_other_tier_fail_closed(house, small):
         house.licensed(licensed)
 
 
-def test_a_recipients_key_opens_nobody_elses_copy(house, photos):
-    made = house.protect(encode(Raster(photos["cat"], "PNG"), "PNG"), who="bob")
+@pytest.mark.parametrize("method", ["lsp", "toy", "toy_lost", "toy_wild"])
+def test_a_recipients_key_opens_nobody_elses_copy(house, toys, photos, method):
+    data = encode(Raster(photos["cat"], "PNG"), "PNG")
+    made = house.protect(data, method=method, who="bob")
     with pytest.raises(ReueError, match="Wrong key"):
         house.licensed(made.data, who="alice")
     assert house.licensed(made.data, who="bob")
+
+
+def test_files_of_the_first_version_still_restore(house):
+    """Made before there was a second version, from 8 x 9 pixels with alpha."""
+    item = Item("a.png", str(house.folder / "first.png"), None, "a")
+    Path(item.path).write_bytes(FIRST)
+    restored = restore_licensed_image(item, FIRST_KEY, house.folder / "nowhere")
+    licensed = load(restored.data)
+    assert sample_digest(licensed.raster.samples).hex() == FIRST_DIGEST
+    assert records.unpack(licensed.record).header.version == 1
+
+
+def test_methods_with_a_pattern_write_the_first_version_still(small):
+    assert records.unpack(small.record.blob).header.version == 1
+
+
+FIRST = base64.b64decode("""
+iVBORw0KGgoAAAANSUhEUgAAAAkAAAAICAYAAAArzdW1AAABMElEQVQYGQXBaU+CYAAAYCo004nY
+NHlTwaWGeUzyyDZpy9bWv841y64PHVoppJWVBPaKmCkSR8+D+tq2Fw0T/HUQD7LSVB55EM4Yv24b
+Gf+ts9az6cxOEUXYj2hd33OAFlTnGST2DcFCspucmS4fPfVce3nR6KFqjVC2ErJCFudlfhGXghTu
+ENNgBY77d8ng+EiGV3kUZxQB60Wzgz/Zmz8U3jYkOq18NXhdSqVuKmHVTjrbqCViB1JiEhJP5Flt
+iQSUD2/tW0Tux/sYuBi6LmOKB0EbaeEYukcEbWX9DWuKYE0t1hwOnskQVtJgx1gNzwmUdeTWRQix
+7uaDbbevU1zfPgyANRb51DpMpWBy96cArZ4/0SUGmGXENHk98g7iZ7JGBdJtTg0tj37dkUmh+g9z
+vpMAOLN65wAAAUpyZVVFUkVVRQEBZ2BTUtkMX/EAAAAAAAAAAHjjdz9rIvxotvmxuq1Xc17Uvuz1
+eLHaHsQGBGYHURp4fV5M02lkXAKUERSAbCH8FgAAAIrhyYxIrbEQgXgio6VgbOd41MZviyfJifbY
+P6SULgF5UxnS7sc0ADthDsJoT/rtY6B+OLmhEQRkJIT2+sGykOS4fzRkuY8xTu6Xj6dOVUgc3Wdi
+tT0QN5hqO7KPHKdwfm/87cOYw6M1N7eQQaE2+25oWy5SsSDlZt9lJm9FjMRYLxAzAMCJki8jEnUA
+AABy004N5delJQO+Egu7aBDPoebdKey0gd/yiCvRjvverhS75we5OwN5LeT83f/azFLu4Q/HAPXj
++e1ond0EIUL+E+XgoDOroIsHQGiNyM6bnRbp7kOyYHN+F6cX+gB72GRbRpESoCElp4tGLckYc8MT
+WCVauWU8PwAAAABJRU5ErkJggg==
+""")
+FIRST_KEY = RecipientKey(
+    name="alice",
+    vault_id="67605352d90c5ff1",
+    recipient_id="6fc7eb0dead04d68",
+    key_id="b6f9b1baad57735e",
+    key=bytes.fromhex(
+        "af83a91dafdce5a50e92d91ff3c51430c8bcbd6760c1e332b0d8bf7e40ee5e93"
+    ),
+)
+FIRST_DIGEST = "df70a3cb4b00d978fdf313aefbcd52db90d7b452012cb605363b2f6ec0853651"

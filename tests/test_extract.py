@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from fiftyone_reue import reversal
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.extract import ExtractSummary, Suspect, extract
 from fiftyone_reue.folders import image_items, labelled_items, suspect_items
@@ -15,6 +16,7 @@ from fiftyone_reue.protect import protect
 from fiftyone_reue.release import ProtectConfig
 from fiftyone_reue.restore import restore_licensed
 from fiftyone_reue.steps import finish
+from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.watermark import codes
 from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION, weigh
@@ -32,7 +34,10 @@ class House:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory, write_folder: Callable[..., Path]) -> House:
-    root = tmp_path_factory.mktemp("house")
+    return built(tmp_path_factory.mktemp("house"), write_folder, "lsp")
+
+
+def built(root: Path, write_folder: Callable[..., Path], method: str) -> House:
     vault = create_folder(root / "vault")
     source = write_folder(root / "source", classes=3, each=4, side=48)
     for who in ("alice", "bob"):
@@ -44,9 +49,9 @@ def house(tmp_path_factory, write_folder: Callable[..., Path]) -> House:
             root / f"protected-{who}",
             name=who,
             source=str(source),
-            config=ProtectConfig("lsp"),
+            config=ProtectConfig(method),
         )
-        finish(steps)
+        assert not finish(steps).outcome.failures
         items = image_items(root / f"protected-{who}")
         finish(restore_licensed(items, None, root / f"licensed-{who}", key))
     vault.add_recipient("carol")
@@ -105,6 +110,69 @@ def test_changed_copies_name_their_recipient(
     matched = [s for s in summary.suspects if s.image_id is not None]
     assert len(matched) >= 10
     assert not any(suspect.exact for suspect in matched)
+
+
+@pytest.fixture(scope="module", params=["undo", "offset", "samples"])
+def invertible(request, tmp_path_factory, write_folder, toys) -> House:
+    """The same with an invertible method, whose records lead back in this way."""
+    root = tmp_path_factory.mktemp("house")
+    return built(root, write_folder, toys[request.param].info.name)
+
+
+@pytest.mark.parametrize("tier", ["protected", "licensed"])
+@pytest.mark.parametrize(
+    ("change", "suffix", "options"),
+    [
+        (lambda i: i, ".png", {}),
+        (lambda i: i, ".jpg", {"quality": 85}),
+        (lambda i: i.transpose(Image.Transpose.ROTATE_90), ".png", {}),
+    ],
+)
+def test_copies_made_by_invertible_methods_name_their_recipient(
+    invertible, tmp_path, tier, change, suffix, options
+):
+    for who in ("alice", "bob"):
+        source, leak = invertible.root / f"{tier}-{who}", tmp_path / who
+        summary = run(invertible, changed(source, leak, change, suffix, **options))
+        assert (summary.decision, summary.named) == ("match", who)
+        matched = [s for s in summary.suspects if s.image_id is not None]
+        assert len(matched) == 12
+
+
+def test_the_originals_of_an_invertible_method_accuse_nobody(invertible, tmp_path):
+    jpeg = changed(invertible.root / "source", tmp_path / "j", lambda i: i, ".jpg")
+    summary = run(invertible, jpeg)
+    assert summary.named is None
+    assert summary.evidence.images == 12
+
+
+def test_copies_whose_records_hold_no_change_are_compared_with_the_release(
+    tmp_path, write_folder, toys
+):
+    house = built(tmp_path, write_folder, toys["samples"].info.name)
+    leak = changed(
+        house.root / "protected-bob", tmp_path / "leak", lambda i: i, ".jpg", quality=95
+    )
+    found = run(house, leak)
+    assert found.named == "bob"
+    assert {suspect.state for suspect in found.suspects} == {"protected"}
+    assert max(suspect.distance for suspect in found.suspects) < 4
+    (house.root / "protected-bob").rename(tmp_path / "gone")
+    found = run(house, leak)
+    without = [s.sample_id for s in found.suspects if s.state != "protected"]
+    assert len(without) == sum(_holds_samples(house, "bob"))
+    assert len(without) > 3
+    assert run(house, tmp_path / "gone").named == "bob"  # its pixels are known
+
+
+def _holds_samples(house: House, who: str) -> list[bool]:
+    person = house.vault.recipient(who)
+    key = house.vault.recipient_key(person)
+    ledger = house.vault.ledger
+    (release,) = [r for r in ledger.releases() if r.recipient_id == person.id]
+    envelopes = [records.unpack(r.blob) for r in ledger.records(release.id)]
+    parts = [records.open_recipient(e, key.key, key.key_id) for e in envelopes]
+    return [part.content[0] == reversal.BySamples.code for part in parts]
 
 
 def test_every_suspect_is_matched_to_its_own_original(house, tmp_path):

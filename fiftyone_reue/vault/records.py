@@ -10,6 +10,9 @@ owner's box that was edited or taken from elsewhere.
 
 Each box has a key of its own, derived from everything that its content depends on,
 so that protecting the same image again gives the same bytes and no nonce is needed.
+
+What the recipient's box holds is made and read by :mod:`fiftyone_reue.reversal`; the
+header's version says how.
 """
 
 from __future__ import annotations
@@ -19,8 +22,6 @@ import struct
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
@@ -33,13 +34,14 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.prf import derive
 
 MAGIC = b"REUE"
-VERSION = 1
+VERSION = 2
+"""The newest version; all since 1 are read."""
+
 Tier = Literal["protected", "licensed"]
 
 _TIERS: dict[Tier, int] = {"protected": 1, "licensed": 2}
 _HEADER = struct.Struct(">4sBB8s8s8s8s32s")
 _LENGTH = struct.Struct(">I")
-_SHAPE = struct.Struct(">HHB")
 _ONE_USE_NONCE = bytes(12)
 
 
@@ -54,6 +56,7 @@ class Header:
         sample: 16 hex digits, a keyed hash of the sample's id.
         key: the recipient's key id, 16 hex digits.
         digest: SHA-256 of the file's samples.
+        version: 1 or 2: what kind of content the recipient's box holds.
     """
 
     tier: Tier
@@ -62,11 +65,13 @@ class Header:
     sample: str
     key: str
     digest: bytes
+    version: int = 1
 
     def pack(self) -> bytes:
         """The header as bytes, which is what the boxes authenticate."""
         ids = (bytes.fromhex(part) for part in self._ids())
-        return _HEADER.pack(MAGIC, VERSION, _TIERS[self.tier], *ids, self.digest)
+        tier = _TIERS[self.tier]
+        return _HEADER.pack(MAGIC, self.version, tier, *ids, self.digest)
 
     def _ids(self) -> tuple[str, str, str, str]:
         return self.vault, self.release, self.sample, self.key
@@ -91,13 +96,11 @@ class RecipientPart:
     """What a recipient needs for ``P -> W``.
 
     Attributes:
-        pattern: ``(h, w, c)`` int8, the perturbation before it is stretched.
-        lost: rail values, see :mod:`fiftyone_reue.media.offsets`.
+        content: what :func:`fiftyone_reue.reversal.unpack` reads.
         digest: SHA-256 of W's samples.
     """
 
-    pattern: np.ndarray
-    lost: bytes
+    content: bytes
     digest: bytes
 
 
@@ -129,7 +132,7 @@ def unpack(blob: bytes) -> Envelope:
     if len(blob) < _HEADER.size or blob[:4] != MAGIC:
         raise DamagedRecordError("The record is damaged: its header can't be read")
     _, version, tier, vault, release, sample, key, digest = _HEADER.unpack_from(blob)
-    if version != VERSION:
+    if not 1 <= version <= VERSION:
         raise DamagedRecordError(
             f"The record has version {version}, this program reads version {VERSION}; "
             "install a newer fiftyone-reue"
@@ -138,7 +141,13 @@ def unpack(blob: bytes) -> Envelope:
     if tier not in names:
         raise DamagedRecordError("The record is damaged: its tier is unknown")
     header = Header(
-        names[tier], vault.hex(), release.hex(), sample.hex(), key.hex(), digest
+        names[tier],
+        vault.hex(),
+        release.hex(),
+        sample.hex(),
+        key.hex(),
+        digest,
+        version,
     )
     recipient_box, place = _box(blob, _HEADER.size)
     owner_box, place = _box(blob, place)
@@ -166,7 +175,9 @@ def seal_protected(
     owner_box = _seal_owner(header, recipient.digest, owner_key, owner)
     bound = _recipient_bound(header, owner_box)
     key = derive(recipient_key, "recipient-box", bound)
-    return Envelope(header, _seal(key, _pack_recipient(recipient), bound), owner_box)
+    return Envelope(
+        header, _seal(key, recipient.digest + recipient.content, bound), owner_box
+    )
 
 
 def licensed_envelope(envelope: Envelope, licensed_digest: bytes) -> Envelope:
@@ -205,7 +216,8 @@ def open_recipient(
         )
     bound = _recipient_bound(header, envelope.owner_box)
     key = derive(recipient_key, "recipient-box", bound)
-    return _unpack_recipient(_open(key, envelope.recipient_box, bound))
+    opened = _open(key, envelope.recipient_box, bound)
+    return RecipientPart(content=opened[32:], digest=opened[:32])
 
 
 def open_owner(
@@ -270,25 +282,6 @@ def _box(blob: bytes, place: int) -> tuple[bytes, int]:
     if len(blob) < end:
         raise DamagedRecordError("The record is damaged: it was cut short")
     return blob[start:end], end
-
-
-def _pack_recipient(part: RecipientPart) -> bytes:
-    packed = zstandard.ZstdCompressor(level=9).compress(part.pattern.tobytes())
-    head = part.digest + _SHAPE.pack(*part.pattern.shape) + _LENGTH.pack(len(packed))
-    return head + packed + part.lost
-
-
-def _unpack_recipient(content: bytes) -> RecipientPart:
-    digest, place = content[:32], 32
-    shape = _SHAPE.unpack_from(content, place)
-    place += _SHAPE.size
-    end = place + _LENGTH.size
-    end += _LENGTH.unpack_from(content, place)[0]
-    raw = zstandard.ZstdDecompressor().decompress(
-        content[place + _LENGTH.size : end], max_output_size=int(np.prod(shape))
-    )
-    pattern = np.frombuffer(raw, np.int8).reshape(shape)
-    return RecipientPart(pattern, content[end:], digest)
 
 
 def _pack_owner(part: OwnerPart) -> bytes:

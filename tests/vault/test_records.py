@@ -1,3 +1,4 @@
+import base64
 from dataclasses import replace
 
 import numpy as np
@@ -5,21 +6,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fiftyone_reue import reversal
 from fiftyone_reue.errors import (
     DamagedRecordError,
     EditedImageError,
     ForeignRecordError,
     WrongKeyError,
 )
+from fiftyone_reue.media.expand import expand
 from fiftyone_reue.vault import records
 
 pytestmark = pytest.mark.unit
 
 KEY, OWNER_KEY = b"r" * 32, b"o" * 32
 HEADER = records.Header("protected", "a" * 16, "b" * 16, "c" * 16, "d" * 16, b"P" * 32)
-PATTERN = np.arange(-24, 24, dtype=np.int8).reshape(4, 4, 3)
-RECIPIENT = records.RecipientPart(PATTERN, b"lost by P", b"W" * 32)
+RECIPIENT = records.RecipientPart(b"the way back", b"W" * 32)
 OWNER = records.OwnerPart("e" * 16, "f" * 32, 2, b"lost by W", b"O" * 32)
+
+# All of this, but a recipient's part as first packed, when there was one version.
+FIRST = base64.b64decode("""
+UkVVRQEBqqqqqqqqqqq7u7u7u7u7u8zMzMzMzMzM3d3d3d3d3d1QUFBQUFBQUFBQUFBQUFBQUFBQ
+UFBQUFBQUFBQUFBQUAAAAHvecBOwL3ilCwM8RYFf/lNnGbIlpQFC40hT74878DKgrVgm+XO5SjJY
+lmhbcv8Zio2kJ9scjLl54YAXdlHXcPlOL1MuogdRjg2sbDGmpDo/xQhwEbZjcMJCrYlZ8ZSWjy4y
+hBb9D9JmSl5CL9D7519hlgxf5e7DMISJCPkAAABsair+DlP7vZBYU616qNc872bHNdnh1RZvflbF
++gANhQQbKg0rV5L2bHrgptYU5qIXOHuc5slThScY9IGVR0xyT6kMOIM+eveZVSgrLuabRaifv0O6
+Og4SJhwzyTd4Hy1gcALpTqqSMhkwBm/B
+""")
 
 
 def sealed() -> records.Envelope:
@@ -29,9 +41,7 @@ def sealed() -> records.Envelope:
 def test_both_boxes_open_to_what_was_sealed():
     envelope = records.unpack(sealed().pack())
     assert envelope.header == HEADER
-    part = records.open_recipient(envelope, KEY, HEADER.key)
-    assert np.array_equal(part.pattern, PATTERN)
-    assert (part.lost, part.digest) == (b"lost by P", b"W" * 32)
+    assert records.open_recipient(envelope, KEY, HEADER.key) == RECIPIENT
     assert records.open_owner(envelope, OWNER_KEY, HEADER.vault, b"W" * 32) == OWNER
 
 
@@ -44,26 +54,46 @@ def test_the_licensed_envelope_keeps_only_the_owners_box():
 
 
 @given(
-    shape=st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3])),
+    version=st.sampled_from([1, 2]),
+    content=st.binary(max_size=50),
     lost=st.binary(max_size=50),
     amplitude=st.integers(0, 255),
     name=st.text("0123456789abcdef", min_size=1, max_size=32),
 )
-def test_any_content_comes_back(shape, lost, amplitude, name):
-    pattern = np.random.default_rng(len(lost)).integers(-128, 128, shape)
-    recipient = records.RecipientPart(pattern.astype(np.int8), lost, b"W" * 32)
+def test_any_content_comes_back(version, content, lost, amplitude, name):
+    header = replace(HEADER, version=version)
+    recipient = records.RecipientPart(content, b"W" * 32)
     owner = records.OwnerPart(name, name[::-1], amplitude, lost, b"O" * 32)
-    envelope = records.seal_protected(HEADER, KEY, recipient, OWNER_KEY, owner)
-    part = records.open_recipient(envelope, KEY, HEADER.key)
-    assert np.array_equal(part.pattern, recipient.pattern)
-    assert part.lost == lost
-    assert records.open_owner(envelope, OWNER_KEY, HEADER.vault, b"W" * 32) == owner
+    envelope = records.seal_protected(header, KEY, recipient, OWNER_KEY, owner)
+    assert records.unpack(envelope.pack()) == envelope
+    assert records.open_recipient(envelope, KEY, HEADER.key) == recipient
+    licensed = records.licensed_envelope(envelope, b"W" * 32)
+    for either in (envelope, licensed):
+        assert either.header.version == version
+        assert records.open_owner(either, OWNER_KEY, HEADER.vault, b"W" * 32) == owner
+
+
+def test_records_of_the_first_version_are_read_and_written_as_ever():
+    envelope = records.unpack(FIRST)
+    assert envelope.header == HEADER
+    assert envelope.header.version == 1
+    recipient = records.open_recipient(envelope, KEY, HEADER.key)
+    assert recipient.digest == b"W" * 32
+    owner = records.open_owner(envelope, OWNER_KEY, HEADER.vault, b"W" * 32)
+    assert owner == OWNER
+    again = records.seal_protected(HEADER, KEY, recipient, OWNER_KEY, owner)
+    assert again.pack() == FIRST
+    image = np.zeros((8, 8, 3), np.uint8)
+    way = reversal.unpack(reversal.Content(1, recipient.content), image, 3)
+    pattern = np.arange(-24, 24, dtype=np.int8).reshape(4, 4, 3)
+    assert np.array_equal(way.change(lambda: image, 3), expand(pattern, 8, 8))
+    assert way.lost == b"lost by P"
 
 
 def test_sealing_again_gives_the_same_bytes_and_nothing_in_clear():
     blob = sealed().pack()
     assert blob == sealed().pack()
-    for secret in (b"lost by", PATTERN.tobytes(), b"W" * 32, b"O" * 32, b"f" * 32):
+    for secret in (b"the way", b"lost by", b"W" * 32, b"O" * 32, b"f" * 32):
         assert secret not in blob
 
 
@@ -83,6 +113,7 @@ def test_other_content_is_sealed_under_another_key():
         replace(HEADER, sample="1" * 16),
         replace(HEADER, key="1" * 16),
         replace(HEADER, digest=b"1" * 32),
+        replace(HEADER, version=2),
     ],
 )
 def test_boxes_open_only_under_their_header(header):
@@ -125,9 +156,11 @@ def test_other_samples_are_noticed():
 
 def test_a_newer_version_is_named():
     blob = bytearray(sealed().pack())
-    blob[4] = 2
-    with pytest.raises(DamagedRecordError, match=r"version 2.*newer fiftyone-reue"):
-        records.unpack(bytes(blob))
+    for version in (0, 3, 255):
+        blob[4] = version
+        message = rf"version {version}, .* version 2; install a newer fiftyone-reue"
+        with pytest.raises(DamagedRecordError, match=message):
+            records.unpack(bytes(blob))
 
 
 @given(st.binary(max_size=200) | st.binary(max_size=200).map(lambda b: b"REUE" + b))
