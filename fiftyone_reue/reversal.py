@@ -34,7 +34,7 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.media import offsets, packing
 from fiftyone_reue.media.expand import expand
-from fiftyone_reue.perturb.base import InvertibleMethod, Method, State, cut
+from fiftyone_reue.perturb.base import InvertibleMethod, Method, State, cut, eight_bit
 from fiftyone_reue.perturb.registry import create_method
 
 _SHAPE = struct.Struct(">HHB")
@@ -353,23 +353,18 @@ def _moved(
             "pixels a side, or another method"
         )
     image = _colours_of(licensed, colours)
-    secret = method.secret(state, label, sample_key)
+    small = eight_bit(image)
+    secret = method.secret(state, small, label, sample_key)
     amplitude = method.amplitude(secret)
-    if licensed.dtype == np.uint8:
-        moved = method.move(secret, image)
-        after = cut(moved, image, amplitude)
-        protected = _with_colours(licensed, after)
-        reversals = (
-            ByUndo.of(method, secret, image, moved, after),
-            ByOffset(after - image, b""),
-            BySamples(image),
-        )
-        _require_within(protected, licensed, amplitude, name)
-        return Perturbed(protected, reversals)
-    offset = method.pattern(state, image, label, sample_key)
-    protected, lost = offsets.add(licensed, offset, colours)
+    moved = method.move(secret, small)
+    after = cut(moved, small, amplitude)
+    protected, lost = offsets.add(licensed, after - small, colours)
     _require_within(protected, licensed, amplitude, name)
-    return Perturbed(protected, (ByOffset(offset, lost), BySamples(image)))
+    reversals = (ByOffset(after - small, lost), BySamples(image))
+    if licensed.dtype == np.uint8:
+        undo = ByUndo.of(method, secret, image, moved, after)
+        return Perturbed(protected, (undo, *reversals))
+    return Perturbed(protected, reversals)
 
 
 def _require_within(

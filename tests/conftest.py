@@ -178,7 +178,9 @@ class ToyInvertible(InvertibleMethod):
         arrays = {"amplitude": np.array(amplitude)}
         return State(self.info.name, data.classes, arrays)
 
-    def secret(self, state: State, label: str, sample_key: bytes) -> bytes:
+    def secret(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> bytes:
         made = derive(sample_key, "toy", str(class_index(state, label)))
         return bytes([int(state.arrays["amplitude"])]) + made
 

@@ -210,7 +210,9 @@ class InvertibleMethod(Method):
     """Images with a shorter side than this can't be moved."""
 
     @abstractmethod
-    def secret(self, state: State, label: str, sample_key: bytes) -> bytes:
+    def secret(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> bytes:
         """What :meth:`move` and :meth:`undo` need besides the image.
 
         It is sealed for the recipient, and nothing else is known when restoring: the
@@ -218,6 +220,8 @@ class InvertibleMethod(Method):
 
         Args:
             state: what :meth:`fit` returned.
+            image: ``(H, W, colours)`` uint8, what is to be moved; a method that makes
+                something of its own for each image looks at it.
             label: the image's class, one of ``state.classes``.
             sample_key: at least 32 pseudo-random bytes of this release and sample.
 
@@ -267,10 +271,15 @@ class InvertibleMethod(Method):
         Returns:
             ``(H, W, colours)`` int16 of the image's own size.
         """
-        small = image if image.dtype == np.uint8 else (image // 257).astype(np.uint8)
-        secret = self.secret(state, label, sample_key)
+        small = eight_bit(image)
+        secret = self.secret(state, small, label, sample_key)
         moved = self.move(secret, small)
         return cut(moved, small, self.amplitude(secret)) - small.astype(np.int16)
+
+
+def eight_bit(image: np.ndarray) -> np.ndarray:
+    """uint8 or uint16 samples as uint8, in gray levels of 1/255."""
+    return image if image.dtype == np.uint8 else (image // 257).astype(np.uint8)
 
 
 def cut(moved: np.ndarray, image: np.ndarray, amplitude: int | None) -> np.ndarray:

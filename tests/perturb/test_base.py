@@ -111,7 +111,7 @@ def test_invertible_methods_give_patterns_to_measure_with(toys):
     pattern = method.pattern(state, image, "a", key)
     assert (pattern.shape, pattern.dtype) == (image.shape, np.int16)
     assert np.abs(pattern).max() == 6
-    moved = method.move(method.secret(state, "a", key), image)
+    moved = method.move(method.secret(state, image, "a", key), image)
     assert np.array_equal(image + pattern, cut(moved, image, 6))
     deep = image.astype(np.uint16) * 257
     assert np.array_equal(method.pattern(state, deep, "a", key), pattern)
