@@ -5,12 +5,11 @@ steps downwards and upwards with two-sided affine coupling blocks between them. 
 all of it works on whole numbers: the Haar steps are S-transforms, translations are
 rounded, and scaling goes by pairs (:mod:`fiftyone_reue.invertible.lifting`), so that
 the inverse is exact and the same on every machine. In the paper whoever has the weights
-can go back; here every subnetwork also sees planes of signs drawn from a key.
+can go back; here it takes a code as well, which is made for each image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import torch
@@ -34,12 +33,10 @@ class AdversarialConfig:
         blocks: coupling blocks after each Haar step downwards; after each one upwards
             but the last there are as many again. ``(4, 4, 4)`` in the paper's kin.
         width: channels within a subnetwork.
-        planes: keyed planes of signs that each subnetwork sees.
     """
 
     blocks: tuple[int, ...] = (2, 2)
     width: int = 24
-    planes: int = 2
 
     @property
     def multiple(self) -> int:
@@ -55,20 +52,19 @@ class _Coupling(nn.Module):
     def __init__(self, channels: int, config: AdversarialConfig) -> None:
         super().__init__()
         half = channels // 2
-        seen = half + config.planes
-        self.of_first = Subnetwork(seen, half + half // 2, config.width)
-        self.of_second = Subnetwork(seen, half + half // 2, config.width)
+        self.of_first = Subnetwork(half, half + half // 2, config.width)
+        self.of_second = Subnetwork(half, half + half // 2, config.width)
 
-    def forward(self, bands: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
+    def forward(self, bands: torch.Tensor) -> torch.Tensor:
         first, second = bands.chunk(2, dim=1)
-        first = _moved(first, self.of_second(_seen(second, planes)))
-        second = _moved(second, self.of_first(_seen(first, planes)))
+        first = _moved(first, self.of_second(second / _RANGE))
+        second = _moved(second, self.of_first(first / _RANGE))
         return torch.cat([first, second], dim=1)
 
-    def inverse(self, bands: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
+    def inverse(self, bands: torch.Tensor) -> torch.Tensor:
         first, second = bands.chunk(2, dim=1)
-        second = _moved_back(second, self.of_first(_seen(first, planes)))
-        first = _moved_back(first, self.of_second(_seen(second, planes)))
+        second = _moved_back(second, self.of_first(first / _RANGE))
+        first = _moved_back(first, self.of_second(second / _RANGE))
         return torch.cat([first, second], dim=1)
 
 
@@ -77,8 +73,7 @@ class AdversarialNetwork(nn.Module):
 
     Images are ``(N, 3, H, W)`` whole numbers, H and W multiples of
     ``config.multiple``: float64 for results that are the same everywhere, float32 while
-    training. Planes are ``(N or 1, planes, H / 2, W / 2)`` of -1 and 1, of the same
-    dtype; deeper blocks see every second of them.
+    training.
 
     Args:
         config: how large.
@@ -94,31 +89,51 @@ class AdversarialNetwork(nn.Module):
             self._couplings(depth) for depth in range(len(self.config.blocks) - 1)
         )
 
-    def forward(self, image: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
-        """The changed image: whole numbers, not cut off to any range."""
-        signs = self._signs(image, planes)
+    def forward(
+        self,
+        image: torch.Tensor,
+        code: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Change images.
+
+        Args:
+            image: the images.
+            code: ``(N, 3 or 1, H / 2, W / 2)`` whole numbers, added to the means of
+                2 x 2 pixels as the outer blocks leave them; about what they add to the
+                image as well.
+
+        Returns:
+            The changed images: whole numbers, not cut off to any range.
+        """
         for depth, couplings in enumerate(self.downwards):
             image = haar(image)
             for coupling in couplings:  # type: ignore[attr-defined]
-                image = coupling(image, signs[depth])
+                image = coupling(image)
+            if depth == 0 and code is not None:
+                image = torch.cat([image[:, :3] + code, image[:, 3:]], dim=1)
         image = inverse_haar(image)
         for depth in reversed(range(len(self.upwards))):
             for coupling in self.upwards[depth]:  # type: ignore[attr-defined]
-                image = coupling(image, signs[depth])
+                image = coupling(image)
             image = inverse_haar(image)
         return image
 
-    def inverse(self, image: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
-        """The image again: exactly, if nothing was cut off."""
-        signs = self._signs(image, planes)
-        for depth, couplings in enumerate(self.upwards):
+    def inverse(
+        self,
+        image: torch.Tensor,
+        code: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """The images again, exactly if nothing was cut off; see :meth:`forward`."""
+        for couplings in self.upwards:
             image = haar(image)
             for coupling in reversed(list(couplings)):  # type: ignore[call-overload]
-                image = coupling.inverse(image, signs[depth])
+                image = coupling.inverse(image)
         image = haar(image)
         for depth in reversed(range(len(self.downwards))):
+            if depth == 0 and code is not None:
+                image = torch.cat([image[:, :3] - code, image[:, 3:]], dim=1)
             for coupling in reversed(list(self.downwards[depth])):  # type: ignore[call-overload]
-                image = coupling.inverse(image, signs[depth])
+                image = coupling.inverse(image)
             image = inverse_haar(image)
         return image
 
@@ -126,20 +141,6 @@ class AdversarialNetwork(nn.Module):
         channels = 3 * 4 ** (depth + 1)
         count = self.config.blocks[depth]
         return nn.ModuleList(_Coupling(channels, self.config) for _ in range(count))
-
-    def _signs(self, image: torch.Tensor, planes: torch.Tensor) -> list[torch.Tensor]:
-        planes = planes.expand(len(image), -1, -1, -1)
-        return list(_halved(planes, len(self.config.blocks)))
-
-
-def _halved(planes: torch.Tensor, count: int) -> Iterator[torch.Tensor]:
-    for _ in range(count):
-        yield planes
-        planes = planes[..., ::2, ::2]
-
-
-def _seen(bands: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
-    return torch.cat([bands / _RANGE, planes], dim=1)
 
 
 def _moved(bands: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

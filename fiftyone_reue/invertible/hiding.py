@@ -7,10 +7,10 @@ added to the cover, then the secret is scaled and shifted by what is computed fr
 cover. The cover's half is the result; the secret's half, which training brings near 0,
 is thrown away, and the same blocks backwards with 0 in its place reveal the secret.
 
-Three things are not HiNet's. The cover's half stays whole numbers throughout, so that
-the result is the same on every machine. Cover and secret have one channel, the mean of
-the colours: a change of colours alone would not outlive grayscale, and fades in JPEG's
-coarser colours. And every subnetwork sees planes of signs that are drawn from a key.
+Two things are not HiNet's. The cover's half stays whole numbers throughout, so that
+the result is the same on every machine. And cover and secret have one channel, the mean
+of the colours: a change of colours alone would not outlive grayscale, and fades in
+JPEG's coarser colours.
 """
 
 from __future__ import annotations
@@ -42,12 +42,10 @@ class HidingConfig:
     Attributes:
         blocks: coupling blocks; 16 in HiNet.
         width: channels within a subnetwork.
-        planes: keyed planes of signs that each subnetwork sees.
     """
 
     blocks: int = 3
     width: int = 24
-    planes: int = 2
 
     def to_dict(self) -> dict[str, int]:
         """As it is kept beside the weights."""
@@ -59,21 +57,19 @@ class Coupling(nn.Module):
 
     def __init__(self, config: HidingConfig) -> None:
         super().__init__()
-        seen = BANDS + config.planes
-        self.to_cover = Subnetwork(seen, BANDS, config.width)
-        self.scale = Subnetwork(seen, BANDS, config.width)
-        self.shift = Subnetwork(seen, BANDS, config.width)
+        self.to_cover = Subnetwork(BANDS, BANDS, config.width)
+        self.scale = Subnetwork(BANDS, BANDS, config.width)
+        self.shift = Subnetwork(BANDS, BANDS, config.width)
 
     def forward(
         self,
         cover: torch.Tensor,
         secret: torch.Tensor,
-        planes: torch.Tensor,
         amplitude: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        change = self.to_cover(torch.cat([secret, planes], dim=1))
+        change = self.to_cover(secret)
         cover = cover + whole(change * amplitude)
-        seen = torch.cat([_units(cover), planes], dim=1)
+        seen = _units(cover)
         secret = _times_exp(secret, self.scale(seen)) + self.shift(seen)
         return cover, secret
 
@@ -81,12 +77,11 @@ class Coupling(nn.Module):
         self,
         cover: torch.Tensor,
         secret: torch.Tensor,
-        planes: torch.Tensor,
         amplitude: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        seen = torch.cat([_units(cover), planes], dim=1)
+        seen = _units(cover)
         secret = _times_exp(secret - self.shift(seen), -self.scale(seen))
-        change = self.to_cover(torch.cat([secret, planes], dim=1))
+        change = self.to_cover(secret)
         return cover - whole(change * amplitude), secret
 
 
@@ -94,8 +89,7 @@ class HidingNetwork(nn.Module):
     """The coupling blocks; a new network hides nothing.
 
     Images are ``(N, 1, H, W)`` whole numbers 0..255 with even H and W: float64 for
-    results that are the same everywhere, float32 while training. Planes are
-    ``(N or 1, planes, H / 2, W / 2)`` of -1 and 1, of the same dtype.
+    results that are the same everywhere, float32 while training.
 
     Args:
         config: how large.
@@ -112,7 +106,6 @@ class HidingNetwork(nn.Module):
         self,
         cover: torch.Tensor,
         secret: torch.Tensor,
-        planes: torch.Tensor,
         amplitude: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Hide.
@@ -120,7 +113,6 @@ class HidingNetwork(nn.Module):
         Args:
             cover: the images.
             secret: the images to hide in them.
-            planes: the keyed signs.
             amplitude: ``(N or 1, 1, 1, 1)``, gray levels that a subnetwork's 1 adds.
 
         Returns:
@@ -129,19 +121,17 @@ class HidingNetwork(nn.Module):
         """
         bands = haar(cover)
         left = _units(haar(secret))
-        planes = planes.expand(len(cover), -1, -1, -1)
         for block in self.blocks:
-            bands, left = block(bands, left, planes, amplitude)
+            bands, left = block(bands, left, amplitude)
         return inverse_haar(bands), left
 
     def reveal(
-        self, image: torch.Tensor, planes: torch.Tensor, amplitude: torch.Tensor
+        self, image: torch.Tensor, amplitude: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Find what was hidden, and what it was hidden in, from the image alone.
 
         Args:
             image: changed images, possibly cut off, compressed and so on.
-            planes: the keyed signs.
             amplitude: as it was when hiding.
 
         Returns:
@@ -150,10 +140,9 @@ class HidingNetwork(nn.Module):
         """
         bands = haar(image)
         secret = torch.zeros_like(bands)
-        planes = planes.expand(len(image), -1, -1, -1)
         for block in reversed(self.blocks):
             assert isinstance(block, Coupling)
-            bands, secret = block.backward_pass(bands, secret, planes, amplitude)
+            bands, secret = block.backward_pass(bands, secret, amplitude)
         return _image_of(secret), inverse_haar(bands)
 
 

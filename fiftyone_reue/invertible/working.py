@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import numpy as np
 
-LARGEST_SIDE = 128
-"""Means are taken until the shorter side is no longer than this."""
 
+def levels_for(height: int, width: int, longest: int, least: int = 0) -> int:
+    """How many times an image's sides are halved.
 
-def levels_for(height: int, width: int) -> int:
-    """How many times an image's sides are halved."""
-    levels = 0
-    while min(height, width) >> levels > LARGEST_SIDE:
+    Args:
+        height: of the image.
+        width: of the image.
+        longest: halve until the shorter side is no longer than this.
+        least: halve so many times at least.
+    """
+    levels = least
+    while min(height, width) >> levels > longest:
         levels += 1
     return levels
 

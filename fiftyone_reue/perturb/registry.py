@@ -6,11 +6,13 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.ar import Autoregressive, AutoregressiveL2
 from fiftyone_reue.perturb.base import Method, MethodInfo
 from fiftyone_reue.perturb.cuda import ConvolutionBased
+from fiftyone_reue.perturb.deep_hiding import DeepHiding
 from fiftyone_reue.perturb.em import ErrorMinimising, ErrorMinimisingClassWise
 from fiftyone_reue.perturb.lsp import LinearlySeparable
 from fiftyone_reue.perturb.mi_ue import MutualInformation
 from fiftyone_reue.perturb.ops import OnePixelShortcut
 from fiftyone_reue.perturb.pil import PerturbationInducedLinearization
+from fiftyone_reue.perturb.raeg import Raeg
 from fiftyone_reue.perturb.rue import (
     ReversibleUnlearnable,
     ReversibleUnlearnablePublished,
@@ -24,6 +26,8 @@ _METHODS: dict[str, type[Method]] = {
     for method in (
         ReversibleUnlearnable,
         ReversibleUnlearnablePublished,
+        DeepHiding,
+        Raeg,
         ErrorMinimisingClassWise,
         ErrorMinimising,
         MutualInformation,

@@ -144,8 +144,8 @@ def require_storable(name: str, classes: int, size: int) -> None:
         )
 
 
-def stored_weights(network: nn.Module) -> dict[str, np.ndarray]:
-    """A network's weights as arrays of a State.
+def stored_weights(network: nn.Module, prefix: str = "") -> dict[str, np.ndarray]:
+    """A network's weights as arrays of a State, whose names begin with the prefix.
 
     Matrices and kernels become float16. Vectors stay float32: they are few, and the
     variances that batch normalisation keeps can leave float16's range.
@@ -153,7 +153,7 @@ def stored_weights(network: nn.Module) -> dict[str, np.ndarray]:
     arrays = {}
     for name, value in network.state_dict().items():
         kept = value.half() if value.is_floating_point() and value.ndim > 1 else value
-        arrays[_PREFIX + name] = kept.cpu().contiguous().numpy()
+        arrays[prefix + _PREFIX + name] = kept.cpu().contiguous().numpy()
     return arrays
 
 
@@ -180,13 +180,27 @@ def fitted_state(
 def restored(state: State, place: torch.device) -> nn.Module:
     """The network that :func:`fitted_state` kept, on the device and frozen."""
     summary = state.summary
-    network = create_surrogate(
-        summary["surrogate"], len(state.classes), summary["size"], 0, place
-    )
+    return restored_network(state, summary["surrogate"], summary["size"], place)
+
+
+def restored_network(
+    state: State, name: str, size: int, place: torch.device, prefix: str = ""
+) -> nn.Module:
+    """A network that :func:`stored_weights` kept, on the device and frozen.
+
+    Args:
+        state: holds the weights.
+        name: the network's name in the registry.
+        size: the images' side in pixels.
+        place: the device.
+        prefix: as when it was stored.
+    """
+    network = create_surrogate(name, len(state.classes), size, 0, place)
+    start = prefix + _PREFIX
     weights = {
-        name.removeprefix(_PREFIX): torch.from_numpy(array)
+        name.removeprefix(start): torch.from_numpy(array)
         for name, array in state.arrays.items()
-        if name.startswith(_PREFIX)
+        if name.startswith(start)
     }
     network.load_state_dict(weights)
     return network.eval().requires_grad_(False)

@@ -29,17 +29,12 @@ def _images(seed: int, count: int = 1) -> torch.Tensor:
     return torch.randint(256, (count, 1, 16, 20), generator=numbers).double()
 
 
-def _planes(seed: int = 9) -> torch.Tensor:
-    numbers = torch.Generator().manual_seed(seed)
-    return torch.randint(2, (1, 2, 8, 10), generator=numbers).double() * 2 - 1
-
-
 def test_hiding_gives_whole_numbers_whatever_the_batch() -> None:
-    network, planes = _network(), _planes()
+    network = _network()
     covers, secrets = _images(0, 3), _images(1, 3)
-    together, _ = network.hide(covers, secrets, planes, AMPLITUDE)
+    together, _ = network.hide(covers, secrets, AMPLITUDE)
     alone = [
-        network.hide(cover[None], secret[None], planes, AMPLITUDE)[0]
+        network.hide(cover[None], secret[None], AMPLITUDE)[0]
         for cover, secret in zip(covers, secrets, strict=True)
     ]
     assert torch.equal(together, torch.floor(together))
@@ -48,20 +43,20 @@ def test_hiding_gives_whole_numbers_whatever_the_batch() -> None:
 
 
 def test_revealing_with_what_was_thrown_away_is_the_way_back() -> None:
-    network, planes = _network(), _planes()
+    network = _network()
     cover, secret = _images(2), _images(3)
-    image, left = network.hide(cover, secret, planes, AMPLITUDE)
+    image, left = network.hide(cover, secret, AMPLITUDE)
     bands = haar(image)
     for block in reversed(network.blocks):
         assert isinstance(block, hiding.Coupling)
-        bands, left = block.backward_pass(bands, left, planes, AMPLITUDE)
+        bands, left = block.backward_pass(bands, left, AMPLITUDE)
     assert (hiding._image_of(left) - secret).abs().max() < 8
     assert (bands - haar(cover)).abs().max() <= 2
 
 
 def test_a_new_network_hides_nothing() -> None:
     cover = _images(4)
-    image, _ = HidingNetwork().hide(cover, _images(5), _planes(), AMPLITUDE)
+    image, _ = HidingNetwork().hide(cover, _images(5), AMPLITUDE)
     assert torch.equal(image, cover)
 
 

@@ -1,0 +1,340 @@
+"""Deep Hiding: an image of a class's own is hidden in every photograph.
+
+Meng et al., "Semantic Deep Hiding for Robust Unlearnable Examples", IEEE TIFS 2024
+(arXiv:2406.17349). Images of one class hide variants of one scene, drawn in one kind of
+hatching (:mod:`fiftyone_reue.perturb.hatching`), so what a model learns is the scene
+and its texture. An invertible network hides it in the wavelet domain
+(:mod:`fiftyone_reue.invertible.hiding`) and can reveal it again, which is a proof of
+ownership besides the watermark.
+
+The paper lets the original be guessed. Here it is found exactly: the change is computed
+in whole numbers from the original and the scene, and as the change hardly depends on
+the original's details, ``original = protected - change(original)`` is solved by
+repeating it from ``original = protected``. What is left to correct is kept in the
+record.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import zstandard
+
+from fiftyone_reue.errors import DamagedRecordError
+from fiftyone_reue.invertible.working import levels_for, means, spread
+from fiftyone_reue.media.expand import expand
+from fiftyone_reue.perturb.base import (
+    FitData,
+    InvertibleMethod,
+    MethodInfo,
+    State,
+    class_index,
+)
+from fiftyone_reue.perturb.gratings import Wave, class_codes
+from fiftyone_reue.perturb.hatching import hatched
+from fiftyone_reue.prf import derive, keystream
+from fiftyone_reue.semantics.fixed import TURN
+
+if TYPE_CHECKING:
+    import torch
+
+    from fiftyone_reue.invertible.hiding import HidingNetwork
+
+SCENE_SIDE = 64
+"""Pixels a side of a scene before it is hatched, which is done at the size needed."""
+VARIANTS = 8
+"""Variants of a class's scene, one of which each sample hides."""
+LONGEST = 64
+"""The network sees means, as large as possible with a shorter side up to this."""
+ROUNDS = 8
+"""At most so many repetitions find the original again."""
+
+_FIXED = struct.Struct(">BB8s16s")
+_CHOICE = struct.Struct(">HHH")
+_ROOT_SIZE = 16
+
+
+@dataclass(frozen=True)
+class DeepHidingConfig:
+    """How to hide.
+
+    Attributes:
+        weights: the trained network's name.
+        bounded: keep within the amplitude; the paper doesn't.
+    """
+
+    weights: str = "deep_hiding"
+    bounded: bool = True
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """Everything that hiding in one image depends on besides the image.
+
+    Attributes:
+        weights: the trained network's name.
+        identity: 8 bytes of those weights.
+        amplitude: gray levels.
+        bounded: whether changes are held within the amplitude.
+        scene: ``(64, 64)`` uint8, what is hidden, before it is hatched.
+        waves: the class's stripes, see :func:`fiftyone_reue.perturb.hatching.hatched`.
+        phases: the sample's own.
+    """
+
+    weights: str
+    identity: bytes
+    amplitude: int
+    bounded: bool
+    scene: np.ndarray
+    waves: tuple[Wave, ...]
+    phases: tuple[int, ...]
+
+    def hidden(self, height: int, width: int) -> np.ndarray:
+        """What is hidden in ``(height, width)`` pixels, uint8."""
+        scene = expand(self.scene[..., None], height, width)[..., 0]
+        return hatched(scene, self.waves, self.phases)
+
+
+class DeepHiding(InvertibleMethod):
+    """A scene of the class's own in every image; see the module."""
+
+    info = MethodInfo(
+        name="deep_hiding",
+        title="Deep Hiding: scenes hidden by an invertible network",
+        paper="Meng et al., IEEE TIFS 2024, arXiv:2406.17349",
+        needs_fit=False,
+        uses_gpu=True,
+        cost="none; hiding takes a tenth of a second an image on a processor",
+        variety="class and sample",
+    )
+
+    def __init__(self, config: DeepHidingConfig | None = None) -> None:
+        self.config = config or DeepHidingConfig()
+
+    def fit(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, State]:
+        """Draw the secret that scenes and stripes follow from; see :class:`Method`.
+
+        Raises:
+            InputError: there are no weights of the configured name.
+        """
+        from fiftyone_reue.invertible.weights import identity
+
+        root = derive(key, "deep-hiding", str(seed), length=_ROOT_SIZE)
+        yield 1.0
+        summary = {
+            "amplitude": amplitude,
+            "weights": self.config.weights,
+            "weights_identity": identity(self.config.weights).hex(),
+        }
+        arrays = {"root": np.frombuffer(root, np.uint8)}
+        return State(self.info.name, data.classes, arrays, summary)
+
+    def secret(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> bytes:
+        """Amplitude, weights, root, class and variant; see :class:`InvertibleMethod`.
+
+        A scene of the user's own is in it as it is.
+        """
+        name = state.summary["weights"]
+        fixed = _FIXED.pack(
+            state.summary["amplitude"],
+            self.config.bounded,
+            bytes.fromhex(state.summary["weights_identity"]),
+            state.arrays["root"].tobytes(),
+        )
+        named = bytes([len(name)]) + name.encode()
+        number = int.from_bytes(sample_key[:2], "big")
+        place = class_index(state, label)
+        chosen = _CHOICE.pack(place, len(state.classes), number)
+        if "scenes" not in state.arrays:
+            return fixed + named + chosen
+        scenes = state.arrays["scenes"][place]
+        scene = scenes[number % len(scenes)].tobytes()
+        packed = zstandard.ZstdCompressor(level=19).compress(scene)
+        return fixed + named + chosen + packed
+
+    def amplitude(self, secret: bytes) -> int | None:
+        """See :class:`InvertibleMethod`."""
+        hiding = hiding_of(secret)
+        return hiding.amplitude if hiding.bounded else None
+
+    def move(self, secret: bytes, image: np.ndarray) -> np.ndarray:
+        """Hide the scene; see :class:`InvertibleMethod`."""
+        hiding = hiding_of(secret)
+        return image.astype(np.int16) + change(hiding, image)
+
+    def undo(self, secret: bytes, moved: np.ndarray) -> np.ndarray:
+        """Repeat ``image = moved - change(image)``; see :class:`InvertibleMethod`."""
+        hiding = hiding_of(secret)
+        image = moved
+        for _ in range(ROUNDS):
+            closer = moved - change(hiding, image)
+            if np.array_equal(closer, image):
+                break
+            image = closer
+        return image
+
+
+def change(hiding: Hiding, image: np.ndarray) -> np.ndarray:
+    """What hiding adds to an image.
+
+    Args:
+        hiding: what to hide, and how.
+        image: ``(H, W, colours)`` whole gray levels.
+
+    Returns:
+        ``(H, W, 1)`` int16, the same for all colours; whole numbers that are the same
+        on every machine.
+    """
+    import torch
+
+    height, width = image.shape[:2]
+    levels = working_levels(height, width)
+    small = means(shade(image), levels)
+    network, device = _network(hiding)
+    cover = torch.from_numpy(small[..., 0]).to(device).double()[None, None]
+    rows, columns = small.shape[:2]
+    hidden = hiding.hidden(rows, columns)
+    secret = torch.from_numpy(hidden).to(device).double()[None, None]
+    amplitude = cover.new_full((1, 1, 1, 1), hiding.amplitude)
+    with torch.no_grad():
+        changed, _ = network.hide(cover, secret, amplitude)
+        added = changed - cover
+        if hiding.bounded:
+            added = added.clamp(-hiding.amplitude, hiding.amplitude)
+    moved = added[0, 0].cpu().numpy().astype(np.int16)
+    return spread(moved[..., None], levels, height, width)
+
+
+def reveal(hiding: Hiding, image: np.ndarray) -> np.ndarray:
+    """What the network finds hidden in an image, which may have been re-saved.
+
+    Args:
+        hiding: the amplitude it was hidden with; the scene isn't used.
+        image: ``(H, W, colours)`` uint8.
+
+    Returns:
+        ``(h, w)`` uint8, the scene as it is found, at the working size.
+    """
+    import torch
+
+    small = means(shade(image), working_levels(*image.shape[:2]))
+    network, device = _network(hiding)
+    seen = torch.from_numpy(small[..., 0]).to(device).double()[None, None]
+    amplitude = seen.new_full((1, 1, 1, 1), hiding.amplitude)
+    with torch.no_grad():
+        found, _ = network.reveal(seen, amplitude)
+    return found[0, 0].round().clamp(0, 255).cpu().numpy().astype(np.uint8)
+
+
+def working_levels(height: int, width: int) -> int:
+    """How many times an image's sides are halved before the network sees it."""
+    return levels_for(height, width, LONGEST)
+
+
+def shade(image: np.ndarray) -> np.ndarray:
+    """``(H, W, colours)`` whole numbers to ``(H, W, 1)`` int32 means, rounded down.
+
+    What is added to every colour is added to the mean.
+    """
+    wide = image.astype(np.int32)
+    return wide.sum(axis=2, keepdims=True) // image.shape[2]
+
+
+def hiding_of(secret: bytes) -> Hiding:
+    """Read what :meth:`DeepHiding.secret` wrote.
+
+    Raises:
+        DamagedRecordError: it isn't that.
+    """
+    try:
+        amplitude, bounded, weights_identity, root = _FIXED.unpack_from(secret)
+        place = _FIXED.size
+        end = place + 1 + secret[place]
+        name = secret[place + 1 : end].decode()
+        choice = _CHOICE.unpack_from(secret, end)
+        scene = _scene_of(root, choice, secret[end + _CHOICE.size :])
+        waves, phases = _stripes(root, *choice)
+    except (struct.error, IndexError, ValueError, zstandard.ZstdError) as error:
+        raise DamagedRecordError(
+            "The record is damaged: what was hidden can't be read from it"
+        ) from error
+    return Hiding(
+        name,
+        weights_identity,
+        amplitude,
+        bool(bounded),
+        scene,
+        waves,
+        phases,
+    )
+
+
+def _stripes(
+    root: bytes, place: int, classes: int, number: int
+) -> tuple[tuple[Wave, ...], tuple[int, ...]]:
+    """A class's waves, and the phases that one sample's are to have."""
+    waves = _codes(root, classes)[place]
+    stream = keystream(derive(root, "phases", str(place), str(number)), 2 * len(waves))
+    return waves, tuple(int(n) % TURN for n in np.frombuffer(stream, "<u2"))
+
+
+@lru_cache(maxsize=16)
+def _codes(root: bytes, classes: int) -> tuple[tuple[Wave, ...], ...]:
+    """Each class's waves, in an order drawn from the root."""
+    stream = keystream(derive(root, "stripes"), 8 * classes)
+    order = np.argsort(np.frombuffer(stream, "<u8"), kind="stable")
+    codes = class_codes(classes)
+    return tuple(codes[place] for place in order)
+
+
+def _scene_of(root: bytes, choice: tuple[int, int, int], content: bytes) -> np.ndarray:
+    if not content:
+        place, classes, number = choice
+        return _bank_scene(root, place, classes, number % VARIANTS)
+    size = SCENE_SIDE * SCENE_SIDE
+    raw = zstandard.ZstdDecompressor().decompress(content, max_output_size=size)
+    return np.frombuffer(raw, np.uint8).reshape(SCENE_SIDE, SCENE_SIDE)
+
+
+@lru_cache(maxsize=1024)
+def _bank_scene(root: bytes, place: int, classes: int, number: int) -> np.ndarray:
+    from fiftyone_reue.semantics.bank import variant
+    from fiftyone_reue.semantics.render import bank_image
+
+    scene = _class_scenes(root, classes)[place]
+    key = derive(root, "variant", str(place))
+    image = bank_image(variant(scene, key, number), SCENE_SIDE)
+    return shade(image)[..., 0].astype(np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _class_scenes(root: bytes, classes: int) -> list:
+    from fiftyone_reue.semantics.bank import class_scenes
+
+    return class_scenes(classes, derive(root, "scenes"))
+
+
+def _network(hiding: Hiding) -> tuple[HidingNetwork, torch.device]:
+    from fiftyone_reue.invertible.hiding import HidingNetwork
+    from fiftyone_reue.invertible.weights import load_weights
+    from fiftyone_reue.networks.device import choose_device
+
+    device = choose_device()
+    network = load_weights(hiding.weights, hiding.identity, str(device))
+    assert isinstance(network, HidingNetwork)
+    return network, device

@@ -1,0 +1,222 @@
+"""Train a hiding network for Deep Hiding.
+
+The losses are the paper's, as far as they are known: hiding (the change is small),
+revealing (the secret comes back), low frequencies (the cover's means stay) and
+concentration (changes that hide alike secrets are alike; Meng et al., IEEE TIFS 2024,
+arXiv:2406.17349). Concentration is measured otherwise than there, where it is the
+cosine between a pretrained network's features: the change is to correlate with the
+secret itself, which also keeps different secrets apart. What is revealed has passed
+through JPEG, blur and the like, so that the change outlives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fiftyone_reue.invertible.exact import floored, whole
+from fiftyone_reue.invertible.haar import haar
+from fiftyone_reue.invertible.hiding import HidingNetwork
+from fiftyone_reue.perturb.transformations import transformation
+
+
+@dataclass(frozen=True)
+class HidingTraining:
+    """How a hiding network is trained.
+
+    Attributes:
+        steps: gradient steps.
+        batch: covers a step.
+        crop: pixels a side of covers, a multiple of ``2^(levels + 1)``.
+        levels: halvings before the network sees them.
+        learning_rate: Adam's, falling to 0 along a cosine.
+        amplitudes: the largest changes to train for, gray levels; one a step.
+        transformations: one a step, beside none, lies between hiding and revealing.
+        hide: weight of the change's mean square, in units of the amplitude's.
+        low: weight of the same of the means (LL) alone.
+        concentration: weight of 1 - the change's correlation with the secret.
+    """
+
+    steps: int = 2000
+    batch: int = 32
+    crop: int = 32
+    levels: int = 0
+    learning_rate: float = 2e-3
+    amplitudes: tuple[int, ...] = (5, 6, 7, 8, 10, 12, 16)
+    transformations: tuple[str, ...] = ("jpeg", "jpeg", "blur", "resize", "noise")
+    hide: float = 0.02
+    low: float = 0.0
+    concentration: float = 0.5
+
+    @property
+    def side(self) -> int:
+        """Pixels a side as the network sees them."""
+        return self.crop >> self.levels
+
+
+def train(
+    network: HidingNetwork,
+    covers: np.ndarray,
+    secrets: np.ndarray,
+    config: HidingTraining,
+    *,
+    seed: int,
+    place: torch.device,
+) -> Generator[float, None, dict[str, float]]:
+    """Train in place; yields the fraction done.
+
+    Args:
+        network: on ``place``.
+        covers: ``(N, S, S, 3)`` uint8 photographs.
+        secrets: ``(M, 1, s, s)`` uint8, s as ``config.side``.
+        config: how.
+        seed: of every draw.
+        place: the device.
+
+    Returns:
+        The losses of the last steps, averaged, by name.
+    """
+    numbers = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.Adam(network.parameters(), config.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
+    pool = torch.from_numpy(covers).permute(0, 3, 1, 2)
+    hidden = torch.from_numpy(secrets)
+    network.train()
+    figures: dict[str, float] = {}
+    for step in range(config.steps):
+        cover = _crops(pool, config.batch, config.crop, numbers)
+        secret = _secrets(hidden, config, numbers)
+        losses = _losses(
+            network,
+            cover.to(place),
+            secret.to(place),
+            config,
+            numbers,
+        )
+        total = torch.stack(list(losses.values())).sum()
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        for name, value in losses.items():
+            latest = float(value.detach())
+            figures[name] = 0.98 * figures.get(name, latest) + 0.02 * latest
+        yield (step + 1) / config.steps
+    network.eval()
+    return figures
+
+
+def changed(
+    network: HidingNetwork,
+    cover: torch.Tensor,
+    secret: torch.Tensor,
+    amplitude: torch.Tensor,
+    levels: int,
+) -> torch.Tensor:
+    """The images that leave the house, within the amplitude and 0..255.
+
+    Args:
+        network: what hides.
+        cover: ``(N, 3, H, W)`` float32 whole gray levels.
+        secret: ``(N, 1, h, w)`` float32, h = H / 2^levels.
+        amplitude: ``(1, 1, 1, 1)`` gray levels.
+        levels: halvings before the network sees the covers.
+    """
+    shade = working(cover, levels)
+    moved, _ = network.hide(shade, secret, amplitude)
+    change = torch.minimum(torch.maximum(moved - shade, -amplitude), amplitude)
+    change = functional.interpolate(change, scale_factor=2**levels)
+    return (cover + change).clamp(0, 255)
+
+
+def working(images: torch.Tensor, levels: int) -> torch.Tensor:
+    """What the network sees of images: means over colours and squares of pixels.
+
+    Args:
+        images: ``(N, 3, H, W)`` whole gray levels, H and W multiples of ``2^levels``.
+        levels: halvings.
+
+    Returns:
+        ``(N, 1, H / 2^levels, W / 2^levels)`` whole gray levels.
+    """
+    shade = floored(images.mean(1, keepdim=True))
+    for _ in range(levels):
+        shade = floored((shade[..., 0::2] + shade[..., 1::2]) / 2)
+        shade = floored((shade[..., 0::2, :] + shade[..., 1::2, :]) / 2)
+    return shade
+
+
+def _losses(
+    network: HidingNetwork,
+    cover: torch.Tensor,
+    secret: torch.Tensor,
+    config: HidingTraining,
+    numbers: torch.Generator,
+) -> dict[str, torch.Tensor]:
+    amplitude = _draw(torch.tensor(config.amplitudes), numbers)
+    amplitude = amplitude.float().reshape(1, 1, 1, 1).to(cover.device)
+    protected = changed(network, cover, secret, amplitude, config.levels)
+    change = (protected - cover) / amplitude
+    added = working(protected, config.levels) - working(cover, config.levels)
+    shade = working(protected, config.levels)
+    means = haar(shade)[:, :1] - haar(working(cover, config.levels))[:, :1]
+    seen = _transformed(protected, config, numbers)
+    revealed, _ = network.reveal(working(seen, config.levels), amplitude)
+    return {
+        "hide": config.hide * change.square().mean(),
+        "low": config.low * (means / amplitude).square().mean(),
+        "reveal": (revealed - secret).div(64).square().mean(),
+        "concentration": config.concentration
+        * (1 - _correlation(added, secret)).mean(),
+    }
+
+
+def _transformed(
+    images: torch.Tensor, config: HidingTraining, numbers: torch.Generator
+) -> torch.Tensor:
+    names = ("", *config.transformations)
+    name = names[int(torch.randint(len(names), (), generator=numbers))]
+    if not name:
+        return images
+    return whole(transformation(name)(images / 255, numbers) * 255)
+
+
+def _correlation(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Of each image with another, over all samples, -1 to 1; ``(N,)``."""
+    flat = [
+        image.flatten(1) - image.flatten(1).mean(1, True) for image in (first, second)
+    ]
+    return functional.cosine_similarity(flat[0], flat[1], eps=1e-3)
+
+
+def _crops(
+    pool: torch.Tensor, batch: int, crop: int, numbers: torch.Generator
+) -> torch.Tensor:
+    """``(batch, 3, crop, crop)`` float32 gray levels, mirrored at random."""
+    room = pool.shape[-1] - crop + 1
+    taken = []
+    for place in torch.randint(len(pool), (batch,), generator=numbers).tolist():
+        top, left, mirror = (
+            int(torch.randint(n, (), generator=numbers)) for n in (room, room, 2)
+        )
+        image = pool[place, :, top : top + crop, left : left + crop]
+        taken.append(image.flip(-1) if mirror else image)
+    return torch.stack(taken).float()
+
+
+def _secrets(
+    hidden: torch.Tensor, config: HidingTraining, numbers: torch.Generator
+) -> torch.Tensor:
+    """``(batch, 1, side, side)`` float32 gray levels."""
+    chosen = torch.randint(len(hidden), (config.batch,), generator=numbers)
+    return hidden[chosen].float()
+
+
+def _draw(choices: torch.Tensor, numbers: torch.Generator) -> torch.Tensor:
+    return choices[torch.randint(len(choices), (), generator=numbers)]

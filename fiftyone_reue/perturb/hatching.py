@@ -1,0 +1,42 @@
+"""Scenes drawn in hatching, a kind of stripes for each class.
+
+A scene in plain shades is lost on networks that look at textures, and at 32 pixels it
+is little more than shades: hidden as it is, models learned next to nothing of it. Drawn
+in its class's stripes (:mod:`fiftyone_reue.perturb.gratings`), with light and dark
+exchanged where the scene is light, it is a texture that is learned at once and still a
+scene to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fiftyone_reue.perturb.gratings import Wave
+from fiftyone_reue.semantics.fixed import SINES, TURN
+
+DARK, LIGHT = 48, 208
+
+
+def hatched(
+    scene: np.ndarray, waves: Sequence[Wave], phases: Sequence[int]
+) -> np.ndarray:
+    """Draw a scene in stripes.
+
+    Args:
+        scene: ``(h, w)`` uint8.
+        waves: cycles over the scene, down and across, of the waves that are summed.
+        phases: one for each wave, in 1/1024 turns.
+
+    Returns:
+        ``(h, w)`` uint8 of :data:`DARK` and :data:`LIGHT`, the same on every machine.
+    """
+    height, width = scene.shape
+    rows, columns = np.arange(height)[:, None], np.arange(width)[None]
+    total = np.zeros(scene.shape, np.int64)
+    for (down, across), phase in zip(waves, phases, strict=True):
+        turns = TURN * down * rows // height + TURN * across * columns // width
+        total += SINES[(turns + phase + TURN // 4) % TURN]
+    light = scene > np.sort(scene, axis=None)[scene.size // 2]
+    return np.where((total >= 0) == light, LIGHT, DARK).astype(np.uint8)

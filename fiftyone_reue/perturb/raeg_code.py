@@ -1,0 +1,123 @@
+"""The code that makes RAEG's change of one image adversarial.
+
+Projected gradient descent, as in :mod:`fiftyone_reue.perturb.pgd`, on the few whole
+numbers that the invertible network takes beside the image, against several
+classifiers at once and through what a thief may do to a copy. The steps have momentum
+and the gradient's sign (Dong et al., "Boosting Adversarial Attacks with Momentum",
+CVPR 2018, arXiv:1710.06081), which carries over to classifiers that weren't asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from fiftyone_reue.perturb.transformations import compress
+
+Loss = Callable[[torch.Tensor], torch.Tensor]
+"""``(N, 3, h, w)`` float32 images in [0, 1] to the sum of what is to fall."""
+
+
+@dataclass(frozen=True)
+class CodeConfig:
+    """How a code is found.
+
+    Attributes:
+        steps: gradient steps.
+        step: a step's length in gray levels, falling to 0 along the way.
+        momentum: the share of the last steps' direction that is kept.
+        psnr: dB that the changed image is to have at least.
+        qualities: JPEG's, drawn from this range for every second step.
+    """
+
+    steps: int = 24
+    step: float = 1.5
+    momentum: float = 0.9
+    psnr: float = 38.2
+    qualities: tuple[int, int] = (50, 95)
+
+
+def find_code(
+    losses: Sequence[Loss],
+    image: torch.Tensor,
+    changed: torch.Tensor,
+    config: CodeConfig,
+    *,
+    amplitude: int,
+    colours: int,
+    seed: int,
+) -> torch.Tensor:
+    """Find codes, each for its own image alone.
+
+    The network hardly changes what the code adds, so that it is left out of the
+    gradient: the code is taken to add to ``changed`` as it is.
+
+    Args:
+        losses: one a classifier.
+        image: ``(N, 3, h, w)`` float32 gray levels, at the network's working size.
+        changed: ``(N, 3, h, w)``, what the network makes of it without a code.
+        config: how.
+        amplitude: the largest change of a sample in gray levels.
+        colours: 1 or 3; with 1 the code is the same for all channels.
+        seed: of the draws of JPEG's qualities.
+
+    Returns:
+        ``(N, colours, h / 2, w / 2)`` float32 whole numbers within ``amplitude``.
+    """
+    numbers = torch.Generator().manual_seed(seed)
+    height, width = image.shape[2] // 2, image.shape[3] // 2
+    code = image.new_zeros(len(image), colours, height, width)
+    direction = torch.zeros_like(code)
+    for step in range(config.steps):
+        code = code.detach().requires_grad_(True)
+        seen = _applied(image, changed, code, amplitude) / 255
+        if step % 2:
+            low, high = config.qualities
+            quality = int(torch.randint(low, high + 1, (), generator=numbers))
+            seen = _compressed(seen, quality)
+        loss = torch.stack([one(seen) for one in losses]).sum()
+        (gradient,) = torch.autograd.grad(loss, code)
+        size = gradient.abs().mean((1, 2, 3), keepdim=True)
+        scaled = gradient / size.clamp_min(1e-12)
+        direction = config.momentum * direction + scaled
+        length = config.step * (1 - step / config.steps)
+        with torch.no_grad():
+            code = (code - length * direction.sign()).clamp(-amplitude, amplitude)
+            code = _held(image, changed, code, amplitude, config.psnr)
+    return code.detach().round()
+
+
+def _applied(
+    image: torch.Tensor, changed: torch.Tensor, code: torch.Tensor, amplitude: int
+) -> torch.Tensor:
+    added = changed - image + functional.interpolate(code, scale_factor=2.0)
+    return (image + added.clamp(-amplitude, amplitude)).clamp(0, 255)
+
+
+def _held(
+    image: torch.Tensor,
+    changed: torch.Tensor,
+    code: torch.Tensor,
+    amplitude: int,
+    psnr: float,
+) -> torch.Tensor:
+    """The code, made smaller until the change is small enough."""
+    allowed = 255**2 / 10 ** (psnr / 10)
+    for _ in range(4):
+        change = _applied(image, changed, code, amplitude) - image
+        error = change.square().mean((1, 2, 3), keepdim=True)
+        code = code * (allowed / error.clamp_min(allowed)).sqrt()
+    return code
+
+
+def _compressed(images: torch.Tensor, quality: int) -> torch.Tensor:
+    """JPEG of images that needn't be square."""
+    height, width = images.shape[2:]
+    side = max(height, width)
+    square = functional.pad(
+        images, (0, side - width, 0, side - height), mode="replicate"
+    )
+    return compress(square, quality)[..., :height, :width]

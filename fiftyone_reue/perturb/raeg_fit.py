@@ -1,0 +1,214 @@
+"""Train RAEG's network against classifiers.
+
+After Chen et al., "Invertible Image Dataset Protection", ICME 2022 (arXiv:2112.14420):
+the protected image is to look like the original and be taken for something else, also
+after JPEG, blur, resizing and cropping; what the network makes of such a copy,
+backwards, is to look like the original and be recognised by another classifier; the
+two classifiers change places at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fiftyone_reue.invertible.adversarial import AdversarialNetwork
+from fiftyone_reue.invertible.exact import floored, whole
+from fiftyone_reue.perturb.transformations import blur, compress, resize
+
+
+@dataclass(frozen=True)
+class AdversarialTraining:
+    """How RAEG's network is trained.
+
+    Attributes:
+        steps: gradient steps.
+        batch: images a step.
+        learning_rate: Adam's, falling to 0 along a cosine.
+        levels: halvings between the images and the network.
+        psnr: dB that protected images are to have; better costs nothing more.
+        margin: logits by which another class is to lead.
+        distortion: weight of the change's mean square beyond ``psnr``'s.
+        restored: weight of the mean square, in units of 100, of restored images that
+            passed through an attack.
+        judge: weight of the second classifier's cross-entropy on them.
+        every: steps between two that look at restored images.
+        qualities: JPEG's, drawn from this range.
+    """
+
+    steps: int = 2000
+    batch: int = 8
+    learning_rate: float = 1e-3
+    levels: int = 1
+    psnr: float = 38.5
+    margin: float = 3.0
+    distortion: float = 4.0
+    restored: float = 0.3
+    judge: float = 0.02
+    every: int = 4
+    qualities: tuple[int, int] = (60, 95)
+
+
+def train(
+    network: AdversarialNetwork,
+    images: np.ndarray,
+    labels: np.ndarray,
+    classifiers: Sequence[nn.Module],
+    config: AdversarialTraining,
+    *,
+    seed: int,
+    place: torch.device,
+) -> Generator[float, None, dict[str, float]]:
+    """Train in place; yields the fraction done.
+
+    Args:
+        network: on ``place``.
+        images: ``(N, S, S, 3)`` uint8, S a multiple of the network's ``multiple``
+            times ``2^levels``.
+        labels: ``(N,)`` int64, the classifiers' class of each.
+        classifiers: one or more, frozen, ``(N, 3, S, S)`` in [0, 1] to logits.
+        config: how.
+        seed: of every draw.
+        place: the device.
+
+    Returns:
+        The losses of the last steps, averaged, by name.
+    """
+    numbers = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.Adam(network.parameters(), config.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
+    pool = torch.from_numpy(images).permute(0, 3, 1, 2)
+    classes = torch.from_numpy(labels)
+    network.train()
+    figures: dict[str, float] = {}
+    for step in range(config.steps):
+        chosen = torch.randint(len(pool), (config.batch,), generator=numbers)
+        batch = pool[chosen].float().to(place)
+        if torch.randint(2, (), generator=numbers):
+            batch = batch.flip(-1)
+        fooled = classifiers[step % len(classifiers)]
+        judge = classifiers[(step + 1) % len(classifiers)]
+        losses = _losses(
+            network,
+            batch,
+            classes[chosen].to(place),
+            fooled,
+            judge if step % config.every == 0 else None,
+            config,
+            numbers,
+        )
+        total = torch.stack(
+            [value for name, value in losses.items() if not name.startswith("_")]
+        ).sum()
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        for name, value in losses.items():
+            latest = float(value.detach())
+            figures[name] = 0.98 * figures.get(name, latest) + 0.02 * latest
+        yield (step + 1) / config.steps
+    network.eval()
+    return figures
+
+
+def moved(
+    network: AdversarialNetwork,
+    images: torch.Tensor,
+    levels: int,
+    *,
+    backwards: bool = False,
+) -> torch.Tensor:
+    """Images through the network at their working size.
+
+    Args:
+        network: forwards or backwards.
+        images: ``(N, 3, S, S)`` whole gray levels.
+        levels: halvings.
+        backwards: undo.
+
+    Returns:
+        ``(N, 3, S, S)`` whole gray levels, not cut off.
+    """
+    small = _means(images, levels)
+    changed = network.inverse(small) if backwards else network(small)
+    return images + functional.interpolate(changed - small, scale_factor=2**levels)
+
+
+def _losses(
+    network: AdversarialNetwork,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    fooled: nn.Module,
+    judge: nn.Module | None,
+    config: AdversarialTraining,
+    numbers: torch.Generator,
+) -> dict[str, torch.Tensor]:
+    protected = moved(network, images, config.levels).clamp(0, 255)
+    error = (protected - images).square().mean((1, 2, 3))
+    allowed = 255**2 / 10 ** (config.psnr / 10)
+    seen = _attacked(protected, config, numbers)
+    logits = fooled(seen / 255)
+    losses = {
+        "distortion": config.distortion
+        * (functional.relu(error / allowed - 1).mean() + 0.02 * error.mean() / allowed),
+        "margin": _lead(logits, labels, config.margin),
+        "_fooled": (logits.argmax(1) != labels).float().mean(),
+        "_psnr": 10 * (255**2 / error.mean().clamp_min(1e-3)).log10(),
+    }
+    if judge is not None:
+        back = moved(network, seen, config.levels, backwards=True)
+        losses["restored"] = config.restored * (back - images).square().mean().div(
+            100
+        ).clamp_max(4)
+        losses["judge"] = config.judge * functional.cross_entropy(
+            judge(back.clamp(0, 255) / 255), labels
+        )
+    return losses
+
+
+def _lead(logits: torch.Tensor, labels: torch.Tensor, margin: float) -> torch.Tensor:
+    """By how much the true class is too far ahead (Carlini and Wagner, S&P 2017)."""
+    true = logits.gather(1, labels[:, None])[:, 0]
+    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+    return functional.relu(true - others + margin).mean()
+
+
+def _attacked(
+    images: torch.Tensor, config: AdversarialTraining, numbers: torch.Generator
+) -> torch.Tensor:
+    """What may happen to a copy: nothing, JPEG, blur, resizing; whole gray levels."""
+    parts = images / 255
+    low, high = config.qualities
+    choice = int(torch.randint(5, (), generator=numbers))
+    if choice < 2:
+        return images
+    if choice == 2:
+        parts = blur(parts, numbers) if parts.shape[-1] < 64 else _soft(parts)
+    elif choice == 3:
+        parts = resize(parts, numbers)
+    else:
+        quality = int(torch.randint(low, high + 1, (), generator=numbers))
+        parts = compress(parts, quality)
+    return whole(parts * 255)
+
+
+def _soft(images: torch.Tensor) -> torch.Tensor:
+    """A 3 x 3 binomial blur."""
+    line = images.new_tensor((0.25, 0.5, 0.25))
+    kernel = (line[:, None] * line).expand(3, 1, 3, 3)
+    padded = functional.pad(images, (1,) * 4, mode="reflect")
+    return functional.conv2d(padded, kernel, groups=3)
+
+
+def _means(images: torch.Tensor, levels: int) -> torch.Tensor:
+    for _ in range(levels):
+        images = floored((images[..., 0::2] + images[..., 1::2]) / 2)
+        images = floored((images[..., 0::2, :] + images[..., 1::2, :]) / 2)
+    return images

@@ -1,0 +1,142 @@
+"""Deep Hiding."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from fiftyone_reue.errors import DamagedRecordError, InputError
+from fiftyone_reue.perturb.base import FitData, State, cut
+from fiftyone_reue.perturb.deep_hiding import DeepHiding, hiding_of, reveal
+from fiftyone_reue.prf import derive
+from fiftyone_reue.steps import finish
+
+pytestmark = pytest.mark.unit
+
+KEY = bytes(range(32))
+CLASSES = ("cat", "dog", "owl")
+
+
+def _state(key: bytes = KEY, amplitude: int = 6) -> State:
+    data = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, np.int64), CLASSES)
+    return finish(DeepHiding().fit(data, amplitude=amplitude, seed=1, key=key))
+
+
+def _image(
+    seed: int, height: int = 32, width: int = 32, colours: int = 3
+) -> np.ndarray:
+    """Smooth, with some noise, as photographs are."""
+    generator = np.random.default_rng(seed)
+    small = generator.integers(20, 236, (4, 4, colours)).astype(np.uint8)
+    grown = [
+        np.asarray(
+            Image.fromarray(small[..., c]).resize((width, height), Image.BICUBIC)
+        )
+        for c in range(colours)
+    ]
+    noise = generator.integers(-4, 5, (height, width, colours))
+    return (np.stack(grown, axis=2).astype(int) + noise).clip(0, 255).astype(np.uint8)
+
+
+def _secret(
+    state: State, image: np.ndarray, label: str = "dog", number: int = 0
+) -> bytes:
+    key = derive(KEY, "sample", str(number))
+    return DeepHiding().secret(state, image, label, key)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.integers(16, 90),
+    st.integers(16, 90),
+    st.sampled_from([1, 3]),
+)
+def test_the_original_is_found_again(
+    seed: int, height: int, width: int, colours: int
+) -> None:
+    method, image = DeepHiding(), _image(seed, height, width, colours)
+    secret = _secret(_state(), image)
+    moved = method.move(secret, image)
+    assert np.abs(moved - image).max() <= 6
+    found = method.undo(secret, moved)
+    assert np.mean(found != image) < 0.02
+
+
+def test_changes_are_within_the_amplitude_and_not_nothing() -> None:
+    image = _image(3)
+    for amplitude in (3, 6, 8, 16):
+        secret = _secret(_state(amplitude=amplitude), image)
+        change = DeepHiding().move(secret, image) - image
+        assert np.abs(change).max() <= amplitude
+        assert np.abs(change).mean() > amplitude / 2
+        assert DeepHiding().amplitude(secret) == amplitude
+
+
+def test_what_is_hidden_is_the_classes_own_and_varies() -> None:
+    state, image = _state(), _image(0)
+    one, other = (hiding_of(_secret(state, image, "dog", n)) for n in (0, 1))
+    owl = hiding_of(_secret(state, image, "owl"))
+    assert one.waves == other.waves != owl.waves
+    assert one.phases != other.phases
+    assert not np.array_equal(one.hidden(32, 32), other.hidden(32, 32))
+    foreign = hiding_of(_secret(_state(key=KEY[::-1]), image, "dog", 0))
+    assert not np.array_equal(foreign.scene, one.scene)
+
+
+def test_the_scene_is_revealed_also_from_a_jpeg() -> None:
+    state, method = _state(amplitude=8), DeepHiding()
+    for seed in range(3):
+        image = _image(seed, 64, 64)
+        secret = _secret(state, image, number=seed)
+        protected = cut(method.move(secret, image), image, 8).astype(np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(protected).save(buffer, "JPEG", quality=75)
+        copy = np.asarray(Image.open(buffer))
+        hiding = hiding_of(secret)
+        hidden = hiding.hidden(64, 64).ravel()
+        for seen in (protected, copy):
+            agreement = np.corrcoef(reveal(hiding, seen).ravel(), hidden)[0, 1]
+            assert agreement > 0.3
+        nothing = np.corrcoef(reveal(hiding, image).ravel(), hidden)[0, 1]
+        assert abs(nothing) < 0.2
+
+
+def test_a_large_image_is_changed_by_squares() -> None:
+    method, image = DeepHiding(), _image(5, 200, 300)
+    secret = _secret(_state(), image)
+    moved = method.move(secret, image)
+    change = (moved - image)[:, :, 0]
+    assert np.array_equal(change[0:200:4], change[3:200:4])
+    assert np.array_equal(method.undo(secret, moved), image)
+
+
+def test_scenes_of_ones_own_are_hidden() -> None:
+    state = _state()
+    scenes = np.random.default_rng(0).integers(0, 256, (3, 2, 64, 64)).astype(np.uint8)
+    state.arrays["scenes"] = scenes
+    image = _image(1)
+    hiding = hiding_of(_secret(state, image, "cat"))
+    assert any(np.array_equal(hiding.scene, scene) for scene in scenes[0])
+
+
+def test_states_outlive_storing() -> None:
+    state, image = _state(), _image(2)
+    again = State.from_bytes(state.to_bytes())
+    assert _secret(again, image) == _secret(state, image)
+    assert len(state.to_bytes()) < 2000
+
+
+def test_an_unknown_class_and_a_damaged_secret_say_so() -> None:
+    state, image = _state(), _image(2)
+    with pytest.raises(InputError, match="'fox'"):
+        _secret(state, image, "fox")
+    secret = _secret(state, image)
+    for end in (0, 5, len(secret) - 3):
+        with pytest.raises(DamagedRecordError):
+            hiding_of(secret[:end])
+    with pytest.raises(DamagedRecordError):
+        hiding_of(secret + b"more")
