@@ -378,6 +378,16 @@ def protect(
 @click.argument("output", metavar="DST", type=FOLDER)
 @click.option("--key", "key_path", type=FOLDER, help="A recipient's key file.")
 @click.option("--vault", "vault_folder", type=FOLDER, help="The owner's vault.")
+@click.option(
+    "--approximate",
+    is_flag=True,
+    help="With --key, where pixels changed since: make the best of them.",
+)
+@click.option(
+    "--records",
+    type=FOLDER,
+    help="For that, the release as delivered: of crops and files without a record.",
+)
 @pixels_option
 @json_option
 @guarded
@@ -386,6 +396,8 @@ def restore(
     output: Path,
     key_path: Path | None,
     vault_folder: Path | None,
+    approximate: bool,
+    records: Path | None,
     max_pixels: int,
     as_json: bool,
 ) -> int:
@@ -393,19 +405,34 @@ def restore(
 
     With --key, the recipient's licensed copies, from the files and the key alone.
     With --vault, the owner's originals, from protected or licensed copies.
+
+    All of it is exact, and what was re-compressed, edited or cropped since is refused.
+    With --approximate it is restored as nearly as can be instead, to files that end in
+    .approximate.png and carry no record.
     """
     from fiftyone_reue import restore as restoring
+    from fiftyone_reue.approximate import described
     from fiftyone_reue.folders import check_apart, image_items
     from fiftyone_reue.vault.key_files import read_key_file
 
     if (key_path is None) == (vault_folder is None):
         raise click.UsageError("give --key (recipient) or --vault (owner), one of them")
+    if approximate and key_path is None:
+        raise click.UsageError("--approximate is for licensed copies: give --key")
+    if records is not None and not approximate:
+        raise click.UsageError("--records is of use only with --approximate")
     check_apart(source, output)
     items = image_items(source)
     if key_path is not None:
         key = read_key_file(key_path, _existing_key_passphrase)
         job = restoring.restore_licensed(
-            items, source, output, key, max_pixels=max_pixels
+            items,
+            source,
+            output,
+            key,
+            max_pixels=max_pixels,
+            approximate=approximate,
+            records=records,
         )
         summary = _show(job)
     else:
@@ -421,6 +448,7 @@ def restore(
             "tier": summary.tier,
             "restored": outcome.done,
             "skipped": outcome.skipped,
+            "approximate": [one.to_dict() for one in summary.approximations],
             **_failed(outcome),
         }
         click.echo(json.dumps(report))
@@ -430,6 +458,8 @@ def restore(
             f"Restored {outcome.done} {kind} exactly, {outcome.skipped} were there, "
             f"{len(outcome.failures)} failed"
         )
+        if summary.approximations:
+            out.print(_plain(described(summary.approximations)))
     return _report(outcome)
 
 

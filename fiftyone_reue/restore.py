@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from fiftyone_reue import manifest, outputs, pipeline, reversal
+from fiftyone_reue import approximate, manifest, outputs, pipeline, reversal
+from fiftyone_reue.approximate import Approximation, Delivered
 from fiftyone_reue.errors import (
+    DamagedRecordError,
+    EditedImageError,
     ForeignRecordError,
     InputError,
     NoRecordError,
@@ -43,11 +46,13 @@ class Restored:
         item: what it was made from.
         output: the file below the output folder, with suffix.
         data: the file's bytes; empty where it is there already.
+        approximation: how close it came, if it isn't exact.
     """
 
     item: Item
     output: str
     data: bytes
+    approximation: Approximation | None = None
 
     @property
     def size(self) -> int:
@@ -61,13 +66,15 @@ class RestoreSummary:
 
     Attributes:
         tier: "licensed" (W, by a recipient) or "original" (O, by the owner).
-        outcome: counts and failures.
+        outcome: counts of what was restored exactly, and failures.
         total: images in the job.
+        approximations: what was restored only approximately, in this run or before.
     """
 
     tier: str
     outcome: Outcome
     total: int
+    approximations: list[Approximation] = field(default_factory=list)
 
 
 def restore_licensed(
@@ -77,6 +84,8 @@ def restore_licensed(
     key: RecipientKey,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    approximate: bool = False,
+    records: Path | None = None,
 ) -> Generator[Progress, None, RestoreSummary]:
     """Give a recipient's licensed copies back, from the files and the key alone.
 
@@ -86,19 +95,39 @@ def restore_licensed(
         output: where the licensed copies go; other images there are never replaced.
         key: the recipient's.
         max_pixels: larger images are refused before they are decoded.
+        approximate: where pixels changed since, make the best of them: a PNG beside
+            the others that ends in ``.approximate.png`` and carries no record.
+        records: the release's files as they were delivered (a folder, or one of
+            them), for approximations of what has no record or was cropped, and to
+            measure how close they come.
 
     Yields:
         Progress.
 
     Raises:
+        InputError: ``records`` has no image, or is of no use.
         RevokedKeyError: the manifest says so.
         OutputError: nothing can be written.
     """
-    if source is not None:
-        _require_not_revoked(source, key)
+    if records is not None and not approximate:
+        raise InputError(
+            "Files as they were delivered are of use only where an approximation is "
+            "asked for (--approximate)"
+        )
+    for folder in (source, records):
+        if folder is not None:
+            _require_not_revoked(folder, key)
+    delivered = None if records is None else Delivered(records)
 
     def work(item: Item) -> Restored:
-        return restore_licensed_image(item, key, output, max_pixels=max_pixels)
+        return restore_licensed_image(
+            item,
+            key,
+            output,
+            max_pixels=max_pixels,
+            approximately=approximate,
+            delivered=delivered,
+        )
 
     return (yield from _restore(items, output, work, "licensed"))
 
@@ -138,8 +167,18 @@ def restore_licensed_image(
     output: Path,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    approximately: bool = False,
+    delivered: Delivered | None = None,
 ) -> Restored:
     """``P -> W`` for one file, in memory; nothing to write if it is there already.
+
+    Args:
+        item: the protected file.
+        key: the recipient's.
+        output: where the licensed copy is to go.
+        max_pixels: larger images are refused before they are decoded.
+        approximately: whether something near W will do where the pixels changed.
+        delivered: the release as it was delivered, for that.
 
     Raises:
         NoRecordError: the file has no record.
@@ -148,24 +187,48 @@ def restore_licensed_image(
         InputError: it is a licensed copy already, or its place is taken.
     """
     raster, record = _load(item, max_pixels)
-    if record is None:
-        raise NoRecordError(
-            f"{item.sample_id}: the file holds no record, so it is not a protected "
-            "copy or was re-saved by another program; use the file as delivered, or "
-            "ask the owner"
-        )
     with named(item.sample_id):
-        envelope = records.unpack(record)
-        if envelope.header.tier == "licensed":
-            raise InputError("this file is restored already; there is nothing to do")
-        if envelope.header.vault != key.vault_id:
-            raise WrongKeyError(
-                f"Wrong key: the file was made by vault {envelope.header.vault}, the "
-                f"key of {key.name} belongs to vault {key.vault_id}"
-            )
-        licensed, digest = licensed_samples(raster, envelope, key)
+        if record is None:
+            if not approximately:
+                raise NoRecordError(
+                    "the file holds no record, so it is not a protected copy or was "
+                    "re-saved by another program; use the file as delivered, or ask "
+                    "the owner, or ask for an approximation with --approximate and "
+                    "--records"
+                )
+            whole = _of_the_name(item, key, delivered, max_pixels)
+            if sample_digest(raster.samples) != whole.envelope.header.digest:
+                return _from_delivered(item, raster, whole, output)
+            envelope, licensed, digest = whole.envelope, whole.licensed, whole.digest
+        else:
+            envelope = _protected_envelope(record, key)
+            try:
+                licensed, digest = licensed_samples(raster, envelope, key)
+            except EditedImageError as error:
+                if not approximately:
+                    raise EditedImageError(
+                        f"{error}, or ask for an approximation with --approximate"
+                    ) from error
+                # There is no way around the record's integrity.
+                part = records.open_recipient(envelope, key.key, key.key_id)
+                same = _of_the_record(item, envelope, key, delivered, max_pixels)
+                if same is not None:
+                    return _from_delivered(item, raster, same, output)
+                return _from_record(item, raster, envelope, part, output)
     ours = records.licensed_envelope(envelope, digest)
     return _encoded(item, replace(raster, samples=licensed), ours.pack(), output)
+
+
+def _protected_envelope(record: bytes, key: RecipientKey) -> Envelope:
+    envelope = records.unpack(record)
+    if envelope.header.tier == "licensed":
+        raise InputError("this file is restored already; there is nothing to do")
+    if envelope.header.vault != key.vault_id:
+        raise WrongKeyError(
+            f"Wrong key: the file was made by vault {envelope.header.vault}, the "
+            f"key of {key.name} belongs to vault {key.vault_id}"
+        )
+    return envelope
 
 
 def licensed_samples(
@@ -192,6 +255,106 @@ def licensed_samples(
             "please report this"
         )
     return licensed, digest
+
+
+@dataclass(frozen=True, eq=False)
+class _Whole:
+    """A protected file as it was delivered, and what it restores to."""
+
+    raster: Raster
+    envelope: Envelope
+    licensed: np.ndarray
+    digest: bytes
+
+
+def _of_the_name(
+    item: Item, key: RecipientKey, delivered: Delivered | None, max_pixels: int
+) -> _Whole:
+    """The file as delivered, going by its name.
+
+    Raises:
+        NoRecordError: it can't be told, or has no record either.
+        ReueError: it doesn't restore exactly; see :func:`restore_licensed_image`.
+    """
+    if delivered is None:
+        raise NoRecordError(
+            "the file holds no record; for an approximation give the release as it "
+            "was delivered as well (--records)"
+        )
+    found = delivered.candidates(item)
+    if len(found) != 1:
+        many = f"{len(found)} files" if found else "no file"
+        raise NoRecordError(
+            f"the file holds no record, and {delivered.place} has {many} of its name; "
+            "give it the path and name that it was delivered with"
+        )
+    with named(f"{found[0].path} in its place"):
+        raster, record = _load(found[0], max_pixels)
+        if record is None:
+            raise NoRecordError("this file holds no record either")
+        return _whole(raster, _protected_envelope(record, key), key)
+
+
+def _of_the_record(
+    item: Item,
+    envelope: Envelope,
+    key: RecipientKey,
+    delivered: Delivered | None,
+    max_pixels: int,
+) -> _Whole | None:
+    """The file as delivered that has the same record, or None.
+
+    Raises:
+        ReueError: it doesn't restore exactly; see :func:`restore_licensed_image`.
+    """
+    for one in [] if delivered is None else delivered.candidates(item):
+        raster, record = _load(one, max_pixels)
+        if record == envelope.pack():
+            return _whole(raster, envelope, key)
+    return None
+
+
+def _whole(raster: Raster, envelope: Envelope, key: RecipientKey) -> _Whole:
+    return _Whole(raster, envelope, *licensed_samples(raster, envelope, key))
+
+
+def _from_delivered(
+    item: Item, edited: Raster, whole: _Whole, output: Path
+) -> Restored:
+    """Something near W, where W itself is known."""
+    samples, truth = approximate.by_delivered(edited, whole.raster, whole.licensed)
+    close = approximate.measured(item, edited, samples, truth)
+    return _approximated(item, edited, samples, output, close)
+
+
+def _from_record(
+    item: Item, edited: Raster, envelope: Envelope, part: RecipientPart, output: Path
+) -> Restored:
+    """Something near W, where only the record tells of it."""
+    try:
+        samples = approximate.by_record(edited, _reversal(part, envelope, edited))
+    except DamagedRecordError:  # but it opened
+        raise EditedImageError(
+            "The record doesn't fit an image of this size or kind: the file was "
+            "cropped, scaled or converted. Of a crop, give the release as it was "
+            "delivered as well (--records)"
+        ) from None
+    exact = sample_digest(samples) == part.digest
+    truth = samples if exact else None
+    close = approximate.measured(item, edited, samples, truth, exact=exact)
+    return _approximated(item, edited, samples, output, close)
+
+
+def _approximated(
+    item: Item,
+    edited: Raster,
+    samples: np.ndarray,
+    output: Path,
+    close: Approximation,
+) -> Restored:
+    raster = replace(edited, samples=samples)
+    made = _encoded(item, raster, None, output, approximate.SUFFIX)
+    return replace(made, approximation=close)
 
 
 class Originals:
@@ -367,19 +530,22 @@ def _restore(
     tier: str,
 ) -> Generator[Progress, None, RestoreSummary]:
     outcome = Outcome()
+    approximations: list[Approximation] = []
     planned = with_distinct_outputs(items, {})
     outputs.prepare(output)
 
     def commit(batch: list[Restored]) -> None:
         new = [(one.output, one.data) for one in batch if one.data]
         outputs.write_below(output, new)
-        outcome.skipped += sum(not one.data for one in batch)
+        exact = [one for one in batch if one.approximation is None]
+        outcome.skipped += sum(not one.data for one in exact)
+        approximations.extend(one.approximation for one in batch if one.approximation)
 
     for behind in pipeline.run(planned, work, commit, outcome):
         label = f"Restoring: {behind} of {len(planned)}"
         yield Progress(behind / len(planned), label)
-    outcome.done -= outcome.skipped
-    return RestoreSummary(tier, outcome, len(planned))
+    outcome.done -= outcome.skipped + len(approximations)
+    return RestoreSummary(tier, outcome, len(planned), approximations)
 
 
 def _load(item: Item, max_pixels: int) -> tuple[Raster, bytes | None]:
@@ -388,10 +554,23 @@ def _load(item: Item, max_pixels: int) -> tuple[Raster, bytes | None]:
 
 
 def _encoded(
-    item: Item, raster: Raster, record: bytes | None, output: Path
+    item: Item,
+    raster: Raster,
+    record: bytes | None,
+    output: Path,
+    ending: str | None = None,
 ) -> Restored:
-    kind = release_format(raster)
-    name = item.output + suffix(kind)
+    """A file to write.
+
+    Args:
+        item: what it was made from.
+        raster: the image.
+        record: its record, or None.
+        output: the folder that it goes to.
+        ending: of its name, for a PNG; by default it has its own format and suffix.
+    """
+    kind = release_format(raster) if ending is None else "PNG"
+    name = item.output + (ending or suffix(kind))
     data = encode(raster, kind, record)
     there = _is_there(output / name, item, raster, record, data)
     return Restored(item, name, b"" if there else data)

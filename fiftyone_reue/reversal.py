@@ -69,6 +69,15 @@ class Reversal(ABC):
         """
 
     @abstractmethod
+    def approximate(self, edited: np.ndarray, colours: int) -> np.ndarray:
+        """Samples near W's, where P's changed since.
+
+        Args:
+            edited: what P's samples became, of P's shape and type.
+            colours: how many leading channels are colour.
+        """
+
+    @abstractmethod
     def change(
         self, licensed: Callable[[], np.ndarray], colours: int
     ) -> np.ndarray | None:
@@ -103,6 +112,9 @@ class ByOffset(Reversal):
 
     def licensed(self, protected: np.ndarray, colours: int) -> np.ndarray:
         return offsets.subtract(protected, self.offset, colours, self.lost)
+
+    def approximate(self, edited: np.ndarray, colours: int) -> np.ndarray:
+        return offsets.subtract_clipped(edited, self.offset, colours)
 
     def change(self, licensed: Callable[[], np.ndarray], colours: int) -> np.ndarray:
         return self.offset
@@ -182,13 +194,21 @@ class ByUndo(Reversal):
         return cls(method, secret, moved - after, image.astype(np.int16) - found)
 
     def licensed(self, protected: np.ndarray, colours: int) -> np.ndarray:
-        moved = protected[..., :colours].astype(np.int16) + self.repair
-        found = self.method.undo(self.secret, moved) + self.residual
+        found = self._found(protected, colours)
         if found.min() < 0 or found.max() > 255:
             raise DamagedRecordError(
                 "The record doesn't fit this image: restored samples leave their range"
             )
         return _with_colours(protected, found)
+
+    def approximate(self, edited: np.ndarray, colours: int) -> np.ndarray:
+        # What is corrected is right wherever nothing changed, and hardly matters
+        # elsewhere: after JPEG-75 and -90 it is worth 0.00 to 0.15 dB.
+        return _with_colours(edited, self._found(edited, colours).clip(0, 255))
+
+    def _found(self, protected: np.ndarray, colours: int) -> np.ndarray:
+        moved = protected[..., :colours].astype(np.int16) + self.repair
+        return self.method.undo(self.secret, moved) + self.residual
 
     def change(self, licensed: Callable[[], np.ndarray], colours: int) -> np.ndarray:
         image = _colours_of(licensed(), colours)
@@ -227,6 +247,10 @@ class BySamples(Reversal):
 
     def licensed(self, protected: np.ndarray, colours: int) -> np.ndarray:
         return _with_colours(protected, self.image)
+
+    def approximate(self, edited: np.ndarray, colours: int) -> np.ndarray:
+        """W itself, and nothing of what changed but alpha."""
+        return _with_colours(edited, self.image)
 
     def change(self, licensed: Callable[[], np.ndarray], colours: int) -> None:
         return None

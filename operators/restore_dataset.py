@@ -1,4 +1,4 @@
-"""Give originals or licensed copies back, exactly."""
+"""Give originals or licensed copies back, exactly or, if asked, nearly."""
 
 from __future__ import annotations
 
@@ -29,12 +29,16 @@ class Parameters:
         tier: "original" (the owner's) or "licensed" (a recipient's).
         recipient: whose licensed copies.
         release: which copies to restore from.
+        approximate: whether licensed copies may be approximate where pixels changed.
+        records: a folder with the copies as they were delivered, for that.
     """
 
     output_dir: str
     tier: str = ORIGINAL
     recipient: str | None = None
     release: str | None = None
+    approximate: bool = False
+    records: str | None = None
 
 
 class RestoreDataset(foo.Operator):
@@ -68,6 +72,8 @@ class RestoreDataset(foo.Operator):
             output_dir=parameters.output_dir,
             recipient=_recipient(parameters),
             release=parameters.release,
+            approximate=parameters.approximate,
+            records=parameters.records,
             vault=vault_of(ctx),
         )
         result = yield from reported(ctx, steps)
@@ -80,6 +86,8 @@ class RestoreDataset(foo.Operator):
         tier: str = ORIGINAL,
         recipient: str | None = None,
         release: str | None = None,
+        approximate: bool = False,
+        records: str | None = None,
         delegate: bool = False,
         delegation_target: str | None = None,
     ) -> Any:
@@ -88,13 +96,15 @@ class RestoreDataset(foo.Operator):
         Args:
             sample_collection: a dataset or view.
             tier: "original", or "licensed" with a recipient.
+            approximate: with "licensed", whether something near it will do where
+                pixels changed since.
             delegate: whether to schedule it for a delegated worker.
             delegation_target: an orchestrator, where there are several.
         """
         return call(
             self.uri,
             sample_collection,
-            Parameters(output_dir, tier, recipient, release),
+            Parameters(output_dir, tier, recipient, release, approximate, records),
             delegate=delegate,
             delegation_target=delegation_target,
         )
@@ -140,3 +150,26 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         label="Output folder",
         description="The whole path of a folder for the restored files",
     )
+    if licensed:
+        _approximately(inputs, ctx)
+
+
+def _approximately(inputs: types.Object, ctx: Any) -> None:
+    inputs.bool(
+        "approximate",
+        default=False,
+        label="Approximate where pixels changed",
+        description="Warning: of copies that were edited, re-compressed or cropped "
+        "since, this is not the licensed copy but something near it, in files that end "
+        "in .approximate.png and carry no record. Where exact is possible, it is exact",
+    )
+    if ctx.params.get("approximate"):
+        forms.folder(
+            inputs,
+            ctx.params,
+            "records",
+            required=False,
+            label="Copies as they were delivered",
+            description="The whole path of their folder: for crops and files without "
+            "a record, and to measure how close the approximations come",
+        )

@@ -107,6 +107,11 @@ def test_every_way_leads_back_and_the_smallest_is_taken(toys, one, method):
         again = reversal.unpack(content, protected, colours)
         assert type(again) is type(way)
         assert np.array_equal(again.licensed(protected, colours), licensed)
+        near = again.approximate(protected, colours)
+        railed = (protected == 0) | (protected == np.iinfo(licensed.dtype).max)
+        by_offset = isinstance(way, ByOffset)
+        assert np.array_equal(near, licensed) or (by_offset and railed.any())
+        assert np.array_equal(near[~railed], licensed[~railed])
         change = again.change(lambda: licensed, colours)
         if isinstance(way, BySamples):
             assert change is None
@@ -295,3 +300,19 @@ def test_methods_that_are_missing_or_can_not_be_undone_are_named(toys):
             reversal.unpack(Content(2, data), protected, 3)
     with pytest.raises(DamagedRecordError):  # only 8-bit images are moved
         reversal.unpack(whole, protected.astype(np.uint16), 3)
+
+
+@settings(deadline=None)
+@given(one=images(), other=images(), method=st.sampled_from(["undo", "offset", "lsp"]))
+def test_pixels_that_changed_lead_somewhere(toys, one, other, method):
+    """Whatever they are, the result is an image, and alpha stays as it is."""
+    licensed, colours = one
+    chosen = toys.get(method) or create_method(method)
+    made = perturbed(chosen, licensed, colours)
+    edited = np.resize(other[0].ravel(), licensed.shape).astype(licensed.dtype)
+    for way in made.reversals:
+        near = way.approximate(edited, colours)
+        assert (near.dtype, near.shape) == (licensed.dtype, licensed.shape)
+        assert np.array_equal(near[..., colours:], edited[..., colours:])
+        if isinstance(way, BySamples):
+            assert np.array_equal(near[..., :colours], licensed[..., :colours])

@@ -93,6 +93,26 @@ def subtract(
     return restored
 
 
+def subtract_clipped(
+    samples: np.ndarray, offset: np.ndarray, colours: int
+) -> np.ndarray:
+    """Take an offset away from samples that changed since it was added.
+
+    What was lost on the rails can't be told any more.
+
+    Args:
+        samples: ``(H, W, C)`` uint8 or uint16.
+        offset: as for :func:`add`.
+        colours: as there.
+    """
+    peak = _PEAKS[samples.dtype]
+    result = samples.copy()
+    for rows in _blocks(samples):
+        exact = samples[rows, :, :colours] - _scaled(offset[rows], peak)
+        result[rows, :, :colours] = exact.clip(0, peak)
+    return result
+
+
 def _blocks(samples: np.ndarray) -> Iterator[slice]:
     """Rows in portions that a processor's cache holds."""
     height = max(1, _BLOCK // (samples.shape[1] * samples.shape[2]))

@@ -1,4 +1,4 @@
-"""Give a dataset's licensed copies or originals back, exactly."""
+"""Give a dataset's licensed copies or originals back, exactly or, if asked, nearly."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from fiftyone_reue import restore as folders
+from fiftyone_reue.approximate import Approximation, described
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.pipeline import Failure
@@ -33,9 +34,10 @@ class RestoredSamples:
         tier: "licensed" or "original".
         output_dir: where the restored files are.
         total: samples in the job.
-        restored: written in this run.
-        skipped: there already.
+        restored: written in this run, exactly.
+        skipped: there already, exactly.
         failures: samples that could not be restored, and why.
+        approximations: samples that were restored only approximately.
     """
 
     tier: str
@@ -44,12 +46,15 @@ class RestoredSamples:
     restored: int
     skipped: int
     failures: list[Failure] = field(repr=False)
+    approximations: list[Approximation] = field(default_factory=list, repr=False)
 
     def text(self) -> str:
         """The result in a sentence, then the first failures."""
         kind = "licensed copies" if self.tier == "licensed" else "originals"
         there = f", {self.skipped} were there already" if self.skipped else ""
         sentence = f"Restored {self.restored} {kind} exactly{there} ({self.output_dir})"
+        if self.approximations:
+            sentence += f"; {described(self.approximations)}"
         if not self.failures:
             return sentence
         reasons = source.describe(self.failures)
@@ -62,6 +67,8 @@ def restore_samples(
     output_dir: str | os.PathLike[str],
     recipient: str | None = None,
     release: str | None = None,
+    approximate: bool = False,
+    records: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
     progress: ProgressOption = None,
 ) -> RestoredSamples:
@@ -73,6 +80,9 @@ def restore_samples(
         recipient: whose licensed copies to make; None gives the owner's originals.
         release: which copies to restore from; by default those of the recipient, or
             those that the samples show.
+        approximate: where a copy's pixels changed since, make the best of them for the
+            recipient: a file that ends in ``.approximate.png`` and carries no record.
+        records: a folder with the copies as they were delivered, for that.
         vault: by default the one in FiftyOne's database.
         progress: as in FiftyOne's own functions.
 
@@ -86,6 +96,8 @@ def restore_samples(
         output_dir=output_dir,
         recipient=recipient,
         release=release,
+        approximate=approximate,
+        records=records,
         vault=vault,
     )
     return drive(steps, progress)
@@ -97,9 +109,16 @@ def restore_steps(
     output_dir: str | os.PathLike[str],
     recipient: str | None = None,
     release: str | None = None,
+    approximate: bool = False,
+    records: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
 ) -> Generator[Progress, None, RestoredSamples]:
     """See :func:`restore_samples`."""
+    if approximate and recipient is None:
+        raise InputError(
+            "Only licensed copies can be approximated, not originals; say whose to "
+            "restore (recipient)"
+        )
     dataset = source.dataset_of(samples)
     output = Path(output_dir).expanduser()
     if not output.is_absolute():
@@ -126,7 +145,14 @@ def restore_steps(
         steps = folders.restore_original(vault, items, output)
     else:
         key = vault.recipient_key(person)
-        steps = folders.restore_licensed(items, None, output, key)
+        steps = folders.restore_licensed(
+            items,
+            None,
+            output,
+            key,
+            approximate=approximate,
+            records=None if records is None else Path(records).expanduser(),
+        )
     summary = yield from steps
     failed = {failure.sample_id for failure in summary.outcome.failures}
     written = {
@@ -134,6 +160,8 @@ def restore_steps(
         for item in items
         if item.sample_id not in failed
     }
+    for one in summary.approximations:
+        written[one.sample_id] = str(output / one.output)
     fields.write_values(dataset, fields.RESTORED, written)
     return RestoredSamples(
         tier=summary.tier,
@@ -142,6 +170,7 @@ def restore_steps(
         restored=summary.outcome.done,
         skipped=summary.outcome.skipped,
         failures=[*failures, *summary.outcome.failures],
+        approximations=summary.approximations,
     )
 
 
