@@ -36,7 +36,7 @@ class AdversarialConfig:
     """
 
     blocks: tuple[int, ...] = (2, 2)
-    width: int = 24
+    width: int = 16
 
     @property
     def multiple(self) -> int:

@@ -93,12 +93,13 @@ def load_weights(name: str, wanted: bytes, device: str) -> nn.Module:
     Raises:
         InputError: they aren't there, or aren't those wanted.
     """
-    path = _path(name)
-    if _identity(path, name) != wanted:
+    paths = [path for path in _paths(name) if _identity(path, name) == wanted]
+    if not paths:
         raise InputError(
             f"The weights {name!r} here aren't those that the image was protected "
             f"with; put those into the folder that {FOLDER_VARIABLE} names"
         )
+    path = paths[0]
     header, arrays = _read(path, name)
     network_class, config_class = _KINDS[header["kind"]]
     settings = {
@@ -122,14 +123,19 @@ def _folders() -> list[Path]:
 
 
 def _path(name: str) -> Path:
-    for folder in _folders():
-        path = folder / f"{name}.npz"
-        if path.is_file():
-            return path
-    raise InputError(
-        f"There are no weights {name!r}; put {name}.npz into a folder and name the "
-        f"folder in {FOLDER_VARIABLE}"
-    )
+    """The first file of that name, one's own before those shipped."""
+    return _paths(name)[0]
+
+
+def _paths(name: str) -> list[Path]:
+    candidates = (folder / f"{name}.npz" for folder in _folders())
+    paths = [path for path in candidates if path.is_file()]
+    if not paths:
+        raise InputError(
+            f"There are no weights {name!r}; put {name}.npz into a folder and name the "
+            f"folder in {FOLDER_VARIABLE}"
+        )
+    return paths
 
 
 @lru_cache(maxsize=32)

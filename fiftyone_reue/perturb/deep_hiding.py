@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +52,8 @@ VARIANTS = 8
 """Variants of a class's scene, one of which each sample hides."""
 LONGEST = 64
 """The network sees means, as large as possible with a shorter side up to this."""
+STORED_BYTES = 2_000_000
+"""What scenes of one's own may take in a state."""
 ROUNDS = 8
 """At most so many repetitions find the original again."""
 
@@ -70,6 +73,25 @@ class DeepHidingConfig:
 
     weights: str = "deep_hiding"
     bounded: bool = True
+
+
+def with_scenes(state: State, folder: Path) -> State:
+    """A state that hides images of one's own instead of the bank's scenes.
+
+    Args:
+        state: what :meth:`DeepHiding.fit` returned.
+        folder: holds a folder for each class, with at least one image in each.
+
+    Raises:
+        InputError: a class has no image there, or one that can't be read.
+    """
+    from fiftyone_reue.semantics.folder import folder_images
+
+    room = STORED_BYTES // (SCENE_SIDE * SCENE_SIDE * len(state.classes))
+    count = max(1, min(VARIANTS, room))
+    images = folder_images(folder, state.classes, count, SCENE_SIDE)
+    shades = images.astype(np.int32).sum(axis=-1) // 3
+    return replace(state, arrays={**state.arrays, "scenes": shades.astype(np.uint8)})
 
 
 @dataclass(frozen=True)

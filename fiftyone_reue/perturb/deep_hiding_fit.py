@@ -42,16 +42,16 @@ class HidingTraining:
         concentration: weight of 1 - the change's correlation with the secret.
     """
 
-    steps: int = 2000
+    steps: int = 2400
     batch: int = 32
     crop: int = 32
     levels: int = 0
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     amplitudes: tuple[int, ...] = (5, 6, 7, 8, 10, 12, 16)
-    transformations: tuple[str, ...] = ("jpeg", "jpeg", "blur", "resize", "noise")
+    transformations: tuple[str, ...] = ("jpeg", "blur", "resize", "noise")
     hide: float = 0.02
     low: float = 0.0
-    concentration: float = 0.5
+    concentration: float = 0.3
 
     @property
     def side(self) -> int:

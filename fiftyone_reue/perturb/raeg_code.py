@@ -4,7 +4,9 @@ Projected gradient descent, as in :mod:`fiftyone_reue.perturb.pgd`, on the few w
 numbers that the invertible network takes beside the image, against several
 classifiers at once and through what a thief may do to a copy. The steps have momentum
 and the gradient's sign (Dong et al., "Boosting Adversarial Attacks with Momentum",
-CVPR 2018, arXiv:1710.06081), which carries over to classifiers that weren't asked.
+CVPR 2018, arXiv:1710.06081), and the gradient is smoothed (Dong et al., "Evading
+Defenses to Transferable Adversarial Examples by Translation-Invariant Attacks", CVPR
+2019, arXiv:1904.02884): both carry over to classifiers that weren't asked.
 """
 
 from __future__ import annotations
@@ -80,6 +82,7 @@ def find_code(
             seen = _compressed(seen, quality)
         loss = torch.stack([one(seen) for one in losses]).sum()
         (gradient,) = torch.autograd.grad(loss, code)
+        gradient = _smoothed(gradient)
         size = gradient.abs().mean((1, 2, 3), keepdim=True)
         scaled = gradient / size.clamp_min(1e-12)
         direction = config.momentum * direction + scaled
@@ -88,6 +91,14 @@ def find_code(
             code = (code - length * direction.sign()).clamp(-amplitude, amplitude)
             code = _held(image, changed, code, amplitude, config.psnr)
     return code.detach().round()
+
+
+def _smoothed(gradient: torch.Tensor) -> torch.Tensor:
+    """Each channel through a 3 x 3 binomial filter."""
+    channels = gradient.shape[1]
+    line = gradient.new_tensor((0.25, 0.5, 0.25))
+    kernel = (line[:, None] * line).expand(channels, 1, 3, 3)
+    return functional.conv2d(gradient, kernel, padding=1, groups=channels)
 
 
 def _applied(

@@ -41,13 +41,13 @@ class AdversarialTraining:
         qualities: JPEG's, drawn from this range.
     """
 
-    steps: int = 2000
-    batch: int = 8
+    steps: int = 700
+    batch: int = 16
     learning_rate: float = 1e-3
     levels: int = 1
-    psnr: float = 38.5
+    psnr: float = 50.0
     margin: float = 3.0
-    distortion: float = 4.0
+    distortion: float = 8.0
     restored: float = 0.3
     judge: float = 0.02
     every: int = 4

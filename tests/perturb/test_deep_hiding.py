@@ -1,6 +1,7 @@
 """Deep Hiding."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.perturb.base import FitData, State, cut
-from fiftyone_reue.perturb.deep_hiding import DeepHiding, hiding_of, reveal
+from fiftyone_reue.perturb.deep_hiding import DeepHiding, hiding_of, reveal, with_scenes
 from fiftyone_reue.prf import derive
 from fiftyone_reue.steps import finish
 
@@ -114,13 +115,21 @@ def test_a_large_image_is_changed_by_squares() -> None:
     assert np.array_equal(method.undo(secret, moved), image)
 
 
-def test_scenes_of_ones_own_are_hidden() -> None:
-    state = _state()
-    scenes = np.random.default_rng(0).integers(0, 256, (3, 2, 64, 64)).astype(np.uint8)
-    state.arrays["scenes"] = scenes
-    image = _image(1)
+def test_scenes_of_ones_own_are_hidden(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for name in CLASSES:
+        (tmp_path / name).mkdir()
+        image = generator.integers(0, 256, (64, 64, 3)).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / name / "one.png")
+    state, image = with_scenes(_state(), tmp_path), _image(1)
     hiding = hiding_of(_secret(state, image, "cat"))
-    assert any(np.array_equal(hiding.scene, scene) for scene in scenes[0])
+    own = np.asarray(Image.open(tmp_path / "cat" / "one.png")).astype(int)
+    assert np.array_equal(hiding.scene, own.sum(axis=2) // 3)
+    again = State.from_bytes(state.to_bytes())
+    assert _secret(again, image, "cat") == _secret(state, image, "cat")
+    (tmp_path / "owl" / "one.png").unlink()
+    with pytest.raises(InputError, match="'owl'"):
+        with_scenes(_state(), tmp_path)
 
 
 def test_states_outlive_storing() -> None:
