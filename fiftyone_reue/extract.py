@@ -70,6 +70,28 @@ class Suspect:
 
 
 @dataclass(frozen=True)
+class Nearest:
+    """The original that a changed copy belongs to, and how it lies on it.
+
+    Attributes:
+        image: the original's entry.
+        state: "protected" or "licensed": which copy it is nearest to.
+        orientation: how the suspect must be turned, see
+            :func:`fiftyone_reue.watermark.match.orient`.
+        luma: the suspect's, turned so and of the original's size.
+        left: what remains of that after the reference.
+        distance: the root mean square of what remains.
+    """
+
+    image: Image
+    state: str
+    orientation: int
+    luma: np.ndarray
+    left: np.ndarray
+    distance: float
+
+
+@dataclass(frozen=True)
 class ExtractSummary:
     """The verdict on a set of suspects.
 
@@ -229,11 +251,37 @@ class Tracer:
             ignore_record=True,
         ).raster
         unmatched = Suspect(item.sample_id, item.path)
-        exact = self._exact(raster)
+        exact = self.exact(raster)
         if exact is not None:
             return self._read_exact(unmatched, raster, *exact)
+        try:
+            near = self.nearest(raster)
+        except InputError as error:
+            return replace(unmatched, reason=str(error))
+        return self._read(
+            unmatched, near.image, near.state, near.left, near.distance, exact=False
+        )
+
+    def exact(self, raster: Raster) -> tuple[Record, str] | None:
+        """The record of a copy with these very samples, and which copy that is.
+
+        Returns:
+            The record and "protected" or "licensed"; None if the ledger has none.
+        """
+        digest = sample_digest(raster.samples)
+        for record in self._vault.ledger.records_by_digest(digest):
+            return record, "protected" if record.digest_p == digest else "licensed"
+        return None
+
+    def nearest(self, raster: Raster) -> Nearest:
+        """The original that a changed copy belongs to.
+
+        Raises:
+            InputError: it belongs to none, or an original that it might belong to
+                isn't there any more.
+        """
         luma = read.luma(raster.samples, raster.colour_channels)
-        best: tuple[float, Image, str, np.ndarray, int] | None = None
+        best: Nearest | None = None
         problems: list[str] = []
         for candidate in self._index.nearest(luma):
             image = self._vault.ledger.image(candidate.image_id)
@@ -249,19 +297,15 @@ class Tracer:
             for state, reference in references:
                 left = read.residual(turned, reference)
                 size = float(np.sqrt(np.mean(left * left)))
-                if _belongs(size, turned) and (best is None or size < best[0]):
-                    best = (size, image, state, left, candidate.orientation)
+                if _belongs(size, turned) and (best is None or size < best.distance):
+                    best = Nearest(
+                        image, state, candidate.orientation, turned, left, size
+                    )
         if best is None:
-            reason = problems[0] if problems else "It looks like none of the originals"
-            return replace(unmatched, reason=reason)
-        size, image, state, left, _ = best
-        return self._read(unmatched, image, state, left, size, exact=False)
-
-    def _exact(self, raster: Raster) -> tuple[Record, str] | None:
-        digest = sample_digest(raster.samples)
-        for record in self._vault.ledger.records_by_digest(digest):
-            return record, "protected" if record.digest_p == digest else "licensed"
-        return None
+            raise InputError(
+                problems[0] if problems else "It looks like none of the originals"
+            )
+        return best
 
     def _read_exact(
         self, suspect: Suspect, raster: Raster, record: Record, state: str

@@ -29,13 +29,13 @@ from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.pipeline import Outcome
-from fiftyone_reue.prf import derive
 from fiftyone_reue.release import (
     ProtectConfig,
     clustered_items,
     fitted_state,
     open_release,
     require_enough,
+    sample_key,
 )
 from fiftyone_reue.steps import Progress, mapped
 from fiftyone_reue.vault import records
@@ -279,14 +279,13 @@ def protect_image(
     mark = embed.mark(secrets.mark, image, code, height, width, amplitude)
     licensed, lost_w = offsets.add(original, mark, colours)
     digest_w = sample_digest(licensed)
-    sample_key = derive(secrets.release_seed, "variety", item.sample_id)
     perturbed = reversal.perturb(
         method,
         state,
         licensed,
         colours,
         item.label or "",
-        sample_key,
+        sample_key(secrets.release_seed, item.sample_id),
         name=item.sample_id,
     )
     protected = perturbed.samples

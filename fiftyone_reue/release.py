@@ -20,6 +20,7 @@ from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import FitData, Method, State
 from fiftyone_reue.perturb.registry import DEFAULT_METHOD, create_method
 from fiftyone_reue.pipeline import Failure, Outcome
+from fiftyone_reue.prf import derive
 from fiftyone_reue.steps import Progress, mapped
 from fiftyone_reue.vault.crypto import open_sealed, seal
 from fiftyone_reue.vault.entities import Fit, Recipient, Release
@@ -120,7 +121,7 @@ def open_release(
             _check_same(release, recipient, config, source, vault)
             again = replace(release, state="running", updated=time.time())
             vault.ledger.put_release(again)
-            return again, open_sealed(_seed_key(vault, release.id), release.sealed_seed)
+            return again, load_seed(vault, release)
     _require_empty(output)
     release_id = new_id()
     seed = _new_seed(vault, recipient, config)
@@ -262,6 +263,21 @@ def load_state(vault: Vault, release: Release) -> State:
     if fit is None:
         raise InputError(f"Release {release.name} has no fitted tables in this vault")
     return State.from_bytes(open_sealed(_fit_key(vault, fit.id), fit.sealed))
+
+
+def load_seed(vault: Vault, release: Release) -> bytes:
+    """A release's 32-byte seed."""
+    return open_sealed(_seed_key(vault, release.id), release.sealed_seed)
+
+
+def sample_key(seed: bytes, sample_id: str) -> bytes:
+    """What is a sample's own in a release's perturbation, 32 bytes.
+
+    Args:
+        seed: the release's.
+        sample_id: which.
+    """
+    return derive(seed, "variety", sample_id)
 
 
 def _fit(
