@@ -44,6 +44,9 @@ SHOWN_FAILURES = 10
 MAX_PIXELS = 200_000_000
 """What the library refuses from, which would take too long to import for --help."""
 
+DECOYS, MOST_DECOYS = 200, 10_000
+"""The library's as well."""
+
 FOLDER = click.Path(path_type=Path, readable=False)  # the library says why not
 vault_option = click.option(
     "--vault",
@@ -495,6 +498,69 @@ def extract(
 
 
 @main.command()
+@click.argument("sources", metavar="SRC...", type=FOLDER, nargs=-1, required=True)
+@vault_option
+@click.option(
+    "--out",
+    "output",
+    type=FOLDER,
+    required=True,
+    help="Where a picture of each image goes.",
+)
+@click.option(
+    "--originals", type=FOLDER, help="Where the originals are, if they moved."
+)
+@click.option(
+    "--decoys",
+    type=click.IntRange(1, MOST_DECOYS),
+    default=DECOYS,
+    show_default=True,
+    help="Compare with the scenes of so many keys drawn at random.",
+)
+@pixels_option
+@json_option
+@guarded
+def reveal(
+    sources: tuple[Path, ...],
+    vault_folder: Path,
+    output: Path,
+    originals: Path | None,
+    decoys: int,
+    max_pixels: int,
+    as_json: bool,
+) -> int:
+    """Show what the method deep_hiding hid in the images in SRC (a folder, or files).
+
+    A proof of ownership besides the watermark, also of re-saved copies. Each picture
+    shows an image, what is revealed in it, and what was hidden. A decoy is what
+    another key would have hidden; half a second each.
+    """
+    from fiftyone_reue.folders import check_apart, suspect_items
+    from fiftyone_reue.reveal import reveal as run
+
+    items = []
+    for source in sources:
+        if source.is_dir():
+            check_apart(source, output)
+        items += suspect_items(source)
+    with _open(vault_folder) as vault:
+        job = run(
+            vault,
+            items,
+            output,
+            originals_folder=originals,
+            decoys=decoys,
+            max_pixels=max_pixels,
+        )
+        summary = _show(job)
+    if as_json:
+        click.echo(json.dumps(summary.to_dict()))
+    else:
+        _print_revealed(summary)
+    return _report(summary.outcome)
+
+
+@main.command()
 @click.argument("source", metavar="SRC", type=FOLDER)
 @vault_option
 @click.option(
@@ -900,6 +966,21 @@ def _print_evidence(summary: Any) -> None:
         table.add_row(_plain(summary.names[who]), f"{z:.2f}", f"{chance:.1e}")
     table.add_row("[dim]best innocent code", "", f"{evidence.best_innocent_p:.1e}")
     out.print(table, soft_wrap=False)
+
+
+def _print_revealed(summary: Any) -> None:
+    if summary.images:
+        table = _table("File", "Sample", "Agreement", "Decoys as good", "Chance")
+        for image in summary.images:
+            table.add_row(
+                _plain(image.sample_id),
+                _plain(image.original),
+                f"{image.agreement:.2f}",
+                f"{image.as_good} of {image.decoys}",
+                f"{image.p_value:.3f}",
+            )
+        out.print(table, soft_wrap=False)
+    out.print(_plain(summary.verdict()))
 
 
 def _table(first: str, *others: str) -> Table:

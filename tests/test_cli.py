@@ -22,6 +22,7 @@ from fiftyone_reue.audit.budgets import BUDGETS
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.reveal import DECOYS, MOST_DECOYS
 
 pytestmark = pytest.mark.unit
 
@@ -328,6 +329,29 @@ def test_a_suspect_that_can_not_be_read_is_reported_beside_the_verdict(house, tm
 # Score
 
 
+def test_what_was_hidden_is_shown(place, tmp_path):
+    words = ["protect", "@source", "@pd", "--vault", "@vault", "--recipient", "alice"]
+    place.ok(*words, "--method", "deep_hiding")
+    folder = leak(place.path("pd"), tmp_path / "leak", quality=75, count=3)
+    reveal = ["reveal", folder, "--vault", "@vault", "--out", "@shown"]
+    found = place.json(*reveal, "--decoys", "3")
+    assert (found["images_revealed"], found["images_failed"]) == (3, 0)
+    assert (found["decoys"], found["found"]) == (3, False)
+    panels = [Path(place.path("shown")) / row["panels"] for row in found["per_image"]]
+    for path in panels:
+        with Image.open(path) as image:
+            assert image.width > 3 * image.height
+    said = place.ok(*reveal, "--decoys", "3").stdout
+    assert "Decoys as good" in said
+    assert "3 decoys can't decide" in said.splitlines()[-1]
+    assert place.fails("reveal", "@pd", *reveal[2:], "--decoys", "0", status=2)
+    inside = place.fails("reveal", "@pd", "--vault", "@vault", "--out", "@pd/shown")
+    assert "within one another" in inside
+    assert protect(place, "bob", "@pl").exit_code == 0
+    refused = place.fails("reveal", "@pl", "--vault", "@vault", "--out", "@none")
+    assert "made with lsp, which hides nothing" in refused
+
+
 def test_scores_for_machines_and_in_words(house, monkeypatch):
     quick = partial(Recipe, epochs=1, least_steps=3, batch=16)
     monkeypatch.setattr(scoring, "Recipe", quick)
@@ -616,6 +640,7 @@ def test_wrong_usage_is_status_2(house, words):
         (["protect", "@source/brick", "@x", "--recipient", "bob"], "class/name.png"),
         (["restore", "@none", "@x"], "no such folder"),
         (["extract", "@none"], "no such file or folder"),
+        (["reveal", "@none", "--out", "@x"], "no such file or folder"),
         (["recipient", "revoke", "eve"], "no recipient 'eve'"),
         (["release", "delete", "xyz", "--yes"], "no release 'xyz'"),
     ],
@@ -718,13 +743,15 @@ def test_help_is_quick_and_says_the_librarys_limit():
     )
     assert done.stdout == "[]\n"
     assert cli.MAX_PIXELS == DEFAULT_MAX_PIXELS
+    assert (cli.DECOYS, cli.MOST_DECOYS) == (DECOYS, MOST_DECOYS)
 
 
 def test_help_and_version():
     place = Place(Path())
     assert __version__ in place.ok("--version").stdout
     commands = place.ok("--help").stdout
-    for word in ("init", "recipient", "protect", "restore", "extract", "score", "info"):
+    words = "init recipient protect restore extract reveal score info"
+    for word in words.split():
         assert f"  {word} " in commands
         assert "Usage" in place.ok(word, "-h").stdout
 
