@@ -8,6 +8,7 @@ from .extract_watermark import ExtractWatermark
 from .manage_recipients import ManageRecipients
 from .protect_dataset import ProtectDataset
 from .restore_dataset import RestoreDataset
+from .reveal_hidden import RevealHidden
 from .score_unlearnability import ScoreUnlearnability
 from .show_release import ShowRelease
 
@@ -15,6 +16,7 @@ OPERATORS = (
     ProtectDataset,
     RestoreDataset,
     ExtractWatermark,
+    RevealHidden,
     ScoreUnlearnability,
     AuditRelease,
     ManageRecipients,

@@ -37,6 +37,11 @@ from fiftyone_reue.samples.restore import (
     restore_samples,
     restore_steps,
 )
+from fiftyone_reue.samples.reveal import (
+    RevealedSamples,
+    reveal_samples,
+    reveal_steps,
+)
 from fiftyone_reue.samples.score import (
     ScoredSamples,
     score_samples,
@@ -50,6 +55,7 @@ __all__ = [
     "LeakCheck",
     "ProtectedSamples",
     "RestoredSamples",
+    "RevealedSamples",
     "ScoredSamples",
     "Stale",
     "add_recipient",
@@ -68,6 +74,8 @@ __all__ = [
     "protect_steps",
     "restore_samples",
     "restore_steps",
+    "reveal_samples",
+    "reveal_steps",
     "revoke_recipient",
     "score_samples",
     "score_steps",

@@ -19,6 +19,7 @@ PROTECTED = "protected_filepath"
 RESTORED = "restored_filepath"
 PROTECTION = "protection"
 LEAK = "leak"
+REVEAL_AGREEMENT = "reveal_agreement"
 
 BATCH = 500
 
@@ -141,6 +142,32 @@ def declare_leak(dataset: fo.Dataset) -> None:
         InputError: the dataset has another field with this name.
     """
     _declare_document(dataset, LEAK, "What the last leak check found", _LEAK)
+
+
+def declare_reveal(dataset: fo.Dataset) -> None:
+    """Add the field that revealing writes.
+
+    Raises:
+        InputError: the dataset has another field with this name.
+    """
+    _require_free(dataset, REVEAL_AGREEMENT)
+    _add(
+        dataset,
+        REVEAL_AGREEMENT,
+        "FloatField",
+        "-1 to 1: how well what is revealed in this image agrees with what was hidden",
+    )
+
+
+def shown_copies(dataset: fo.Dataset, sample_ids: Sequence[str]) -> dict[str, str]:
+    """The protected copies that samples show, by sample."""
+    field = dataset.get_field(PROTECTED)
+    if field is None or (field.info or {}).get("owner") != OWNER:
+        return {}
+    with plain_errors():
+        chosen = all_samples(dataset).select(list(sample_ids))
+        rows = zip(*chosen.values(["id", PROTECTED]), strict=True)
+        return {sample_id: path for sample_id, path in rows if path}
 
 
 def show_copies(

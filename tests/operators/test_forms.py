@@ -107,6 +107,7 @@ def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
         "protect_dataset",
         "restore_dataset",
         "extract_watermark",
+        "reveal_hidden",
         "score_unlearnability",
         "audit_release",
         "delete_release",

@@ -107,6 +107,37 @@ def test_protect_restore_and_trace(
     assert from_folder["recipient"] == "alice"
 
 
+@pytest.mark.usefixtures("alice")
+def test_what_was_hidden_is_revealed(
+    operator: Any, dataset: Any, protect: Any, leak: Any, said: Any, tmp_path: Path
+) -> None:
+    view = dataset[:8]
+    protect(view, method="deep_hiding")
+    reveal = operator("reveal_hidden")
+    done = reveal(view, decoys=3)
+    found = done.result
+    assert said(done) == [found["verdict"]]
+    assert (found["images_revealed"], found["images_failed"]) == (8, 0)
+    assert found["decoys_as_good"] == 0
+    assert [row["original"] for row in found["table"]] == view.values("id")
+    field = dataset.get_field("reveal_agreement")
+    assert "agrees with what was hidden" in field.description
+    values = dataset.values("reveal_agreement")
+    assert values[8:] == [None] * (COUNT - 8)
+    assert sum(values[:8]) / 8 == pytest.approx(found["agreement"])
+
+    suspects = leak(view.values("protected_filepath"))
+    found = reveal(suspects, decoys=3).result
+    assert [row["original"] for row in found["table"]] == view.values("id")
+    assert all(suspects.values("reveal_agreement"))
+
+    protect(view[:2], method="lsp", output_dir=str(tmp_path / "lsp"))
+    done = reveal(view[:2], decoys=3)
+    (message,) = said(done)
+    assert "made with lsp, which hides nothing" in message
+    assert dataset.values("reveal_agreement")[:2] == [None, None]
+
+
 @pytest.mark.usefixtures("bob")
 def test_unlabelled_samples_are_protected_by_clusters(
     operator: Any,

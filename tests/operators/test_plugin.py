@@ -95,6 +95,7 @@ def test_every_operator_says_what_it_is_and_risks(operator: Any) -> None:
         "protect_dataset": "medium",
         "restore_dataset": "high",
         "extract_watermark": "low",
+        "reveal_hidden": "low",
         "score_unlearnability": "low",
         "audit_release": "low",
         "manage_recipients": "medium",
@@ -114,6 +115,7 @@ def test_only_what_scales_with_samples_can_be_delegated(operator: Any) -> None:
         "protect_dataset",
         "restore_dataset",
         "extract_watermark",
+        "reveal_hidden",
         "score_unlearnability",
         "audit_release",
     }

@@ -1,0 +1,132 @@
+"""Show how well what is hidden in samples agrees with what this vault hid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fiftyone_reue import reveal as folders
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.items import Item
+from fiftyone_reue.pipeline import Failure
+from fiftyone_reue.samples import fields, source
+from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.steps import Progress
+from fiftyone_reue.vault.vault import Vault
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+    import fiftyone.core.collections as foc
+
+KEPT_IMAGES = 1000
+"""A result lists so many images; the field has all of them."""
+
+
+@dataclass(frozen=True)
+class RevealedSamples:
+    """What was found in a set of samples.
+
+    Attributes:
+        summary: the statistics and every image.
+        failures: samples in which nothing could be looked for, and why.
+    """
+
+    summary: folders.RevealSummary = field(repr=False)
+    failures: list[Failure] = field(repr=False)
+
+    @property
+    def agreement(self) -> float | None:
+        """The mean agreement of revealed and hidden scenes, -1 to 1."""
+        return self.summary.agreement
+
+    @property
+    def p_value(self) -> float | None:
+        """The chance of such a mean agreement if nothing was hidden."""
+        return self.summary.p_value
+
+    def text(self) -> str:
+        """The result in words."""
+        verdict = self.summary.verdict()
+        if not self.failures:
+            return verdict
+        reasons = source.describe(self.failures)
+        return f"{verdict}\n{len(self.failures)} failed\n{reasons}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result for machines, as on the command line.
+
+        Of many samples, ``per_image`` has the first.
+        """
+        result = self.summary.to_dict()
+        result["per_image"] = result["per_image"][:KEPT_IMAGES]
+        result["images_failed"] = len(self.failures)
+        return result
+
+
+def reveal_samples(
+    samples: foc.SampleCollection,
+    *,
+    originals: str | os.PathLike[str] | None = None,
+    decoys: int = folders.DECOYS,
+    vault: Vault | None = None,
+    progress: ProgressOption = None,
+) -> RevealedSamples:
+    """Reveal what was hidden in samples, and write the agreement into their field.
+
+    Of a sample that shows a protected copy, that copy is looked at; of any other, its
+    own file, as a suspect.
+
+    Args:
+        samples: a dataset or view; of groups, the active slice.
+        originals: a folder with the originals, if they moved since they were
+            protected.
+        decoys: how many keys drawn at random to compare with.
+        vault: by default the one in FiftyOne's database.
+        progress: as in FiftyOne's own functions.
+
+    Raises:
+        InputError: there is no image, or nothing was protected yet.
+    """
+    steps = reveal_steps(samples, originals=originals, decoys=decoys, vault=vault)
+    return drive(steps, progress)
+
+
+def reveal_steps(
+    samples: foc.SampleCollection,
+    *,
+    originals: str | os.PathLike[str] | None = None,
+    decoys: int = folders.DECOYS,
+    vault: Vault | None = None,
+) -> Generator[Progress, None, RevealedSamples]:
+    """See :func:`reveal_samples`."""
+    dataset = source.dataset_of(samples)
+    yield Progress(0.0, "Reading the samples")
+    job = source.unlabelled_job(samples)
+    if not job.items:
+        raise InputError(
+            "There is no image among the samples; choose a dataset or view that has "
+            f"some\n{source.describe(job.failures)}".rstrip()
+        )
+    vault = vault or open_vault()
+    fields.declare_reveal(dataset)
+    moved = None if originals is None else Path(originals).expanduser()
+    summary = yield from folders.reveal(
+        vault, _with_copies(dataset, job.items), originals_folder=moved, decoys=decoys
+    )
+    failures = [*job.failures, *summary.outcome.failures]
+    values: dict[str, float | None] = {one.sample_id: None for one in failures}
+    values |= {image.sample_id: image.agreement for image in summary.images}
+    fields.write_values(dataset, fields.REVEAL_AGREEMENT, values)
+    return RevealedSamples(summary, failures)
+
+
+def _with_copies(dataset: fo.Dataset, items: list[Item]) -> list[Item]:
+    """The protected copies that samples show in place of their own files."""
+    copies = fields.shown_copies(dataset, [item.sample_id for item in items])
+    return [
+        replace(item, path=copies.get(item.sample_id) or item.path) for item in items
+    ]
