@@ -302,6 +302,11 @@ def recipient_revoke(name: str, vault_folder: Path, as_json: bool) -> None:
     metavar="N",
     help="Take N clusters of images that look alike as the classes, not the folders.",
 )
+@click.option(
+    "--scenes",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Images for deep_hiding to hide, a folder for each class; else from its bank.",
+)
 @click.option("--refit", is_flag=True, help="Fit new tables even if there are some.")
 @device_option
 @pixels_option
@@ -316,6 +321,7 @@ def protect(
     epsilon: int,
     seed: int | None,
     clusters: int | None,
+    scenes: Path | None,
     refit: bool,
     device: str,
     max_pixels: int,
@@ -330,7 +336,9 @@ def protect(
     from fiftyone_reue.protect import protect as run
     from fiftyone_reue.release import ProtectConfig
 
-    config = ProtectConfig(method, epsilon, seed, device, refit, max_pixels, clusters)
+    config = ProtectConfig(
+        method, epsilon, seed, device, refit, max_pixels, clusters, scenes
+    )
     config.check()
     check_apart(source, output)
     items = labelled_items(source) if clusters is None else image_items(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Generator, Sequence
@@ -18,6 +19,7 @@ from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import FitData, Method, State
+from fiftyone_reue.perturb.deep_hiding import DeepHiding, own_scenes, with_scenes
 from fiftyone_reue.perturb.registry import DEFAULT_METHOD, create_method
 from fiftyone_reue.pipeline import Failure, Outcome
 from fiftyone_reue.prf import derive
@@ -44,6 +46,8 @@ class ProtectConfig:
         max_pixels: larger images are refused before they are decoded.
         clusters: take so many clusters of images that look alike as the classes,
             whatever the labels; None takes the labels.
+        scenes: a folder with a folder for each class, of images that ``deep_hiding``
+            is to hide; None takes those of its bank.
     """
 
     method: str = DEFAULT_METHOD
@@ -53,6 +57,7 @@ class ProtectConfig:
     refit: bool = False
     max_pixels: int = DEFAULT_MAX_PIXELS
     clusters: int | None = None
+    scenes: Path | None = None
 
     def check(self) -> None:
         """Raise InputError for what can't be protected with."""
@@ -70,6 +75,11 @@ class ProtectConfig:
             raise InputError("The seed must be a whole number from 0 to 2^63 - 1")
         if self.clusters is not None:
             check_count(self.clusters)
+        if self.scenes is not None and self.method != DeepHiding.info.name:
+            raise InputError(
+                f"Method {self.method!r} hides no scenes; leave --scenes out, or take "
+                f"method {DeepHiding.info.name}"
+            )
 
     @property
     def mark_amplitude(self) -> int:
@@ -140,6 +150,7 @@ def open_release(
             "perturbation_amplitude": config.perturbation_amplitude,
             "seeded": config.seed is not None,
             **({} if config.clusters is None else {"clusters": config.clusters}),
+            **({} if config.scenes is None else {"own_scenes": True}),
         },
         state="running",
         fit_id=None,
@@ -233,8 +244,11 @@ def fitted_state(
     method = create_method(config.method)
     classes = tuple(sorted({item.label for item in items if item.label is not None}))
     known = release.fit_id
+    scenes = None
+    if known is None and config.scenes is not None:
+        scenes = own_scenes(config.scenes, classes)
     if known is None and not config.refit:
-        known = _fit_id(vault, release, config, classes)
+        known = _fit_id(vault, release, config, classes, scenes)
     fit = vault.ledger.fit(known) if known else None
     if fit is not None:
         state = State.from_bytes(open_sealed(_fit_key(vault, fit.id), fit.sealed))
@@ -245,8 +259,12 @@ def fitted_state(
             f"Class {missing[0]!r} was not there when this release was fitted; "
             "protect the enlarged dataset into a new folder"
         )
-    fit_id = new_id() if config.refit else _fit_id(vault, release, config, classes)
+    fit_id = new_id()
+    if not config.refit:
+        fit_id = _fit_id(vault, release, config, classes, scenes)
     state = yield from _fit(vault, method, items, classes, config, fit_id)
+    if scenes is not None:
+        state = with_scenes(state, scenes)
     sealed = seal(_fit_key(vault, fit_id), state.to_bytes())
     summary = {**state.summary, "classes": len(classes)}
     vault.ledger.put_fit(Fit(fit_id, sealed, config.method, summary, time.time()))
@@ -375,6 +393,11 @@ def _check_same(
             ("epsilon", release.parameters["epsilon"], config.epsilon),
             ("source", release.source, source),
             ("clusters", release.parameters.get("clusters"), config.clusters),
+            (
+                "scenes of one's own",
+                release.parameters.get("own_scenes", False),
+                config.scenes is not None,
+            ),
         )
         if was != now
     ]
@@ -418,12 +441,17 @@ def _with_fit(vault: Vault, release: Release, fit_id: str) -> Release:
 
 
 def _fit_id(
-    vault: Vault, release: Release, config: ProtectConfig, classes: tuple[str, ...]
+    vault: Vault,
+    release: Release,
+    config: ProtectConfig,
+    classes: tuple[str, ...],
+    scenes: np.ndarray | None,
 ) -> str:
     seed = "" if config.seed is None else str(config.seed)
     amplitude = str(config.perturbation_amplitude)
     parts = (config.method, amplitude, seed, release.source, "\0".join(classes))
-    return vault.derive("fit-id", *parts)[:8].hex()
+    own = () if scenes is None else (hashlib.sha256(scenes.tobytes()).hexdigest(),)
+    return vault.derive("fit-id", *parts, *own)[:8].hex()
 
 
 def _clusters_id(vault: Vault, source: str, count: int) -> str:

@@ -33,6 +33,7 @@ class Parameters:
     device: str = "auto"
     name: str | None = None
     clusters: int | None = None
+    scenes: str | None = None
 
 
 class ProtectDataset(foo.Operator):
@@ -80,6 +81,7 @@ class ProtectDataset(foo.Operator):
         device: str = "auto",
         name: str | None = None,
         clusters: int | None = None,
+        scenes: str | None = None,
         delegate: bool = False,
         delegation_target: str | None = None,
     ) -> Any:
@@ -105,6 +107,7 @@ class ProtectDataset(foo.Operator):
                 device=device,
                 name=name,
                 clusters=clusters,
+                scenes=scenes,
             ),
             delegate=delegate,
             delegation_target=delegation_target,
@@ -193,6 +196,14 @@ def _advanced(inputs: types.Object, ctx: Any) -> None:
             label="Clusters as classes",
             description="Take so many clusters of images that look alike as the "
             "classes; leave it empty for the labels",
+        )
+    if ctx.params.get("method") == "deep_hiding":
+        forms.folder(
+            inputs,
+            ctx.params,
+            "scenes",
+            label="Images to hide",
+            description="A folder for each class; leave it empty for scenes of its own",
         )
     prop = inputs.str(
         "name",

@@ -183,6 +183,57 @@ def test_a_flat_folder_is_protected_by_clusters(place, monkeypatch):
     assert "whole folder" in place.fails("score", "@p", "--vault", "@vault")
 
 
+@pytest.mark.parametrize("method", ["deep_hiding", "raeg"])
+def test_invertible_methods_go_the_whole_way(place, tmp_path, monkeypatch, method):
+    from fiftyone_reue.perturb.raeg import RaegConfig
+    from fiftyone_reue.perturb.tap import TapConfig
+
+    quick = TapConfig(epochs=1, least_steps=5)
+    monkeypatch.setattr(
+        "fiftyone_reue.perturb.raeg.RaegConfig", partial(RaegConfig, training=quick)
+    )
+    words = ["--vault", "@vault", "--recipient", "alice", "--method", method]
+    done = place.json("protect", "@source", "@p", *words)
+    assert (done["protected"], done["failed"]) == (12, 0)
+    before, after = images(place.path("source")), images(place.path("p"))
+    for name, image in before.items():
+        assert 2 < np.abs(after[name].astype(int) - image).max() <= 8
+
+    place.ok("restore", "@p", "@w", "--key", "@alice.key")
+    place.ok("restore", "@p", "@o1", "--vault", "@vault")
+    place.ok("restore", "@w", "@o2", "--vault", "@vault")
+    assert not same(place.path("w"), place.path("source"))
+    assert same(place.path("o1"), place.path("source"))
+    assert same(place.path("o2"), place.path("source"))
+    for name in ("p", "w"):
+        suspects = leak(place.path(name), tmp_path / f"leak-{name}")
+        found = place.json("extract", suspects, "--vault", "@vault")
+        assert (found["decision"], found["recipient"]) == ("match", "alice")
+    assert "Wrong key" in place.fails("restore", "@p", "@x", "--key", "@bob.key")
+
+
+def test_scenes_of_ones_own_are_hidden(place):
+    words = ["--vault", "@vault", "--recipient", "alice"]
+    own = [*words, "--method", "deep_hiding", "--scenes", "@own"]
+    folder = Path(place.path("own"))
+    folder.mkdir()
+    assert "has no folder there" in place.fails("protect", "@source", "@p", *own)
+    for number, kind in enumerate(sorted(Path(place.path("source")).iterdir())):
+        (folder / kind.name).mkdir()
+        scene = np.zeros((64, 64, 3), np.uint8)
+        scene[:, 16 * number : 16 * number + 24] = 255
+        Image.fromarray(scene).save(folder / kind.name / "scene.png")
+    assert "hides no scenes" in place.fails(
+        "protect", "@source", "@p", *words, "--method", "lsp", "--scenes", "@own"
+    )
+    place.ok("protect", "@source", "@p", *own)
+    place.ok("protect", "@source", "@q", *own[:-2])
+    assert not same(place.path("p"), place.path("q"))
+    place.ok("restore", "@p", "@o", "--vault", "@vault")
+    assert same(place.path("o"), place.path("source"))
+    assert "scenes of one's own" in place.fails("protect", "@source", "@p", *own[:-2])
+
+
 def test_clusters_come_before_folders(place):
     done = protect(place, "alice", "@p", "--clusters", "2", "--json")
     assert json.loads(done.stdout)["protected"] == 12

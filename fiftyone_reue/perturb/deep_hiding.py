@@ -17,7 +17,7 @@ record.
 from __future__ import annotations
 
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -75,23 +75,30 @@ class DeepHidingConfig:
     bounded: bool = True
 
 
-def with_scenes(state: State, folder: Path) -> State:
-    """A state that hides images of one's own instead of the bank's scenes.
+def own_scenes(folder: Path, classes: Sequence[str]) -> np.ndarray:
+    """Images of one's own to hide instead of the bank's scenes.
 
     Args:
-        state: what :meth:`DeepHiding.fit` returned.
         folder: holds a folder for each class, with at least one image in each.
+        classes: the classes' names.
+
+    Returns:
+        ``(classes, n, 64, 64)`` uint8, n at most :data:`VARIANTS`.
 
     Raises:
         InputError: a class has no image there, or one that can't be read.
     """
     from fiftyone_reue.semantics.folder import folder_images
 
-    room = STORED_BYTES // (SCENE_SIDE * SCENE_SIDE * len(state.classes))
+    room = STORED_BYTES // (SCENE_SIDE * SCENE_SIDE * len(classes))
     count = max(1, min(VARIANTS, room))
-    images = folder_images(folder, state.classes, count, SCENE_SIDE)
-    shades = images.astype(np.int32).sum(axis=-1) // 3
-    return replace(state, arrays={**state.arrays, "scenes": shades.astype(np.uint8)})
+    images = folder_images(folder, classes, count, SCENE_SIDE)
+    return (images.astype(np.int32).sum(axis=-1) // 3).astype(np.uint8)
+
+
+def with_scenes(state: State, scenes: np.ndarray) -> State:
+    """What :meth:`DeepHiding.fit` returned, hiding these :func:`own_scenes`."""
+    return replace(state, arrays={**state.arrays, "scenes": scenes})
 
 
 @dataclass(frozen=True)

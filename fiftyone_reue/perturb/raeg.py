@@ -184,10 +184,10 @@ class Raeg(InvertibleMethod):
     ) -> bytes:
         """Amplitude, weights and this image's code; see :class:`InvertibleMethod`."""
         target = state.arrays["targets"][class_index(state, label)]
-        losses = _losses(state, target[None])
+        seed = int.from_bytes(sample_key[:4], "big")
+        losses = _losses(state, target[None], seed)
         head = _head(state)
         turning = _turning(head, np.zeros(0, np.int8))
-        seed = int.from_bytes(sample_key[:4], "big")
         code = self._find_codes(turning, losses, image[None], seed)
         packed = zstandard.ZstdCompressor(level=19).compress(code.tobytes())
         return head + packed
@@ -214,9 +214,13 @@ class Raeg(InvertibleMethod):
         turning = _turning(head, np.zeros(0, np.int8))
         network, device = _network(turning)
         small = means(image, levels, network.config.multiple)
+        numbers = torch.Generator().manual_seed(seed)
         whole = torch.from_numpy(image).to(device).permute(2, 0, 1)[None] / 255
         before = torch.from_numpy(small).to(device).permute(2, 0, 1)[None] / 255
-        grown = [partial(_grown_loss, loss, whole, before, levels) for loss in losses]
+        grown = [
+            partial(_grown_loss, loss, whole, before, levels, numbers)
+            for loss in losses
+        ]
         code = self._find_codes(turning, grown, image[None], seed)
         return head + zstandard.ZstdCompressor(level=19).compress(code.tobytes())
 
@@ -249,7 +253,7 @@ class Raeg(InvertibleMethod):
         for start in range(0, len(data.images), BATCH):
             images = data.images[start : start + BATCH]
             labels = data.labels[start : start + BATCH]
-            losses = _losses(state, state.arrays["targets"][labels])
+            losses = _losses(state, state.arrays["targets"][labels], seed + start)
             codes = self._find_codes(turning, losses, images, seed + start)
             for place, (image, code) in enumerate(zip(images, codes, strict=True)):
                 moved = image + _change(replace(turning, code=code), image)
@@ -327,7 +331,7 @@ def _turning(head: bytes, code: np.ndarray) -> Turning:
     return Turning(name, weights_identity, amplitude, code)
 
 
-def _losses(state: State, targets: np.ndarray) -> list[Loss]:
+def _losses(state: State, targets: np.ndarray, seed: int) -> list[Loss]:
     """One a surrogate: how far it is from taking each image for its target."""
     import torch
 
@@ -341,7 +345,8 @@ def _losses(state: State, targets: np.ndarray) -> list[Loss]:
     ]
     wanted = torch.from_numpy(targets).to(device)
     losses = [partial(class_loss, network, wanted) for network in networks]
-    return [partial(_resized_loss, loss, size) for loss in losses]
+    numbers = torch.Generator().manual_seed(seed)
+    return [partial(_resized_loss, loss, size, numbers) for loss in losses]
 
 
 def _grown_loss(
@@ -349,22 +354,29 @@ def _grown_loss(
     whole: torch.Tensor,
     before: torch.Tensor,
     levels: int,
+    numbers: torch.Generator,
     images: torch.Tensor,
 ) -> torch.Tensor:
     """A loss of the image at its own size, given what its means became."""
     from torch.nn import functional
 
+    from fiftyone_reue.perturb.raeg_code import diverse
+
     change = functional.interpolate(images - before, scale_factor=2.0**levels)
     room = (0, whole.shape[3] - change.shape[3], 0, whole.shape[2] - change.shape[2])
-    return loss((whole + functional.pad(change, room)).clamp(0, 1))
+    return loss(diverse((whole + functional.pad(change, room)).clamp(0, 1), numbers))
 
 
-def _resized_loss(loss: Loss, size: int, images: torch.Tensor) -> torch.Tensor:
+def _resized_loss(
+    loss: Loss, size: int, numbers: torch.Generator, images: torch.Tensor
+) -> torch.Tensor:
     from torch.nn import functional
+
+    from fiftyone_reue.perturb.raeg_code import diverse
 
     if images.shape[2:] != (size, size):
         images = functional.interpolate(images, (size, size), mode="area")
-    return loss(images)
+    return loss(diverse(images, numbers))
 
 
 def _change(

@@ -83,6 +83,7 @@ def protect_samples(
     seed: int | None = None,
     device: str = "auto",
     name: str | None = None,
+    scenes: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
     progress: ProgressOption = None,
 ) -> ProtectedSamples:
@@ -105,6 +106,8 @@ def protect_samples(
         seed: makes a run repeatable with the same vault.
         device: "auto", "cpu" or a torch device, for fitting.
         name: what a new release is called, an identifier; by default ``alice_1``.
+        scenes: a folder with a folder for each class, of images that the method
+            ``deep_hiding`` is to hide; by default it has scenes of its own.
         vault: by default the one in FiftyOne's database.
         progress: as in FiftyOne's own functions.
 
@@ -124,6 +127,7 @@ def protect_samples(
         seed=seed,
         device=device,
         name=name,
+        scenes=scenes,
         vault=vault,
     )
     return drive(steps, progress)
@@ -141,10 +145,12 @@ def protect_steps(
     seed: int | None = None,
     device: str = "auto",
     name: str | None = None,
+    scenes: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
 ) -> Generator[Progress, None, ProtectedSamples]:
     """See :func:`protect_samples`; closing the generator cancels the run."""
-    config = ProtectConfig(method, epsilon, seed, device, clusters=clusters)
+    own = Path(scenes) if scenes else None
+    config = ProtectConfig(method, epsilon, seed, device, clusters=clusters, scenes=own)
     config.check()
     dataset = source.dataset_of(samples)
     path = None if clusters else source.label_path(dataset, label_field)

@@ -11,7 +11,13 @@ from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.perturb.base import FitData, State, cut
-from fiftyone_reue.perturb.deep_hiding import DeepHiding, hiding_of, reveal, with_scenes
+from fiftyone_reue.perturb.deep_hiding import (
+    DeepHiding,
+    hiding_of,
+    own_scenes,
+    reveal,
+    with_scenes,
+)
 from fiftyone_reue.prf import derive
 from fiftyone_reue.steps import finish
 
@@ -121,7 +127,7 @@ def test_scenes_of_ones_own_are_hidden(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         image = generator.integers(0, 256, (64, 64, 3)).astype(np.uint8)
         Image.fromarray(image).save(tmp_path / name / "one.png")
-    state, image = with_scenes(_state(), tmp_path), _image(1)
+    state, image = with_scenes(_state(), own_scenes(tmp_path, CLASSES)), _image(1)
     hiding = hiding_of(_secret(state, image, "cat"))
     own = np.asarray(Image.open(tmp_path / "cat" / "one.png")).astype(int)
     assert np.array_equal(hiding.scene, own.sum(axis=2) // 3)
@@ -129,7 +135,7 @@ def test_scenes_of_ones_own_are_hidden(tmp_path: Path) -> None:
     assert _secret(again, image, "cat") == _secret(state, image, "cat")
     (tmp_path / "owl" / "one.png").unlink()
     with pytest.raises(InputError, match="'owl'"):
-        with_scenes(_state(), tmp_path)
+        own_scenes(tmp_path, CLASSES)
 
 
 def test_states_outlive_storing() -> None:
