@@ -44,7 +44,7 @@ class RevealHidden(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         inputs = types.Object()
         forms.guarded(inputs, lambda form: _fill(form, ctx))
-        return forms.prompt(inputs, "Reveal what was hidden", "Reveal")
+        return forms.prompt(inputs, "Reveal what was hidden in images", "Reveal")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import reveal_steps
@@ -56,6 +56,9 @@ class RevealHidden(foo.Operator):
         found = finished(ctx, steps)
         told(ctx, found.text(), well=not found.failures)
         result = found.to_dict()
+        for name in ("agreement", "p_value"):
+            if result[name] is not None:
+                result[name] = round(result[name], 3)
         result["table"] = [
             {
                 "original": row["original"],

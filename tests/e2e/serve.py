@@ -5,6 +5,7 @@
 - ``tiles``: labelled, nothing protected
 - ``released``: the same, nine of ten classes protected for bob and six for alice too;
   bob's copy was audited, by far too little training to mean anything
+- ``few``: two classes of the same, nothing protected
 - ``found`` and ``unlabelled``: JPEG files made of bob's copy
 """
 
@@ -44,6 +45,8 @@ def main(folder: Path, port: int) -> None:
         reue.add_recipient(name, folder / f"{name}.key")
     tiles = _dataset("tiles", paths)
     released = tiles.clone("released", persistent=True)
+    few = tiles.match(F("ground_truth.label").is_in(CLASSES[:2]))
+    few.clone("few", persistent=True)
     for name, count in (("alice", 6), ("bob", 9)):
         reue.protect_samples(
             released.match(F("ground_truth.label").is_in(CLASSES[:count])),

@@ -49,6 +49,24 @@ def test_protect_from_the_operator_browser_and_compare(app: Any) -> None:
     app.picture("protected_media")
 
 
+def test_what_deep_hiding_hid_is_revealed(app: Any) -> None:
+    app.open("few")
+    form = app.run(PROTECT)
+    app.choose(form, "Recipient", "carol")
+    app.choose(form, "Method", "Deep Hiding")
+    app.picture("hiding_form")
+    form.get_by_role("button", name="Protect", exact=True).click()
+    done = f"Protected {2 * TILES} images for carol"
+    app.page.get_by_text(re.compile(done)).first.wait_for()
+    app.page.get_by_role("button", name="Done").click()
+
+    form = app.run("Reveal what was hidden in images")
+    form.get_by_label("Decoys").or_(form.locator("input[type=number]")).first.fill("5")
+    form.get_by_role("button", name="Reveal", exact=True).click()
+    app.page.get_by_text("Images that no decoy fits as well").wait_for()
+    app.picture("hiding_revealed")
+
+
 def test_status_panel_counts_and_filters(app: Any) -> None:
     app.open("released")
     panel = app.panel("protection_status", "Protection status")
