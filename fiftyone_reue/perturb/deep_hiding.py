@@ -68,11 +68,13 @@ class DeepHidingConfig:
 
     Attributes:
         weights: the trained network's name.
-        bounded: keep within the amplitude; the paper doesn't.
+        bounded: keep within the amplitude.
+        strength: times the amplitude is what the network is told to add.
     """
 
     weights: str = "deep_hiding"
     bounded: bool = True
+    strength: int = 1
 
 
 def own_scenes(folder: Path, classes: Sequence[str]) -> np.ndarray:
@@ -164,7 +166,7 @@ class DeepHiding(InvertibleMethod):
         root = derive(key, "deep-hiding", str(seed), length=_ROOT_SIZE)
         yield 1.0
         summary = {
-            "amplitude": amplitude,
+            "amplitude": min(255, amplitude * self.config.strength),
             "weights": self.config.weights,
             "weights_identity": identity(self.config.weights).hex(),
         }
@@ -216,6 +218,20 @@ class DeepHiding(InvertibleMethod):
                 break
             image = closer
         return image
+
+
+class DeepHidingUnbounded(DeepHiding):
+    """Without a bound, as in the paper, and three times as strong."""
+
+    info = replace(
+        DeepHiding.info,
+        name="deep_hiding_unbounded",
+        title="Deep Hiding without a bound, as in its paper",
+        bounded=False,
+    )
+
+    def __init__(self, config: DeepHidingConfig | None = None) -> None:
+        super().__init__(config or DeepHidingConfig(bounded=False, strength=3))
 
 
 def change(hiding: Hiding, image: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.ar import Autoregressive, AutoregressiveL2
 from fiftyone_reue.perturb.base import Method, MethodInfo
 from fiftyone_reue.perturb.cuda import ConvolutionBased
-from fiftyone_reue.perturb.deep_hiding import DeepHiding
+from fiftyone_reue.perturb.deep_hiding import DeepHiding, DeepHidingUnbounded
 from fiftyone_reue.perturb.em import ErrorMinimising, ErrorMinimisingClassWise
 from fiftyone_reue.perturb.lsp import LinearlySeparable
 from fiftyone_reue.perturb.mi_ue import MutualInformation
@@ -38,6 +38,7 @@ _METHODS: dict[str, type[Method]] = {
         AutoregressiveL2,
         OnePixelShortcut,
         ConvolutionBased,
+        DeepHidingUnbounded,
     )
 }
 

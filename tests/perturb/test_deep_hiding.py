@@ -13,6 +13,7 @@ from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.perturb.base import FitData, State, cut
 from fiftyone_reue.perturb.deep_hiding import (
     DeepHiding,
+    DeepHidingUnbounded,
     hiding_of,
     own_scenes,
     reveal,
@@ -81,6 +82,17 @@ def test_changes_are_within_the_amplitude_and_not_nothing() -> None:
         assert np.abs(change).max() <= amplitude
         assert np.abs(change).mean() > amplitude / 2
         assert DeepHiding().amplitude(secret) == amplitude
+
+
+def test_the_unbounded_way_changes_more_and_is_undone() -> None:
+    method, image = DeepHidingUnbounded(), _image(4)
+    data = FitData(image[None], np.zeros(1, np.int64), CLASSES)
+    state = finish(method.fit(data, amplitude=8, seed=1, key=KEY))
+    secret = method.secret(state, image, "dog", KEY)
+    assert method.amplitude(secret) is None
+    moved = method.move(secret, image)
+    assert np.abs(moved - image).max() > 16
+    assert np.mean(method.undo(secret, moved) != image) < 0.05
 
 
 def test_what_is_hidden_is_the_classes_own_and_varies() -> None:
