@@ -57,7 +57,7 @@ STORED_BYTES = 2_000_000
 ROUNDS = 8
 """At most so many repetitions find the original again."""
 
-_FIXED = struct.Struct(">BB8s16s")
+_FIXED = struct.Struct(">B8s16s")
 _CHOICE = struct.Struct(">HHH")
 _ROOT_SIZE = 16
 
@@ -68,12 +68,10 @@ class DeepHidingConfig:
 
     Attributes:
         weights: the trained network's name.
-        bounded: keep within the amplitude.
-        strength: times the amplitude is what the network is told to add.
+        strength: times the amplitude, what is added at most.
     """
 
     weights: str = "deep_hiding"
-    bounded: bool = True
     strength: int = 1
 
 
@@ -110,8 +108,7 @@ class Hiding:
     Attributes:
         weights: the trained network's name.
         identity: 8 bytes of those weights.
-        amplitude: gray levels.
-        bounded: whether changes are held within the amplitude.
+        amplitude: the largest change, gray levels.
         scene: ``(64, 64)`` uint8, what is hidden, before it is hatched.
         waves: the class's stripes, see :func:`fiftyone_reue.perturb.hatching.hatched`.
         phases: the sample's own.
@@ -120,7 +117,6 @@ class Hiding:
     weights: str
     identity: bytes
     amplitude: int
-    bounded: bool
     scene: np.ndarray
     waves: tuple[Wave, ...]
     phases: tuple[int, ...]
@@ -183,7 +179,6 @@ class DeepHiding(InvertibleMethod):
         name = state.summary["weights"]
         fixed = _FIXED.pack(
             state.summary["amplitude"],
-            self.config.bounded,
             bytes.fromhex(state.summary["weights_identity"]),
             state.arrays["root"].tobytes(),
         )
@@ -200,8 +195,7 @@ class DeepHiding(InvertibleMethod):
 
     def amplitude(self, secret: bytes) -> int | None:
         """See :class:`InvertibleMethod`."""
-        hiding = hiding_of(secret)
-        return hiding.amplitude if hiding.bounded else None
+        return hiding_of(secret).amplitude
 
     def move(self, secret: bytes, image: np.ndarray) -> np.ndarray:
         """Hide the scene; see :class:`InvertibleMethod`."""
@@ -221,17 +215,17 @@ class DeepHiding(InvertibleMethod):
 
 
 class DeepHidingUnbounded(DeepHiding):
-    """Without a bound, as in the paper, and three times as strong."""
+    """Three times as strong: the paper keeps no bound."""
 
     info = replace(
         DeepHiding.info,
         name="deep_hiding_unbounded",
-        title="Deep Hiding without a bound, as in its paper",
+        title="Deep Hiding at three times epsilon: its paper has no bound",
         bounded=False,
     )
 
     def __init__(self, config: DeepHidingConfig | None = None) -> None:
-        super().__init__(config or DeepHidingConfig(bounded=False, strength=3))
+        super().__init__(config or DeepHidingConfig(strength=3))
 
 
 def change(hiding: Hiding, image: np.ndarray) -> np.ndarray:
@@ -258,9 +252,7 @@ def change(hiding: Hiding, image: np.ndarray) -> np.ndarray:
     amplitude = cover.new_full((1, 1, 1, 1), hiding.amplitude)
     with torch.no_grad():
         changed, _ = network.hide(cover, secret, amplitude)
-        added = changed - cover
-        if hiding.bounded:
-            added = added.clamp(-hiding.amplitude, hiding.amplitude)
+        added = (changed - cover).clamp(-hiding.amplitude, hiding.amplitude)
     moved = added[0, 0].cpu().numpy().astype(np.int16)
     return spread(moved[..., None], levels, height, width)
 
@@ -307,7 +299,7 @@ def hiding_of(secret: bytes) -> Hiding:
         DamagedRecordError: it isn't that.
     """
     try:
-        amplitude, bounded, weights_identity, root = _FIXED.unpack_from(secret)
+        amplitude, weights_identity, root = _FIXED.unpack_from(secret)
         place = _FIXED.size
         end = place + 1 + secret[place]
         name = secret[place + 1 : end].decode()
@@ -322,7 +314,6 @@ def hiding_of(secret: bytes) -> Hiding:
         name,
         weights_identity,
         amplitude,
-        bool(bounded),
         scene,
         waves,
         phases,
