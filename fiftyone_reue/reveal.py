@@ -396,7 +396,7 @@ class _Revealer:
             return hiding
         releases = {r.release_id: self._made(r.release_id) for r in found}
         names = sorted({one for one in releases.values() if isinstance(one, str)})
-        able = [i.name for i in list_methods() if _hides(i.name)]
+        able = [i.name for i in list_methods(releasable=True) if _hides(i.name)]
         raise InputError(
             f"this is a copy from a release made with {', '.join(names)}, which hides "
             f"nothing that could be revealed; {', '.join(able)} does. Its watermark "
