@@ -210,7 +210,7 @@ def main(
         "# Cost and exactness of the invertible methods\n\nMade by `python "
         f"benchmarks/invertible_cost.py` on {about['device']}. Seconds an image "
         "with two threads of the pipeline, reading and writing included, fitting left "
-        "out; the record's share is of the protected file. Epsilon 8, watermark "
+        "out, while other jobs ran; the record's share is of the protected file. Epsilon 8, watermark "
         f"included.\n\n{table(rows)}\n"
     )
     out.mkdir(parents=True, exist_ok=True)
