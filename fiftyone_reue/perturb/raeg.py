@@ -108,7 +108,7 @@ class Raeg(InvertibleMethod):
 
     info = MethodInfo(
         name="raeg",
-        title="RAEG: adversarial, by an invertible network",
+        title="RAEG: fools trained classifiers, by an invertible network",
         paper="Chen et al., ICME 2022, arXiv:2112.14420",
         needs_fit=True,
         uses_gpu=True,
