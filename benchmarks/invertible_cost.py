@@ -210,8 +210,8 @@ def main(
         "# Cost and exactness of the invertible methods\n\nMade by `python "
         f"benchmarks/invertible_cost.py` on {about['device']}. Seconds an image "
         "with two threads of the pipeline, reading and writing included, fitting left "
-        "out, while other jobs ran; the record's share is of the protected file. Epsilon 8, watermark "
-        f"included.\n\n{table(rows)}\n"
+        "out, while other jobs ran; the record's share is of the protected file. "
+        f"Epsilon 8, watermark included.\n\n{table(rows)}\n"
     )
     out.mkdir(parents=True, exist_ok=True)
     (out / "invertible_cost.md").write_text(text)
