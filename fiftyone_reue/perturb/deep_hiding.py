@@ -278,6 +278,37 @@ def reveal(hiding: Hiding, image: np.ndarray) -> np.ndarray:
     return found[0, 0].round().clamp(0, 255).cpu().numpy().astype(np.uint8)
 
 
+def without_hidden(image: np.ndarray, amplitude: int, weights: str) -> np.ndarray:
+    """What the network, run backwards without any key, takes the original for.
+
+    Args:
+        image: ``(H, W, 3)`` uint8.
+        amplitude: gray levels that hiding is thought to have added at most.
+        weights: the name of the network's weights.
+
+    Returns:
+        ``(H, W, 3)`` uint8, changed by at most ``amplitude``.
+    """
+    import torch
+
+    from fiftyone_reue.invertible.hiding import HidingNetwork
+    from fiftyone_reue.invertible.weights import identity, load_weights
+    from fiftyone_reue.networks.device import choose_device
+
+    device = choose_device()
+    network = load_weights(weights, identity(weights), str(device))
+    assert isinstance(network, HidingNetwork)
+    height, width = image.shape[:2]
+    levels = working_levels(height, width)
+    small = means(shade(image), levels)
+    seen = torch.from_numpy(small[..., 0]).to(device).double()[None, None]
+    with torch.no_grad():
+        _, cover = network.reveal(seen, seen.new_full((1, 1, 1, 1), amplitude))
+    taken = (cover - seen).clamp(-amplitude, amplitude)[0, 0].cpu().numpy()
+    whole = spread(taken[..., None].astype(np.int16), levels, height, width)
+    return (image.astype(np.int16) + whole).clip(0, 255).astype(np.uint8)
+
+
 def working_levels(height: int, width: int) -> int:
     """How many times an image's sides are halved before the network sees it."""
     return levels_for(height, width, LONGEST)

@@ -23,6 +23,7 @@ from fiftyone_reue.audit.countermeasures.jpeg import JPEG
 from fiftyone_reue.audit.countermeasures.line_filter import LineFilter
 from fiftyone_reue.audit.countermeasures.median_blur import MedianBlur
 from fiftyone_reue.audit.countermeasures.mixup import MixUp
+from fiftyone_reue.audit.countermeasures.network_reversed import NetworkReversed
 from fiftyone_reue.audit.countermeasures.none import NoCountermeasure
 from fiftyone_reue.audit.countermeasures.orthogonal_projection import (
     OrthogonalProjection,
@@ -49,6 +50,7 @@ _COUNTERMEASURES: dict[str, Countermeasure] = {
         MedianBlur(),
         Resize(),
         LineFilter(),
+        NetworkReversed(),
         GaussianNoise(),
         Warping(),
         # augmentations
