@@ -32,6 +32,7 @@ from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import cut
 from fiftyone_reue.perturb.raeg import Raeg
 from fiftyone_reue.perturb.raeg_code import CodeConfig
+from fiftyone_reue.perturb.raeg_fit import lead
 
 SIZES = {0: 224, 1: 240, 2: 260}
 """Input sides of EfficientNet-lite 0, 1 and 2."""
@@ -121,12 +122,9 @@ def read(folder: Path, count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.array(labels)
 
 
-def lead(classifier: Classifier, label: int, images: torch.Tensor) -> torch.Tensor:
-    """By how much the true class is too far ahead (Carlini and Wagner, S&P 2017)."""
-    logits = classifier(images)
-    true = logits[:, label]
-    others = logits.index_fill(1, torch.tensor([label]), -torch.inf).amax(1)
-    return functional.relu(true - others + MARGIN).sum()
+def loss(classifier: Classifier, label: int, images: torch.Tensor) -> torch.Tensor:
+    """By how much the true class of one image is too far ahead."""
+    return lead(classifier(images), torch.tensor([label]), MARGIN)
 
 
 def right(classifier: Classifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -174,7 +172,7 @@ def main(
     protected, codes, exact = images.copy(), [], 0
     started = time.perf_counter()
     for place, image in enumerate(images):
-        losses = [partial(lead, classifiers[n], int(labels[place])) for n in asked]
+        losses = [partial(loss, classifiers[n], int(labels[place])) for n in asked]
         secret = method.secret_against(losses, image, amplitude, place)
         moved = method.move(secret, image)
         exact += np.array_equal(method.undo(secret, moved), image)

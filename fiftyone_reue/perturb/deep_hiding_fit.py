@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
 from fiftyone_reue.invertible.exact import floored, whole
 from fiftyone_reue.invertible.haar import haar
 from fiftyone_reue.invertible.hiding import HidingNetwork
+from fiftyone_reue.perturb.invertible_fit import Losses, descend, halved
 from fiftyone_reue.perturb.transformations import transformation
 
 
@@ -82,34 +82,15 @@ def train(
         The losses of the last steps, averaged, by name.
     """
     numbers = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(network.parameters(), config.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
     pool = torch.from_numpy(covers).permute(0, 3, 1, 2)
     hidden = torch.from_numpy(secrets)
-    network.train()
-    figures: dict[str, float] = {}
-    for step in range(config.steps):
-        cover = _crops(pool, config.batch, config.crop, numbers)
-        secret = _secrets(hidden, config, numbers)
-        losses = _losses(
-            network,
-            cover.to(place),
-            secret.to(place),
-            config,
-            numbers,
-        )
-        total = torch.stack(list(losses.values())).sum()
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        for name, value in losses.items():
-            latest = float(value.detach())
-            figures[name] = 0.98 * figures.get(name, latest) + 0.02 * latest
-        yield (step + 1) / config.steps
-    network.eval()
-    return figures
+
+    def losses_at(step: int) -> Losses:
+        cover = _crops(pool, config.batch, config.crop, numbers).to(place)
+        secret = _secrets(hidden, config, numbers).to(place)
+        return _losses(network, cover, secret, config, numbers)
+
+    return descend(network, config.steps, config.learning_rate, losses_at)
 
 
 def changed(
@@ -145,11 +126,7 @@ def working(images: torch.Tensor, levels: int) -> torch.Tensor:
     Returns:
         ``(N, 1, H / 2^levels, W / 2^levels)`` whole gray levels.
     """
-    shade = floored(images.mean(1, keepdim=True))
-    for _ in range(levels):
-        shade = floored((shade[..., 0::2] + shade[..., 1::2]) / 2)
-        shade = floored((shade[..., 0::2, :] + shade[..., 1::2, :]) / 2)
-    return shade
+    return halved(floored(images.mean(1, keepdim=True)), levels)
 
 
 def _losses(
@@ -158,14 +135,13 @@ def _losses(
     secret: torch.Tensor,
     config: HidingTraining,
     numbers: torch.Generator,
-) -> dict[str, torch.Tensor]:
+) -> Losses:
     amplitude = _draw(torch.tensor(config.amplitudes), numbers)
     amplitude = amplitude.float().reshape(1, 1, 1, 1).to(cover.device)
     protected = changed(network, cover, secret, amplitude, config.levels)
     change = (protected - cover) / amplitude
-    added = working(protected, config.levels) - working(cover, config.levels)
-    shade = working(protected, config.levels)
-    means = haar(shade)[:, :1] - haar(working(cover, config.levels))[:, :1]
+    shade, before = (working(i, config.levels) for i in (protected, cover))
+    means = haar(shade)[:, :1] - haar(before)[:, :1]
     seen = _transformed(protected, config, numbers)
     revealed, _ = network.reveal(working(seen, config.levels), amplitude)
     return {
@@ -173,7 +149,7 @@ def _losses(
         "low": config.low * (means / amplitude).square().mean(),
         "reveal": (revealed - secret).div(64).square().mean(),
         "concentration": config.concentration
-        * (1 - _correlation(added, secret)).mean(),
+        * (1 - _correlation(shade - before, secret)).mean(),
     }
 
 

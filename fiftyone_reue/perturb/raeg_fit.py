@@ -18,7 +18,8 @@ from torch import nn
 from torch.nn import functional
 
 from fiftyone_reue.invertible.adversarial import AdversarialNetwork
-from fiftyone_reue.invertible.exact import floored, whole
+from fiftyone_reue.invertible.exact import whole
+from fiftyone_reue.perturb.invertible_fit import Losses, descend, halved
 from fiftyone_reue.perturb.transformations import blur, compress, resize
 
 
@@ -80,42 +81,21 @@ def train(
         The losses of the last steps, averaged, by name.
     """
     numbers = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(network.parameters(), config.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
     pool = torch.from_numpy(images).permute(0, 3, 1, 2)
     classes = torch.from_numpy(labels)
-    network.train()
-    figures: dict[str, float] = {}
-    for step in range(config.steps):
+
+    def losses_at(step: int) -> Losses:
         chosen = torch.randint(len(pool), (config.batch,), generator=numbers)
         batch = pool[chosen].float().to(place)
         if torch.randint(2, (), generator=numbers):
             batch = batch.flip(-1)
+        wanted = classes[chosen].to(place)
         fooled = classifiers[step % len(classifiers)]
         judge = classifiers[(step + 1) % len(classifiers)]
-        losses = _losses(
-            network,
-            batch,
-            classes[chosen].to(place),
-            fooled,
-            judge if step % config.every == 0 else None,
-            config,
-            numbers,
-        )
-        total = torch.stack(
-            [value for name, value in losses.items() if not name.startswith("_")]
-        ).sum()
-        optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        for name, value in losses.items():
-            latest = float(value.detach())
-            figures[name] = 0.98 * figures.get(name, latest) + 0.02 * latest
-        yield (step + 1) / config.steps
-    network.eval()
-    return figures
+        judging = judge if step % config.every == 0 else None
+        return _losses(network, batch, wanted, fooled, judging, config, numbers)
+
+    return descend(network, config.steps, config.learning_rate, losses_at)
 
 
 def moved(
@@ -136,7 +116,7 @@ def moved(
     Returns:
         ``(N, 3, S, S)`` whole gray levels, not cut off.
     """
-    small = _means(images, levels)
+    small = halved(images, levels)
     changed = network.inverse(small) if backwards else network(small)
     return images + functional.interpolate(changed - small, scale_factor=2**levels)
 
@@ -149,7 +129,7 @@ def _losses(
     judge: nn.Module | None,
     config: AdversarialTraining,
     numbers: torch.Generator,
-) -> dict[str, torch.Tensor]:
+) -> Losses:
     protected = moved(network, images, config.levels).clamp(0, 255)
     error = (protected - images).square().mean((1, 2, 3))
     allowed = 255**2 / 10 ** (config.psnr / 10)
@@ -158,7 +138,7 @@ def _losses(
     losses = {
         "distortion": config.distortion
         * (functional.relu(error / allowed - 1).mean() + 0.02 * error.mean() / allowed),
-        "margin": _lead(logits, labels, config.margin),
+        "margin": lead(logits, labels, config.margin),
         "_fooled": (logits.argmax(1) != labels).float().mean(),
         "_psnr": 10 * (255**2 / error.mean().clamp_min(1e-3)).log10(),
     }
@@ -173,8 +153,17 @@ def _losses(
     return losses
 
 
-def _lead(logits: torch.Tensor, labels: torch.Tensor, margin: float) -> torch.Tensor:
-    """By how much the true class is too far ahead (Carlini and Wagner, S&P 2017)."""
+def lead(logits: torch.Tensor, labels: torch.Tensor, margin: float) -> torch.Tensor:
+    """By how much the true class is too far ahead (Carlini and Wagner, S&P 2017).
+
+    Args:
+        logits: ``(N, classes)``.
+        labels: ``(N,)`` int64, the true classes.
+        margin: logits by which another class is to lead.
+
+    Returns:
+        The mean over the images, 0 once all are led.
+    """
     true = logits.gather(1, labels[:, None])[:, 0]
     others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
     return functional.relu(true - others + margin).mean()
@@ -205,10 +194,3 @@ def _soft(images: torch.Tensor) -> torch.Tensor:
     kernel = (line[:, None] * line).expand(3, 1, 3, 3)
     padded = functional.pad(images, (1,) * 4, mode="reflect")
     return functional.conv2d(padded, kernel, groups=3)
-
-
-def _means(images: torch.Tensor, levels: int) -> torch.Tensor:
-    for _ in range(levels):
-        images = floored((images[..., 0::2] + images[..., 1::2]) / 2)
-        images = floored((images[..., 0::2, :] + images[..., 1::2, :]) / 2)
-    return images
