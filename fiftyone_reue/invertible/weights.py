@@ -116,6 +116,14 @@ def load_weights(name: str, wanted: bytes, device: str) -> nn.Module:
     return network.to(device).eval().requires_grad_(False)
 
 
+def placed_network(name: str, wanted: bytes) -> tuple[nn.Module, torch.device]:
+    """:func:`load_weights` on the device there is, and that device."""
+    from fiftyone_reue.networks.device import choose_device
+
+    device = choose_device()
+    return load_weights(name, wanted, str(device)), device
+
+
 def _folders() -> list[Path]:
     own = os.environ.get(FOLDER_VARIABLE)
     shipped = Path(str(resources.files("fiftyone_reue.invertible") / "weights"))

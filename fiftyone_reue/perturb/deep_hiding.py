@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import zstandard
 
 from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.invertible.working import levels_for, means, spread
+from fiftyone_reue.media import packing
 from fiftyone_reue.media.expand import expand
 from fiftyone_reue.perturb.base import (
     FitData,
@@ -54,6 +54,8 @@ LONGEST = 64
 """The network sees means, as large as possible with a shorter side up to this."""
 STORED_BYTES = 2_000_000
 """What scenes of one's own may take in a state."""
+SCENE_LEVEL = 19
+"""zstd's, for scenes of one's own: they are small."""
 ROUNDS = 8
 """At most so many repetitions find the original again."""
 
@@ -93,7 +95,7 @@ def own_scenes(folder: Path, classes: Sequence[str]) -> np.ndarray:
     room = STORED_BYTES // (SCENE_SIDE * SCENE_SIDE * len(classes))
     count = max(1, min(VARIANTS, room))
     images = folder_images(folder, classes, count, SCENE_SIDE)
-    return (images.astype(np.int32).sum(axis=-1) // 3).astype(np.uint8)
+    return shade(images)[..., 0].astype(np.uint8)
 
 
 def with_scenes(state: State, scenes: np.ndarray) -> State:
@@ -190,7 +192,7 @@ class DeepHiding(InvertibleMethod):
             return fixed + named + chosen
         scenes = state.arrays["scenes"][place]
         scene = scenes[number % len(scenes)].tobytes()
-        packed = zstandard.ZstdCompressor(level=19).compress(scene)
+        packed = packing.pack(scene, SCENE_LEVEL)
         return fixed + named + chosen + packed
 
     def amplitude(self, secret: bytes) -> int | None:
@@ -241,20 +243,14 @@ def change(hiding: Hiding, image: np.ndarray) -> np.ndarray:
     """
     import torch
 
-    height, width = image.shape[:2]
-    levels = working_levels(height, width)
-    small = means(shade(image), levels)
-    network, device = _network(hiding)
-    cover = torch.from_numpy(small[..., 0]).to(device).double()[None, None]
-    rows, columns = small.shape[:2]
-    hidden = hiding.hidden(rows, columns)
+    network, device = _network(hiding.weights, hiding.identity)
+    cover = _seen(image, device)
+    hidden = hiding.hidden(*cover.shape[2:])
     secret = torch.from_numpy(hidden).to(device).double()[None, None]
     amplitude = cover.new_full((1, 1, 1, 1), hiding.amplitude)
     with torch.no_grad():
         changed, _ = network.hide(cover, secret, amplitude)
-        added = (changed - cover).clamp(-hiding.amplitude, hiding.amplitude)
-    moved = added[0, 0].cpu().numpy().astype(np.int16)
-    return spread(moved[..., None], levels, height, width)
+    return _grown(changed - cover, hiding.amplitude, image)
 
 
 def reveal(hiding: Hiding, image: np.ndarray) -> np.ndarray:
@@ -269,9 +265,8 @@ def reveal(hiding: Hiding, image: np.ndarray) -> np.ndarray:
     """
     import torch
 
-    small = means(shade(image), working_levels(*image.shape[:2]))
-    network, device = _network(hiding)
-    seen = torch.from_numpy(small[..., 0]).to(device).double()[None, None]
+    network, device = _network(hiding.weights, hiding.identity)
+    seen = _seen(image, device)
     amplitude = seen.new_full((1, 1, 1, 1), hiding.amplitude)
     with torch.no_grad():
         found, _ = network.reveal(seen, amplitude)
@@ -291,22 +286,14 @@ def without_hidden(image: np.ndarray, amplitude: int, weights: str) -> np.ndarra
     """
     import torch
 
-    from fiftyone_reue.invertible.hiding import HidingNetwork
-    from fiftyone_reue.invertible.weights import identity, load_weights
-    from fiftyone_reue.networks.device import choose_device
+    from fiftyone_reue.invertible.weights import identity
 
-    device = choose_device()
-    network = load_weights(weights, identity(weights), str(device))
-    assert isinstance(network, HidingNetwork)
-    height, width = image.shape[:2]
-    levels = working_levels(height, width)
-    small = means(shade(image), levels)
-    seen = torch.from_numpy(small[..., 0]).to(device).double()[None, None]
+    network, device = _network(weights, identity(weights))
+    seen = _seen(image, device)
     with torch.no_grad():
         _, cover = network.reveal(seen, seen.new_full((1, 1, 1, 1), amplitude))
-    taken = (cover - seen).clamp(-amplitude, amplitude)[0, 0].cpu().numpy()
-    whole = spread(taken[..., None].astype(np.int16), levels, height, width)
-    return (image.astype(np.int16) + whole).clip(0, 255).astype(np.uint8)
+    whole = image.astype(np.int16) + _grown(cover - seen, amplitude, image)
+    return whole.clip(0, 255).astype(np.uint8)
 
 
 def working_levels(height: int, width: int) -> int:
@@ -315,12 +302,12 @@ def working_levels(height: int, width: int) -> int:
 
 
 def shade(image: np.ndarray) -> np.ndarray:
-    """``(H, W, colours)`` whole numbers to ``(H, W, 1)`` int32 means, rounded down.
+    """``(..., colours)`` whole numbers to ``(..., 1)`` int32 means, rounded down.
 
     What is added to every colour is added to the mean.
     """
     wide = image.astype(np.int32)
-    return wide.sum(axis=2, keepdims=True) // image.shape[2]
+    return wide.sum(axis=-1, keepdims=True) // image.shape[-1]
 
 
 def hiding_of(secret: bytes) -> Hiding:
@@ -337,7 +324,7 @@ def hiding_of(secret: bytes) -> Hiding:
         choice = _CHOICE.unpack_from(secret, end)
         scene = _scene_of(root, choice, secret[end + _CHOICE.size :])
         waves, phases = _stripes(root, *choice)
-    except (struct.error, IndexError, ValueError, zstandard.ZstdError) as error:
+    except (struct.error, IndexError, ValueError) as error:
         raise DamagedRecordError(
             "The record is damaged: what was hidden can't be read from it"
         ) from error
@@ -374,7 +361,7 @@ def _scene_of(root: bytes, choice: tuple[int, int, int], content: bytes) -> np.n
         place, classes, number = choice
         return _bank_scene(root, place, classes, number % VARIANTS)
     size = SCENE_SIDE * SCENE_SIDE
-    raw = zstandard.ZstdDecompressor().decompress(content, max_output_size=size)
+    raw = packing.unpack(content, size)
     return np.frombuffer(raw, np.uint8).reshape(SCENE_SIDE, SCENE_SIDE)
 
 
@@ -396,12 +383,27 @@ def _class_scenes(root: bytes, classes: int) -> list:
     return class_scenes(classes, derive(root, "scenes"))
 
 
-def _network(hiding: Hiding) -> tuple[HidingNetwork, torch.device]:
-    from fiftyone_reue.invertible.hiding import HidingNetwork
-    from fiftyone_reue.invertible.weights import load_weights
-    from fiftyone_reue.networks.device import choose_device
+def _seen(image: np.ndarray, device: torch.device) -> torch.Tensor:
+    """What the network sees of an image, ``(1, 1, h, w)`` float64."""
+    import torch
 
-    device = choose_device()
-    network = load_weights(hiding.weights, hiding.identity, str(device))
+    small = means(shade(image), working_levels(*image.shape[:2]))
+    return torch.from_numpy(small[..., 0]).to(device).double()[None, None]
+
+
+def _grown(change: torch.Tensor, amplitude: int, image: np.ndarray) -> np.ndarray:
+    """A change of :func:`_seen`, held within the amplitude, as one of the pixels."""
+    height, width = image.shape[:2]
+    held = change.clamp(-amplitude, amplitude)[0, 0].cpu().numpy().astype(np.int16)
+    return spread(held[..., None], working_levels(height, width), height, width)
+
+
+def _network(
+    weights: str, weights_identity: bytes
+) -> tuple[HidingNetwork, torch.device]:
+    from fiftyone_reue.invertible.hiding import HidingNetwork
+    from fiftyone_reue.invertible.weights import placed_network
+
+    network, device = placed_network(weights, weights_identity)
     assert isinstance(network, HidingNetwork)
     return network, device

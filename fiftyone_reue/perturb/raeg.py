@@ -24,10 +24,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import zstandard
 
 from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.invertible.working import levels_for, means, spread
+from fiftyone_reue.media import packing
 from fiftyone_reue.perturb.base import (
     FitData,
     InvertibleMethod,
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 LONGEST = 128
 """The network sees means, as large as possible with a shorter side up to this."""
+CODE_LEVEL = 19
+"""zstd's, for codes: they are small."""
 BATCH = 64
 """Images at a time, where all are there at once."""
 
@@ -189,8 +191,7 @@ class Raeg(InvertibleMethod):
         head = _head(state)
         turning = _turning(head, np.zeros(0, np.int8))
         code = self._find_codes(turning, losses, image[None], seed)
-        packed = zstandard.ZstdCompressor(level=19).compress(code.tobytes())
-        return head + packed
+        return head + packing.pack(code.tobytes(), CODE_LEVEL)
 
     def secret_against(
         self, losses: Sequence[Loss], image: np.ndarray, amplitude: int, seed: int
@@ -222,7 +223,7 @@ class Raeg(InvertibleMethod):
             for loss in losses
         ]
         code = self._find_codes(turning, grown, image[None], seed)
-        return head + zstandard.ZstdCompressor(level=19).compress(code.tobytes())
+        return head + packing.pack(code.tobytes(), CODE_LEVEL)
 
     def amplitude(self, secret: bytes) -> int | None:
         """See :class:`InvertibleMethod`."""
@@ -298,11 +299,9 @@ def turning_of(secret: bytes) -> Turning:
     """
     try:
         end = _FIXED.size + secret[0]
-        raw = zstandard.ZstdDecompressor().decompress(
-            secret[end:], max_output_size=3 * LONGEST * LONGEST * 64
-        )
+        raw = packing.unpack(secret[end:], 3 * LONGEST * LONGEST * 64)
         return _turning(secret[:end], np.frombuffer(raw, np.int8))
-    except (struct.error, IndexError, ValueError, zstandard.ZstdError) as error:
+    except (struct.error, IndexError, ValueError) as error:
         raise DamagedRecordError(
             "The record is damaged: how the image was changed can't be read from it"
         ) from error
@@ -408,10 +407,8 @@ def _change(
 
 def _network(turning: Turning) -> tuple[AdversarialNetwork, torch.device]:
     from fiftyone_reue.invertible.adversarial import AdversarialNetwork
-    from fiftyone_reue.invertible.weights import load_weights
-    from fiftyone_reue.networks.device import choose_device
+    from fiftyone_reue.invertible.weights import placed_network
 
-    device = choose_device()
-    network = load_weights(turning.weights, turning.identity, str(device))
+    network, device = placed_network(turning.weights, turning.identity)
     assert isinstance(network, AdversarialNetwork)
     return network, device
