@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fiftyone_reue.errors import OutputError
-from fiftyone_reue.media.files import remove_stale_temporaries, write_batch
+from fiftyone_reue.media.files import (
+    make_folder,
+    remove_stale_temporaries,
+    write_batch,
+)
 
 
 def prepare(output: Path) -> None:
@@ -15,7 +18,7 @@ def prepare(output: Path) -> None:
     Raises:
         OutputError: the folder can't be made.
     """
-    _make(output)
+    make_folder(output)
     remove_stale_temporaries(output)
 
 
@@ -30,19 +33,5 @@ def write_below(output: Path, files: Sequence[tuple[str, bytes]]) -> None:
         OutputError: disk full, no permission, a file where a folder should be.
     """
     for folder in {(output / name).parent for name, _ in files}:
-        _make(folder)
+        make_folder(folder)
     write_batch([(output / name, data) for name, data in files])
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise OutputError(
-            f"{folder}: a file is in the way; choose another output folder"
-        ) from None
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: this folder can't be made: {error.strerror}; check its"
-            " parent's permissions and free space"
-        ) from error

@@ -73,6 +73,25 @@ def write_batch(items: Sequence[tuple[Path, bytes]]) -> None:
         raise OutputError(f"{path}: can't be written: {reason}") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises:
+        OutputError: a file has its name, or it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise OutputError(
+            f"{folder}: a file is in the way; choose another output folder"
+        ) from None
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: this folder can't be made: {error.strerror}; check its"
+            " parent's permissions and free space"
+        ) from error
+
+
 def remove_stale_temporaries(folder: str | os.PathLike[str]) -> int:
     """Remove what a killed run left behind in a folder and the folders below it.
 
