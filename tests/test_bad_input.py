@@ -30,7 +30,7 @@ from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 
 pytestmark = pytest.mark.unit
 
-REPO = Path(cli.__file__).parents[1]
+REPO = Path(cli.__file__).parents[2]
 BAD = "brick/1.png"  # the image that each test breaks
 
 

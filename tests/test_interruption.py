@@ -89,7 +89,7 @@ class Place:
             "licensed": ["restore", out, back, "--key", str(self.root / "alice.key")],
             "original": ["restore", out, back, *vault],
         }[verb]
-        root = Path(cli.__file__).parents[1]
+        root = Path(cli.__file__).parents[2]
         return subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *words],
             env={**os.environ, "PYTHONPATH": str(root), **environment},

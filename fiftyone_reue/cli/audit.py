@@ -1,0 +1,107 @@
+"""``reue audit``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from fiftyone_reue.cli.errors import guarded
+from fiftyone_reue.cli.options import (
+    FOLDER,
+    SEED,
+    device_option,
+    json_option,
+    pixels_option,
+    vault_option,
+)
+from fiftyone_reue.cli.printing import out, plain, report
+from fiftyone_reue.cli.progress import shown
+from fiftyone_reue.cli.vaults import opened
+
+
+@click.command()
+@click.argument("source", metavar="SRC", type=FOLDER)
+@vault_option
+@click.option(
+    "--out",
+    "output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the report goes.  [default: SRC.audit, beside SRC]",
+)
+@click.option(
+    "--budget",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    show_default=True,
+    help="full is for a GPU and hours.",
+)
+@click.option(
+    "--countermeasures",
+    metavar="NAMES",
+    help="With commas between, or all.  [default: the budget's]",
+)
+@click.option(
+    "--victims",
+    metavar="NAMES",
+    help="Networks, with commas between.  [default: the budget's]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 20),
+    help="Victims of a kind.  [default: the budget's]",
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the split.")
+@device_option
+@pixels_option
+@json_option
+@guarded
+def audit(
+    source: Path,
+    vault_folder: Path,
+    output: Path | None,
+    budget: str,
+    countermeasures: str | None,
+    victims: str | None,
+    seeds: int | None,
+    seed: int,
+    device: str,
+    max_pixels: int,
+    as_json: bool,
+) -> int:
+    """Measure how well the release in SRC holds against what a thief may do.
+
+    Victims are trained on its copies under every countermeasure, and on the originals
+    in the same way. Writes audit.html and audit.json. Interrupted? Run it again: what
+    was measured is kept.
+    """
+    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+    from fiftyone_reue.release_audit import AuditConfig, audit_release
+    from fiftyone_reue.releases import released_items
+
+    every = tuple(info.name for info in list_countermeasures())
+    config = AuditConfig(
+        budget=budget,
+        countermeasures=every if countermeasures == "all" else _split(countermeasures),
+        victims=_split(victims),
+        seeds=seeds,
+        seed=seed,
+        device=device,
+        max_pixels=max_pixels,
+    )
+    with opened(vault_folder) as vault:
+        items = released_items(vault, source)
+        summary = shown(audit_release(vault, items, config, output))
+    if as_json:
+        click.echo(json.dumps(summary.to_dict(), allow_nan=False))
+    else:
+        out.print(f"[bold]{plain(summary.verdict.headline)}[/]")
+        out.print(plain(summary.verdict.paragraph))
+        out.print(plain(" ".join(summary.verdict.cautions)))
+        out.print(f"Report: {plain(str(summary.report))}")
+    return report(summary.outcome)
+
+
+def _split(names: str | None) -> tuple[str, ...]:
+    return tuple(n for n in (part.strip() for part in (names or "").split(",")) if n)

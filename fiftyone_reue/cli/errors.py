@@ -1,0 +1,41 @@
+"""Errors as messages and exit statuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from fiftyone_reue.cli.printing import err, plain
+from fiftyone_reue.errors import CancelledError, ReueError
+
+
+def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Turn errors into a message and exit status 1, in JSON too where asked for."""
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        try:
+            status = command(**arguments)
+        except ReueError as error:
+            status = _fail(str(error), error, arguments)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            status = _fail(f"{place}{error.strerror or error}", error, arguments)
+        except KeyboardInterrupt:
+            text = "Stopped. What was finished is kept; run it again to go on."
+            status = _fail(text, CancelledError(), arguments)
+        sys.exit(status or 0)
+
+    return run
+
+
+def _fail(text: str, error: Exception, arguments: dict[str, Any]) -> int:
+    if arguments.get("as_json"):
+        click.echo(json.dumps({"error": text, "kind": type(error).__name__}))
+    err.print(f"[bold red]Error:[/] {plain(text)}")
+    return 1

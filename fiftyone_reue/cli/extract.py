@@ -1,0 +1,67 @@
+"""``reue extract``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fiftyone_reue.cli.errors import guarded
+from fiftyone_reue.cli.options import (
+    FOLDER,
+    json_option,
+    originals_option,
+    pixels_option,
+    vault_option,
+)
+from fiftyone_reue.cli.printing import out, plain, print_table, report, table
+from fiftyone_reue.cli.progress import shown
+from fiftyone_reue.cli.vaults import opened
+
+if TYPE_CHECKING:
+    from fiftyone_reue.extract import ExtractSummary
+
+
+@click.command()
+@click.argument("sources", metavar="SRC...", type=FOLDER, nargs=-1, required=True)
+@vault_option
+@originals_option
+@pixels_option
+@json_option
+@guarded
+def extract(
+    sources: tuple[Path, ...],
+    vault_folder: Path,
+    originals: Path | None,
+    max_pixels: int,
+    as_json: bool,
+) -> int:
+    """Say whose copy the images in SRC (a folder, or files) were made from."""
+    from fiftyone_reue.extract import extract as run
+    from fiftyone_reue.folders import suspect_items
+
+    items = [item for source in sources for item in suspect_items(source)]
+    with opened(vault_folder) as vault:
+        job = run(vault, items, originals_folder=originals, max_pixels=max_pixels)
+        summary = shown(job)
+    if as_json:
+        click.echo(json.dumps(summary.to_dict()))
+    else:
+        _print(summary)
+    return report(summary.outcome)
+
+
+def _print(summary: ExtractSummary) -> None:
+    from fiftyone_reue.watermark.evidence import bound
+
+    out.print(plain(summary.verdict()))
+    evidence = summary.evidence
+    listed = table("Recipient", "Z", "Chance at most")
+    ranked = sorted(evidence.scores.items(), key=lambda pair: -pair[1])
+    for who, z in ranked[:5]:
+        chance = bound(z, evidence.recipients_tested)
+        listed.add_row(plain(summary.names[who]), f"{z:.2f}", f"{chance:.1e}")
+    listed.add_row("[dim]best innocent code", "", f"{evidence.best_innocent_p:.1e}")
+    print_table(listed)

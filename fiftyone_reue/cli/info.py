@@ -1,0 +1,37 @@
+"""``reue info``."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from fiftyone_reue.cli.errors import guarded
+from fiftyone_reue.cli.options import FOLDER, json_option
+from fiftyone_reue.cli.printing import out, plain
+
+
+@click.command()
+@click.argument("source", metavar="FILE|DIR", type=FOLDER)
+@json_option
+@guarded
+def info(source: Path, as_json: bool) -> None:
+    """Show what a file's record or a release's manifest says, without any key."""
+    from fiftyone_reue.info import describe
+
+    facts = describe(source)
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        out.print(f"[bold]{name.replace('_', ' ')}[/]: {plain(_shown(name, value))}")
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return "no"
+    if name in ("created", "revoked_at") and isinstance(value, (int, float)):
+        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(value))
+    return str(value)

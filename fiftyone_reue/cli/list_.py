@@ -1,0 +1,37 @@
+"""``reue list``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from fiftyone_reue.cli.errors import guarded
+from fiftyone_reue.cli.options import json_option
+from fiftyone_reue.cli.printing import out, plain
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(["methods", "countermeasures", "victims"]))
+@json_option
+@guarded
+def list_(what: str, as_json: bool) -> None:
+    """List methods, countermeasures or victims: what can be named elsewhere."""
+    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+    from fiftyone_reue.networks.registry import list_networks
+    from fiftyone_reue.perturb.registry import list_methods
+
+    makers: dict[str, Callable[[], Sequence[Any]]] = {
+        "methods": list_methods,
+        "countermeasures": list_countermeasures,
+        "victims": list_networks,
+    }
+    infos = makers[what]()
+    if as_json:
+        click.echo(json.dumps([asdict(info) for info in infos]))
+        return
+    for info in infos:
+        out.print(f"[bold]{info.name}[/]  {plain(info.title)}  {plain(info.paper)}")

@@ -1,0 +1,76 @@
+"""The two consoles, and how tables, counts and failures look on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fiftyone_reue.pipeline import Outcome
+
+SHOWN_FAILURES = 10
+"""So many files that failed for one reason are named on the terminal."""
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def plain(text: str) -> str:
+    """Text whose brackets are no markup."""
+    return text.replace("[", r"\[")
+
+
+def count(number: int, thing: str) -> str:
+    """So many of a thing, in the plural where it needs one."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def table(first: str, *others: str) -> Table:
+    """A table that folds what doesn't fit, but for its first column, to be copied."""
+    from rich.table import Table
+
+    made = Table()
+    made.add_column(first, no_wrap=True, overflow="fold")
+    for name in others:
+        made.add_column(name, overflow="fold")
+    return made
+
+
+def print_table(filled: Table) -> None:
+    """Print a table within the terminal's width."""
+    out.print(filled, soft_wrap=False)
+
+
+def failed(outcome: Outcome) -> dict:
+    """What failed, for machines."""
+    return {
+        "failed": len(outcome.failures),
+        "failures": [
+            {"image": failure.sample_id, "reason": failure.reason}
+            for failure in outcome.failures
+        ],
+    }
+
+
+def report(outcome: Outcome) -> int:
+    """Say what failed, files that failed for one reason together.
+
+    Returns:
+        The exit status.
+    """
+    files: dict[str, list[str]] = {}
+    for failure in outcome.failures:
+        reason = failure.reason.removeprefix(f"{failure.sample_id}: ")
+        files.setdefault(reason, []).append(failure.sample_id)
+    for reason, names in files.items():
+        which = ", ".join(names[:SHOWN_FAILURES])
+        if len(names) > SHOWN_FAILURES:
+            which += f" and {len(names) - SHOWN_FAILURES} more"
+        err.print(f"[red]Failed:[/] {plain(which)}: {plain(reason)}")
+    if outcome.failures:
+        err.print(f"{count(len(outcome.failures), 'image')} failed; the rest is done.")
+        return 1
+    return 0

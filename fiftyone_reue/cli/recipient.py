@@ -1,0 +1,134 @@
+"""``reue recipient``: add, key, list, revoke."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from fiftyone_reue.cli.errors import guarded
+from fiftyone_reue.cli.options import FOLDER, json_option, vault_option
+from fiftyone_reue.cli.passphrases import new_of_key_file
+from fiftyone_reue.cli.printing import count, out, plain, print_table, table
+from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.errors import OutputError
+
+key_out_option = click.option(
+    "--key-out", type=FOLDER, required=True, help="The key file to write."
+)
+passphrase_option = click.option(
+    "--passphrase", is_flag=True, help="Seal the key file with a passphrase."
+)
+
+
+@click.group()
+def recipient() -> None:
+    """Manage who is given copies."""
+
+
+@recipient.command()
+@click.argument("name")
+@vault_option
+@key_out_option
+@passphrase_option
+@json_option
+@guarded
+def add(
+    name: str, vault_folder: Path, key_out: Path, passphrase: bool, as_json: bool
+) -> None:
+    """Add a recipient and write the key file to send them."""
+    from fiftyone_reue.vault.key_files import write_key_file
+
+    if key_out.exists():
+        raise OutputError(f"{key_out} is there already; choose another name")
+    if not key_out.resolve().parent.is_dir():
+        raise OutputError(f"{key_out.parent}: there is no such folder; make it first")
+    with opened(vault_folder) as vault:
+        person, secret = vault.add_recipient(name)
+        try:
+            write_key_file(key_out, secret, new_of_key_file(passphrase))
+        except OutputError as error:
+            again = f"reue recipient key {name} --vault {vault_folder} --key-out FILE"
+            raise OutputError(
+                f"{error}. {name} is a recipient now; write the key file with: {again}"
+            ) from error
+    if as_json:
+        click.echo(json.dumps({"name": name, "id": person.id, "key": person.key_id}))
+        return
+    out.print(f"Added {plain(name)} (key {person.key_id}).")
+    out.print(f"Send them {plain(str(key_out))}; it restores their licensed copies.")
+
+
+@recipient.command()
+@click.argument("name")
+@vault_option
+@key_out_option
+@passphrase_option
+@json_option
+@guarded
+def key(
+    name: str, vault_folder: Path, key_out: Path, passphrase: bool, as_json: bool
+) -> None:
+    """Write a recipient's key file once more, when it was lost."""
+    from fiftyone_reue.vault.key_files import write_key_file
+
+    with opened(vault_folder) as vault:
+        person = vault.recipient(name)
+        vault.require_active(person)
+        secret = vault.recipient_key(person)
+        write_key_file(key_out, secret, new_of_key_file(passphrase))
+    if as_json:
+        click.echo(json.dumps({"name": name, "id": person.id, "key": person.key_id}))
+        return
+    out.print(f"Send {plain(name)} {plain(str(key_out))}.")
+
+
+@recipient.command("list")
+@vault_option
+@json_option
+@guarded
+def list_(vault_folder: Path, as_json: bool) -> None:
+    """List the recipients."""
+    with opened(vault_folder) as vault:
+        rows = [
+            {
+                "name": person.name,
+                "id": person.id,
+                "key": person.key_id,
+                "created": person.created,
+                "revoked_at": person.revoked_at,
+                "releases": len(vault.ledger.releases(person.id)),
+            }
+            for person in vault.recipients()
+        ]
+    if as_json:
+        click.echo(json.dumps({"recipients": rows}))
+        return
+    listed = table("Name", "Key", "Releases", "State")
+    for row in rows:
+        state = "revoked" if row["revoked_at"] else "active"
+        listed.add_row(str(row["name"]), str(row["key"]), str(row["releases"]), state)
+    print_table(listed)
+
+
+@recipient.command()
+@click.argument("name")
+@vault_option
+@json_option
+@guarded
+def revoke(name: str, vault_folder: Path, as_json: bool) -> None:
+    """Revoke a recipient's key: no new releases, and no restoring from the release
+    folders that this vault knows. Copies that were handed out stay what they are."""
+    from fiftyone_reue import manifest
+
+    with opened(vault_folder) as vault:
+        person = vault.revoke(name)
+        marked = manifest.mark_revoked(vault, person)
+    if as_json:
+        click.echo(json.dumps({"name": person.name, "revoked_at": person.revoked_at}))
+        return
+    out.print(
+        f"Revoked {plain(person.name)}; {count(len(marked), 'release folder')} marked."
+    )
+    out.print("Copies that they have already, and what they restored, stay readable.")

@@ -1,0 +1,117 @@
+"""``reue restore``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fiftyone_reue.cli.errors import guarded
+from fiftyone_reue.cli.options import FOLDER, json_option, pixels_option
+from fiftyone_reue.cli.passphrases import existing_of_key_file
+from fiftyone_reue.cli.printing import failed, out, plain, report
+from fiftyone_reue.cli.progress import shown
+from fiftyone_reue.cli.vaults import opened
+
+if TYPE_CHECKING:
+    from fiftyone_reue.restore import RestoreSummary
+
+
+@click.command()
+@click.argument("source", metavar="SRC", type=FOLDER)
+@click.argument("output", metavar="DST", type=FOLDER)
+@click.option("--key", "key_path", type=FOLDER, help="A recipient's key file.")
+@click.option("--vault", "vault_folder", type=FOLDER, help="The owner's vault.")
+@click.option(
+    "--approximate",
+    is_flag=True,
+    help="With --key, where pixels changed since: make the best of them.",
+)
+@click.option(
+    "--records",
+    type=FOLDER,
+    help="For that, the release as delivered: of crops and files without a record.",
+)
+@pixels_option
+@json_option
+@guarded
+def restore(
+    source: Path,
+    output: Path,
+    key_path: Path | None,
+    vault_folder: Path | None,
+    approximate: bool,
+    records: Path | None,
+    max_pixels: int,
+    as_json: bool,
+) -> int:
+    """Restore SRC into DST.
+
+    With --key, the recipient's licensed copies, from the files and the key alone.
+    With --vault, the owner's originals, from protected or licensed copies.
+
+    All of it is exact, and what was re-compressed, edited or cropped since is refused.
+    With --approximate it is restored as nearly as can be instead, to files that end in
+    .approximate.png and carry no record.
+    """
+    from fiftyone_reue import restore as restoring
+    from fiftyone_reue.folders import check_apart, image_items
+    from fiftyone_reue.vault.key_files import read_key_file
+
+    if (key_path is None) == (vault_folder is None):
+        raise click.UsageError("give --key (recipient) or --vault (owner), one of them")
+    if approximate and key_path is None:
+        raise click.UsageError("--approximate is for licensed copies: give --key")
+    if records is not None and not approximate:
+        raise click.UsageError("--records is of use only with --approximate")
+    check_apart(source, output)
+    items = image_items(source)
+    if key_path is not None:
+        key = read_key_file(key_path, existing_of_key_file)
+        job = restoring.restore_licensed(
+            items,
+            source,
+            output,
+            key,
+            max_pixels=max_pixels,
+            approximate=approximate,
+            records=records,
+        )
+        summary = shown(job)
+    else:
+        assert vault_folder is not None
+        with opened(vault_folder) as vault:
+            job = restoring.restore_original(
+                vault, items, output, max_pixels=max_pixels
+            )
+            summary = shown(job)
+    if as_json:
+        click.echo(json.dumps(_figures(summary)))
+    else:
+        _print(summary)
+    return report(summary.outcome)
+
+
+def _figures(summary: RestoreSummary) -> dict:
+    return {
+        "tier": summary.tier,
+        "restored": summary.outcome.done,
+        "skipped": summary.outcome.skipped,
+        "approximate": [one.to_dict() for one in summary.approximations],
+        **failed(summary.outcome),
+    }
+
+
+def _print(summary: RestoreSummary) -> None:
+    from fiftyone_reue.approximate import described
+
+    outcome = summary.outcome
+    kind = "licensed copies" if summary.tier == "licensed" else "originals"
+    out.print(
+        f"Restored {outcome.done} {kind} exactly, {outcome.skipped} were there, "
+        f"{len(outcome.failures)} failed"
+    )
+    if summary.approximations:
+        out.print(plain(described(summary.approximations)))

@@ -1,0 +1,80 @@
+"""``reue score``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fiftyone_reue.cli.errors import guarded
+from fiftyone_reue.cli.options import (
+    FOLDER,
+    SEED,
+    device_option,
+    json_option,
+    pixels_option,
+    vault_option,
+)
+from fiftyone_reue.cli.printing import out, report
+from fiftyone_reue.cli.progress import shown
+from fiftyone_reue.cli.vaults import opened
+
+
+@click.command()
+@click.argument("source", metavar="SRC", type=FOLDER)
+@vault_option
+@click.option(
+    "--seed", type=SEED, default=0, show_default=True, help="Of split and models."
+)
+@click.option(
+    "--max-images",
+    type=click.IntRange(min=8),
+    default=6000,
+    show_default=True,
+    help="Train on so many; all are scored.",
+)
+@device_option
+@pixels_option
+@json_option
+@guarded
+def score(
+    source: Path,
+    vault_folder: Path,
+    seed: int,
+    max_images: int,
+    device: str,
+    max_pixels: int,
+    as_json: bool,
+) -> int:
+    """Measure the unlearnability of the release in SRC."""
+    from fiftyone_reue.releases import released_items
+    from fiftyone_reue.score import ScoreConfig
+    from fiftyone_reue.score import score as run
+
+    with opened(vault_folder) as vault:
+        items = released_items(vault, source)
+        config = ScoreConfig(seed, device, max_images, max_pixels)
+        summary = shown(run(vault, items, config))
+    figures = summary.to_dict()
+    if as_json:
+        click.echo(json.dumps(figures))
+    else:
+        _print(figures)
+    return report(summary.outcome)
+
+
+def _print(figures: dict[str, Any]) -> None:
+    out.print(
+        f"Trained on originals {figures['accuracy_clean']:.1%}, on protected "
+        f"copies {figures['accuracy_protected']:.1%}, chance "
+        f"{figures['chance']:.1%}"
+    )
+    value = figures["unlearnability"]
+    out.print(
+        "The originals themselves can't be learned from so few images, so "
+        "unlearnability can't be told"
+        if value is None
+        else f"Unlearnability {value:.2f} (1: no better than guessing)"
+    )

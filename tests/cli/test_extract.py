@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+@pytest.mark.parametrize("tier", ["p", "w"])
+def test_a_leak_names_its_recipient(house, tmp_path, who, tier, leak):
+    suspects = leak(house.path(tier + who[0]), tmp_path / "leak", quality=75)
+    found = house.json("extract", suspects, "--vault", "@vault")
+    assert {
+        "decision",
+        "recipient",
+        "p_value",
+        "images_used",
+        "images_matched",
+        "recipients_tested",
+        "best_innocent_p",
+        "per_image",
+    } <= found.keys()
+    assert (found["decision"], found["recipient"]) == ("match", who)
+    assert found["p_value"] <= 1e-6 < found["best_innocent_p"]
+    assert found["recipients_tested"] == 2
+    assert found["images_used"] == found["images_matched"] <= 12
+    assert [i["image"] for i in found["per_image"]] == [
+        f"IMG_{n:04}.jpg" for n in range(12)
+    ]
+
+
+def test_unrelated_photos_are_no_match(house, tmp_path, photos):
+    for name in ("rocket", "flower", "pagoda"):
+        Image.fromarray(photos[name]).save(tmp_path / f"{name}.jpg")
+    found = house.json("extract", str(tmp_path), "--vault", "@vault")
+    assert (found["decision"], found["recipient"]) == ("no-match", None)
+    assert found["images_used"] == 0
+    assert found["p_value"] == 1
+    assert len(found["per_image"]) == 3
+
+
+def test_the_originals_are_no_match(house, tmp_path, leak):
+    suspects = leak(house.path("source"), tmp_path / "leak")
+    for folder in (suspects, "@source"):
+        found = house.json("extract", folder, "--vault", "@vault")
+        assert (found["decision"], found["recipient"]) == ("no-match", None)
+
+
+def test_single_files_can_be_given(house):
+    files = sorted(Path(house.path("pb")).rglob("*.png"))[:5]
+    one = house.json("extract", str(files[0]), "--vault", "@vault")
+    assert one["images_matched"] == 1
+    five = house.json("extract", *map(str, files), "--vault", "@vault")
+    assert (five["recipient"], five["images_used"]) == ("bob", 5)
+
+
+def test_the_verdict_in_words(house):
+    out = house.ok("extract", "@pa", "--vault", "@vault").stdout
+    assert "derived from the copy of alice" in out
+    assert "not who leaked it" in out
+    assert "best innocent code" in out
+    assert out.index("alice") < out.index("bob")
+
+
+def test_a_suspect_that_can_not_be_read_is_reported_beside_the_verdict(
+    house, tmp_path, leak
+):
+    suspects = Path(leak(house.path("pa"), tmp_path / "leak"))
+    (suspects / "text.png").write_text("no image")
+    found = house.json("extract", str(suspects), "--vault", "@vault", status=1)
+    assert found["recipient"] == "alice"
+    assert "not an image" in found["per_image"][-1]["error"]

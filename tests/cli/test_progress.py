@@ -1,0 +1,9 @@
+import pytest
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_progress_bar_is_no_noise_in_a_log(house, tmp_path):
+    result = house.ok("restore", "@pa", str(tmp_path / "o"), "--vault", "@vault")
+    assert result.stderr == ""
+    assert len(result.stdout.splitlines()) == 1

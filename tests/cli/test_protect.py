@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.unit
+
+
+def test_scenes_of_ones_own_are_hidden(place, same):
+    words = ["--vault", "@vault", "--recipient", "alice"]
+    own = [*words, "--method", "deep_hiding", "--scenes", "@own"]
+    folder = Path(place.path("own"))
+    folder.mkdir()
+    assert "has no folder there" in place.fails("protect", "@source", "@p", *own)
+    for number, kind in enumerate(sorted(Path(place.path("source")).iterdir())):
+        (folder / kind.name).mkdir()
+        scene = np.zeros((64, 64, 3), np.uint8)
+        scene[:, 16 * number : 16 * number + 24] = 255
+        Image.fromarray(scene).save(folder / kind.name / "scene.png")
+    assert "hides no scenes" in place.fails(
+        "protect", "@source", "@p", *words, "--method", "lsp", "--scenes", "@own"
+    )
+    place.ok("protect", "@source", "@p", *own)
+    place.ok("protect", "@source", "@q", *own[:-2])
+    assert not same(place.path("p"), place.path("q"))
+    place.ok("restore", "@p", "@o", "--vault", "@vault")
+    assert same(place.path("o"), place.path("source"))
+    assert "scenes of one's own" in place.fails("protect", "@source", "@p", *own[:-2])
+
+
+def test_clusters_come_before_folders(place):
+    done = place.protect("alice", "@p", "--clusters", "2", "--json")
+    assert json.loads(done.stdout)["protected"] == 12
+    manifest = json.loads(Path(place.path("p"), "manifest.json").read_text())
+    assert {one["class"] for one in manifest["files"]} == {"cluster-00", "cluster-01"}
+
+
+def test_rue_is_the_default_and_repeats_with_a_seed(place, same):
+    words = ("--vault", "@vault", "--recipient", "alice", "--device", "cpu")
+    first = place.json("protect", "@source", "@a", *words, "--seed", "7")
+    assert first["method"] == "rue"
+    assert first["protected"] == 12
+    place.ok("protect", "@source", "@b", *words, "--seed", "7")
+    place.ok("protect", "@source", "@c", *words, "--seed", "8")
+    assert same(place.path("a"), place.path("b"))
+    assert not same(place.path("a"), place.path("c"))
+    place.ok("restore", "@a", "@o", "--vault", "@vault")
+    assert same(place.path("o"), place.path("source"))
+
+
+@pytest.mark.parametrize("epsilon", [3, 8, 32])
+def test_epsilon_bounds_every_sample(place, epsilon, images):
+    assert place.protect("alice", "@out", "--epsilon", str(epsilon)).exit_code == 0
+    originals = images(place.path("source"))
+    for name, samples in images(place.path("out")).items():
+        change = np.abs(samples.astype(int) - originals[name])
+        assert epsilon / 2 < change.max() <= epsilon
+
+
+def test_a_second_run_writes_nothing_and_a_third_what_is_missing(place):
+    def snapshot() -> dict[Path, tuple[bytes, int]]:
+        files = [p for p in Path(place.path("out")).rglob("*") if p.is_file()]
+        return {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in files}
+
+    place.protect("alice", "@out")
+    before = snapshot()
+    report = json.loads(place.protect("alice", "@out", "--json").stdout)
+    assert (report["protected"], report["skipped"], report["failed"]) == (0, 12, 0)
+    assert snapshot() == before
+    (place.root / "out/brick/2.png").unlink()
+    report = json.loads(place.protect("alice", "@out", "--json").stdout)
+    assert (report["protected"], report["skipped"]) == (1, 11)
+    after = snapshot()
+    assert {p: b for p, (b, _) in after.items()} == {
+        p: b for p, (b, _) in before.items()
+    }
+
+
+def test_formats_are_kept_and_jpeg_becomes_png(place, same):
+    folder = place.root / "source/mixed"
+    folder.mkdir()
+    image = Image.open(place.path("source/brick/0.png"))
+    for suffix, options in {
+        "png": {},
+        "bmp": {},
+        "tif": {},
+        "webp": {"lossless": True},
+        "jpg": {"quality": 95},
+    }.items():
+        image.save(folder / f"{suffix}-file.{suffix}", **options)
+    out = place.protect("bob", "@out")
+    assert out.exit_code == 0
+    assert "1 images with lossy files (JPEG) were written as PNG" in out.stdout
+    written = sorted(p.name for p in (place.root / "out/mixed").iterdir())
+    assert written == [
+        "bmp-file.bmp",
+        "jpg-file.png",
+        "png-file.png",
+        "tif-file.tif",
+        "webp-file.webp",
+    ]
+    place.ok("restore", "@out", "@o", "--vault", "@vault")
+    assert same(place.path("o"), place.path("source"))
