@@ -56,9 +56,7 @@ class AuditRelease(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        inputs = types.Object()
-        forms.guarded(inputs, lambda form: _fill(form, ctx))
-        return forms.prompt(inputs, "Audit how well a release holds", "Audit")
+        return forms.asked(ctx, _fill, "Audit how well a release holds", "Audit")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import audit_steps
@@ -138,17 +136,8 @@ class AuditRelease(foo.Operator):
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
-    if ctx.dataset is None:
-        forms.block(inputs, "Open a dataset first")
-        return
-    names = forms.release(
-        inputs,
-        ctx,
-        required=False,
-        description="Leave it empty for the one that the samples show",
-    )
+    names = forms.measured_release(inputs, ctx)
     if not names:
-        forms.block(inputs, "There is no release yet", "Protect the dataset first.")
         return
     inputs.view_target(ctx, action_description="Audit")
     forms.radio(

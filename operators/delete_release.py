@@ -48,9 +48,7 @@ class DeleteRelease(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        inputs = types.Object()
-        forms.guarded(inputs, lambda form: _fill(form, ctx))
-        return forms.prompt(inputs, "Delete a release", "Delete")
+        return forms.asked(ctx, _fill, "Delete a release", "Delete")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import delete_release_steps
@@ -75,9 +73,6 @@ class DeleteRelease(foo.Operator):
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
-    if ctx.dataset is None:
-        forms.block(inputs, "Open a dataset first")
-        return
     if not forms.release(inputs, ctx, required=True, description=""):
         forms.block(inputs, "There is no release to delete")
         return

@@ -46,9 +46,7 @@ class ExtractWatermark(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        inputs = types.Object()
-        forms.guarded(inputs, lambda form: _fill(form, ctx))
-        return forms.prompt(inputs, "Trace leaked images to a recipient", "Trace")
+        return forms.asked(ctx, _fill, "Trace leaked images to a recipient", "Trace")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import extract_steps
@@ -122,17 +120,10 @@ class ExtractWatermark(foo.Operator):
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
-    if ctx.dataset is None:
-        forms.block(inputs, "Open a dataset first")
-        return
     inputs.view_target(ctx, action_description="Trace")
     inputs.str(
         "folder",
         label="Or a folder of suspects",
         description="On the server, the whole path; empty for the samples above",
     )
-    inputs.str(
-        "originals",
-        label="Where the originals are",
-        description="Only if they moved since they were protected",
-    )
+    forms.originals(inputs)

@@ -13,18 +13,33 @@ from fiftyone_reue.errors import ReueError
 PLUGIN = "@reue/fiftyone-reue"
 
 
-def prompt(inputs: types.Object, label: str, button: str) -> types.Property:
-    """The form with its heading."""
-    view = types.PromptView(label=label, submit_button_label=button)
-    return types.Property(inputs, view=view)
+def asked(
+    ctx: Any,
+    fill: Callable[[types.Object, Any], None],
+    label: str,
+    button: str,
+    *,
+    dataset: bool = True,
+) -> types.Property:
+    """An operator's form; what is wrong with the vault or dataset is shown in it.
 
-
-def guarded(inputs: types.Object, fill: Callable[[types.Object], None]) -> None:
-    """Fill a form; what is wrong with the vault or dataset is shown in it."""
+    Args:
+        ctx: the operator's.
+        fill: puts the fields into the form.
+        label: its heading.
+        button: what submits it.
+        dataset: whether it needs an open dataset, else it says so.
+    """
+    inputs = types.Object()
     try:
-        fill(inputs)
+        if dataset and ctx.dataset is None:
+            block(inputs, "Open a dataset first")
+        else:
+            fill(inputs, ctx)
     except ReueError as error:
         block(inputs, str(error))
+    view = types.PromptView(label=label, submit_button_label=button)
+    return types.Property(inputs, view=view)
 
 
 def block(inputs: types.Object, text: str, details: str = "") -> None:
@@ -155,6 +170,32 @@ def release(
             description=description,
         )
     return names
+
+
+def measured_release(inputs: types.Object, ctx: Any) -> list[str]:
+    """A choice of the release to measure; says what to do where there is none.
+
+    Returns:
+        The names of all.
+    """
+    names = release(
+        inputs,
+        ctx,
+        required=False,
+        description="Leave it empty for the one that the samples show",
+    )
+    if not names:
+        block(inputs, "There is no release yet", "Protect the dataset first.")
+    return names
+
+
+def originals(inputs: types.Object) -> None:
+    """Where the originals are, if not where they were."""
+    inputs.str(
+        "originals",
+        label="Where the originals are",
+        description="Only if they moved since they were protected",
+    )
 
 
 def device(inputs: types.Object) -> None:

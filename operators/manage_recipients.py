@@ -54,9 +54,7 @@ class ManageRecipients(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        inputs = types.Object()
-        forms.guarded(inputs, lambda form: _fill(form, ctx))
-        return forms.prompt(inputs, "Manage recipients", "Go on")
+        return forms.asked(ctx, _fill, "Manage recipients", "Go on", dataset=False)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import list_recipients

@@ -55,9 +55,7 @@ class ProtectDataset(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        inputs = types.Object()
-        forms.guarded(inputs, lambda form: _fill(form, ctx))
-        return forms.prompt(inputs, "Protect a dataset for a recipient", "Protect")
+        return forms.asked(ctx, _fill, "Protect a dataset for a recipient", "Protect")
 
     def execute(self, ctx: Any) -> Iterator[Any]:
         from fiftyone_reue.samples import protect_steps
@@ -117,9 +115,6 @@ class ProtectDataset(foo.Operator):
 def _fill(inputs: types.Object, ctx: Any) -> None:
     from fiftyone_reue.samples.protect import default_output
 
-    if ctx.dataset is None:
-        forms.block(inputs, "Open a dataset first")
-        return
     inputs.view_target(ctx, action_description="Protect")
     if not forms.recipient(inputs, required=True, label="Recipient"):
         return

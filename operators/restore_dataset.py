@@ -59,9 +59,7 @@ class RestoreDataset(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        inputs = types.Object()
-        forms.guarded(inputs, lambda form: _fill(form, ctx))
-        return forms.prompt(inputs, "Restore a protected dataset", "Restore")
+        return forms.asked(ctx, _fill, "Restore a protected dataset", "Restore")
 
     def execute(self, ctx: Any) -> Iterator[Any]:
         from fiftyone_reue.samples import restore_steps
@@ -123,9 +121,6 @@ def _recipient(parameters: Parameters) -> str | None:
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
-    if ctx.dataset is None:
-        forms.block(inputs, "Open a dataset first")
-        return
     inputs.view_target(ctx, action_description="Restore")
     tiers = [
         (ORIGINAL, "Originals", "The owner's images, without any mark"),

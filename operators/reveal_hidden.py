@@ -42,9 +42,7 @@ class RevealHidden(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        inputs = types.Object()
-        forms.guarded(inputs, lambda form: _fill(form, ctx))
-        return forms.prompt(inputs, "Reveal what was hidden in images", "Reveal")
+        return forms.asked(ctx, _fill, "Reveal what was hidden in images", "Reveal")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import reveal_steps
@@ -116,9 +114,6 @@ class RevealHidden(foo.Operator):
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
-    if ctx.dataset is None:
-        forms.block(inputs, "Open a dataset first")
-        return
     inputs.view_target(ctx, action_description="Reveal")
     inputs.int(
         "decoys",
@@ -129,8 +124,4 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         description="Compare with the scenes of so many keys drawn at random; half a "
         "second each",
     )
-    inputs.str(
-        "originals",
-        label="Where the originals are",
-        description="Only if they moved since they were protected",
-    )
+    forms.originals(inputs)

@@ -42,9 +42,7 @@ class ScoreUnlearnability(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        inputs = types.Object()
-        forms.guarded(inputs, lambda form: _fill(form, ctx))
-        return forms.prompt(inputs, "Measure the unlearnability", "Measure")
+        return forms.asked(ctx, _fill, "Measure the unlearnability", "Measure")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import score_steps
@@ -96,17 +94,7 @@ class ScoreUnlearnability(foo.Operator):
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
-    if ctx.dataset is None:
-        forms.block(inputs, "Open a dataset first")
-        return
-    names = forms.release(
-        inputs,
-        ctx,
-        required=False,
-        description="Leave it empty for the one that the samples show",
-    )
-    if not names:
-        forms.block(inputs, "There is no release yet", "Protect the dataset first.")
+    if not forms.measured_release(inputs, ctx):
         return
     inputs.view_target(ctx, action_description="Measure")
     inputs.int(

@@ -36,9 +36,7 @@ class ShowRelease(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        inputs = types.Object()
-        forms.guarded(inputs, lambda form: _fill(form, ctx))
-        return forms.prompt(inputs, "Show a release", "Show")
+        return forms.asked(ctx, _fill, "Show a release", "Show")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import show_release_steps
@@ -56,7 +54,5 @@ class ShowRelease(foo.Operator):
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
-    if ctx.dataset is None:
-        forms.block(inputs, "Open a dataset first")
-    elif not forms.release(inputs, ctx, required=True, description=""):
+    if not forms.release(inputs, ctx, required=True, description=""):
         forms.block(inputs, "There is no release yet", "Protect the dataset first.")
