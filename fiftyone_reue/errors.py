@@ -61,5 +61,13 @@ class OutputError(ReueError):
     """An output can't be written: disk full, no permission, name taken."""
 
 
+class MissingPackageError(ReueError):
+    """A package that only some installations have is missing or doesn't fit."""
+
+
+class ModelError(ReueError):
+    """A model of somebody else's can't be loaded, lacks memory, or fails to draw."""
+
+
 class CancelledError(ReueError):
     """The user stopped the run; what was finished is kept."""

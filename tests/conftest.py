@@ -55,6 +55,8 @@ def _isolate() -> Path:
         FIFTYONE_SHOW_PROGRESS_BARS="false",
         # A test must choose its keyring itself, never open the desktop's.
         PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring",
+        # Models come from folders; nothing is asked of the Hugging Face Hub.
+        HF_HUB_OFFLINE="1",
     )
     # One thread: same sums on every machine, and no crowding under parallel runs.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -99,7 +99,7 @@ def test_library_imports_without_its_heavy_or_optional_parts() -> None:
     assert "fiftyone_reue.link" in modules
     script = f"""
 import importlib, sys
-for name in ("fiftyone", "pymongo", "mongoengine"):
+for name in ("fiftyone", "pymongo", "mongoengine", "diffusers", "transformers"):
     sys.modules[name] = None
 for name in {modules!r}:
     importlib.import_module(name)
