@@ -78,12 +78,15 @@ class State:
         arrays: whatever the method keeps, by name; small, since it is stored
             encrypted in the ledger (4 MB at most). The name ``about`` is taken.
         summary: figures worth showing (seconds, surrogate accuracy ...).
+        built: what a method has made of the arrays and will need again, such as a
+            network, by a key of its own; neither stored nor compared.
     """
 
     method: str
     classes: tuple[str, ...]
     arrays: dict[str, np.ndarray]
     summary: dict = field(default_factory=dict)
+    built: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def tables(self) -> np.ndarray:

@@ -12,6 +12,9 @@ learn it, and why fitted tables, which spread theirs, are learned more slowly
 More classes than there are separate lines get a sum of two waves, one along rows and
 one along columns, before the sign is taken, and more than there are pairs (121) get
 two along the one and one along the other (1,210).
+
+Where not the largest change is limited but its energy, as by a PSNR that is to be kept,
+:func:`soft_grating` leaves the sign out: a sine has all of its energy in its line.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.semantics.fixed import ONE, SINES, TURN, root
 
 CELLS = 32
 """The tile's side; frequencies are in cycles a tile."""
@@ -30,6 +34,9 @@ LOWEST, HIGHEST = 5, 15
 """The lower, the more of the same frequency photographs have themselves."""
 COMFORTABLE = 7
 """The lowest that is used before there are too many classes for it."""
+
+STRENGTH_UNIT = 16
+"""Steps of a soft grating's strength in one gray level."""
 
 _LINES = range(LOWEST, HIGHEST + 1)
 
@@ -93,6 +100,51 @@ def grating(
         total += np.cos(2 * np.pi * turns)
     signs = np.where(total >= 0, amplitude, -amplitude)
     return signs[..., None].astype(np.int8)
+
+
+def summed_waves(
+    waves: Sequence[Wave], phases: Sequence[int], height: int, width: int
+) -> np.ndarray:
+    """A sum of cosines in whole numbers, the same on every machine.
+
+    Args:
+        waves: cycles over the height and over the width.
+        phases: one for each wave, in parts of a turn, of which there are
+            :data:`fiftyone_reue.semantics.fixed.TURN`.
+        height: rows.
+        width: columns.
+
+    Returns:
+        ``(height, width)`` int64 in units of 1/``fixed.ONE``.
+    """
+    rows, columns = np.arange(height)[:, None], np.arange(width)[None]
+    total = np.zeros((height, width), np.int64)
+    for (down, across), phase in zip(waves, phases, strict=True):
+        turns = TURN * down * rows // height + TURN * across * columns // width
+        total += SINES[(turns + phase + TURN // 4) % TURN]
+    return total
+
+
+def soft_grating(
+    waves: Sequence[Wave], phases: Sequence[int], side: int, strength: int
+) -> np.ndarray:
+    """A sum of waves as it is.
+
+    Args:
+        waves: cycles a tile.
+        phases: see :func:`summed_waves`.
+        side: cells.
+        strength: root mean square in 1/:data:`STRENGTH_UNIT` gray levels, before
+            rounding to whole ones.
+
+    Returns:
+        ``(side, side, 1)`` int8.
+    """
+    # One cosine's mean square is 1/2, so that a sum of n has n/2.
+    peak = strength * int(root(np.array(2 * ONE * ONE // len(waves))))
+    unit = STRENGTH_UNIT * ONE * ONE
+    levels = (peak * summed_waves(waves, phases, side, side) + unit // 2) // unit
+    return levels[..., None].astype(np.int8)
 
 
 def grating_tables(

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fiftyone_reue.perturb.gratings import Wave
-from fiftyone_reue.semantics.fixed import SINES, TURN
+from fiftyone_reue.perturb.gratings import Wave, summed_waves
 
 DARK, LIGHT = 48, 208
 
@@ -32,11 +31,6 @@ def hatched(
     Returns:
         ``(h, w)`` uint8 of :data:`DARK` and :data:`LIGHT`, the same on every machine.
     """
-    height, width = scene.shape
-    rows, columns = np.arange(height)[:, None], np.arange(width)[None]
-    total = np.zeros(scene.shape, np.int64)
-    for (down, across), phase in zip(waves, phases, strict=True):
-        turns = TURN * down * rows // height + TURN * across * columns // width
-        total += SINES[(turns + phase + TURN // 4) % TURN]
+    total = summed_waves(waves, phases, *scene.shape)
     light = scene > np.sort(scene, axis=None)[scene.size // 2]
     return np.where((total >= 0) == light, LIGHT, DARK).astype(np.uint8)

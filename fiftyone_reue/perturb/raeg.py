@@ -1,33 +1,34 @@
 """RAEG: an invertible network makes every image adversarial, and gives it back.
 
 Chen et al., "Invertible Image Dataset Protection", ICME 2022 (arXiv:2112.14420). The
-protected image looks like the original, and classifiers take it for another class; a
-model trained on such images learns the classes wrongly. The same network backwards is
-the way back. In the paper the network alone does it, and whoever has its weights can
-go back, approximately. Here it goes in whole numbers and back exactly
-(:mod:`fiftyone_reue.invertible.adversarial`), and besides the image it takes a small
+protected image looks like the original, classifiers take it for another class, and a
+model trained on such images is to be weak. The same network backwards is the way back.
+In the paper the network alone does it, and whoever has its weights can go back,
+approximately. Here it goes in whole numbers and back exactly
+(:mod:`fiftyone_reue.perturb.raeg_turning`), and besides the image it takes a small
 code, which is made for each image against classifiers trained on the originals
 (:mod:`fiftyone_reue.perturb.raeg_code`) and sealed in the record: the weights alone
 don't lead back.
 
-Every class is moved to another one, fixed for it and drawn from the key, as in TAP
-(:mod:`fiftyone_reue.perturb.tap`): so the images also teach something wrong.
+What takes a trained classifier in is not what an untrained one learns first: images
+that were only adversarial taught as much as the originals. So a part of the change's
+energy goes into stripes of the class's own, as in :mod:`fiftyone_reue.perturb.rue`,
+but soft ones, since here the energy is what is limited.
 """
 
 from __future__ import annotations
 
-import struct
+import itertools
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fiftyone_reue.errors import DamagedRecordError
-from fiftyone_reue.invertible.working import levels_for, means, spread
-from fiftyone_reue.media import packing
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.invertible.working import levels_for, means
 from fiftyone_reue.perturb.base import (
     FitData,
     InvertibleMethod,
@@ -37,23 +38,30 @@ from fiftyone_reue.perturb.base import (
     cut,
     secret_seed,
 )
-from fiftyone_reue.perturb.tap import TapConfig, target_classes
+from fiftyone_reue.perturb.gratings import STRENGTH_UNIT, class_codes
+from fiftyone_reue.perturb.raeg_turning import (
+    LONGEST,
+    Stripes,
+    Turning,
+    network_of,
+    striped,
+    turn,
+    turn_back,
+)
+from fiftyone_reue.perturb.tap import TapConfig
+from fiftyone_reue.prf import derive, keystream
+from fiftyone_reue.semantics.fixed import TURN
 from fiftyone_reue.steps import mapped
 
 if TYPE_CHECKING:
     import torch
 
-    from fiftyone_reue.invertible.adversarial import AdversarialNetwork
     from fiftyone_reue.perturb.raeg_code import CodeConfig, Loss
 
-LONGEST = 128
-"""The network sees means, as large as possible with a shorter side up to this."""
-CODE_LEVEL = 19
-"""zstd's, for codes: they are small."""
 BATCH = 64
 """Images at a time, where all are there at once."""
-
-_FIXED = struct.Struct(">BB8s")
+MARGIN = 5.0
+"""Logits by which another class is to lead."""
 
 
 @dataclass(frozen=True)
@@ -65,44 +73,14 @@ class RaegConfig:
         surrogates: classifiers, by their names in the network registry, that are
             trained on the originals; codes are made against all of them.
         training: how they are trained.
+        stripes: root mean square of the class's stripes in gray levels; at most half
+            of the amplitude is used, 0 leaves them out.
     """
 
     weights: str = "raeg"
     surrogates: tuple[str, ...] = ("small_resnet", "small_resnet")
     training: TapConfig = field(default_factory=TapConfig)
-
-
-@dataclass(frozen=True, eq=False)
-class Turning:
-    """Everything that a change depends on besides the image.
-
-    Attributes:
-        weights: the trained network's name.
-        identity: 8 bytes of those weights.
-        amplitude: the largest change, gray levels.
-        code: int8 whole numbers, flat, see :meth:`code_for`.
-    """
-
-    weights: str
-    identity: bytes
-    amplitude: int
-    code: np.ndarray
-
-    def code_for(self, colours: int, height: int, width: int) -> np.ndarray:
-        """The code for a network that sees so many rows and columns.
-
-        Returns:
-            ``(1, colours, height / 2, width / 2)`` float64.
-
-        Raises:
-            DamagedRecordError: it was made for another size.
-        """
-        shape = (1, colours, height // 2, width // 2)
-        if self.code.size != np.prod(shape):
-            raise DamagedRecordError(
-                "The record doesn't fit this image: its code has another size"
-            )
-        return self.code.reshape(shape).astype(np.float64)
+    stripes: float = 2.5
 
 
 class Raeg(InvertibleMethod):
@@ -144,7 +122,8 @@ class Raeg(InvertibleMethod):
 
         Raises:
             InputError: a classifier is too big for a State, there are fewer than two
-                classes, or no weights of the configured name.
+                classes or more than there are stripes for, or no weights of the
+                configured name.
         """
         from fiftyone_reue.invertible.weights import identity
         from fiftyone_reue.perturb.surrogate import require_storable, stored_weights
@@ -152,12 +131,12 @@ class Raeg(InvertibleMethod):
 
         size = data.images.shape[1]
         names = self.config.surrogates
-        targets = target_classes(len(data.classes), seed, key)
+        order = _order(len(data.classes), seed, key)
         weights_identity = identity(self.config.weights).hex()
         for name in names:
             require_storable(name, len(data.classes), size)
         started = time.monotonic()
-        arrays: dict[str, np.ndarray] = {"targets": targets}
+        arrays: dict[str, np.ndarray] = {"order": order}
         accuracies = []
         for place, name in enumerate(names):
             steps = train_surrogate(
@@ -173,6 +152,7 @@ class Raeg(InvertibleMethod):
             "amplitude": amplitude,
             "weights": self.config.weights,
             "weights_identity": weights_identity,
+            "strength": _strength(self.config.stripes, amplitude),
             "surrogates": list(names),
             "size": size,
             "images": len(data.images),
@@ -185,13 +165,13 @@ class Raeg(InvertibleMethod):
         self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> bytes:
         """Amplitude, weights and this image's code; see :class:`InvertibleMethod`."""
-        target = state.arrays["targets"][class_index(state, label)]
+        place = class_index(state, label)
         seed = int.from_bytes(sample_key[:4], "big")
-        losses = _losses(state, target[None], seed)
-        head = _head(state)
-        turning = _turning(head, np.zeros(0, np.int8))
-        code = self._find_codes(turning, losses, image[None], seed)
-        return head + packing.pack(code.tobytes(), CODE_LEVEL)
+        turning = replace(_turning(state), stripes=_stripes(state, place, sample_key))
+        losses = _losses(state, np.array([place]), seed)
+        marked = striped(turning, image)
+        codes = self._find_codes(turning, losses, image[None], marked[None], seed)
+        return replace(turning, code=codes[0]).pack()
 
     def secret_against(
         self, losses: Sequence[Loss], image: np.ndarray, amplitude: int, seed: int
@@ -211,9 +191,8 @@ class Raeg(InvertibleMethod):
 
         levels = levels_for(image.shape[0], image.shape[1], LONGEST)
         name = self.config.weights
-        head = _packed_head(amplitude, name, identity(name))
-        turning = _turning(head, np.zeros(0, np.int8))
-        network, device = _network(turning)
+        turning = Turning(name, identity(name), amplitude)
+        network, device = network_of(turning)
         small = means(image, levels, network.config.multiple)
         numbers = torch.Generator().manual_seed(seed)
         whole = torch.from_numpy(image).to(device).permute(2, 0, 1)[None] / 255
@@ -222,8 +201,8 @@ class Raeg(InvertibleMethod):
             partial(_grown_loss, loss, whole, before, levels, numbers)
             for loss in losses
         ]
-        code = self._find_codes(turning, grown, image[None], seed)
-        return head + packing.pack(code.tobytes(), CODE_LEVEL)
+        codes = self._find_codes(turning, grown, image[None], image[None], seed)
+        return replace(turning, code=codes[0]).pack()
 
     def amplitude(self, secret: bytes) -> int | None:
         """See :class:`InvertibleMethod`."""
@@ -231,11 +210,11 @@ class Raeg(InvertibleMethod):
 
     def move(self, secret: bytes, image: np.ndarray) -> np.ndarray:
         """Make the image adversarial; see :class:`InvertibleMethod`."""
-        return image.astype(np.int16) + _change(turning_of(secret), image)
+        return turn(Turning.unpack(secret), image)
 
     def undo(self, secret: bytes, moved: np.ndarray) -> np.ndarray:
         """The network backwards; see :class:`InvertibleMethod`."""
-        return moved + _change(turning_of(secret), moved, backwards=True)
+        return turn_back(Turning.unpack(secret), moved)
 
     def perturb(
         self,
@@ -249,39 +228,66 @@ class Raeg(InvertibleMethod):
         """Fit on these images, then change them in batches; see :class:`Method`."""
         steps = self.fit(data, amplitude=amplitude, seed=seed, key=key, device=device)
         state = yield from mapped(steps, lambda fraction: fraction / 2)
-        turning = _turning(_head(state), np.zeros(0, np.int8))
+        plain = _turning(state)
         perturbed = np.empty_like(data.images)
         for start in range(0, len(data.images), BATCH):
             images = data.images[start : start + BATCH]
             labels = data.labels[start : start + BATCH]
-            losses = _losses(state, state.arrays["targets"][labels], seed + start)
-            codes = self._find_codes(turning, losses, images, seed + start)
-            for place, (image, code) in enumerate(zip(images, codes, strict=True)):
-                moved = image + _change(replace(turning, code=code), image)
+            turnings = [
+                replace(plain, stripes=_stripes(state, int(label), sample_key))
+                for label, sample_key in zip(
+                    labels, _sample_keys(key, seed, start), strict=False
+                )
+            ]
+            pairs = zip(turnings, images, strict=True)
+            marked = np.stack([striped(turning, image) for turning, image in pairs])
+            losses = _losses(state, labels, seed + start)
+            codes = self._find_codes(plain, losses, images, marked, seed + start)
+            for place, image in enumerate(images):
+                moved = turn(replace(turnings[place], code=codes[place]), image)
                 perturbed[start + place] = cut(moved, image, amplitude)
             yield (1 + (start + len(images)) / len(data.images)) / 2
         return perturbed
 
     def _find_codes(
-        self, turning: Turning, losses: Sequence[Loss], images: np.ndarray, seed: int
+        self,
+        turning: Turning,
+        losses: Sequence[Loss],
+        images: np.ndarray,
+        marked: np.ndarray,
+        seed: int,
     ) -> np.ndarray:
-        """``(N, H, W, colours)`` uint8 images to codes, int8, the first axis N."""
+        """Codes for images of one size.
+
+        Args:
+            turning: without a code.
+            losses: one a classifier.
+            images: ``(N, H, W, colours)`` uint8.
+            marked: int16, the same with stripes.
+            seed: of the draws of JPEG's qualities.
+
+        Returns:
+            ``(N, colours, h, w)`` int8.
+        """
         import torch
 
         from fiftyone_reue.perturb.raeg_code import CodeConfig, find_code
 
-        network, device = _network(turning)
+        network, device = network_of(turning)
         height, width, colours = images.shape[1:]
         levels = levels_for(height, width, LONGEST)
-        multiple = network.config.multiple
-        small = np.stack([means(image, levels, multiple) for image in images])
-        values = torch.from_numpy(small).to(device).double().permute(0, 3, 1, 2)
-        values = values.expand(-1, 3, -1, -1)
+
+        def small(wide: np.ndarray) -> torch.Tensor:
+            seen = np.stack([means(i, levels, network.config.multiple) for i in wide])
+            values = torch.from_numpy(seen).to(device).double().permute(0, 3, 1, 2)
+            return values.expand(-1, 3, -1, -1)
+
+        values = small(marked)
         with torch.no_grad():
             changed = network(values) if colours == 3 else values
         code = find_code(
             losses,
-            values.float(),
+            small(images).float(),
             changed.float(),
             self._code or CodeConfig(),
             amplitude=turning.amplitude,
@@ -291,59 +297,73 @@ class Raeg(InvertibleMethod):
         return code.cpu().numpy().astype(np.int8)
 
 
-def turning_of(secret: bytes) -> Turning:
-    """Read what :meth:`Raeg.secret` wrote.
+def _order(classes: int, seed: int, key: bytes) -> np.ndarray:
+    """Which of the codes of :func:`class_codes` each class has, drawn from the key.
 
     Raises:
-        DamagedRecordError: it isn't that.
+        InputError: there are fewer than two classes, or more than codes.
     """
-    try:
-        end = _FIXED.size + secret[0]
-        raw = packing.unpack(secret[end:], 3 * LONGEST * LONGEST * 64)
-        return _turning(secret[:end], np.frombuffer(raw, np.int8))
-    except (struct.error, IndexError, ValueError) as error:
-        raise DamagedRecordError(
-            "The record is damaged: how the image was changed can't be read from it"
-        ) from error
+    if classes < 2:
+        raise InputError(
+            "Use images of at least two classes: raeg makes images be taken for "
+            "another class"
+        )
+    count = len(class_codes(classes))
+    stream = keystream(derive(key, "raeg-stripes", str(seed)), 8 * count)
+    return np.argsort(np.frombuffer(stream, "<u8"), kind="stable")
 
 
-def _head(state: State) -> bytes:
-    """A secret but for its code."""
-    weights_identity = bytes.fromhex(state.summary["weights_identity"])
-    return _packed_head(
-        state.summary["amplitude"], state.summary["weights"], weights_identity
+def _strength(stripes: float, amplitude: int) -> int:
+    """Root mean square in 1/16 gray levels."""
+    return min(255, round(STRENGTH_UNIT * min(stripes, amplitude / 2)))
+
+
+def _turning(state: State) -> Turning:
+    """Without stripes and code."""
+    return Turning(
+        state.summary["weights"],
+        bytes.fromhex(state.summary["weights_identity"]),
+        state.summary["amplitude"],
     )
 
 
-def _packed_head(amplitude: int, weights: str, weights_identity: bytes) -> bytes:
-    name = weights.encode()
-    return _FIXED.pack(len(name), amplitude, weights_identity) + name
+def _stripes(state: State, place: int, sample_key: bytes) -> Stripes | None:
+    """A class's stripes in phases of the sample's own.
+
+    None where the state has no strength: those of before there were stripes.
+    """
+    strength = state.summary.get("strength", 0)
+    if not strength:
+        return None
+    waves = class_codes(len(state.classes))[int(state.arrays["order"][place])]
+    stream = keystream(derive(sample_key, "raeg-stripes"), 2 * len(waves))
+    phases = tuple(int(n) % TURN for n in np.frombuffer(stream, "<u2"))
+    return Stripes(strength, waves, phases)
+
+
+def _sample_keys(key: bytes, seed: int, start: int) -> Iterator[bytes]:
+    """Those of :meth:`Method.perturb`, from one place on."""
+    return (derive(key, "perturb", str(seed), str(n)) for n in itertools.count(start))
 
 
 def _share(place: int, count: int, fraction: float) -> float:
     return (place + fraction) / count
 
 
-def _turning(head: bytes, code: np.ndarray) -> Turning:
-    _, amplitude, weights_identity = _FIXED.unpack_from(head)
-    name = head[_FIXED.size :].decode()
-    return Turning(name, weights_identity, amplitude, code)
-
-
-def _losses(state: State, targets: np.ndarray, seed: int) -> list[Loss]:
-    """One a surrogate: how far it is from taking each image for its target."""
+def _losses(state: State, labels: np.ndarray, seed: int) -> list[Loss]:
+    """One a surrogate: by how much it still names each image rightly."""
     import torch
 
     from fiftyone_reue.networks.device import choose_device
-    from fiftyone_reue.perturb.surrogate import class_loss, restored_network
+    from fiftyone_reue.perturb.surrogate import lead_loss, restored_network
 
     size, device = state.summary["size"], choose_device()
     networks = [
         restored_network(state, name, size, device, prefix=f"{place}/")
         for place, name in enumerate(state.summary["surrogates"])
     ]
-    wanted = torch.from_numpy(targets).to(device)
-    losses = [partial(class_loss, network, wanted) for network in networks]
+    true = torch.from_numpy(labels).to(device)
+    losses = [partial(lead_loss, network, true, MARGIN) for network in networks]
     numbers = torch.Generator().manual_seed(seed)
     return [partial(_resized_loss, loss, size, numbers) for loss in losses]
 
@@ -376,39 +396,3 @@ def _resized_loss(
     if images.shape[2:] != (size, size):
         images = functional.interpolate(images, (size, size), mode="area")
     return loss(diverse(images, numbers))
-
-
-def _change(
-    turning: Turning, image: np.ndarray, *, backwards: bool = False
-) -> np.ndarray:
-    """What the network adds, ``(H, W, colours)`` int16; whole numbers everywhere.
-
-    The network makes three channels different, which can't be a gray image's: there
-    the code is added alone.
-    """
-    import torch
-
-    network, device = _network(turning)
-    height, width, colours = image.shape
-    levels = levels_for(height, width, LONGEST)
-    small = means(image, levels, network.config.multiple)
-    if colours == 1:
-        plain = turning.code_for(1, *small.shape[:2])[0, 0].astype(np.int16)
-        added = spread(plain[..., None], levels + 1, height, width)
-        return -added if backwards else added
-    code = torch.from_numpy(turning.code_for(colours, *small.shape[:2])).to(device)
-    values = torch.from_numpy(small).to(device).double().permute(2, 0, 1)[None]
-    with torch.no_grad():
-        turned = network.inverse if backwards else network
-        moved = (turned(values, code) - values)[0].permute(1, 2, 0)
-    change = moved.cpu().numpy().astype(np.int16)
-    return spread(change, levels, height, width)
-
-
-def _network(turning: Turning) -> tuple[AdversarialNetwork, torch.device]:
-    from fiftyone_reue.invertible.adversarial import AdversarialNetwork
-    from fiftyone_reue.invertible.weights import placed_network
-
-    network, device = placed_network(turning.weights, turning.identity)
-    assert isinstance(network, AdversarialNetwork)
-    return network, device

@@ -3,11 +3,12 @@
 Projected gradient descent, as in :mod:`fiftyone_reue.perturb.pgd`, on the few whole
 numbers that the invertible network takes beside the image, against several
 classifiers at once and through what a thief may do to a copy. The steps have momentum
-and the gradient's sign (Dong et al., "Boosting Adversarial Attacks with Momentum",
-CVPR 2018, arXiv:1710.06081), and classifiers see the image at sizes and places that
-vary (Xie et al., "Improving Transferability of Adversarial Examples with Input
-Diversity", CVPR 2019, arXiv:1803.06978): both carry over to classifiers that weren't
-asked.
+(Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018,
+arXiv:1710.06081), and classifiers see the image at sizes and places that vary (Xie et
+al., "Improving Transferability of Adversarial Examples with Input Diversity", CVPR
+2019, arXiv:1803.06978): both carry over to classifiers that weren't asked. What limits
+the change is its energy, so steps follow the gradient itself, not its sign, which would
+spend energy where it does nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from torch.nn import functional
 
 from fiftyone_reue.perturb.transformations import compress
 
+FACTORS = tuple(n / 20 for n in range(8, 33))
+"""By which a code is tried to be multiplied before it is rounded, rising."""
+
 Loss = Callable[[torch.Tensor], torch.Tensor]
 """``(N, 3, h, w)`` float32 images in [0, 1] to the sum of what is to fall."""
 
@@ -30,7 +34,7 @@ class CodeConfig:
 
     Attributes:
         steps: gradient steps.
-        step: a step's length in gray levels, falling to 0 along the way.
+        step: a step's root mean square in gray levels, falling to 0 along the way.
         momentum: the share of the last steps' direction that is kept.
         psnr: dB that the changed image is to have at least.
         qualities: JPEG's, drawn from this range for every second step.
@@ -88,9 +92,11 @@ def find_code(
         direction = config.momentum * direction + scaled
         length = config.step * (1 - step / config.steps)
         with torch.no_grad():
-            code = (code - length * direction.sign()).clamp(-amplitude, amplitude)
+            mean = direction.square().mean((1, 2, 3), keepdim=True).sqrt()
+            code = code - length * direction / mean.clamp_min(1e-12)
+            code = code.clamp(-amplitude, amplitude)
             code = _held(image, changed, code, amplitude, config.psnr)
-    return code.detach().round()
+    return _in_whole_numbers(image, changed, code.detach(), amplitude, config.psnr)
 
 
 def diverse(images: torch.Tensor, numbers: torch.Generator) -> torch.Tensor:
@@ -134,10 +140,36 @@ def _held(
     """The code, made smaller until the change is small enough."""
     allowed = 255**2 / 10 ** (psnr / 10)
     for _ in range(4):
-        change = _applied(image, changed, code, amplitude) - image
-        error = change.square().mean((1, 2, 3), keepdim=True)
+        error = _error(image, changed, code, amplitude)
         code = code * (allowed / error.clamp_min(allowed)).sqrt()
     return code
+
+
+def _in_whole_numbers(
+    image: torch.Tensor,
+    changed: torch.Tensor,
+    code: torch.Tensor,
+    amplitude: int,
+    psnr: float,
+) -> torch.Tensor:
+    """The largest multiple of the code that, rounded, still keeps the PSNR.
+
+    Rounding alone would make most of it 0, and the change smaller than allowed.
+    """
+    allowed = 255**2 / 10 ** (psnr / 10)
+    best = torch.zeros_like(code)
+    for factor in FACTORS:
+        rounded = (factor * code).round().clamp(-amplitude, amplitude)
+        fits = _error(image, changed, rounded, amplitude) <= allowed
+        best = torch.where(fits, rounded, best)
+    return best
+
+
+def _error(
+    image: torch.Tensor, changed: torch.Tensor, code: torch.Tensor, amplitude: int
+) -> torch.Tensor:
+    change = _applied(image, changed, code, amplitude) - image
+    return change.square().mean((1, 2, 3), keepdim=True)
 
 
 def _compressed(images: torch.Tensor, quality: int) -> torch.Tensor:

@@ -20,6 +20,7 @@ from torch.nn import functional
 from fiftyone_reue.invertible.adversarial import AdversarialNetwork
 from fiftyone_reue.invertible.exact import whole
 from fiftyone_reue.perturb.invertible_fit import Losses, descend, halved
+from fiftyone_reue.perturb.surrogate import lead
 from fiftyone_reue.perturb.transformations import blur, compress, resize
 
 
@@ -151,22 +152,6 @@ def _losses(
             judge(back.clamp(0, 255) / 255), labels
         )
     return losses
-
-
-def lead(logits: torch.Tensor, labels: torch.Tensor, margin: float) -> torch.Tensor:
-    """By how much the true class is too far ahead (Carlini and Wagner, S&P 2017).
-
-    Args:
-        logits: ``(N, classes)``.
-        labels: ``(N,)`` int64, the true classes.
-        margin: logits by which another class is to lead.
-
-    Returns:
-        The mean over the images, 0 once all are led.
-    """
-    true = logits.gather(1, labels[:, None])[:, 0]
-    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
-    return functional.relu(true - others + margin).mean()
 
 
 def _attacked(

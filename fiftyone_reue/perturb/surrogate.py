@@ -105,6 +105,37 @@ def class_loss(
     return functional.cross_entropy(logits, labels, reduction="sum")
 
 
+def lead(logits: torch.Tensor, labels: torch.Tensor, margin: float) -> torch.Tensor:
+    """By how much the true class is too far ahead (Carlini and Wagner, S&P 2017).
+
+    Args:
+        logits: ``(N, classes)``.
+        labels: ``(N,)`` int64, the true classes.
+        margin: logits by which another class is to lead.
+
+    Returns:
+        The mean over the images, 0 once all are led.
+    """
+    true = logits.gather(1, labels[:, None])[:, 0]
+    others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+    return functional.relu(true - others + margin).mean()
+
+
+def lead_loss(
+    network: nn.Module, labels: torch.Tensor, margin: float, images: torch.Tensor
+) -> torch.Tensor:
+    """:func:`lead` of a network's logits, summed over the images; see
+    :func:`class_loss` for why.
+
+    Args:
+        network: the classifier.
+        labels: ``(N,)`` int64, the true classes.
+        margin: logits by which another class is to lead.
+        images: ``(N, 3, S, S)`` float32 in [0, 1].
+    """
+    return lead(logits_of(network, images), labels, margin) * len(images)
+
+
 def features_of(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
     """What the network's last linear layer gets.
 
@@ -188,6 +219,8 @@ def restored_network(
 ) -> nn.Module:
     """A network that :func:`stored_weights` kept, on the device and frozen.
 
+    It is built once for a state: some methods ask for it for every image.
+
     Args:
         state: holds the weights.
         name: the network's name in the registry.
@@ -195,6 +228,9 @@ def restored_network(
         place: the device.
         prefix: as when it was stored.
     """
+    key = ("network", name, size, str(place), prefix)
+    if key in state.built:
+        return state.built[key]
     network = create_surrogate(name, len(state.classes), size, 0, place)
     start = prefix + _PREFIX
     weights = {
@@ -203,7 +239,8 @@ def restored_network(
         if name.startswith(start)
     }
     network.load_state_dict(weights)
-    return network.eval().requires_grad_(False)
+    state.built[key] = network.eval().requires_grad_(False)
+    return state.built[key]
 
 
 def batches(

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,8 @@ from fiftyone_reue.perturb.gratings import (
     class_codes,
     grating,
     grating_tables,
+    soft_grating,
+    summed_waves,
 )
 
 pytestmark = pytest.mark.unit
@@ -70,3 +74,29 @@ def test_variants_of_a_class_are_the_same_lines():
     for one, two in lines:
         assert two in {one, -one % CELLS, -one % (CELLS * CELLS)}
     assert len(np.unique(halves[:, 0])) == 4
+
+
+@given(st.integers(8, 80), st.integers(LOWEST, HIGHEST), st.integers(0, 1023))
+def test_a_wave_is_a_cosine(side, cycles, phase):
+    made = summed_waves([(0, cycles)], [phase], 4, side)
+    assert made.shape == (4, side)
+    turns = cycles * np.arange(side) / side + phase / 1024
+    assert np.abs(made[0] / 2**14 - np.cos(2 * np.pi * turns)).max() < 2 * np.pi / 1024
+
+
+@given(
+    st.sampled_from([[(0, 7)], [(9, 0), (0, 11)], [(5, 0), (8, 0), (0, 12)]]),
+    st.integers(32, 90),
+    st.integers(0, 1023),
+)
+def test_a_soft_grating_has_its_strength(waves, strength, phase):
+    made = soft_grating(waves, [phase] * len(waves), CELLS, strength)
+    assert made.shape == (CELLS, CELLS, 1)
+    assert made.dtype == np.int8
+    levels = np.sqrt(np.mean(made.astype(float) ** 2))
+    assert levels == pytest.approx(strength / 16, abs=0.2)
+
+
+def test_soft_gratings_are_the_same_everywhere():
+    made = soft_grating([(5, 0), (0, 11)], [3, 1000], CELLS, 40)
+    assert hashlib.sha256(made.tobytes()).hexdigest()[:16] == "242df8679c3171ff"

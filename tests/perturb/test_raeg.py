@@ -9,8 +9,9 @@ import torch
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.networks.registry import create_network
 from fiftyone_reue.perturb.base import FitData, State, cut
-from fiftyone_reue.perturb.raeg import Raeg, RaegConfig, turning_of
+from fiftyone_reue.perturb.raeg import Raeg, RaegConfig
 from fiftyone_reue.perturb.raeg_code import CodeConfig, find_code
+from fiftyone_reue.perturb.raeg_turning import Turning
 from fiftyone_reue.perturb.surrogate import restored_network
 from fiftyone_reue.perturb.tap import TapConfig
 from fiftyone_reue.steps import finish
@@ -131,9 +132,9 @@ def test_damaged_secrets_say_so(method: Raeg, state: State) -> None:
     image = _data().images[0]
     secret = method.secret(state, image, "flat", KEY)
     with pytest.raises(DamagedRecordError):
-        turning_of(secret[:8])
+        Turning.unpack(secret[:8])
     with pytest.raises(DamagedRecordError):
-        turning_of(secret[:-4])
+        Turning.unpack(secret[:-4])
     with pytest.raises(DamagedRecordError, match="another size"):
         method.undo(secret, np.zeros((48, 48, 3), np.int16))
     with pytest.raises(InputError, match="'fox'"):

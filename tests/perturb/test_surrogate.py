@@ -15,6 +15,8 @@ from fiftyone_reue.perturb.surrogate import (
     features_of,
     fitted_state,
     frozen,
+    lead,
+    lead_loss,
     logits_of,
     require_storable,
     restored,
@@ -108,6 +110,32 @@ def test_the_class_loss_of_a_batch_is_the_sum_of_its_images():
     assert together.item() == pytest.approx(sum(single).item(), rel=1e-4)
     same = class_loss(net, torch.full((8,), 2), images())
     assert class_loss(net, 2, images()).item() == pytest.approx(same.item())
+
+
+def test_the_lead_of_a_batch_is_the_sum_of_its_images():
+    net = network().eval()
+    labels = torch.arange(8) % 3
+    single = [
+        lead_loss(net, labels[i : i + 1], 5.0, images()[i : i + 1]) for i in range(8)
+    ]
+    together = lead_loss(net, labels, 5.0, images())
+    assert together.item() == pytest.approx(sum(single).item(), rel=1e-4)
+
+
+def test_an_image_that_is_taken_for_another_class_by_enough_counts_nothing():
+    logits = torch.tensor([[1.0, 7.0, 0.0], [3.0, 0.0, 2.0]])
+    labels = torch.tensor([0, 0])
+    assert lead(logits[:1], labels[:1], 5.0) == 0
+    assert lead(logits, labels, 5.0) == pytest.approx((0 + 6) / 2)
+
+
+def test_a_state_builds_its_network_once():
+    net = network()
+    state = fitted_state(
+        "em", ("a", "b", "c"), net, {"surrogate": "small_resnet", "size": 16}
+    )
+    assert restored(state, CPU) is restored(state, CPU)
+    assert restored(State.from_bytes(state.to_bytes()), CPU) is not restored(state, CPU)
 
 
 def test_optimisers_follow_the_registry():
