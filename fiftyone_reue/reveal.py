@@ -26,7 +26,8 @@ from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb import deep_hiding
 from fiftyone_reue.perturb.base import State, eight_bit
-from fiftyone_reue.perturb.deep_hiding import DeepHiding, hiding_of
+from fiftyone_reue.perturb.deep_hiding import DeepHiding, Hiding, hiding_of
+from fiftyone_reue.perturb.hatching import light_parts
 from fiftyone_reue.perturb.registry import create_method, list_methods
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.prf import derive
@@ -64,12 +65,15 @@ class Revealed:
             changed, and is in several, the one whose scene agrees best.
         exact: whether the file's pixels are unchanged.
         tries: how many releases came into question; decoys had as many tries.
-        revealed: ``(h, w)`` uint8, what the network finds.
-        hidden: ``(h, w)`` uint8, what was hidden.
+        revealed: ``(h, w)`` uint8, what the network finds: a scene in stripes.
+        hidden: ``(h, w)`` uint8, what was hidden, in stripes as well.
+        scene_revealed: ``(h, w)`` uint8, the scene as far as it can be seen in what
+            the network finds.
+        scene: ``(h, w)`` uint8, the scene that was hidden.
         agreement: their correlation coefficient, -1 to 1.
         as_good: how many decoys agree as well or better.
         decoys: how many there were.
-        panels: the file with the three panels, below the output folder, or None.
+        panels: the file with the four panels, below the output folder, or None.
     """
 
     sample_id: str
@@ -80,6 +84,8 @@ class Revealed:
     tries: int
     revealed: np.ndarray = field(repr=False)
     hidden: np.ndarray = field(repr=False)
+    scene_revealed: np.ndarray = field(repr=False)
+    scene: np.ndarray = field(repr=False)
     agreement: float
     as_good: int
     decoys: int
@@ -188,8 +194,9 @@ def reveal(
     Args:
         vault: the owner's.
         items: protected copies, or suspects.
-        output: where a picture of each goes: the image, what the network finds in it
-            and what was hidden, side by side. None writes nothing.
+        output: where a picture of each goes: the image, the stripes that the network
+            finds in it, the scene that is seen in them, and the scene that was hidden,
+            side by side. None writes nothing.
         originals_folder: where the originals are now, if they moved since they were
             protected.
         decoys: how many keys to draw at random, 1..MOST_DECOYS.
@@ -289,12 +296,20 @@ class _Try:
 
     record: Record
     made: _Made
+    hiding: Hiding
     revealed: np.ndarray
     hidden: np.ndarray
 
     @functools.cached_property
     def agreement(self) -> float:
         return agreement(self.revealed, self.hidden)
+
+    @functools.cached_property
+    def scenes(self) -> tuple[np.ndarray, np.ndarray]:
+        """As it is seen in what was found, and as it was hidden."""
+        height, width = self.revealed.shape
+        hidden = 255 * light_parts(self.hiding.scene_for(height, width))
+        return self.hiding.scene_in(self.revealed), hidden.astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -307,7 +322,7 @@ class _Finding:
     @property
     def size(self) -> int:
         """Bytes held."""
-        return len(self.panels) + 2 * sum(one.revealed.size for one in self.tries)
+        return len(self.panels) + 4 * sum(one.revealed.size for one in self.tries)
 
     @property
     def best(self) -> _Try:
@@ -346,7 +361,7 @@ class _Revealer:
         if not want_panels:
             return finding
         best = finding.best
-        panels = side_by_side([shown, best.revealed, best.hidden])
+        panels = side_by_side([shown, best.revealed, *best.scenes])
         buffer = io.BytesIO()
         Pillow.fromarray(panels).save(buffer, "PNG")
         return replace(finding, panels=buffer.getvalue())
@@ -409,7 +424,7 @@ class _Revealer:
         hiding = hiding_of(_secret(record, made.method, made.state, made.seed))
         revealed = deep_hiding.reveal(hiding, gray)
         height, width = revealed.shape
-        return _Try(record, made, revealed, hiding.hidden(height, width))
+        return _Try(record, made, hiding, revealed, hiding.hidden(height, width))
 
     def _scene(
         self, record: Record, made: _Made, root: bytes, shape: tuple[int, ...]
@@ -470,6 +485,8 @@ def _revealed(finding: _Finding, decoys: np.ndarray, panels: bool) -> Revealed:
         tries=len(finding.tries),
         revealed=best.revealed,
         hidden=best.hidden,
+        scene_revealed=best.scenes[0],
+        scene=best.scenes[1],
         agreement=best.agreement,
         as_good=int((decoys >= best.agreement).sum()),
         decoys=len(decoys),

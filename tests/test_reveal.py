@@ -94,7 +94,9 @@ def test_copies_as_delivered_reveal_what_was_hidden_in_them(house, tmp_path):
         assert image.revealed.shape == image.hidden.shape == (64, 64)
         assert image.agreement == agreement(image.revealed, image.hidden)
         with Image.open(tmp_path / "shown" / image.panels) as panels:
-            assert panels.size == (3 * 256 + 2 * GAP, 256)
+            assert panels.size == (4 * 256 + 3 * GAP, 256)
+    alike = [agreement(one.scene_revealed, one.scene) for one in summary.images]
+    assert np.mean(alike) > 0.5
     assert len(list((tmp_path / "shown").rglob("*.png"))) == COUNT
     again = run(house, house.root / "alice")
     assert [(i.agreement, i.as_good) for i in again.images] == [
@@ -198,7 +200,7 @@ def test_panels_stand_in_order_at_one_size(side, panel):
 
 def summary_of(as_good: int, decoys: int) -> RevealSummary:
     flat = np.zeros((2, 2), np.uint8)
-    one = Revealed("a", "a", "o", "r", True, 1, flat, flat, 0.5, 0, decoys, None)
+    one = Revealed("a", "a", "o", "r", True, 1, *[flat] * 4, 0.5, 0, decoys, None)
     images = [one, replace(one, agreement=0.3, as_good=as_good)]
     return RevealSummary(images, decoys, as_good, Outcome())
 

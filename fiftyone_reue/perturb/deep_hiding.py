@@ -37,7 +37,7 @@ from fiftyone_reue.perturb.base import (
     class_index,
 )
 from fiftyone_reue.perturb.gratings import Wave, class_codes
-from fiftyone_reue.perturb.hatching import hatched
+from fiftyone_reue.perturb.hatching import BENT, INVERTED, Hatching, hatched, scene_in
 from fiftyone_reue.prf import derive, keystream
 from fiftyone_reue.semantics.fixed import TURN
 
@@ -61,6 +61,8 @@ ROUNDS = 8
 
 _FIXED = struct.Struct(">B8s16s")
 _CHOICE = struct.Struct(">HHH")
+_BENT = 0x80
+"""Beside the length of the weights' name: the hatching is today's."""
 _ROOT_SIZE = 16
 
 
@@ -114,6 +116,7 @@ class Hiding:
         scene: ``(64, 64)`` uint8, what is hidden, before it is hatched.
         waves: the class's stripes, see :func:`fiftyone_reue.perturb.hatching.hatched`.
         phases: the sample's own.
+        hatching: how the scene is drawn in them.
     """
 
     weights: str
@@ -122,11 +125,20 @@ class Hiding:
     scene: np.ndarray
     waves: tuple[Wave, ...]
     phases: tuple[int, ...]
+    hatching: Hatching
 
     def hidden(self, height: int, width: int) -> np.ndarray:
         """What is hidden in ``(height, width)`` pixels, uint8."""
-        scene = expand(self.scene[..., None], height, width)[..., 0]
-        return hatched(scene, self.waves, self.phases)
+        scene = self.scene_for(height, width)
+        return hatched(scene, self.waves, self.phases, self.hatching)
+
+    def scene_for(self, height: int, width: int) -> np.ndarray:
+        """The scene itself at that size, uint8."""
+        return expand(self.scene[..., None], height, width)[..., 0]
+
+    def scene_in(self, revealed: np.ndarray) -> np.ndarray:
+        """The scene as far as it can be seen in what :func:`reveal` found, uint8."""
+        return scene_in(revealed, self.waves, self.phases, self.hatching)
 
 
 class DeepHiding(InvertibleMethod):
@@ -184,7 +196,7 @@ class DeepHiding(InvertibleMethod):
             bytes.fromhex(state.summary["weights_identity"]),
             state.arrays["root"].tobytes(),
         )
-        named = bytes([len(name)]) + name.encode()
+        named = bytes([len(name) | _BENT]) + name.encode()
         number = int.from_bytes(sample_key[:2], "big")
         place = class_index(state, label)
         chosen = _CHOICE.pack(place, len(state.classes), number)
@@ -319,7 +331,8 @@ def hiding_of(secret: bytes) -> Hiding:
     try:
         amplitude, weights_identity, root = _FIXED.unpack_from(secret)
         place = _FIXED.size
-        end = place + 1 + secret[place]
+        hatching = BENT if secret[place] & _BENT else INVERTED
+        end = place + 1 + (secret[place] & ~_BENT)
         name = secret[place + 1 : end].decode()
         choice = _CHOICE.unpack_from(secret, end)
         scene = _scene_of(root, choice, secret[end + _CHOICE.size :])
@@ -335,6 +348,7 @@ def hiding_of(secret: bytes) -> Hiding:
         scene,
         waves,
         phases,
+        hatching,
     )
 
 

@@ -103,7 +103,11 @@ def grating(
 
 
 def summed_waves(
-    waves: Sequence[Wave], phases: Sequence[int], height: int, width: int
+    waves: Sequence[Wave],
+    phases: Sequence[int],
+    height: int,
+    width: int,
+    turned: np.ndarray | int = 0,
 ) -> np.ndarray:
     """A sum of cosines in whole numbers, the same on every machine.
 
@@ -113,6 +117,7 @@ def summed_waves(
             :data:`fiftyone_reue.semantics.fixed.TURN`.
         height: rows.
         width: columns.
+        turned: added to all phases, one for all places or ``(height, width)``.
 
     Returns:
         ``(height, width)`` int64 in units of 1/``fixed.ONE``.
@@ -121,7 +126,7 @@ def summed_waves(
     total = np.zeros((height, width), np.int64)
     for (down, across), phase in zip(waves, phases, strict=True):
         turns = TURN * down * rows // height + TURN * across * columns // width
-        total += SINES[(turns + phase + TURN // 4) % TURN]
+        total += SINES[(turns + phase + turned + TURN // 4) % TURN]
     return total
 
 

@@ -1,6 +1,7 @@
 """Deep Hiding."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from fiftyone_reue.perturb.base import FitData, State, cut
 from fiftyone_reue.perturb.deep_hiding import (
     DeepHiding,
     DeepHidingUnbounded,
+    change,
     hiding_of,
     own_scenes,
     reveal,
     with_scenes,
 )
+from fiftyone_reue.perturb.hatching import BENT, INVERTED, light_parts
 from fiftyone_reue.prf import derive
 from fiftyone_reue.steps import finish
 
@@ -54,6 +57,30 @@ def _secret(
 ) -> bytes:
     key = derive(KEY, "sample", str(number))
     return DeepHiding().secret(state, image, label, key)
+
+
+def test_the_scene_is_seen_in_what_is_revealed() -> None:
+    image = _image(3, 96, 96)
+    hiding = hiding_of(_secret(_state(), image))
+    protected = (image + change(hiding, image)).clip(0, 255).astype(np.uint8)
+    found = reveal(hiding, protected)
+    light = light_parts(hiding.scene_for(*found.shape))
+    seen = hiding.scene_in(found)
+    assert np.corrcoef(seen.ravel(), light.ravel())[0, 1] > 0.6
+
+
+def test_the_first_releases_are_read_as_they_were_made() -> None:
+    image = _image(4)
+    secret = bytearray(_secret(_state(), image))
+    place = 1 + 8 + 16  # after amplitude, identity and root: the name's length
+    secret[place] &= 0x7F
+    old, new = hiding_of(bytes(secret)), hiding_of(_secret(_state(), image))
+    assert (old.hatching, new.hatching) == (INVERTED, BENT)
+    assert replace(old, hatching=BENT).phases == new.phases
+    assert np.array_equal(old.scene, new.scene)
+    moved = DeepHiding().move(bytes(secret), image)
+    assert np.array_equal(DeepHiding().undo(bytes(secret), moved), image)
+    assert not np.array_equal(moved, DeepHiding().move(_secret(_state(), image), image))
 
 
 @settings(max_examples=15, deadline=None)
