@@ -27,7 +27,6 @@ from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb import deep_hiding
 from fiftyone_reue.perturb.base import State, eight_bit
 from fiftyone_reue.perturb.deep_hiding import DeepHiding, Hiding, hiding_of
-from fiftyone_reue.perturb.hatching import light_parts
 from fiftyone_reue.perturb.registry import create_method, list_methods
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.prf import derive
@@ -308,8 +307,8 @@ class _Try:
     def scenes(self) -> tuple[np.ndarray, np.ndarray]:
         """As it is seen in what was found, and as it was hidden."""
         height, width = self.revealed.shape
-        hidden = 255 * light_parts(self.hiding.scene_for(height, width))
-        return self.hiding.scene_in(self.revealed), hidden.astype(np.uint8)
+        hidden = self.hiding.light_parts(height, width)
+        return self.hiding.scene_in(self.revealed), 255 * hidden.astype(np.uint8)
 
 
 @dataclass(frozen=True)

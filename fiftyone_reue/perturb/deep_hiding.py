@@ -37,7 +37,14 @@ from fiftyone_reue.perturb.base import (
     class_index,
 )
 from fiftyone_reue.perturb.gratings import Wave, class_codes
-from fiftyone_reue.perturb.hatching import BENT, INVERTED, Hatching, hatched, scene_in
+from fiftyone_reue.perturb.hatching import (
+    BENT,
+    INVERTED,
+    Hatching,
+    hatched,
+    light_parts,
+    scene_in,
+)
 from fiftyone_reue.prf import derive, keystream
 from fiftyone_reue.semantics.fixed import TURN
 
@@ -129,16 +136,19 @@ class Hiding:
 
     def hidden(self, height: int, width: int) -> np.ndarray:
         """What is hidden in ``(height, width)`` pixels, uint8."""
-        scene = self.scene_for(height, width)
+        scene = self._scene_for(height, width)
         return hatched(scene, self.waves, self.phases, self.hatching)
 
-    def scene_for(self, height: int, width: int) -> np.ndarray:
-        """The scene itself at that size, uint8."""
-        return expand(self.scene[..., None], height, width)[..., 0]
+    def light_parts(self, height: int, width: int) -> np.ndarray:
+        """The scene in two shades, which is what can be revealed: bool."""
+        return light_parts(self._scene_for(height, width), self.hatching)
 
     def scene_in(self, revealed: np.ndarray) -> np.ndarray:
         """The scene as far as it can be seen in what :func:`reveal` found, uint8."""
         return scene_in(revealed, self.waves, self.phases, self.hatching)
+
+    def _scene_for(self, height: int, width: int) -> np.ndarray:
+        return expand(self.scene[..., None], height, width)[..., 0]
 
 
 class DeepHiding(InvertibleMethod):

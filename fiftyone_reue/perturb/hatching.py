@@ -38,15 +38,18 @@ class Hatching:
     Attributes:
         turn: by how much their stripes are shifted, in 1/1024 turns.
         softenings: how often that is averaged over neighbours.
+        balanced: whether the scene's median counts as light where that parts it more
+            evenly. Of a scene that is mostly as light as can be, nothing is lighter.
     """
 
     turn: int
     softenings: int
+    balanced: bool
 
 
-BENT = Hatching(TURN // 4, 2)
+BENT = Hatching(TURN // 4, 2, True)
 """What is hidden today."""
-INVERTED = Hatching(TURN // 2, 0)
+INVERTED = Hatching(TURN // 2, 0, False)
 """Light and dark exchanged at once: how the first releases were made."""
 
 
@@ -68,7 +71,7 @@ def hatched(
         ``(h, w)`` uint8 of :data:`DARK` and :data:`LIGHT`, the same on every machine.
     """
     height, width = scene.shape
-    light = light_parts(scene)
+    light = light_parts(scene, hatching)
     turned = (~light) * (hatching.turn * _FINE)
     reach = max(1, min(height, width) // _FINEST)
     for _ in range(hatching.softenings):
@@ -78,9 +81,12 @@ def hatched(
     return np.where(above, LIGHT, DARK).astype(np.uint8)
 
 
-def light_parts(scene: np.ndarray) -> np.ndarray:
+def light_parts(scene: np.ndarray, hatching: Hatching = BENT) -> np.ndarray:
     """Where a scene is light: ``(h, w)`` uint8 to bool, about half of it."""
-    return scene > np.sort(scene, axis=None)[scene.size // 2]
+    median = np.sort(scene, axis=None)[scene.size // 2]
+    above, from_there = scene > median, scene >= median
+    uneven = [abs(2 * int(part.sum()) - scene.size) for part in (above, from_there)]
+    return from_there if hatching.balanced and uneven[1] < uneven[0] else above
 
 
 def scene_in(

@@ -21,7 +21,7 @@ from fiftyone_reue.perturb.deep_hiding import (
     reveal,
     with_scenes,
 )
-from fiftyone_reue.perturb.hatching import BENT, INVERTED, light_parts
+from fiftyone_reue.perturb.hatching import BENT, INVERTED
 from fiftyone_reue.prf import derive
 from fiftyone_reue.steps import finish
 
@@ -64,7 +64,7 @@ def test_the_scene_is_seen_in_what_is_revealed() -> None:
     hiding = hiding_of(_secret(_state(), image))
     protected = (image + change(hiding, image)).clip(0, 255).astype(np.uint8)
     found = reveal(hiding, protected)
-    light = light_parts(hiding.scene_for(*found.shape))
+    light = hiding.light_parts(*found.shape)
     seen = hiding.scene_in(found)
     assert np.corrcoef(seen.ravel(), light.ravel())[0, 1] > 0.6
 

@@ -41,6 +41,16 @@ def test_it_is_dark_and_light_alone(height: int, width: int, cycles: int) -> Non
     assert set(np.unique(result)) <= {DARK, LIGHT}
 
 
+@given(st.integers(0, 99), st.sampled_from([60, 200]))
+def test_a_mostly_light_scene_is_parted_too(share: int, shade: int) -> None:
+    scene = np.full((20, 20), shade, np.uint8)
+    scene.flat[: 4 * share] = 120
+    light = light_parts(scene)
+    if 0 < share < 100:
+        assert np.unique(light).size == 2
+        assert len(np.unique(scene[light])) == 1
+
+
 @BOTH
 def test_a_plain_scene_is_its_stripes(hatching: Hatching) -> None:
     scene = np.zeros((64, 64), np.uint8)
@@ -95,7 +105,7 @@ def test_a_flat_image_shows_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("hatching", "expected"),
-    [(INVERTED, "81aa69b2432b4f8c"), (BENT, "6e797bf284943877")],
+    [(INVERTED, "81aa69b2432b4f8c"), (BENT, "62b02bcbe7318c68")],
 )
 def test_bytes_are_the_same_everywhere(hatching: Hatching, expected: str) -> None:
     result = hatched(_scene(48, 40), [(5, 0), (0, 11)], [3, 1000], hatching)
