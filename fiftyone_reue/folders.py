@@ -60,6 +60,24 @@ def suspect_items(path: Path) -> list[Item]:
     return image_items(path)
 
 
+def whole_path(folder: str | os.PathLike[str]) -> Path:
+    """An output folder that means the same wherever a process was started.
+
+    Args:
+        folder: absolute, or below somebody's home (``~``).
+
+    Returns:
+        The absolute path.
+
+    Raises:
+        InputError: it is relative.
+    """
+    path = Path(folder).expanduser()
+    if not path.is_absolute():
+        raise InputError(f"{path}: give the output folder's whole path, from / on")
+    return path
+
+
 def check_apart(source: Path, output: Path) -> None:
     """Make sure that neither folder lies within the other.
 

@@ -9,6 +9,7 @@ from fiftyone_reue.folders import (
     image_items,
     labelled_items,
     suspect_items,
+    whole_path,
 )
 
 pytestmark = pytest.mark.unit
@@ -87,6 +88,13 @@ def test_names_that_are_not_text_are_shown(tree):
     os.close(os.open(os.fsencode(tree) + b"/cat/\xff.png", os.O_CREAT | os.O_WRONLY))
     with pytest.raises(InputError, match=r"cat/\\xff\.png.*UTF-8; rename it"):
         labelled_items(tree)
+
+
+def test_output_folders_are_given_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert whole_path("~/shown") == whole_path(tmp_path / "shown") == tmp_path / "shown"
+    with pytest.raises(InputError, match="whole path, from / on"):
+        whole_path("shown")
 
 
 def test_source_and_output_must_lie_apart(tmp_path):

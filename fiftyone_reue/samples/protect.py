@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue import protect as folders
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
+from fiftyone_reue.folders import whole_path
 from fiftyone_reue.pipeline import Failure
 from fiftyone_reue.release import ProtectConfig, open_release
 from fiftyone_reue.releases import delete_release
@@ -318,10 +319,7 @@ def _output(
 ) -> Path:
     if output_dir is None:
         return default_output(dataset, person.name, name).resolve()
-    path = Path(output_dir).expanduser()
-    if not path.is_absolute():
-        raise InputError(f"{path}: give the output folder's whole path, from / on")
-    return path.resolve()
+    return whole_path(output_dir).resolve()
 
 
 def _name(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fiftyone_reue import restore as folders
 from fiftyone_reue.approximate import Approximation, described
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.folders import whole_path
 from fiftyone_reue.items import Item
 from fiftyone_reue.pipeline import Failure
 from fiftyone_reue.samples import fields, source
@@ -120,9 +121,7 @@ def restore_steps(
             "restore (recipient)"
         )
     dataset = source.dataset_of(samples)
-    output = Path(output_dir).expanduser()
-    if not output.is_absolute():
-        raise InputError(f"{output}: give the output folder's whole path, from / on")
+    output = whole_path(output_dir)
     vault = vault or open_vault()
     person = None if recipient is None else vault.recipient(recipient)
     if person is not None:
