@@ -60,8 +60,8 @@ def reveal(
     """Show what the method deep_hiding hid in the images in SRC (a folder, or files).
 
     A proof of ownership besides the watermark, also of re-saved copies. Each picture
-    shows an image, what is revealed in it, and what was hidden. A decoy is what
-    another key would have hidden; half a second each.
+    shows an image, the stripes found in it, the scene seen in them, and the scene that
+    was hidden. A decoy is what another key would have hidden; half a second each.
     """
     from fiftyone_reue.folders import check_apart, suspect_items
     from fiftyone_reue.reveal import reveal as run

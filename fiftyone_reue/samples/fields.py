@@ -17,6 +17,7 @@ OWNER = "@reue/fiftyone-reue"
 
 PROTECTED = "protected_filepath"
 RESTORED = "restored_filepath"
+REVEALED = "revealed_filepath"
 PROTECTION = "protection"
 LEAK = "leak"
 REVEAL_AGREEMENT = "reveal_agreement"
@@ -157,6 +158,21 @@ def declare_reveal(dataset: fo.Dataset) -> None:
         "FloatField",
         "-1 to 1: how well what is revealed in this image agrees with what was hidden",
     )
+
+
+def declare_revealed(dataset: fo.Dataset) -> None:
+    """Add the field for the pictures of what was revealed, and the App's media field.
+
+    Raises:
+        InputError: the dataset has another field with this name.
+    """
+    _declare_path(
+        dataset,
+        REVEALED,
+        "A picture from the last reveal that made some: the image, the stripes found "
+        "in it, the scene seen in them, the scene that was hidden",
+    )
+    _offer_media(dataset, REVEALED)
 
 
 def shown_copies(dataset: fo.Dataset, sample_ids: Sequence[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue import reveal as folders
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.folders import whole_path
 from fiftyone_reue.items import Item
 from fiftyone_reue.pipeline import Failure
 from fiftyone_reue.samples import fields, source
@@ -33,10 +34,12 @@ class RevealedSamples:
     Attributes:
         summary: the statistics and every image.
         failures: samples in which nothing could be looked for, and why.
+        output_dir: where the pictures are, or None if there are none.
     """
 
     summary: folders.RevealSummary = field(repr=False)
     failures: list[Failure] = field(repr=False)
+    output_dir: str | None = None
 
     @property
     def agreement(self) -> float | None:
@@ -50,11 +53,22 @@ class RevealedSamples:
 
     def text(self) -> str:
         """The result in words."""
-        verdict = self.summary.verdict()
-        if not self.failures:
-            return verdict
-        reasons = source.describe(self.failures)
-        return f"{verdict}\n{len(self.failures)} failed\n{reasons}"
+        lines = [self.summary.verdict()]
+        if self.output_dir is not None:
+            lines.append(f"{len(self.summary.images)} pictures ({self.output_dir})")
+        if self.failures:
+            lines.append(f"{len(self.failures)} failed")
+            lines.append(source.describe(self.failures))
+        return "\n".join(lines)
+
+    def best(self, count: int) -> list[folders.Revealed]:
+        """The images in which what was hidden is found best, the best one first.
+
+        Args:
+            count: how many at most.
+        """
+        images = self.summary.images
+        return sorted(images, key=lambda one: one.agreement, reverse=True)[:count]
 
     def to_dict(self) -> dict[str, Any]:
         """The result for machines, as on the command line.
@@ -72,6 +86,7 @@ def reveal_samples(
     *,
     originals: str | os.PathLike[str] | None = None,
     decoys: int = folders.DECOYS,
+    output_dir: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
     progress: ProgressOption = None,
 ) -> RevealedSamples:
@@ -85,13 +100,27 @@ def reveal_samples(
         originals: a folder with the originals, if they moved since they were
             protected.
         decoys: how many keys drawn at random to compare with.
+        output_dir: where a picture of each sample goes, to which a field points then:
+            the image, the stripes that are found in it, the scene that is seen in them
+            and the scene that was hidden. None writes no pictures.
         vault: by default the one in FiftyOne's database.
         progress: as in FiftyOne's own functions.
 
+    Returns:
+        The statistics, and what was found in each sample.
+
     Raises:
-        InputError: there is no image, or nothing was protected yet.
+        InputError: there is no image, nothing was protected yet, or the pictures
+            would be in a release.
+        OutputError: the pictures can't be written.
     """
-    steps = reveal_steps(samples, originals=originals, decoys=decoys, vault=vault)
+    steps = reveal_steps(
+        samples,
+        originals=originals,
+        decoys=decoys,
+        output_dir=output_dir,
+        vault=vault,
+    )
     return drive(steps, progress)
 
 
@@ -100,10 +129,12 @@ def reveal_steps(
     *,
     originals: str | os.PathLike[str] | None = None,
     decoys: int = folders.DECOYS,
+    output_dir: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
 ) -> Generator[Progress, None, RevealedSamples]:
     """See :func:`reveal_samples`."""
     dataset = source.dataset_of(samples)
+    output = None if output_dir is None else whole_path(output_dir)
     yield Progress(0.0, "Reading the samples")
     job = source.unlabelled_job(samples)
     if not job.items:
@@ -112,16 +143,41 @@ def reveal_steps(
             f"some\n{source.describe(job.failures)}".rstrip()
         )
     vault = vault or open_vault()
+    if output is not None:
+        _require_apart(vault, output)
+        fields.declare_revealed(dataset)
     fields.declare_reveal(dataset)
     moved = None if originals is None else Path(originals).expanduser()
+    items = _with_copies(dataset, job.items)
     summary = yield from folders.reveal(
-        vault, _with_copies(dataset, job.items), originals_folder=moved, decoys=decoys
+        vault, items, output, originals_folder=moved, decoys=decoys
     )
     failures = [*job.failures, *summary.outcome.failures]
-    values: dict[str, float | None] = {one.sample_id: None for one in failures}
-    values |= {image.sample_id: image.agreement for image in summary.images}
-    fields.write_values(dataset, fields.REVEAL_AGREEMENT, values)
-    return RevealedSamples(summary, failures)
+    nothing = dict.fromkeys(one.sample_id for one in failures)
+    found = {image.sample_id: image.agreement for image in summary.images}
+    fields.write_values(dataset, fields.REVEAL_AGREEMENT, {**nothing, **found})
+    if output is None:
+        return RevealedSamples(summary, failures)
+    pictures = {
+        image.sample_id: str(output / image.panels)
+        for image in summary.images
+        if image.panels is not None
+    }
+    fields.write_values(dataset, fields.REVEALED, {**nothing, **pictures})
+    return RevealedSamples(summary, failures, str(output))
+
+
+def _require_apart(vault: Vault, output: Path) -> None:
+    """Keep the pictures out of releases: who gets one must not get its scenes."""
+    resolved = output.resolve()
+    for release in vault.ledger.releases():
+        folder = Path(release.output).resolve()
+        if folder == resolved or folder in resolved.parents:
+            raise InputError(
+                f"{output}: this is in the folder of release {release.name}, which is "
+                "handed out, and the pictures show what is hidden in it; choose "
+                "another one"
+            )
 
 
 def _with_copies(dataset: fo.Dataset, items: list[Item]) -> list[Item]:

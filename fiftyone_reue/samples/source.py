@@ -21,7 +21,12 @@ _OTHER_MEDIA = {
     "point-cloud": "a point cloud",
     "3d": "a 3D scene",
 }
-_OWN_FIELDS = ("filepath", "protected_filepath", "restored_filepath")
+_OWN_FIELDS = (
+    "filepath",
+    "protected_filepath",
+    "restored_filepath",
+    "revealed_filepath",
+)
 
 
 @dataclass(frozen=True)
