@@ -46,7 +46,9 @@ SURE = 0.01
 PANEL = 512
 """A panel's longer side at most, in pixels."""
 GAP = 8
-"""White pixels between panels."""
+"""Pixels between panels."""
+SMALL_PANEL = 252
+"""The same of a small picture, so that two panels are at most 512 pixels wide."""
 
 _READING = 0.1
 """The share of the time that reading takes, about."""
@@ -253,29 +255,47 @@ def agreement(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.vdot(_standardised(one), _standardised(other)))
 
 
-def side_by_side(images: Sequence[np.ndarray]) -> np.ndarray:
+def scenes_png(image: Revealed) -> bytes:
+    """A small picture of the scene that is seen in an image, and of the hidden one.
+
+    Args:
+        image: what was found in it.
+
+    Returns:
+        A gray PNG file, at most 512 pixels wide: seen at the left, hidden at the right.
+    """
+    # Scenes are black and white, so that what is between them is neither.
+    both = [image.scene_revealed, image.scene]
+    scenes = side_by_side(both, SMALL_PANEL, between=128)
+    return _png(scenes[..., 0])
+
+
+def side_by_side(
+    images: Sequence[np.ndarray], panel: int = PANEL, between: int = 255
+) -> np.ndarray:
     """Images next to one another, all at the size of the first.
 
-    A panel is at most :data:`PANEL` pixels a side; a small image is made larger by
-    a whole number, its pixels' edges kept.
+    A small image is made larger by a whole number, its pixels' edges kept.
 
     Args:
         images: ``(H, W)`` or ``(H, W, 3)`` uint8.
+        panel: an image's longer side at most, in pixels.
+        between: the gray level between images.
 
     Returns:
         ``(height, width, 3)`` uint8.
     """
     height, width = images[0].shape[:2]
     longer = max(height, width)
-    share = PANEL / longer if longer > PANEL else PANEL // 2 // longer or 1
+    share = panel / longer if longer > panel else panel // 2 // longer or 1
     size = max(1, round(width * share)), max(1, round(height * share))
     row: list[np.ndarray] = []
     for image in images:
         grows = image.shape[1] < size[0]
         way = Pillow.Resampling.NEAREST if grows else Pillow.Resampling.LANCZOS
-        panel = Pillow.fromarray(image).convert("RGB").resize(size, way)
-        gap = np.full((size[1], GAP, 3), 255, np.uint8)
-        row += [gap, np.asarray(panel)] if row else [np.asarray(panel)]
+        resized = Pillow.fromarray(image).convert("RGB").resize(size, way)
+        gap = np.full((size[1], GAP, 3), between, np.uint8)
+        row += [gap, np.asarray(resized)] if row else [np.asarray(resized)]
     return np.concatenate(row, axis=1)
 
 
@@ -361,9 +381,7 @@ class _Revealer:
             return finding
         best = finding.best
         panels = side_by_side([shown, best.revealed, *best.scenes])
-        buffer = io.BytesIO()
-        Pillow.fromarray(panels).save(buffer, "PNG")
-        return replace(finding, panels=buffer.getvalue())
+        return replace(finding, panels=_png(panels))
 
     def decoy(self, finding: _Finding, number: int) -> float:
         """How well a file agrees with what another key would have hidden.
@@ -467,6 +485,12 @@ def _standardised(image: np.ndarray) -> np.ndarray:
     centred -= centred.mean()
     length = float(np.sqrt(np.vdot(centred, centred)))
     return centred / length if length else centred
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _panels_name(item: Item) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.collections as foc
 import fiftyone.operators as foo
@@ -13,7 +14,13 @@ from . import forms
 from .parameters import call, read
 from .running import finished, risk, told, vault_of
 
+if TYPE_CHECKING:
+    from fiftyone_reue.samples import RevealedSamples
+
 _SHOWN = 20
+
+_PICTURES = 3
+_PICTURE_HEIGHT = "180px"
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,7 @@ class Parameters:
 
     originals: str | None = None
     decoys: int = 200
+    output_dir: str | None = None
 
 
 class RevealHidden(foo.Operator):
@@ -68,11 +76,12 @@ class RevealHidden(foo.Operator):
             for row in result["per_image"]
             if "error" not in row
         ][:_SHOWN]
-        return result
+        return {**result, **_best(found)}
 
     def resolve_output(self, ctx: Any) -> types.Property:
         outputs = types.Object()
         outputs.str("verdict", label="Verdict", view=types.MarkdownView())
+        _show_best(outputs, ctx.results or {})
         table = types.TableView()
         table.add_column("original", label="Sample")
         table.add_column("release", label="Release")
@@ -92,6 +101,7 @@ class RevealHidden(foo.Operator):
         sample_collection: foc.SampleCollection,
         originals: str | None = None,
         decoys: int = 200,
+        output_dir: str | None = None,
         delegate: bool = False,
         delegation_target: str | None = None,
     ) -> Any:
@@ -101,13 +111,14 @@ class RevealHidden(foo.Operator):
             sample_collection: a dataset or view.
             originals: a folder with the originals, if they moved.
             decoys: how many keys drawn at random to compare with.
+            output_dir: a folder for a picture of each sample, or None for no pictures.
             delegate: whether to schedule it for a delegated worker.
             delegation_target: an orchestrator, where there are several.
         """
         return call(
             self.uri,
             sample_collection,
-            Parameters(originals, decoys),
+            Parameters(originals, decoys, output_dir),
             delegate=delegate,
             delegation_target=delegation_target,
         )
@@ -124,4 +135,51 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         description="Compare with the scenes of so many keys drawn at random; half a "
         "second each",
     )
+    forms.folder(
+        inputs,
+        ctx.params,
+        "output_dir",
+        label="Folder for the pictures",
+        description="Leave it empty for none; or the whole path of a folder, for a "
+        "picture of each image, the stripes found in it, the scene seen in them and "
+        "the scene that was hidden. The display options switch the grid to them",
+    )
     forms.originals(inputs)
+
+
+def _best(found: RevealedSamples) -> dict[str, Any]:
+    """The best images' scenes as small pictures, at most 0.2 MB each.
+
+    A delegated run's result is a document in the database, and files of the worker's
+    may not be where the App's server is, so the pictures are in the result itself.
+    """
+    from fiftyone_reue.reveal import scenes_png
+
+    best = found.best(_PICTURES)
+    rows = [{"original": i.original, "agreement": i.agreement} for i in best]
+    pictures = {
+        f"picture_{place}": f"data:image/png;base64,{b64encode(scenes_png(i)).decode()}"
+        for place, i in enumerate(best)
+    }
+    return {"best": rows, **pictures}
+
+
+def _show_best(outputs: types.Object, results: dict[str, Any]) -> None:
+    """Show them; an image view without an image would be a broken one."""
+    best = results.get("best", [])
+    if not best:
+        return
+    heading = types.HeaderView(
+        label="The scenes that are found best",
+        description="At the left as seen in the image, at the right as it was hidden",
+    )
+    outputs.view("best_heading", heading)
+    look = {"maxWidth": "100%", "objectFit": "contain", "objectPosition": "left"}
+    for place, one in enumerate(best):
+        view = types.ImageView(
+            height=_PICTURE_HEIGHT,
+            alt="The scene seen in the image, and the one that was hidden",
+            componentsProps={"image": {"style": look}},
+        )
+        label = f"Sample {one['original']}: agreement {one['agreement']:.2f}"
+        outputs.str(f"picture_{place}", label=label, view=view)

@@ -1,3 +1,4 @@
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from fiftyone_reue.reveal import (
     RevealSummary,
     agreement,
     reveal,
+    scenes_png,
     side_by_side,
 )
 from fiftyone_reue.steps import finish
@@ -196,6 +198,26 @@ def test_panels_stand_in_order_at_one_size(side, panel):
     assert row[5, panel + 2].tolist() == [255] * 3
     assert row[5, panel + GAP + 5].tolist() == [10] * 3
     assert row[5, -5].tolist() == [0] * 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((64, 64), (2 * 64 + GAP, 64)),
+        ((30, 20), (2 * 80 + GAP, 120)),
+        ((300, 600), (2 * 252 + GAP, 126)),
+    ],
+)
+def test_a_small_picture_shows_both_scenes(shape, size):
+    seen, hidden = np.full(shape, 40, np.uint8), np.full(shape, 250, np.uint8)
+    flat = np.zeros(shape, np.uint8)
+    scenes = (flat, flat, seen, hidden)
+    found = Revealed("a", "a", "o", "r", True, 1, *scenes, 0.5, 0, 1, None)
+    with Image.open(io.BytesIO(scenes_png(found))) as picture:
+        assert (picture.size, picture.mode) == (size, "L")
+        middle = size[1] // 2
+        levels = [picture.getpixel((x, middle)) for x in (0, size[0] // 2, size[0] - 1)]
+    assert levels == [40, 128, 250]
 
 
 def summary_of(as_good: int, decoys: int) -> RevealSummary:

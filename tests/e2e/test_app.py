@@ -1,6 +1,7 @@
 """What a person does in the App: protect, look at the result, trace a leak."""
 
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -49,7 +50,7 @@ def test_protect_from_the_operator_browser_and_compare(app: Any) -> None:
     app.picture("protected_media")
 
 
-def test_what_deep_hiding_hid_is_revealed(app: Any) -> None:
+def test_what_deep_hiding_hid_is_revealed(app: Any, tmp_path: Path) -> None:
     app.open("few")
     form = app.run(PROTECT)
     app.choose(form, "Recipient", "carol")
@@ -62,9 +63,25 @@ def test_what_deep_hiding_hid_is_revealed(app: Any) -> None:
 
     form = app.run("Reveal what was hidden in images")
     form.get_by_label("Decoys").or_(form.locator("input[type=number]")).first.fill("5")
+    folder = form.get_by_text("Folder for the pictures").locator(
+        "xpath=following::input"
+    )
+    folder.first.fill(str(tmp_path / "pictures"))
+    app.picture("reveal_form")
     form.get_by_role("button", name="Reveal", exact=True).click()
     app.page.get_by_text("Images that no decoy fits as well").wait_for()
+    scenes = app.page.get_by_alt_text("The scene seen in the image")
+    drawn = "images => images.filter(i => i.complete && i.naturalWidth).length"
+    assert (scenes.count(), scenes.evaluate_all(drawn)) == (3, 3)
+    app.page.get_by_role("button", name="Done").click()
     app.picture("hiding_revealed")
+    app.page.get_by_role("button", name="Close").last.click()
+
+    app.page.click('[data-cy="action-display-options"]')
+    choice = app.page.get_by_text("revealed_filepath", exact=True).last
+    with app.page.expect_request(re.compile(r"pictures%2F.*\.revealed\.png")):
+        choice.click()
+    app.picture("revealed_media")
 
 
 def test_status_panel_counts_and_filters(app: Any) -> None:

@@ -119,6 +119,15 @@ def test_without_a_dataset(form: Any, database: Any, name: str) -> None:
     assert problem["error_message"] == "Open a dataset first"
 
 
+def test_reveal_asks_where_pictures_go(dataset: Any, form: Any) -> None:
+    folder = form("reveal_hidden", dataset)["output_dir"]
+    assert (folder["invalid"], folder["required"]) == (False, False)
+    assert folder["view"]["description"].startswith("Leave it empty for none")
+    relative = form("reveal_hidden", dataset, output_dir="shown")["output_dir"]
+    assert relative["invalid"]
+    assert "whole path" in relative["error_message"]
+
+
 def test_restore_asks_for_a_recipient_of_licensed_copies(
     dataset: Any, form: Any, alice: Path
 ) -> None:

@@ -1,11 +1,14 @@
 """The operators from end to end, as the App and as Python call them."""
 
 import importlib
+import io
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from fiftyone_reue.samples import runs
 
@@ -120,6 +123,7 @@ def test_what_was_hidden_is_revealed(
     assert (found["images_revealed"], found["images_failed"]) == (8, 0)
     assert found["decoys_as_good"] == 0
     assert [row["original"] for row in found["table"]] == view.values("id")
+    assert "revealed_filepath" not in dataset.get_field_schema()
     field = dataset.get_field("reveal_agreement")
     assert "agrees with what was hidden" in field.description
     values = dataset.values("reveal_agreement")
@@ -136,6 +140,41 @@ def test_what_was_hidden_is_revealed(
     (message,) = said(done)
     assert "made with lsp, which hides nothing" in message
     assert dataset.values("reveal_agreement")[:2] == [None, None]
+    assert shown_pictures(reveal, done.result) == []
+
+
+@pytest.mark.usefixtures("alice")
+def test_the_best_scenes_are_shown(
+    operator: Any, dataset: Any, protect: Any, delegated: Any, tmp_path: Path
+) -> None:
+    protect(dataset[:4], method="deep_hiding")
+    reveal = operator("reveal_hidden")
+    reveal(dataset[:4], decoys=2, output_dir=str(tmp_path / "shown"), delegate=True)
+    operation = delegated()
+    assert operation.run_state == "completed", operation.result.error
+    found = operation.result.result
+    dataset.reload()
+    rows = zip(*dataset.values(["reveal_agreement", "id"]), strict=True)
+    best = sorted((row for row in rows if row[0] is not None), reverse=True)[:3]
+    assert [(one["agreement"], one["original"]) for one in found["best"]] == best
+    labels = [f"Sample {key}: agreement {value:.2f}" for value, key in best]
+    assert shown_pictures(reveal, found) == labels
+    for place in range(3):
+        head, data = found[f"picture_{place}"].split(",")
+        assert head == "data:image/png;base64"
+        with Image.open(io.BytesIO(b64decode(data))) as picture:
+            assert picture.width <= 512
+    assert dataset.count("revealed_filepath") == 4
+
+
+def shown_pictures(operator: Any, results: dict) -> list[str]:
+    """The labels of the pictures that the App shows of a result."""
+    import fiftyone.operators as foo
+
+    ctx = foo.ExecutionContext({"results": results}, operator_uri=operator.uri)
+    properties = operator.resolve_output(ctx).to_json()["type"]["properties"]
+    views = [prop["view"] for prop in properties.values()]
+    return [view["label"] for view in views if view["name"] == "ImageView"]
 
 
 @pytest.mark.usefixtures("bob")
