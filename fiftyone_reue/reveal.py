@@ -62,6 +62,7 @@ class Revealed:
         sample_id: of the job.
         path: its file.
         original: the sample that it is a copy of, as known at protect time.
+        label: the class that it was protected as, or None.
         release: the name of the release that it is a copy from. Of an image that was
             changed, and is in several, the one whose scene agrees best.
         exact: whether the file's pixels are unchanged.
@@ -80,6 +81,7 @@ class Revealed:
     sample_id: str
     path: str
     original: str
+    label: str | None
     release: str
     exact: bool
     tries: int
@@ -503,6 +505,7 @@ def _revealed(finding: _Finding, decoys: np.ndarray, panels: bool) -> Revealed:
         sample_id=finding.item.sample_id,
         path=finding.item.path,
         original=best.record.sample_id,
+        label=best.record.label,
         release=best.made.release.name,
         exact=finding.exact,
         tries=len(finding.tries),

@@ -212,7 +212,7 @@ def test_a_small_picture_shows_both_scenes(shape, size):
     seen, hidden = np.full(shape, 40, np.uint8), np.full(shape, 250, np.uint8)
     flat = np.zeros(shape, np.uint8)
     scenes = (flat, flat, seen, hidden)
-    found = Revealed("a", "a", "o", "r", True, 1, *scenes, 0.5, 0, 1, None)
+    found = Revealed("a", "a", "o", "cat", "r", True, 1, *scenes, 0.5, 0, 1, None)
     with Image.open(io.BytesIO(scenes_png(found))) as picture:
         assert (picture.size, picture.mode) == (size, "L")
         middle = size[1] // 2
@@ -222,7 +222,9 @@ def test_a_small_picture_shows_both_scenes(shape, size):
 
 def summary_of(as_good: int, decoys: int) -> RevealSummary:
     flat = np.zeros((2, 2), np.uint8)
-    one = Revealed("a", "a", "o", "r", True, 1, *[flat] * 4, 0.5, 0, decoys, None)
+    one = Revealed(
+        "a", "a", "o", "cat", "r", True, 1, *[flat] * 4, 0.5, 0, decoys, None
+    )
     images = [one, replace(one, agreement=0.3, as_good=as_good)]
     return RevealSummary(images, decoys, as_good, Outcome())
 

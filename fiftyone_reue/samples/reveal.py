@@ -62,13 +62,20 @@ class RevealedSamples:
         return "\n".join(lines)
 
     def best(self, count: int) -> list[folders.Revealed]:
-        """The images in which what was hidden is found best, the best one first.
+        """The images in which what was hidden is found best.
 
         Args:
             count: how many at most.
+
+        Returns:
+            The best of each class, and only then others, each time the best one
+            first: images of one class hide nearly the same scene.
         """
-        images = self.summary.images
-        return sorted(images, key=lambda one: one.agreement, reverse=True)[:count]
+        ranked = sorted(self.summary.images, key=lambda one: -one.agreement)
+        of_class = {one.label: one.sample_id for one in reversed(ranked)}
+        firsts = set(of_class.values())
+        ranked.sort(key=lambda one: one.sample_id not in firsts)
+        return ranked[:count]
 
     def to_dict(self) -> dict[str, Any]:
         """The result for machines, as on the command line.
