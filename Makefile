@@ -41,7 +41,7 @@ $(STAMP): pyproject.toml
 	@[ -x $(BIN)/python ] || "$(PYTHON)" -c 'import ensurepip' 2>/dev/null || \
 	.ci/apt-install python3-venv
 	@[ -x $(BIN)/python ] || { echo "Making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; }
-	@echo "Installing fiftyone-reue[app,dev,generate] into .venv (5 GB, most of it PyTorch: some minutes)"
+	@echo "Installing fiftyone-reue[app,dev,generate] into .venv (7 GB, most of it PyTorch: some minutes)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[app,dev,generate]'
 	@touch $@
 
