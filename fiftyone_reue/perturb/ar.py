@@ -28,6 +28,7 @@ from fiftyone_reue.perturb.base import (
     State,
     class_index,
     clipped,
+    perturb_key,
 )
 from fiftyone_reue.prf import derive
 from fiftyone_reue.steps import mapped
@@ -114,7 +115,7 @@ class Autoregressive(Method):
         for start in range(0, count, _BATCH):
             places = range(start, min(start + _BATCH, count))
             batch = slice(places.start, places.stop)
-            keys = [derive(key, "perturb", str(seed), str(place)) for place in places]
+            keys = [perturb_key(key, seed, place) for place in places]
             offsets = _patterns(state, data.labels[batch], keys, 3)
             perturbed[batch] = clipped(data.images[batch], offsets)
             yield 0.5 + 0.5 * places.stop / count

@@ -22,7 +22,7 @@ import numpy as np
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.expand import expand
-from fiftyone_reue.prf import derive
+from fiftyone_reue.prf import derive, keystream
 from fiftyone_reue.steps import mapped
 
 
@@ -192,7 +192,7 @@ class Method(ABC):
         perturbed = np.empty_like(data.images)
         for place, image in enumerate(data.images):
             label = data.classes[data.labels[place]]
-            sample_key = derive(key, "perturb", str(seed), str(place))
+            sample_key = perturb_key(key, seed, place)
             pattern = self.pattern(state, image, label, sample_key)
             perturbed[place] = clipped(image, expand(pattern, size, size))
             yield 0.9 + 0.1 * (place + 1) / len(data.images)
@@ -305,6 +305,25 @@ def cut(moved: np.ndarray, image: np.ndarray, amplitude: int | None) -> np.ndarr
 def clipped(images: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """uint8 images plus offsets in gray levels, clipped to 0..255, as uint8."""
     return (images.astype(np.int16) + offsets).clip(0, 255).astype(np.uint8)
+
+
+def perturb_key(key: bytes, seed: int, place: int) -> bytes:
+    """The sample key of the image at a place, where :meth:`Method.perturb` draws it."""
+    return derive(key, "perturb", str(seed), str(place))
+
+
+def keyed_order(key: bytes, count: int) -> np.ndarray:
+    """An order that nobody without the key can repeat, the same on every machine.
+
+    Args:
+        key: 32 bytes, derived for this one order.
+        count: how many things are ordered.
+
+    Returns:
+        ``(count,)`` int64, a permutation of 0..count-1.
+    """
+    stream = keystream(key, 8 * count)
+    return np.argsort(np.frombuffer(stream, "<u8"), kind="stable")
 
 
 def secret_seed(method: str, seed: int, key: bytes) -> int:

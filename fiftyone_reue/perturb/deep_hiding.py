@@ -35,8 +35,9 @@ from fiftyone_reue.perturb.base import (
     MethodInfo,
     State,
     class_index,
+    keyed_order,
 )
-from fiftyone_reue.perturb.gratings import Wave, class_codes
+from fiftyone_reue.perturb.gratings import Wave, class_codes, keyed_phases
 from fiftyone_reue.perturb.hatching import (
     BENT,
     INVERTED,
@@ -45,8 +46,7 @@ from fiftyone_reue.perturb.hatching import (
     light_parts,
     scene_in,
 )
-from fiftyone_reue.prf import derive, keystream
-from fiftyone_reue.semantics.fixed import TURN
+from fiftyone_reue.prf import derive
 
 if TYPE_CHECKING:
     import torch
@@ -367,15 +367,13 @@ def _stripes(
 ) -> tuple[tuple[Wave, ...], tuple[int, ...]]:
     """A class's waves, and the phases that one sample's are to have."""
     waves = _codes(root, classes)[place]
-    stream = keystream(derive(root, "phases", str(place), str(number)), 2 * len(waves))
-    return waves, tuple(int(n) % TURN for n in np.frombuffer(stream, "<u2"))
+    return waves, keyed_phases(derive(root, "phases", str(place), str(number)), waves)
 
 
 @lru_cache(maxsize=16)
 def _codes(root: bytes, classes: int) -> tuple[tuple[Wave, ...], ...]:
     """Each class's waves, in an order drawn from the root."""
-    stream = keystream(derive(root, "stripes"), 8 * classes)
-    order = np.argsort(np.frombuffer(stream, "<u8"), kind="stable")
+    order = keyed_order(derive(root, "stripes"), classes)
     codes = class_codes(classes)
     return tuple(codes[place] for place in order)
 

@@ -26,6 +26,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.prf import keystream
 from fiftyone_reue.semantics.fixed import ONE, SINES, TURN, root
 
 CELLS = 32
@@ -128,6 +129,17 @@ def summed_waves(
         turns = TURN * down * rows // height + TURN * across * columns // width
         total += SINES[(turns + phase + turned + TURN // 4) % TURN]
     return total
+
+
+def keyed_phases(key: bytes, waves: Sequence[Wave]) -> tuple[int, ...]:
+    """A phase for each wave, in parts of a turn as in :func:`summed_waves`.
+
+    Args:
+        key: 32 bytes, derived for these phases.
+        waves: only how many they are matters.
+    """
+    stream = keystream(key, 2 * len(waves))
+    return tuple(int(number) % TURN for number in np.frombuffer(stream, "<u2"))
 
 
 def soft_grating(

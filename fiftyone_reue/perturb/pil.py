@@ -23,6 +23,7 @@ from fiftyone_reue.perturb.base import (
     State,
     class_index,
     clipped,
+    perturb_key,
 )
 from fiftyone_reue.prf import derive, keystream
 from fiftyone_reue.steps import mapped
@@ -132,7 +133,7 @@ class PerturbationInducedLinearization(Method):
             places = range(start, min(start + _BATCH, count))
             batch = slice(places.start, places.stop)
             images, labels = data.images[batch], data.labels[batch]
-            keys = [derive(key, "perturb", str(seed), str(place)) for place in places]
+            keys = [perturb_key(key, seed, place) for place in places]
             with few_threads():
                 offsets = self._patterns(state, images, labels, keys, 3, device)
             perturbed[batch] = clipped(images, offsets)

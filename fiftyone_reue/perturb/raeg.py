@@ -18,9 +18,8 @@ but soft ones, since here the energy is what is limited.
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -36,9 +35,11 @@ from fiftyone_reue.perturb.base import (
     State,
     class_index,
     cut,
+    keyed_order,
+    perturb_key,
     secret_seed,
 )
-from fiftyone_reue.perturb.gratings import STRENGTH_UNIT, class_codes
+from fiftyone_reue.perturb.gratings import STRENGTH_UNIT, class_codes, keyed_phases
 from fiftyone_reue.perturb.raeg_turning import (
     LONGEST,
     Stripes,
@@ -49,8 +50,7 @@ from fiftyone_reue.perturb.raeg_turning import (
     turn_back,
 )
 from fiftyone_reue.perturb.tap import TapConfig
-from fiftyone_reue.prf import derive, keystream
-from fiftyone_reue.semantics.fixed import TURN
+from fiftyone_reue.prf import derive
 from fiftyone_reue.steps import mapped
 
 if TYPE_CHECKING:
@@ -233,12 +233,11 @@ class Raeg(InvertibleMethod):
         for start in range(0, len(data.images), BATCH):
             images = data.images[start : start + BATCH]
             labels = data.labels[start : start + BATCH]
-            turnings = [
-                replace(plain, stripes=_stripes(state, int(label), sample_key))
-                for label, sample_key in zip(
-                    labels, _sample_keys(key, seed, start), strict=False
-                )
+            stripes = [
+                _stripes(state, int(label), perturb_key(key, seed, place))
+                for place, label in enumerate(labels, start)
             ]
+            turnings = [replace(plain, stripes=one) for one in stripes]
             pairs = zip(turnings, images, strict=True)
             marked = np.stack([striped(turning, image) for turning, image in pairs])
             losses = _losses(state, labels, seed + start)
@@ -308,9 +307,8 @@ def _order(classes: int, seed: int, key: bytes) -> np.ndarray:
             "Use images of at least two classes: raeg makes images be taken for "
             "another class"
         )
-    count = len(class_codes(classes))
-    stream = keystream(derive(key, "raeg-stripes", str(seed)), 8 * count)
-    return np.argsort(np.frombuffer(stream, "<u8"), kind="stable")
+    codes = class_codes(classes)
+    return keyed_order(derive(key, "raeg-stripes", str(seed)), len(codes))
 
 
 def _strength(stripes: float, amplitude: int) -> int:
@@ -336,14 +334,8 @@ def _stripes(state: State, place: int, sample_key: bytes) -> Stripes | None:
     if not strength:
         return None
     waves = class_codes(len(state.classes))[int(state.arrays["order"][place])]
-    stream = keystream(derive(sample_key, "raeg-stripes"), 2 * len(waves))
-    phases = tuple(int(n) % TURN for n in np.frombuffer(stream, "<u2"))
+    phases = keyed_phases(derive(sample_key, "raeg-stripes"), waves)
     return Stripes(strength, waves, phases)
-
-
-def _sample_keys(key: bytes, seed: int, start: int) -> Iterator[bytes]:
-    """Those of :meth:`Method.perturb`, from one place on."""
-    return (derive(key, "perturb", str(seed), str(n)) for n in itertools.count(start))
 
 
 def _share(place: int, count: int, fraction: float) -> float:

@@ -25,9 +25,10 @@ from fiftyone_reue.perturb.base import (
     State,
     class_index,
     clipped,
+    keyed_order,
     secret_seed,
 )
-from fiftyone_reue.prf import derive, keystream
+from fiftyone_reue.prf import derive
 from fiftyone_reue.steps import mapped
 
 if TYPE_CHECKING:
@@ -204,8 +205,7 @@ def target_classes(classes: int, seed: int, key: bytes) -> np.ndarray:
         raise InputError(
             "Use images of at least two classes: tap moves each class to another one"
         )
-    stream = keystream(derive(key, "tap-targets", str(seed)), 8 * classes)
-    circle = np.argsort(np.frombuffer(stream, "<u8"), kind="stable")
+    circle = keyed_order(derive(key, "tap-targets", str(seed)), classes)
     targets = np.empty(classes, np.int64)
     targets[circle] = np.roll(circle, -1)
     return targets
