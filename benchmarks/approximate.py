@@ -11,7 +11,6 @@ and after; "protected" is the release as it is.
 from __future__ import annotations
 
 import io
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from data import RESULTS
+from data import RESULTS, write_results
 from PIL import Image, ImageFilter
 from quality import psnr, ssim
 
@@ -233,11 +232,7 @@ def main(photos: Path, methods: str, out: Path) -> None:
         "file as it is. Means over the images; SSIM with its paper's Gaussian window, "
         f"mean of the channels.\n\n{table(rows)}\n"
     )
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "approximate.md").write_text(text)
-    content = json.dumps([asdict(one) for one in rows], indent=1)
-    (out / "approximate.json").write_text(content + "\n")
-    click.echo(text)
+    write_results(out, "approximate", text, [asdict(one) for one in rows])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -53,6 +54,21 @@ def shown(steps: Generator[Progress, None, Done]) -> Done:
             click.echo(f"{time.strftime('%H:%M:%S')} {said}", err=True)
 
     return finish(mapped(steps, show))
+
+
+def write_results(folder: Path, name: str, text: str, figures: object) -> None:
+    """Write ``name.md`` and ``name.json``, and say the former.
+
+    Args:
+        folder: made if it isn't there.
+        name: of both files.
+        text: in Markdown.
+        figures: what JSON can hold.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.md").write_text(text)
+    (folder / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    click.echo(text)
 
 
 def plan_of(

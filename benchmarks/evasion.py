@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,7 +23,7 @@ import click
 import numpy as np
 import quality
 import torch
-from data import RESULTS
+from data import RESULTS, write_results
 from PIL import Image
 from torch.nn import functional
 
@@ -244,9 +243,7 @@ def main(
         + "\n".join(lines)
         + "\n"
     )
-    (out / f"{name}.md").write_text(text)
-    (out / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
-    click.echo(text)
+    write_results(out, name, text, figures)
 
 
 if __name__ == "__main__":

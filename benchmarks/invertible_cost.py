@@ -9,7 +9,6 @@ Folders hold photographs; those of --imagenette one folder a class.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 import click
 import numpy as np
 from cifar import read_cifar10
-from data import RESULTS
+from data import RESULTS, write_results
 from PIL import Image
 
 from fiftyone_reue.audit.budgets import budget_named
@@ -213,11 +212,7 @@ def main(
         "out, while other jobs ran; the record's share is of the protected file. "
         f"Epsilon 8, watermark included.\n\n{table(rows)}\n"
     )
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "invertible_cost.md").write_text(text)
-    content = json.dumps([asdict(row) for row in rows], indent=1)
-    (out / "invertible_cost.json").write_text(content + "\n")
-    click.echo(text)
+    write_results(out, "invertible_cost", text, [asdict(row) for row in rows])
 
 
 if __name__ == "__main__":
