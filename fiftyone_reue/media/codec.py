@@ -4,7 +4,9 @@ Every decoder raises errors that say what is wrong; the name of the file is put 
 front of them here, once.
 """
 
+import errno
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,7 +85,7 @@ def load(
         data = source
     else:
         label = name or os.fspath(source)
-        data = _read(source, label)
+        data = read_file(source, name=label)
     try:
         decode = _DECODERS[probe.sniff(data)]
         return decode(data, max_pixels=max_pixels, want_record=not ignore_record)
@@ -150,15 +152,46 @@ def suffix(format: str) -> str:
         ) from None
 
 
-def _read(path: str | os.PathLike[str], label: str) -> bytes:
+def read_file(path: str | os.PathLike[str], *, name: str | None = None) -> bytes:
+    """The bytes of a regular file.
+
+    A link is followed. What isn't a file (a folder, a named pipe, a device) is never
+    opened: reading some of these waits for ever, or never ends.
+
+    Args:
+        path: the file.
+        name: what errors call it; by default its path.
+
+    Raises:
+        UnreadableImageError: it is missing, isn't a regular file or can't be read.
+    """
+    label = name or os.fspath(path)
     try:
-        return Path(path).read_bytes()
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode):
+            return Path(path).read_bytes()
+        why = _IRREGULAR.get(stat.S_IFMT(mode), "not a regular file; remove it")
     except FileNotFoundError:
         why = "no such file; check the path"
-    except IsADirectoryError:
-        why = "a folder, not an image file"
+        if os.path.islink(path):
+            why = "a link to a file that isn't there; mend or remove it"
     except PermissionError:
         why = "no permission to read it; change its mode or owner"
     except (OSError, ValueError) as error:
-        why = f"can't be read ({error})"
+        why = f"can't be read ({_reason(error)})"
+        if isinstance(error, OSError) and error.errno == errno.ELOOP:
+            why = "a link that leads to itself; remove it"
     raise UnreadableImageError(f"{label}: {why}")
+
+
+_IRREGULAR = {
+    stat.S_IFDIR: "a folder, not an image file",
+    stat.S_IFIFO: "a named pipe, not a file; remove it",
+    stat.S_IFCHR: "a device, not a file; remove it",
+    stat.S_IFBLK: "a device, not a file; remove it",
+    stat.S_IFSOCK: "a socket, not a file; remove it",
+}
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -2,6 +2,7 @@ import io
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from fiftyone_reue.media.codec import (
     IMAGE_SUFFIXES,
     encode,
     load,
+    read_file,
     release_format,
     suffix,
 )
@@ -297,3 +299,23 @@ def test_threads_get_the_same(own_files, foreign_files):
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(again, files))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "itself", "nowhere", "folder"])
+def test_only_regular_files_are_opened(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.png"
+    words = {
+        "pipe": "named pipe",
+        "device": "device",
+        "itself": "leads to itself",
+        "nowhere": "a link to a file that isn't there",
+        "folder": "folder",
+    }
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to({"device": "/dev/zero", "itself": path}.get(kind, "gone"))
+    with pytest.raises(UnreadableImageError, match=words[kind]):
+        read_file(path)
