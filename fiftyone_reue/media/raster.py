@@ -100,7 +100,12 @@ class Loaded:
     Attributes:
         raster: the image.
         record: the sealed record that the file carries, or None.
+        left_out: kinds of what the file holds that neither samples nor metadata do.
+        stored: how the file stores its samples, in words, where that isn't as they
+            are here ("a palette"); None where it is.
     """
 
     raster: Raster
     record: bytes | None = None
+    left_out: tuple[str, ...] = ()
+    stored: str | None = None

@@ -2,17 +2,21 @@
 
 A protected file carries an envelope of one public header and two boxes. The
 recipient's box, sealed for one recipient, makes ``P -> W``; the owner's box, sealed
-for the vault, makes ``W -> O``. A restored file carries the header and the owner's
-box alone. A header names what the boxes belong to, the samples' digest included, and
+for the vault, makes ``W -> O``. A third, sealed for the vault too, makes the original
+*file* out of O's samples. A restored file carries the header and the owner's boxes
+alone. A header names what the boxes belong to, the samples' digest included, and
 is authenticated with them: a swapped, stale or edited record fails closed. The
 recipient's box vouches for the owner's too, so that no restored file carries an
 owner's box that was edited or taken from elsewhere.
 
-Each box has a key of its own, derived from everything that its content depends on,
-so that protecting the same image again gives the same bytes and no nonce is needed.
+The first two boxes have a key of their own, derived from everything that their content
+depends on, so that protecting the same image again gives the same bytes and no nonce is
+needed. The file's box has a nonce made from its content.
 
 What the recipient's box holds is made and read by :mod:`fiftyone_reue.reversal`; the
-header's version says how.
+header's version says how. What the file's box holds is made and read by
+:mod:`fiftyone_reue.media.original`. It may be large, so a copy of the record that is
+kept elsewhere can do without it (:meth:`Envelope.without_file`): its digest stays.
 """
 
 from __future__ import annotations
@@ -41,8 +45,14 @@ Tier = Literal["protected", "licensed"]
 
 _TIERS: dict[Tier, int] = {"protected": 1, "licensed": 2}
 _HEADER = struct.Struct(">4sBB8s8s8s8s32s")
+_PEAK = struct.Struct(">H")
 _LENGTH = struct.Struct(">I")
-_ONE_USE_NONCE = bytes(12)
+_DIGEST_SIZE = 32
+# In the header's version byte, above the number.
+_WITH_FILE, _WITH_PEAK = 0x80, 0x40
+_NUMBER = 0x3F
+_NONCE_SIZE = 12
+_ONE_USE_NONCE = bytes(_NONCE_SIZE)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,9 @@ class Header:
         key: the recipient's key id, 16 hex digits.
         digest: SHA-256 of the file's samples.
         version: 1 or 2: what kind of content the recipient's box holds.
+        peak: the largest value of the data's range, where that isn't the largest
+            value of the samples' type; None where it is.
+        file: SHA-256 of the file's box, or nothing where there is none.
     """
 
     tier: Tier
@@ -66,12 +79,18 @@ class Header:
     key: str
     digest: bytes
     version: int = 1
+    peak: int | None = None
+    file: bytes = b""
 
     def pack(self) -> bytes:
-        """The header as bytes, which is what the boxes authenticate."""
+        """The header as bytes, which is what the recipient's box authenticates."""
         ids = (bytes.fromhex(part) for part in self._ids())
-        tier = _TIERS[self.tier]
-        return _HEADER.pack(MAGIC, self.version, tier, *ids, self.digest)
+        version = self.version
+        version |= _WITH_FILE if self.file else 0
+        version |= _WITH_PEAK if self.peak is not None else 0
+        head = _HEADER.pack(MAGIC, version, _TIERS[self.tier], *ids, self.digest)
+        peak = b"" if self.peak is None else _PEAK.pack(self.peak)
+        return head + peak + self.file
 
     def _ids(self) -> tuple[str, str, str, str]:
         return self.vault, self.release, self.sample, self.key
@@ -84,11 +103,18 @@ class Envelope:
     header: Header
     recipient_box: bytes
     owner_box: bytes
+    file_box: bytes = b""
 
     def pack(self) -> bytes:
         """The bytes that a file carries."""
-        boxes = (self.recipient_box, self.owner_box)
+        boxes = [self.recipient_box, self.owner_box]
+        if self.header.file:
+            boxes.append(self.file_box)
         return self.header.pack() + b"".join(_LENGTH.pack(len(b)) + b for b in boxes)
+
+    def without_file(self) -> Envelope:
+        """The same without the file's box; its digest stays in the header."""
+        return replace(self, file_box=b"")
 
 
 @dataclass(frozen=True)
@@ -131,7 +157,8 @@ def unpack(blob: bytes) -> Envelope:
     """
     if len(blob) < _HEADER.size or blob[:4] != MAGIC:
         raise DamagedRecordError("The record is damaged: its header can't be read")
-    _, version, tier, vault, release, sample, key, digest = _HEADER.unpack_from(blob)
+    _, marked, tier, vault, release, sample, key, digest = _HEADER.unpack_from(blob)
+    version = marked & _NUMBER
     if not 1 <= version <= VERSION:
         raise DamagedRecordError(
             f"The record has version {version}, this program reads version {VERSION}; "
@@ -140,6 +167,14 @@ def unpack(blob: bytes) -> Envelope:
     names = {number: name for name, number in _TIERS.items()}
     if tier not in names:
         raise DamagedRecordError("The record is damaged: its tier is unknown")
+    place = _HEADER.size
+    peak = None
+    if marked & _WITH_PEAK:
+        part, place = _part(blob, place, _PEAK.size)
+        (peak,) = _PEAK.unpack(part)
+    file = b""
+    if marked & _WITH_FILE:
+        file, place = _part(blob, place, _DIGEST_SIZE)
     header = Header(
         names[tier],
         vault.hex(),
@@ -148,12 +183,21 @@ def unpack(blob: bytes) -> Envelope:
         key.hex(),
         digest,
         version,
+        peak,
+        file,
     )
-    recipient_box, place = _box(blob, _HEADER.size)
+    recipient_box, place = _box(blob, place)
     owner_box, place = _box(blob, place)
+    file_box = b""
+    if file:
+        file_box, place = _box(blob, place)
     if place != len(blob):
         raise DamagedRecordError("The record is damaged: bytes follow its end")
-    return Envelope(header, recipient_box, owner_box)
+    if file_box and hashlib.sha256(file_box).digest() != file:
+        raise DamagedRecordError(
+            "The record is damaged: the part that holds the original file was changed"
+        )
+    return Envelope(header, recipient_box, owner_box, file_box)
 
 
 def seal_protected(
@@ -162,28 +206,33 @@ def seal_protected(
     recipient: RecipientPart,
     owner_key: bytes,
     owner: OwnerPart,
+    file: bytes | None = None,
 ) -> Envelope:
     """Seal a protected file's envelope.
 
     Args:
-        header: of the protected file.
+        header: of the protected file; the digest of the file's box is put in here.
         recipient_key: the recipient's 32 bytes.
         recipient: the content of the recipient's box.
         owner_key: the vault's key for owner's boxes, 32 bytes.
         owner: the content of the owner's box.
+        file: the content of the file's box, or None for a record without.
     """
     owner_box = _seal_owner(header, recipient.digest, owner_key, owner)
+    file_box = b""
+    if file is not None:
+        file_box = _seal_file(header, recipient.digest, owner_key, file)
+        header = replace(header, file=hashlib.sha256(file_box).digest())
     bound = _recipient_bound(header, owner_box)
     key = derive(recipient_key, "recipient-box", bound)
-    return Envelope(
-        header, _seal(key, recipient.digest + recipient.content, bound), owner_box
-    )
+    recipient_box = _seal(key, recipient.digest + recipient.content, bound)
+    return Envelope(header, recipient_box, owner_box, file_box)
 
 
 def licensed_envelope(envelope: Envelope, licensed_digest: bytes) -> Envelope:
     """The envelope of the file that a recipient restored."""
     header = replace(envelope.header, tier="licensed", digest=licensed_digest)
-    return Envelope(header, b"", envelope.owner_box)
+    return Envelope(header, b"", envelope.owner_box, envelope.file_box)
 
 
 def check_digest(envelope: Envelope, digest: bytes) -> None:
@@ -245,6 +294,41 @@ def open_owner(
     return _unpack_owner(_open(key, envelope.owner_box, bound))
 
 
+def open_file(
+    envelope: Envelope, owner_key: bytes, licensed_digest: bytes
+) -> bytes | None:
+    """Open the file's box.
+
+    Args:
+        envelope: of a protected or a restored file; :func:`open_owner` opens.
+        owner_key: the vault's key for owner's boxes.
+        licensed_digest: SHA-256 of W's samples, to which the box is bound.
+
+    Returns:
+        What :func:`seal_protected` was given, or None where this copy of the record
+        does without it.
+
+    Raises:
+        DamagedRecordError: it was edited.
+    """
+    if not envelope.file_box:
+        return None
+    bound = _owner_bound(envelope.header, licensed_digest)
+    nonce, sealed = envelope.file_box[:_NONCE_SIZE], envelope.file_box[_NONCE_SIZE:]
+    return _open(derive(owner_key, "file-box", bound), sealed, bound, nonce)
+
+
+def _seal_file(
+    header: Header, licensed_digest: bytes, owner_key: bytes, content: bytes
+) -> bytes:
+    """The nonce is made from the content: two contents never share key and nonce."""
+    bound = _owner_bound(header, licensed_digest)
+    key = derive(owner_key, "file-box", bound)
+    digest = hashlib.sha256(content).digest()
+    nonce = derive(key, "file-nonce", digest)[:_NONCE_SIZE]
+    return nonce + _seal(key, content, bound, nonce)
+
+
 def _seal_owner(
     header: Header, licensed_digest: bytes, owner_key: bytes, owner: OwnerPart
 ) -> bytes:
@@ -257,17 +341,21 @@ def _recipient_bound(header: Header, owner_box: bytes) -> bytes:
 
 
 def _owner_bound(header: Header, licensed_digest: bytes) -> bytes:
-    return replace(header, tier="licensed", digest=licensed_digest).pack()
+    """What the owner's boxes authenticate: the header of W, whatever the file's box
+    is, which is made from the same."""
+    return replace(header, tier="licensed", digest=licensed_digest, file=b"").pack()
 
 
-def _seal(key: bytes, content: bytes, bound: bytes) -> bytes:
-    return ChaCha20Poly1305(key).encrypt(_ONE_USE_NONCE, content, bound)
+def _seal(
+    key: bytes, content: bytes, bound: bytes, nonce: bytes = _ONE_USE_NONCE
+) -> bytes:
+    return ChaCha20Poly1305(key).encrypt(nonce, content, bound)
 
 
-def _open(key: bytes, box: bytes, bound: bytes) -> bytes:
+def _open(key: bytes, box: bytes, bound: bytes, nonce: bytes = _ONE_USE_NONCE) -> bytes:
     try:
-        return ChaCha20Poly1305(key).decrypt(_ONE_USE_NONCE, box, bound)
-    except InvalidTag:
+        return ChaCha20Poly1305(key).decrypt(nonce, box, bound)
+    except (InvalidTag, ValueError):
         raise DamagedRecordError(
             "The record was edited or damaged: it doesn't open with the right key. "
             "Restore from the file as it was delivered"
@@ -275,13 +363,15 @@ def _open(key: bytes, box: bytes, bound: bytes) -> bytes:
 
 
 def _box(blob: bytes, place: int) -> tuple[bytes, int]:
-    start = place + _LENGTH.size
-    if len(blob) < start:
-        raise DamagedRecordError("The record is damaged: it was cut short")
-    end = start + _LENGTH.unpack_from(blob, place)[0]
+    length, start = _part(blob, place, _LENGTH.size)
+    return _part(blob, start, *_LENGTH.unpack(length))
+
+
+def _part(blob: bytes, place: int, size: int) -> tuple[bytes, int]:
+    end = place + size
     if len(blob) < end:
         raise DamagedRecordError("The record is damaged: it was cut short")
-    return blob[start:end], end
+    return blob[place:end], end
 
 
 def _pack_owner(part: OwnerPart) -> bytes:

@@ -97,6 +97,61 @@ def test_sealing_again_gives_the_same_bytes_and_nothing_in_clear():
         assert secret not in blob
 
 
+FILE = b"what the original file has besides its samples"
+
+
+@pytest.mark.parametrize("peak", [None, 4095])
+def test_the_files_box_goes_along_for_the_owner(peak: int | None) -> None:
+    header = replace(HEADER, peak=peak)
+    made = records.seal_protected(header, KEY, RECIPIENT, OWNER_KEY, OWNER, FILE)
+    envelope = records.unpack(made.pack())
+    assert envelope == made
+    assert envelope.header.peak == peak
+    assert records.open_recipient(envelope, KEY, HEADER.key) == RECIPIENT
+    licensed = records.licensed_envelope(envelope, b"W" * 32)
+    assert records.unpack(licensed.pack()) == licensed
+    for either in (envelope, licensed):
+        assert FILE not in either.pack()
+        assert records.open_owner(either, OWNER_KEY, HEADER.vault, b"W" * 32) == OWNER
+        assert records.open_file(either, OWNER_KEY, b"W" * 32) == FILE
+    assert made == records.seal_protected(
+        header, KEY, RECIPIENT, OWNER_KEY, OWNER, FILE
+    )
+
+
+def test_a_record_can_be_kept_without_the_files_box() -> None:
+    made = records.seal_protected(HEADER, KEY, RECIPIENT, OWNER_KEY, OWNER, FILE)
+    short = records.unpack(made.without_file().pack())
+    assert len(short.pack()) < len(made.pack()) - len(FILE)
+    assert records.open_recipient(short, KEY, HEADER.key) == RECIPIENT
+    assert records.open_owner(short, OWNER_KEY, HEADER.vault, b"W" * 32) == OWNER
+    assert records.open_file(short, OWNER_KEY, b"W" * 32) is None
+
+
+def test_another_files_box_is_noticed_by_both() -> None:
+    made = records.seal_protected(HEADER, KEY, RECIPIENT, OWNER_KEY, OWNER, FILE)
+    other = records.seal_protected(HEADER, KEY, RECIPIENT, OWNER_KEY, OWNER, b"other")
+    with pytest.raises(DamagedRecordError, match="original file was changed"):
+        records.unpack(replace(made, file_box=other.file_box).pack())
+    header = replace(made.header, file=other.header.file)
+    forged = replace(made, header=header, file_box=other.file_box)
+    with pytest.raises(DamagedRecordError):
+        records.open_recipient(records.unpack(forged.pack()), KEY, HEADER.key)
+    with pytest.raises(DamagedRecordError):
+        records.open_file(made, b"x" * 32, b"W" * 32)
+    with pytest.raises(DamagedRecordError):
+        records.open_file(made, OWNER_KEY, b"V" * 32)
+
+
+def test_two_files_never_share_a_key_and_a_nonce() -> None:
+    sealed = [
+        records.seal_protected(HEADER, KEY, RECIPIENT, OWNER_KEY, OWNER, file).file_box
+        for file in (b"a" * 60, b"b" * 60)
+    ]
+    difference = {x ^ y for x, y in zip(*(box[12:72] for box in sealed), strict=True)}
+    assert len(difference) > 20  # one keystream would leave a ^ b everywhere
+
+
 def test_other_content_is_sealed_under_another_key():
     """One key and nonce for two contents would give both away."""
     other = replace(OWNER, lost=b"lost by V")
@@ -114,6 +169,7 @@ def test_other_content_is_sealed_under_another_key():
         replace(HEADER, key="1" * 16),
         replace(HEADER, digest=b"1" * 32),
         replace(HEADER, version=2),
+        replace(HEADER, peak=4095),
     ],
 )
 def test_boxes_open_only_under_their_header(header):
@@ -156,7 +212,7 @@ def test_other_samples_are_noticed():
 
 def test_a_newer_version_is_named():
     blob = bytearray(sealed().pack())
-    for version in (0, 3, 255):
+    for version in (0, 3, 63):
         blob[4] = version
         message = rf"version {version}, .* version 2; install a newer fiftyone-reue"
         with pytest.raises(DamagedRecordError, match=message):

@@ -1,0 +1,339 @@
+"""The original file, out of its samples and a few bytes.
+
+Restoring gives the original's samples. What a file has besides them (its metadata, its
+palette, how its samples were packed) is described here in as few bytes as can be, so
+that it comes back as well:
+
+- A PNG is kept without its image data, and with how that was packed, see
+  :mod:`fiftyone_reue.media.png_stream`.
+- Other files are kept whole, packed with their samples as a dictionary: of those that
+  store samples plainly (BMP, PNM, uncompressed TIFF) little is left. A JPEG, GIF or
+  lossy WebP is small beside its samples anyway.
+- Where that would take too much (:data:`LARGEST_SHARE`), only the metadata is kept, and
+  the file is written anew: its pixels are exact, its bytes aren't.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import zstandard
+
+from fiftyone_reue.errors import DamagedRecordError, UnsupportedImageError
+from fiftyone_reue.media import codec, png_stream
+from fiftyone_reue.media.png_stream import Settings
+from fiftyone_reue.media.raster import Loaded, Metadata, Raster
+
+LARGEST_SHARE = 0.25
+"""Of the protected file's bytes; what takes more is kept only where it must be."""
+
+REPACKED = (
+    "its image data is compressed in a way that can't be repeated; pixels and metadata "
+    "are exact"
+)
+ELSEWHERE = (
+    "this machine's zlib packs image data in another way than the one that protected "
+    "it; pixels and metadata are exact"
+)
+REWRITTEN = (
+    "its bytes would make the protected copy much larger; pixels are exact, and the "
+    "metadata that PNG, TIFF, WebP and BMP share"
+)
+
+_LOSSY = frozenset(("JPEG", "GIF", "WEBP-LOSSY", "PNM"))
+_WHOLE, _PNG, _METADATA = 1, 2, 3
+_LENGTH = struct.Struct(">I")
+_SETTINGS = struct.Struct(">2sBBBB")
+_DPI = struct.Struct(">dd")
+_LEVEL = 9
+_DICTIONARY_LEVEL = 3
+_LONGEST_DICTIONARY = 1 << 30
+_MOST_BYTES = (1 << 32) - 1
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is kept of a file.
+
+    Attributes:
+        content: for :func:`rebuild`; whoever has it and the samples has the file.
+        differs: why the file won't come back byte for byte, or None: it will.
+    """
+
+    content: bytes
+    differs: str | None = None
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """The original file.
+
+    Attributes:
+        data: its bytes.
+        suffix: of its name, with the dot.
+        differs: why these aren't the original's bytes, or None: they are.
+    """
+
+    data: bytes
+    suffix: str
+    differs: str | None = None
+
+
+def describe(
+    data: bytes, loaded: Loaded, suffix: str, *, budget: int, whole: bool = False
+) -> Described:
+    """Describe a file, given its samples, and make sure that it can be rebuilt.
+
+    Args:
+        data: the file.
+        loaded: what was read from it.
+        suffix: of its name, with the dot.
+        budget: so many bytes may be taken where there is a choice.
+        whole: take as many as it needs to rebuild the file byte for byte.
+    """
+    raster = loaded.raster
+    name = suffix.encode(errors="surrogateescape")
+    if raster.format == "PNG" and loaded.stored is None:
+        described = _described_png(data, raster, name)
+        if described is not None and (described.differs is None or not whole):
+            return described
+    content = _described_whole(data, raster, name)
+    must = raster.format in _LOSSY or loaded.stored or loaded.left_out
+    if whole or must or len(content) <= budget:
+        return Described(content)
+    return Described(_described_metadata(raster, name), REWRITTEN)
+
+
+def rebuild(content: bytes, raster: Raster) -> Rebuilt:
+    """Undo :func:`describe`.
+
+    Args:
+        content: what it made.
+        raster: the original's samples.
+
+    Raises:
+        DamagedRecordError: the content can't be read, or isn't of these samples.
+    """
+    try:
+        kind, (suffix, *parts) = content[0], _parted(content[1:])
+        name = suffix.decode(errors="surrogateescape")
+        if kind == _WHOLE:
+            return Rebuilt(_whole(raster, *parts), name)
+        if kind == _PNG:
+            return _png(raster, name, *parts)
+        if kind == _METADATA:
+            return _rewritten(raster, name, *parts)
+    except (
+        struct.error,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        zlib.error,
+        zstandard.ZstdError,
+        UnsupportedImageError,
+    ) as error:
+        raise _damaged() from error
+    raise DamagedRecordError(
+        "The record describes the original file in a way that this program doesn't "
+        "know; install a newer fiftyone-reue"
+    )
+
+
+def _described_png(data: bytes, raster: Raster, suffix: bytes) -> Described | None:
+    parts = png_stream.take_apart(data)
+    try:
+        raw = parts.unpacked()
+        filters = png_stream.filters_of(raw, raster.height)
+        if png_stream.filtered(raster.samples, filters) != raw:
+            return None
+    except ValueError:
+        return None
+    if png_stream.put_together(parts) != data:
+        return None
+    settings = png_stream.settings_of(raw, parts.stream)
+    sizes = np.array(parts.sizes, ">u4").tobytes()
+    packed = _packed(_joined(parts.before, parts.after, sizes, filters))
+    how = b"" if settings is None else _settings(settings)
+    digest = b"" if settings is None else hashlib.sha256(data).digest()
+    content = bytes([_PNG]) + _joined(suffix, packed, how, digest)
+    return Described(content, REPACKED if settings is None else None)
+
+
+def _png(
+    raster: Raster, suffix: str, packed: bytes, how: bytes, digest: bytes
+) -> Rebuilt:
+    before, after, stored, filters = _parted(_unpacked(packed))
+    sizes = tuple(int(size) for size in np.frombuffer(stored, ">u4"))
+    raw = png_stream.filtered(raster.samples, filters)
+    if how:
+        settings = Settings(*_SETTINGS.unpack(how))
+        stream = settings.pack(raw)
+        parts = png_stream.Parts(before, after, sizes, stream)
+        data = png_stream.put_together(parts)
+        if hashlib.sha256(data).digest() == digest:
+            return Rebuilt(data, suffix)
+    stream = zlib.compress(raw, 6)
+    data = png_stream.put_together(png_stream.Parts(before, after, (), stream))
+    return Rebuilt(data, suffix, ELSEWHERE if how else REPACKED)
+
+
+def _settings(settings: Settings) -> bytes:
+    return _SETTINGS.pack(
+        settings.head,
+        settings.level,
+        settings.memory,
+        settings.strategy,
+        settings.window,
+    )
+
+
+def _described_whole(data: bytes, raster: Raster, suffix: bytes) -> bytes:
+    """Packed with the samples in whichever order helps most."""
+    digest = hashlib.sha256(data).digest()
+    best = (b"", _packed(data))
+    plain = raster.samples.nbytes <= min(len(data), _LONGEST_DICTIONARY)
+    for order in _ORDERS.get(raster.format, ()) if plain else ():
+        packed = _packed_with(data, _dictionary(raster.samples, order))
+        if len(packed) < len(best[1]):
+            best = (order, packed)
+    return bytes([_WHOLE]) + _joined(suffix, *best, digest)
+
+
+def _whole(raster: Raster, order: bytes, packed: bytes, digest: bytes) -> bytes:
+    if order:
+        data = _unpacked_with(packed, _dictionary(raster.samples, order))
+    else:
+        data = _unpacked(packed)
+    if hashlib.sha256(data).digest() != digest:
+        raise ValueError("these aren't the file's bytes")
+    return data
+
+
+_ORDERS = {
+    "PNM": (b"big",),
+    "BMP": (b"bottom-up", b"top-down"),
+    "TIFF": (b"little", b"big", b"little planes", b"big planes", b"little inverted"),
+}
+
+
+def _dictionary(samples: np.ndarray, order: bytes) -> bytes:
+    """The samples as a file may store them plainly, in one of ``_ORDERS``."""
+    if order == b"bottom-up":
+        return _bmp_rows(samples[::-1])
+    if order == b"top-down":
+        return _bmp_rows(samples)
+    byte_order, _, how = order.partition(b" ")
+    if how == b"planes":
+        samples = samples.transpose(2, 0, 1)
+    elif how == b"inverted":
+        samples = ~samples
+    return _ordered(samples, {b"little": "<", b"big": ">"}[byte_order])
+
+
+def _ordered(samples: np.ndarray, order: str) -> bytes:
+    return samples.astype(samples.dtype.newbyteorder(order), copy=False).tobytes()  # type: ignore[arg-type]
+
+
+def _bmp_rows(samples: np.ndarray) -> bytes:
+    """Blue first, each row padded to four bytes."""
+    height, width, channels = samples.shape
+    if channels >= 3:
+        samples = samples[:, :, [2, 1, 0, 3][:channels]]
+    rows = np.zeros((height, (width * channels + 3) // 4 * 4), np.uint8)
+    rows[:, : width * channels] = samples.reshape(height, -1)
+    return rows.tobytes()
+
+
+def _described_metadata(raster: Raster, suffix: bytes) -> bytes:
+    meta = raster.metadata
+    blocks = [
+        b"" if one is None else b"\1" + one for one in (meta.icc, meta.exif, meta.xmp)
+    ]
+    dpi = b"" if meta.dpi is None else _DPI.pack(*meta.dpi)
+    chunks = _joined(*(part for chunk in meta.chunks for part in chunk))
+    packed = _packed(_joined(raster.format.encode(), *blocks, dpi, chunks))
+    return bytes([_METADATA]) + _joined(suffix, packed)
+
+
+def _rewritten(raster: Raster, suffix: str, packed: bytes) -> Rebuilt:
+    format, icc, exif, xmp, dpi, chunks = _parted(_unpacked(packed))
+    pairs = _parted(chunks)
+    metadata = Metadata(
+        icc[1:] if icc else None,
+        exif[1:] if exif else None,
+        xmp[1:] if xmp else None,
+        _DPI.unpack(dpi) if dpi else None,
+        tuple(zip(pairs[::2], pairs[1::2], strict=True)),
+    )
+    whole = replace(raster, format=format.decode(), metadata=metadata)
+    kind = codec.release_format(whole)
+    if kind != whole.format:
+        suffix = codec.suffix(kind)
+    return Rebuilt(codec.encode(whole, kind), suffix, REWRITTEN)
+
+
+def _packed(raw: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(raw)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    _require_bounded(packed)
+    return zstandard.ZstdDecompressor().decompress(packed, allow_extra_data=False)
+
+
+def _packed_with(raw: bytes, dictionary: bytes) -> bytes:
+    window = min(max((len(raw) + len(dictionary)).bit_length(), 17), 31)
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        _DICTIONARY_LEVEL, window_log=window, enable_ldm=True
+    )
+    packer = zstandard.ZstdCompressor(
+        dict_data=_raw(dictionary), compression_params=parameters
+    )
+    return packer.compress(raw)
+
+
+def _unpacked_with(packed: bytes, dictionary: bytes) -> bytes:
+    _require_bounded(packed)
+    unpacker = zstandard.ZstdDecompressor(
+        dict_data=_raw(dictionary), max_window_size=1 << 31
+    )
+    return unpacker.decompress(packed, allow_extra_data=False)
+
+
+def _raw(dictionary: bytes) -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(
+        dictionary, dict_type=zstandard.DICT_TYPE_RAWCONTENT
+    )
+
+
+def _require_bounded(packed: bytes) -> None:
+    if not 0 <= zstandard.frame_content_size(packed) <= _MOST_BYTES:
+        raise ValueError("a part has no size, or a wrong one")
+
+
+def _joined(*parts: bytes) -> bytes:
+    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+
+
+def _parted(content: bytes) -> list[bytes]:
+    parts, at = [], 0
+    while at < len(content):
+        (length,) = _LENGTH.unpack_from(content, at)
+        at += _LENGTH.size
+        if length > len(content) - at:
+            raise ValueError("a part is cut short")
+        parts.append(content[at : at + length])
+        at += length
+    return parts
+
+
+def _damaged() -> DamagedRecordError:
+    return DamagedRecordError(
+        "The record is damaged: what it holds of the original file doesn't fit these "
+        "pixels"
+    )
