@@ -144,8 +144,8 @@ def by_delivered(
             "the change can't be taken off; convert it back first"
         )
     part = _place(edited, protected)
-    before = _in_depth(protected.samples[part], edited.samples.dtype)[..., :colours]
-    truth = _in_depth(licensed[part], edited.samples.dtype)
+    before = _in_range(protected.samples[part], protected, edited)[..., :colours]
+    truth = _in_range(licensed[part], protected, edited)
     wide = edited.samples[..., :colours].astype(np.int32)
     wide += truth[..., :colours].astype(np.int32) - before
     samples = edited.samples.copy()
@@ -177,8 +177,8 @@ def measured(
     return Approximation(
         item.sample_id,
         output,
-        round(psnr(truth, samples, colours), 2),
-        round(psnr(truth, edited.samples, colours), 2),
+        round(psnr(truth, samples, colours, edited.peak), 2),
+        round(psnr(truth, edited.samples, colours, edited.peak), 2),
         exact,
     )
 
@@ -230,7 +230,9 @@ def _place(edited: Raster, protected: Raster) -> tuple[slice, slice]:
             f"{protected.height}: only what has its size or was cut out of it can be "
             "approximated"
         )
-    views = [luma(one.samples, one.colour_channels) for one in (edited, protected)]
+    views = [
+        luma(one.samples, one.colour_channels, one.peak) for one in (edited, protected)
+    ]
     found = crops.find(*views)
     if found.correlation < LEAST_CORRELATION and not _mostly_alike(*views):
         raise EditedImageError(
@@ -258,14 +260,12 @@ def _mostly_alike(edited: np.ndarray, protected: np.ndarray) -> bool:
     return bool(correlation >= LEAST_CORRELATION)
 
 
-def _in_depth(samples: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Samples in as many bits as others have."""
-    if samples.dtype == dtype:
+def _in_range(samples: np.ndarray, own: Raster, other: Raster) -> np.ndarray:
+    """Samples of one image in another's type and range."""
+    if samples.dtype == other.samples.dtype:
         return samples
-    unit = offsets.UNIT_OF_PEAK[65535]
-    if dtype == np.uint8:
-        return ((samples.astype(np.int32) + unit // 2) // unit).astype(np.uint8)
-    return samples.astype(np.uint16) * np.uint16(unit)
+    wide = samples.astype(np.int64) * other.peak + own.peak // 2
+    return (wide // own.peak).astype(other.samples.dtype)
 
 
 def _share(edited: Raster, offset: np.ndarray) -> float:
@@ -275,7 +275,7 @@ def _share(edited: Raster, offset: np.ndarray) -> float:
     image's own edges, would drown it, so they are left out.
     """
     colours = edited.colour_channels
-    unit = offsets.UNIT_OF_PEAK[edited.peak]
+    unit = offsets.unit(edited.peak)
     product, energy = 0.0, 0.0
     for channel in range(colours):
         image = edited.samples[..., channel].astype(np.float32) / unit

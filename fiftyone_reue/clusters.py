@@ -21,6 +21,7 @@ from fiftyone_reue import pipeline
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.pipeline import Outcome
@@ -251,7 +252,7 @@ class _Described:
 def _reader(max_pixels: int) -> Callable[[Item], _Described]:
     def read(item: Item) -> _Described:
         raster = load(item.path, name=item.sample_id, max_pixels=max_pixels).raster
-        square = to_square(raster.samples, raster.colour_channels, _SIDE)
+        square = to_square(shown(raster), raster.colour_channels, _SIDE)
         return _Described(item.sample_id, describe(square))
 
     return read

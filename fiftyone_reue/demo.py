@@ -32,6 +32,8 @@ from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.link import link
 from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.depth import shown
+from fiftyone_reue.media.offsets import unit
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
 from fiftyone_reue.networks.training import Recipe, accuracy, train
@@ -260,7 +262,7 @@ class _Square:
 
 def _square(item: Item, size: int) -> _Square:
     raster = load(item.path).raster
-    return _Square(to_square(raster.samples, raster.colour_channels, size))
+    return _Square(to_square(shown(raster), raster.colour_channels, size))
 
 
 def _leak(dataset: fo.Dataset, folder: Path) -> None:
@@ -287,7 +289,7 @@ def _leak(dataset: fo.Dataset, folder: Path) -> None:
 def _recompressed(path: Path) -> Image.Image:
     raster = load(path).raster
     colour = raster.samples[..., : raster.colour_channels]
-    levels = (colour // (raster.peak // 255)).astype(np.uint8)
+    levels = (colour // unit(raster.peak)).astype(np.uint8)
     return Image.fromarray(levels.squeeze(2) if levels.shape[2] == 1 else levels)
 
 

@@ -71,3 +71,17 @@ class ModelError(ReueError):
 
 class CancelledError(ReueError):
     """The user stopped the run; what was finished is kept."""
+
+
+class named:
+    """Puts a file's name in front of an error's text."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, ReueError):
+            raise type(error)(f"{self._name}: {error}") from error

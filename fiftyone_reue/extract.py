@@ -15,6 +15,7 @@ from fiftyone_reue.folders import image_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.depth import with_range
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.pipeline import Outcome
@@ -250,6 +251,7 @@ class Tracer:
             max_pixels=self._max_pixels,
             ignore_record=True,
         ).raster
+        raster = with_range(raster)
         unmatched = Suspect(item.sample_id, item.path)
         exact = self.exact(raster)
         if exact is not None:
@@ -280,7 +282,7 @@ class Tracer:
             InputError: it belongs to none, or an original that it might belong to
                 isn't there any more.
         """
-        luma = read.luma(raster.samples, raster.colour_channels)
+        luma = read.luma(raster.samples, raster.colour_channels, raster.peak)
         best: Nearest | None = None
         problems: list[str] = []
         for candidate in self._index.nearest(luma):
@@ -324,8 +326,10 @@ class Tracer:
         original = self._originals.from_raster(
             licensed, envelope.pack(), suspect.sample_id
         )
+        peak = envelope.header.peak
         left = read.residual(
-            read.luma(licensed.samples, colours), read.luma(original, colours)
+            read.luma(licensed.samples, colours, peak),
+            read.luma(original, colours, peak),
         )
         return self._read(suspect, image, state, left, 0.0, exact=True)
 
@@ -359,18 +363,21 @@ class Tracer:
         """
         raster = self._reference(image.id)
         colours = raster.colour_channels
-        yield "licensed", read.luma(raster.samples, colours)
+        luma = read.luma(raster.samples, colours, raster.peak)
+        yield "licensed", luma
         for record in self._vault.ledger.records_by_image(image.id):
-            change = self._originals.change(raster, records.unpack(record.blob))
+            envelope = records.unpack(record.blob)
+            peak = envelope.header.peak
+            change = self._originals.change(raster, envelope)
             if change is not None:
-                protected, _ = offsets.add(raster.samples, change, colours)
-                yield "protected", read.luma(protected, colours)
+                protected, _ = offsets.add(raster.samples, change, colours, peak)
+                yield "protected", read.luma(protected, colours, peak)
                 continue
             # The record holds W and no more, so that only the release's own file tells
             # what was added. If it is gone, this copy is only known when unchanged.
             added = self._added_luma(record)
             if added is not None:
-                yield "protected", read.luma(raster.samples, colours) + added
+                yield "protected", luma + added
 
     def _added_luma(self, record: Record) -> np.ndarray | None:
         """What was added to W's luma, out of the release's file; None without it."""
@@ -382,7 +389,10 @@ class Tracer:
             licensed, _ = self._originals.licensed(raster, envelope)
         except ReueError:
             return None
-        lumas = [read.luma(r.samples, r.colour_channels) for r in (raster, licensed)]
+        peak = envelope.header.peak
+        lumas = [
+            read.luma(r.samples, r.colour_channels, peak) for r in (raster, licensed)
+        ]
         return lumas[0] - lumas[1]
 
     def _delivered(self, record: Record) -> Raster | None:
@@ -402,7 +412,7 @@ class Tracer:
         for load_it in (self._from_source, self._from_release, self._from_folder):
             raster = load_it(image)
             if raster is not None:
-                return raster
+                return with_range(raster)
         raise InputError(
             f"The original {image.source} isn't there any more, nor is a protected "
             "copy of it; say where the originals are now (--originals FOLDER)"

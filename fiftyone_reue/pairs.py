@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fiftyone_reue import pipeline, thumbnails
-from fiftyone_reue.errors import InputError, NoRecordError
+from fiftyone_reue.errors import InputError, NoRecordError, named
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.depth import stretched
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.pipeline import Outcome
-from fiftyone_reue.restore import Originals, named
+from fiftyone_reue.restore import Originals
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault
 
@@ -104,12 +105,12 @@ def stream_pairs(
         raster = loaded.raster
         original = originals.from_raster(raster, loaded.record, item.sample_id)
         colours = raster.colour_channels
-        return Pair(
-            item,
-            header.release,
-            to_square(original, colours, size),
-            to_square(raster.samples, colours, size),
+        peak = raster.peak if header.peak is None else header.peak
+        squares = (
+            to_square(stretched(samples, peak, colours), colours, size)
+            for samples in (original, raster.samples)
         )
+        return Pair(item, header.release, *squares)
 
     yield from pipeline.run(items, read, use, outcome)
 

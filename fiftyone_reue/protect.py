@@ -6,8 +6,9 @@ import contextlib
 import hashlib
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,21 @@ from fiftyone_reue.errors import (
     OutputError,
     UnsupportedImageError,
     VerificationError,
+    named,
 )
 from fiftyone_reue.items import Item, with_distinct_outputs
-from fiftyone_reue.media import offsets
-from fiftyone_reue.media.codec import encode, load, release_format, suffix
+from fiftyone_reue.media import offsets, viewers
+from fiftyone_reue.media.codec import (
+    encode,
+    load,
+    read_file,
+    release_format,
+    suffix,
+)
+from fiftyone_reue.media.depth import require_levels, with_range
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.displayed import NOTABLE, largest_shown
+from fiftyone_reue.media.original import describe
 from fiftyone_reue.media.previews import without_previews
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
@@ -44,6 +55,14 @@ from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import carriers, codes, embed, match, read
 
+LARGEST_LEDGER_FILE = 8 << 10
+"""What describes an original file goes into the ledger too, up to so many bytes."""
+
+FOUND_RANGE = (
+    "16-bit samples don't use their whole range: epsilon and PSNR are of the largest "
+    "value that the file states or that was found; --depth says otherwise"
+)
+
 
 @dataclass(frozen=True)
 class Protected:
@@ -56,6 +75,11 @@ class Protected:
         image: the original's ledger entry.
         payload: the watermark's code bits as hex digits.
         converted: whether the original's format could not be kept.
+        notes: what the owner should know of this image.
+        withheld: kinds of what its file holds and the copy doesn't; sealed for the
+            owner.
+        differs: why the owner won't get this very file back, only its pixels and
+            metadata; None: byte for byte.
     """
 
     item: Item
@@ -64,6 +88,9 @@ class Protected:
     image: Image
     payload: str
     converted: bool
+    notes: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+    differs: str | None = None
 
     @property
     def size(self) -> int:
@@ -82,6 +109,11 @@ class ProtectSummary:
         total: images in the job.
         converted: images of this run written as PNG, their own format being lossy.
         psnr: mean over the release in dB, or None without any image.
+        notes: what the owner should know, with how many images of this run it is so.
+        withheld: kinds of what the originals' files hold and the copies don't, with
+            how many images of this run have it; sealed for the owner.
+        differing: of the images of this run whose original file won't come back byte
+            for byte (its pixels and metadata will), by sample id, why.
     """
 
     release: Release
@@ -90,6 +122,9 @@ class ProtectSummary:
     total: int
     converted: int
     psnr: float | None
+    notes: dict[str, int] = field(default_factory=dict)
+    withheld: dict[str, int] = field(default_factory=dict)
+    differing: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,6 +211,9 @@ def protect(
     )
     outcome = Outcome()
     converted = 0
+    notes: Counter[str] = Counter()
+    withheld: Counter[str] = Counter()
+    differing: dict[str, str] = {}
     try:
         taken, finished = _finished(vault, release, items)
         planned = with_distinct_outputs(items, taken)
@@ -210,6 +248,8 @@ def protect(
                     state,
                     vault,
                     max_pixels=config.max_pixels,
+                    depth=config.depth,
+                    whole_files=config.whole_files,
                 )
 
             def commit(batch: list[Protected]) -> None:
@@ -218,6 +258,11 @@ def protect(
                 vault.ledger.put_images([b.image for b in batch])
                 vault.ledger.put_records([b.record for b in batch])
                 converted += sum(b.converted for b in batch)
+                for one in batch:
+                    notes.update(one.notes)
+                    withheld.update(one.withheld)
+                    if one.differs is not None:
+                        differing[one.item.sample_id] = one.differs
                 if on_batch is not None:
                     on_batch(release, batch)
 
@@ -237,7 +282,17 @@ def protect(
         _note_end(vault, release, recipient, outcome, "failed", len(items))
         raise
     psnr = manifest.write(vault, release, recipient, outcome)
-    return ProtectSummary(release, recipient.name, outcome, len(items), converted, psnr)
+    return ProtectSummary(
+        release,
+        recipient.name,
+        outcome,
+        len(items),
+        converted,
+        psnr,
+        dict(notes),
+        dict(withheld),
+        differing,
+    )
 
 
 def protect_image(
@@ -249,21 +304,38 @@ def protect_image(
     vault: Vault,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    depth: int | None = None,
+    whole_files: bool = False,
 ) -> Protected:
     """Protect one image in memory and prove that it can be given back.
+
+    Args:
+        item: the original.
+        release: what it is protected for.
+        secrets: the vault's and the recipient's.
+        method: what perturbs it.
+        state: what that was fitted to.
+        vault: the owner's.
+        max_pixels: larger images are refused before they are decoded.
+        depth: bits that 16-bit data has, see :func:`media.depth.with_range`.
+        whole_files: see :func:`media.original.describe`.
 
     Raises:
         UnreadableImageError, UnsupportedImageError: the image can't be used.
         InputError: it is a protected copy itself, or of an unknown class.
         VerificationError: the result would not restore exactly.
     """
-    loaded = load(item.path, name=item.sample_id, max_pixels=max_pixels)
+    source = read_file(item.path, name=item.sample_id)
+    loaded = load(source, name=item.sample_id, max_pixels=max_pixels)
     if loaded.record is not None:
         raise InputError(
             f"{item.sample_id}: this is a protected or licensed copy already; protect "
             "the original"
         )
-    raster = loaded.raster
+    with named(item.sample_id):
+        raster = with_range(loaded.raster, depth)
+        require_levels(raster)
+    peak = raster.peak
     height, width, colours = raster.height, raster.width, raster.colour_channels
     if min(height, width) < carriers.SMALLEST_SIDE:
         raise UnsupportedImageError(
@@ -277,7 +349,7 @@ def protect_image(
     bits = carriers.bit_count(height, width)
     code = codes.code(secrets.code_seed, image, bits)
     mark = embed.mark(secrets.mark, image, code, height, width, amplitude)
-    licensed, lost_w = offsets.add(original, mark, colours)
+    licensed, lost_w = offsets.add(original, mark, colours, peak)
     digest_w = sample_digest(licensed)
     perturbed = reversal.perturb(
         method,
@@ -287,11 +359,15 @@ def protect_image(
         item.label or "",
         sample_key(secrets.release_seed, item.sample_id),
         name=item.sample_id,
+        peak=peak,
     )
     protected = perturbed.samples
-    content = reversal.smallest(perturbed, licensed, colours, name=item.sample_id)
+    content = reversal.smallest(
+        perturbed, licensed, colours, name=item.sample_id, peak=peak
+    )
     digest_p = sample_digest(protected)
     sample = sample_hash(secrets.sample, release.id, item.sample_id)
+    file = describe(source, loaded, Path(item.path).suffix, whole=whole_files)
     envelope = records.seal_protected(
         records.Header(
             "protected",
@@ -301,6 +377,7 @@ def protect_image(
             secrets.recipient.key_id,
             digest_p,
             content.version,
+            None if raster.white is None else peak,
         ),
         secrets.recipient.key,
         records.RecipientPart(content.data, digest_w),
@@ -308,6 +385,7 @@ def protect_image(
         records.OwnerPart(
             secrets.recipient.recipient_id, image, amplitude, lost_w, digest_o
         ),
+        file.content,
     )
     blob = envelope.pack()
     kind = release_format(raster)
@@ -315,7 +393,8 @@ def protect_image(
     data = encode(Raster(protected, raster.format, metadata), kind, blob)
     again = load(data, name=item.sample_id, max_pixels=max_pixels)
     _verify(item, again.raster.samples, again.record, protected, blob)
-    _verify_restores(item, licensed, mark, lost_w, original, colours)
+    _verify_restores(item, licensed, mark, lost_w, original, colours, peak)
+    _verify_opens(item, data, source)
     now = time.time()
     return Protected(
         item=item,
@@ -330,8 +409,8 @@ def protect_image(
             output=item.output + suffix(kind),
             digest_p=digest_p,
             digest_w=digest_w,
-            blob=blob,
-            psnr=psnr(original, protected, colours),
+            blob=_ledgers_copy(envelope).pack(),
+            psnr=psnr(original, protected, colours, peak),
             created=now,
         ),
         image=Image(
@@ -341,20 +420,28 @@ def protect_image(
             label=item.label,
             height=height,
             width=width,
-            descriptor=match.descriptor(read.luma(original, colours)),
+            descriptor=match.descriptor(read.luma(original, colours, peak)),
         ),
         payload=codes.code_bytes(secrets.code_seed, image, bits).hex(),
         converted=kind != raster.format,
+        notes=_notes(raster, int(release.parameters["epsilon"]), depth),
+        withheld=loaded.left_out,
+        differs=file.differs,
     )
 
 
-def psnr(original: np.ndarray, changed: np.ndarray, colours: int) -> float:
-    """Peak signal-to-noise ratio over the colour channels, in dB; 99 at most."""
+def psnr(
+    original: np.ndarray, changed: np.ndarray, colours: int, peak: int | None = None
+) -> float:
+    """Peak signal-to-noise ratio over the colour channels, in dB; 99 at most.
+
+    The peak is that of the data's range, by default the samples' type's.
+    """
     wide = np.int16 if original.dtype == np.uint8 else np.int32
     difference = changed[..., :colours].astype(wide) - original[..., :colours]
     flat = difference.ravel().astype(np.float32)
     mse = float(flat @ flat) / flat.size
-    peak = float(np.iinfo(original.dtype).max)
+    peak = peak or int(np.iinfo(original.dtype).max)
     return 99.0 if mse == 0 else min(99.0, 10 * math.log10(peak * peak / mse))
 
 
@@ -379,11 +466,47 @@ def _verify_restores(
     lost: bytes,
     before: np.ndarray,
     colours: int,
+    peak: int,
 ) -> None:
-    if not np.array_equal(offsets.subtract(after, offset, colours, lost), before):
+    again = offsets.subtract(after, offset, colours, lost, peak)
+    if not np.array_equal(again, before):
         raise VerificationError(
             f"{item.sample_id}: it would not restore exactly, so it was not written"
         )
+
+
+def _verify_opens(item: Item, data: bytes, source: bytes) -> None:
+    """Nobody may lose an image because a reader refuses what travels with it."""
+    lost = set(viewers.unopened(data))
+    if lost:
+        lost -= set(viewers.unopened(source))
+    if lost:
+        raise VerificationError(
+            f"{item.sample_id}: {' and '.join(sorted(lost))} would open the original "
+            "but not the protected copy, so it was not written; please report this "
+            "image's format"
+        )
+
+
+def _ledgers_copy(envelope: records.Envelope) -> records.Envelope:
+    """What the ledger keeps of a record; whole files stay in the copies alone."""
+    if len(envelope.file_box) <= LARGEST_LEDGER_FILE:
+        return envelope
+    return envelope.without_file()
+
+
+def _notes(raster: Raster, epsilon: int, depth: int | None) -> tuple[str, ...]:
+    notes = []
+    if raster.white is not None and depth is None:
+        notes.append(FOUND_RANGE)
+    shown = largest_shown(raster, epsilon)
+    if shown > NOTABLE * epsilon:
+        notes.append(
+            f"a change of {epsilon} is shown as up to {shown} of 255 in dark parts: "
+            "the file's gamma or colour profile brightens what is stored; choose a "
+            "smaller epsilon if that is too much"
+        )
+    return tuple(notes)
 
 
 def _require_labels(items: Sequence[Item]) -> None:

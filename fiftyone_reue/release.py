@@ -16,6 +16,7 @@ from fiftyone_reue.clusters import Clusters, check_count, check_enough, cluster_
 from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import FitData, Method, State
@@ -48,6 +49,10 @@ class ProtectConfig:
             whatever the labels; None takes the labels.
         scenes: a folder with a folder for each class, of images that ``deep_hiding``
             is to hide; None takes those of its bank.
+        depth: bits that 16-bit data has, 8 to 16; None takes what a file states, or
+            the largest value found in it.
+        whole_files: seal every original file whole, also where its bytes make the
+            copies much larger.
     """
 
     method: str = DEFAULT_METHOD
@@ -58,6 +63,8 @@ class ProtectConfig:
     max_pixels: int = DEFAULT_MAX_PIXELS
     clusters: int | None = None
     scenes: Path | None = None
+    depth: int | None = None
+    whole_files: bool = False
 
     def check(self) -> None:
         """Raise InputError for what can't be protected with."""
@@ -73,6 +80,10 @@ class ProtectConfig:
             )
         if self.seed is not None and not 0 <= self.seed < 2**63:
             raise InputError("The seed must be a whole number from 0 to 2^63 - 1")
+        if self.depth is not None and not 8 <= self.depth <= 16:
+            raise InputError(
+                f"A depth of {self.depth} bits is out of range; it is 8 to 16"
+            )
         if self.clusters is not None:
             check_count(self.clusters)
         if self.scenes is not None and self.method != DeepHiding.info.name:
@@ -352,7 +363,7 @@ def _read_fit_data(
 
     def read(item: Item) -> _Small:
         raster = load(item.path, name=item.sample_id, max_pixels=max_pixels).raster
-        square = to_square(raster.samples, raster.colour_channels, size)
+        square = to_square(shown(raster), raster.colour_channels, size)
         return _Small(item.label or "", square)
 
     outcome = Outcome()

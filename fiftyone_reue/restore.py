@@ -22,11 +22,13 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     VerificationError,
     WrongKeyError,
+    named,
 )
 from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.original import Rebuilt, rebuild
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.reversal import Content, Reversal
@@ -36,6 +38,14 @@ from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.records import Envelope, OwnerPart, RecipientPart
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import carriers, codes, embed
+
+PIXELS_ALONE = (
+    "it was protected by an older version, whose records hold the pixels alone"
+)
+LOST = (
+    "this copy lost its record in a re-save, and the ledger keeps no more than the "
+    "pixels take; restore from the file as it was delivered"
+)
 
 
 @dataclass(frozen=True)
@@ -47,12 +57,15 @@ class Restored:
         output: the file below the output folder, with suffix.
         data: the file's bytes; empty where it is there already.
         approximation: how close it came, if it isn't exact.
+        differs: why an original is exact in its pixels alone, or None: its bytes are
+            the original file's.
     """
 
     item: Item
     output: str
     data: bytes
     approximation: Approximation | None = None
+    differs: str | None = None
 
     @property
     def size(self) -> int:
@@ -69,12 +82,15 @@ class RestoreSummary:
         outcome: counts of what was restored exactly, and failures.
         total: images in the job.
         approximations: what was restored only approximately, in this run or before.
+        differing: of originals whose pixels are exact but whose bytes aren't the
+            original file's, by sample id, why.
     """
 
     tier: str
     outcome: Outcome
     total: int
     approximations: list[Approximation] = field(default_factory=list)
+    differing: dict[str, str] = field(default_factory=dict)
 
 
 def restore_licensed(
@@ -141,6 +157,10 @@ def restore_original(
 ) -> Generator[Progress, None, RestoreSummary]:
     """Give the owner's originals back, from protected or licensed files.
 
+    They are the original files, byte for byte, wherever their records hold what that
+    takes; see ``differing`` in the summary for those that are exact in their pixels
+    alone.
+
     Args:
         vault: the owner's.
         items: protected or licensed files; a file that lost its record in a
@@ -155,8 +175,11 @@ def restore_original(
 
     def work(item: Item) -> Restored:
         raster, record = _load(item, max_pixels)
-        restored = originals.from_raster(raster, record, item.sample_id)
-        return _encoded(item, replace(raster, samples=restored), None, output)
+        original, file = originals.file(raster, record, item.sample_id)
+        if file.data:
+            return _written(item, original, file, output)
+        made = _encoded(item, original, None, output)
+        return replace(made, differs=file.differs)
 
     return (yield from _restore(items, output, work, "original"))
 
@@ -315,6 +338,7 @@ def _of_the_record(
 
 
 def _whole(raster: Raster, envelope: Envelope, key: RecipientKey) -> _Whole:
+    raster = replace(raster, white=envelope.header.peak)
     return _Whole(raster, envelope, *licensed_samples(raster, envelope, key))
 
 
@@ -322,6 +346,8 @@ def _from_delivered(
     item: Item, edited: Raster, whole: _Whole, output: Path
 ) -> Restored:
     """Something near W, where W itself is known."""
+    if edited.depth == whole.raster.depth:
+        edited = replace(edited, white=whole.envelope.header.peak)
     samples, truth = approximate.by_delivered(edited, whole.raster, whole.licensed)
     close = approximate.measured(item, edited, samples, truth)
     return _approximated(item, edited, samples, output, close)
@@ -331,6 +357,7 @@ def _from_record(
     item: Item, edited: Raster, envelope: Envelope, part: RecipientPart, output: Path
 ) -> Restored:
     """Something near W, where only the record tells of it."""
+    edited = replace(edited, white=envelope.header.peak)
     try:
         samples = approximate.by_record(edited, _reversal(part, envelope, edited))
     except DamagedRecordError:  # but it opened
@@ -390,14 +417,48 @@ class Originals:
             EditedImageError, DamagedRecordError, ForeignRecordError: what they say.
         """
         with named(name):
-            if record is None:
-                envelope = self._from_ledger(raster)
-            else:
-                envelope = records.unpack(record)
-                self._require_ours(envelope)
-            if envelope.header.tier == "protected":
-                raster, envelope = self.licensed(raster, envelope)
-            return self._original(raster, envelope)
+            return self._samples(*self._licensed_copy(raster, record))
+
+    def file(
+        self, raster: Raster, record: bytes | None, name: str
+    ) -> tuple[Raster, Rebuilt]:
+        """``P -> O`` or ``W -> O``, the file as well as its samples.
+
+        Args:
+            raster: as for :meth:`from_raster`.
+            record: as there.
+            name: as there.
+
+        Returns:
+            O, and its file; that has no bytes where the record doesn't hold what the
+            file takes, and says why.
+
+        Raises:
+            NoRecordError, EditedImageError, DamagedRecordError, ForeignRecordError: as
+                there.
+        """
+        with named(name):
+            licensed, envelope = self._licensed_copy(raster, record)
+            original = replace(licensed, samples=self._samples(licensed, envelope))
+            if not envelope.header.file:
+                return original, Rebuilt(b"", "", PIXELS_ALONE)
+            digest = envelope.header.digest
+            content = records.open_file(envelope, self._owner_key, digest)
+            if content is None:
+                return original, Rebuilt(b"", "", LOST)
+            return original, rebuild(content, original)
+
+    def _licensed_copy(
+        self, raster: Raster, record: bytes | None
+    ) -> tuple[Raster, Envelope]:
+        if record is None:
+            envelope = self._from_ledger(raster)
+        else:
+            envelope = records.unpack(record)
+            self._require_ours(envelope)
+        if envelope.header.tier == "protected":
+            return self.licensed(raster, envelope)
+        return raster, envelope
 
     def licensed(self, raster: Raster, envelope: Envelope) -> tuple[Raster, Envelope]:
         """``P -> W`` with the recipient's key out of the vault."""
@@ -437,7 +498,7 @@ class Originals:
         way = _reversal(part, envelope, original)
         return way.change(licensed, original.colour_channels)
 
-    def _original(self, raster: Raster, envelope: Envelope) -> np.ndarray:
+    def _samples(self, raster: Raster, envelope: Envelope) -> np.ndarray:
         digest = sample_digest(raster.samples)
         records.check_digest(envelope, digest)
         part = self._owner_part(envelope, digest)
@@ -446,6 +507,7 @@ class Originals:
             self._mark(part, raster),
             raster.colour_channels,
             part.lost,
+            envelope.header.peak,
         )
         if sample_digest(samples) != part.digest:
             raise VerificationError(
@@ -459,7 +521,9 @@ class Originals:
     ) -> np.ndarray:
         """``O -> W``, W having this digest."""
         mark = self._mark(self._owner_part(envelope, digest), original)
-        licensed, _ = offsets.add(original.samples, mark, original.colour_channels)
+        licensed, _ = offsets.add(
+            original.samples, mark, original.colour_channels, envelope.header.peak
+        )
         if sample_digest(licensed) != digest:
             raise VerificationError(
                 "This original with its mark isn't the licensed copy that was "
@@ -504,23 +568,10 @@ class Originals:
         )
 
 
-class named:
-    """Puts a file's name in front of an error's text."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, ReueError):
-            raise type(error)(f"{self._name}: {error}") from error
-
-
 def _reversal(part: RecipientPart, envelope: Envelope, like: Raster) -> Reversal:
-    content = Content(envelope.header.version, part.content)
-    return reversal.unpack(content, like.samples, like.colour_channels)
+    header = envelope.header
+    content = Content(header.version, part.content)
+    return reversal.unpack(content, like.samples, like.colour_channels, header.peak)
 
 
 def _restore(
@@ -531,6 +582,7 @@ def _restore(
 ) -> Generator[Progress, None, RestoreSummary]:
     outcome = Outcome()
     approximations: list[Approximation] = []
+    differing: dict[str, str] = {}
     planned = with_distinct_outputs(items, {})
     outputs.prepare(output)
 
@@ -538,6 +590,9 @@ def _restore(
         new = [(one.output, one.data) for one in batch if one.data]
         outputs.write_below(output, new)
         exact = [one for one in batch if one.approximation is None]
+        differing.update(
+            {one.item.sample_id: one.differs for one in exact if one.differs}
+        )
         outcome.skipped += sum(not one.data for one in exact)
         approximations.extend(one.approximation for one in batch if one.approximation)
 
@@ -545,7 +600,7 @@ def _restore(
         label = f"Restoring: {behind} of {len(planned)}"
         yield Progress(behind / len(planned), label)
     outcome.done -= outcome.skipped + len(approximations)
-    return RestoreSummary(tier, outcome, len(planned), approximations)
+    return RestoreSummary(tier, outcome, len(planned), approximations, differing)
 
 
 def _load(item: Item, max_pixels: int) -> tuple[Raster, bytes | None]:
@@ -574,6 +629,35 @@ def _encoded(
     data = encode(raster, kind, record)
     there = _is_there(output / name, item, raster, record, data)
     return Restored(item, name, b"" if there else data)
+
+
+def _written(item: Item, original: Raster, file: Rebuilt, output: Path) -> Restored:
+    """An original's own file to write.
+
+    Raises:
+        VerificationError: it was written anew and doesn't hold the original's pixels.
+        InputError: another file is in its place.
+    """
+    if file.differs is not None:
+        again = load(file.data, max_pixels=original.height * original.width).raster
+        if not np.array_equal(again.samples, original.samples):
+            raise VerificationError(
+                f"{item.sample_id}: the original's file can't be written anew with its "
+                "pixels, so it was not written; please report this image's format"
+            )
+    name = item.output + file.suffix
+    try:
+        present = (output / name).read_bytes()
+    except OSError:
+        return Restored(item, name, file.data, differs=file.differs)
+    if present == file.data:
+        return Restored(item, name, b"", differs=file.differs)
+    if present and not file.data.startswith(present):  # else it was cut short
+        raise InputError(
+            f"{item.sample_id}: another file is at {output / name} already; choose an "
+            "empty folder, or move it away"
+        )
+    return Restored(item, name, file.data, differs=file.differs)
 
 
 def _is_there(

@@ -19,9 +19,10 @@ import numpy as np
 from PIL import Image as Pillow
 
 from fiftyone_reue import outputs, pipeline
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import InputError, named
 from fiftyone_reue.extract import Tracer
 from fiftyone_reue.items import Item, with_distinct_outputs
+from fiftyone_reue.media import depth
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb import deep_hiding
@@ -31,7 +32,6 @@ from fiftyone_reue.perturb.registry import create_method, list_methods
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.prf import derive
 from fiftyone_reue.release import load_seed, load_state, sample_key
-from fiftyone_reue.restore import named
 from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.entities import Record, Release
 from fiftyone_reue.vault.vault import Vault
@@ -374,6 +374,7 @@ class _Revealer:
             max_pixels=self._max_pixels,
             ignore_record=True,
         ).raster
+        raster = depth.with_range(raster)
         with named(item.sample_id):
             exact, shown, luma, found = self._records(raster)
             gray = luma.clip(0, 255).astype(np.uint8)[..., None]
@@ -408,8 +409,8 @@ class _Revealer:
             the original is, the luma of the original's size; and the records.
         """
         colours = raster.colour_channels
-        shown = eight_bit(raster.samples[..., :colours])
-        shown = shown[..., 0] if colours == 1 else shown
+        seen = eight_bit(depth.shown(raster)[..., :colours])
+        seen = seen[..., 0] if colours == 1 else seen
         known = self._tracer.exact(raster)
         if known is not None:
             record, tier = known
@@ -418,10 +419,11 @@ class _Revealer:
                     "this is a licensed copy: what was hidden was taken out of it when "
                     "it was restored; give the protected copy"
                 )
-            return True, shown, read.luma(raster.samples, colours), [record]
+            luma = read.luma(raster.samples, colours, raster.peak)
+            return True, seen, luma, [record]
         near = self._tracer.nearest(raster)
         found = self._vault.ledger.records_by_image(near.image.id)
-        return False, match.orient(shown, near.orientation), near.luma, found
+        return False, match.orient(seen, near.orientation), near.luma, found
 
     def _hiding(self, found: list[Record]) -> list[Record]:
         """Those of them in whose release something is hidden."""

@@ -33,6 +33,7 @@ from fiftyone_reue.errors import (
     VerificationError,
 )
 from fiftyone_reue.media import offsets, packing
+from fiftyone_reue.media.depth import stretched
 from fiftyone_reue.media.expand import expand
 from fiftyone_reue.perturb.base import InvertibleMethod, Method, State, cut, eight_bit
 from fiftyone_reue.perturb.registry import create_method
@@ -104,17 +105,19 @@ class ByOffset(Reversal):
     Attributes:
         offset: ``(H, W, c)`` int8 or int16 in gray levels, c 1 or the colours.
         lost: rail values, see :mod:`fiftyone_reue.media.offsets`.
+        peak: the largest value of the data's range.
     """
 
     code: ClassVar[int] = 2
     offset: np.ndarray
     lost: bytes
+    peak: int
 
     def licensed(self, protected: np.ndarray, colours: int) -> np.ndarray:
-        return offsets.subtract(protected, self.offset, colours, self.lost)
+        return offsets.subtract(protected, self.offset, colours, self.lost, self.peak)
 
     def approximate(self, edited: np.ndarray, colours: int) -> np.ndarray:
-        return offsets.subtract_clipped(edited, self.offset, colours)
+        return offsets.subtract_clipped(edited, self.offset, colours, self.peak)
 
     def change(self, licensed: Callable[[], np.ndarray], colours: int) -> np.ndarray:
         return self.offset
@@ -123,10 +126,10 @@ class ByOffset(Reversal):
         return bytes([self.code]) + _joined(_dense(self.offset), self.lost)
 
     @classmethod
-    def unpack(cls, content: bytes, like: np.ndarray) -> ByOffset:
+    def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> ByOffset:
         """Read the content after its first byte; ``like`` has W's colours' shape."""
         packed, lost = _parted(content, 2)
-        return cls(_from_dense(packed, like.shape), lost)
+        return cls(_from_dense(packed, like.shape), lost, peak)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,14 +148,14 @@ class ByPattern(ByOffset):
         return _SHAPE.pack(*self.pattern.shape) + _joined(packed, self.lost)
 
     @classmethod
-    def unpack(cls, content: bytes, like: np.ndarray) -> ByPattern:
+    def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> ByPattern:
         shape = _SHAPE.unpack_from(content)
         packed, lost = _parted(content[_SHAPE.size :], 2)
         if not all(shape) or shape[2] not in (1, like.shape[2]):
             raise ValueError(f"no pattern has the shape {shape}")
         raw = packing.unpack(packed, int(np.prod(shape)))
         pattern = np.frombuffer(raw, np.int8).reshape(shape)
-        return cls(expand(pattern, *like.shape[:2]), lost, pattern)
+        return cls(expand(pattern, *like.shape[:2]), lost, peak, pattern)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +224,7 @@ class ByUndo(Reversal):
         return bytes([self.code]) + _joined(name, self.secret, *arrays)
 
     @classmethod
-    def unpack(cls, content: bytes, like: np.ndarray) -> ByUndo:
+    def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> ByUndo:
         """Read the content after its first byte; ``like`` has W's colours' shape."""
         name, secret, repair, residual = _parted(content, 4)
         if like.dtype != np.uint8:
@@ -259,7 +262,7 @@ class BySamples(Reversal):
         return bytes([self.code]) + _dense(_differences(self.image))
 
     @classmethod
-    def unpack(cls, content: bytes, like: np.ndarray) -> BySamples:
+    def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> BySamples:
         """Read the content after its first byte; ``like`` has W's colours' shape."""
         return cls(_summed(_from_dense(content, like.shape), like.dtype))
 
@@ -289,6 +292,7 @@ def perturb(
     sample_key: bytes,
     *,
     name: str,
+    peak: int | None = None,
 ) -> Perturbed:
     """``W -> P`` with a method of either kind.
 
@@ -300,22 +304,30 @@ def perturb(
         label: the image's class.
         sample_key: at least 32 pseudo-random bytes of this release and sample.
         name: what to call the image in an error.
+        peak: the largest value of the data's range; by default the samples' type's.
 
     Raises:
         InputError: the class is not among those fitted.
         UnsupportedImageError: the image is too small for the method.
         VerificationError: the method didn't keep within its amplitude.
     """
+    peak = peak or int(np.iinfo(licensed.dtype).max)
     if isinstance(method, InvertibleMethod):
-        return _moved(method, state, licensed, colours, label, sample_key, name)
-    pattern = method.pattern(state, licensed[..., :colours], label, sample_key)
+        return _moved(method, state, licensed, colours, label, sample_key, name, peak)
+    shown = stretched(licensed[..., :colours], peak, colours)
+    pattern = method.pattern(state, shown, label, sample_key)
     offset = expand(pattern, *licensed.shape[:2])
-    protected, lost = offsets.add(licensed, offset, colours)
-    return Perturbed(protected, (ByPattern(offset, lost, pattern),))
+    protected, lost = offsets.add(licensed, offset, colours, peak)
+    return Perturbed(protected, (ByPattern(offset, lost, peak, pattern),))
 
 
 def smallest(
-    perturbed: Perturbed, licensed: np.ndarray, colours: int, *, name: str
+    perturbed: Perturbed,
+    licensed: np.ndarray,
+    colours: int,
+    *,
+    name: str,
+    peak: int | None = None,
 ) -> Content:
     """The shortest content that gives W back exactly, as tried here.
 
@@ -324,36 +336,41 @@ def smallest(
         licensed: W's samples.
         colours: how many leading channels are colour.
         name: what to call the image in an error.
+        peak: as for :func:`perturb`.
 
     Raises:
         VerificationError: none does.
     """
     contents = [Content(way.version, way.pack()) for way in perturbed.reversals]
     for content in sorted(contents, key=lambda content: len(content.data)):
-        if _leads_back(content, perturbed.samples, licensed, colours):
+        if _leads_back(content, perturbed.samples, licensed, colours, peak):
             return content
     raise VerificationError(
         f"{name}: it would not restore exactly, so it was not written"
     )
 
 
-def unpack(content: Content, like: np.ndarray, colours: int) -> Reversal:
+def unpack(
+    content: Content, like: np.ndarray, colours: int, peak: int | None = None
+) -> Reversal:
     """Read what :func:`smallest` returned.
 
     Args:
         content: what a recipient's box holds.
         like: samples of the image's shape and type; their values don't matter.
         colours: how many leading channels are colour.
+        peak: as for :func:`perturb`.
 
     Raises:
         DamagedRecordError: it can't be read, or isn't this image's, or takes a method
             that this program doesn't have.
     """
     like = like[..., :colours]
+    peak = peak or int(np.iinfo(like.dtype).max)
     try:
         if content.version == ByPattern.version:
-            return ByPattern.unpack(content.data, like)
-        return _WAYS[content.data[0]].unpack(content.data[1:], like)
+            return ByPattern.unpack(content.data, like, peak)
+        return _WAYS[content.data[0]].unpack(content.data[1:], like, peak)
     except (struct.error, IndexError, KeyError, ValueError) as error:
         raise DamagedRecordError(
             "The record is damaged: what its box holds can't be read"
@@ -368,6 +385,7 @@ def _moved(
     label: str,
     sample_key: bytes,
     name: str,
+    peak: int,
 ) -> Perturbed:
     height, width = licensed.shape[:2]
     if min(height, width) < method.smallest_side:
@@ -377,14 +395,14 @@ def _moved(
             "pixels a side, or another method"
         )
     image = _colours_of(licensed, colours)
-    small = eight_bit(image)
+    small = eight_bit(stretched(image, peak, colours))
     secret = method.secret(state, small, label, sample_key)
     amplitude = method.amplitude(secret)
     moved = method.move(secret, small)
     after = cut(moved, small, amplitude)
-    protected, lost = offsets.add(licensed, after - small, colours)
-    _require_within(protected, licensed, amplitude, name)
-    reversals = (ByOffset(after - small, lost), BySamples(image))
+    protected, lost = offsets.add(licensed, after - small, colours, peak)
+    _require_within(protected, licensed, amplitude, name, peak)
+    reversals = (ByOffset(after - small, lost, peak), BySamples(image))
     if licensed.dtype == np.uint8:
         undo = ByUndo.of(method, secret, image, moved, after)
         return Perturbed(protected, (undo, *reversals))
@@ -392,11 +410,15 @@ def _moved(
 
 
 def _require_within(
-    protected: np.ndarray, licensed: np.ndarray, amplitude: int | None, name: str
+    protected: np.ndarray,
+    licensed: np.ndarray,
+    amplitude: int | None,
+    name: str,
+    peak: int,
 ) -> None:
     if amplitude is None:
         return
-    most = amplitude * offsets.UNIT_OF_PEAK[int(np.iinfo(licensed.dtype).max)]
+    most = amplitude * offsets.unit(peak)
     higher, lower = np.maximum(protected, licensed), np.minimum(protected, licensed)
     if (higher - lower).max() > most:
         raise VerificationError(
@@ -406,10 +428,14 @@ def _require_within(
 
 
 def _leads_back(
-    content: Content, protected: np.ndarray, licensed: np.ndarray, colours: int
+    content: Content,
+    protected: np.ndarray,
+    licensed: np.ndarray,
+    colours: int,
+    peak: int | None,
 ) -> bool:
     try:
-        way = unpack(content, protected, colours)
+        way = unpack(content, protected, colours, peak)
         return np.array_equal(way.licensed(protected, colours), licensed)
     except ReueError:
         return False

@@ -24,6 +24,7 @@ from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.folders import labelled_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import FitData
 
@@ -83,7 +84,7 @@ def read_photos(items: list[Item], seed: int) -> FitData:
     for item in items:
         raster = load(item.path, name=item.sample_id).raster
         side = int(generator.choice((SIDE, 96, 128)))
-        square = to_square(raster.samples, raster.colour_channels, side)
+        square = to_square(shown(raster), raster.colour_channels, side)
         top, left = generator.integers(side - SIDE + 1, size=2)
         images.append(square[top : top + SIDE, left : left + SIDE])
         labels.append(names.index(item.label or ""))

@@ -13,14 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fiftyone_reue.errors import EditedImageError, ReueError
+from fiftyone_reue.errors import (
+    EditedImageError,
+    InputError,
+    ReueError,
+    UnsupportedImageError,
+)
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import encode, load, suffix
+from fiftyone_reue.media.depth import with_range
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.original import Rebuilt
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb.base import FitData, State
 from fiftyone_reue.perturb.registry import create_method
-from fiftyone_reue.protect import Protected, Secrets, protect_image
+from fiftyone_reue.protect import FOUND_RANGE, Protected, Secrets, protect_image
 from fiftyone_reue.release import ProtectConfig
 from fiftyone_reue.restore import Originals, restore_licensed_image
 from fiftyone_reue.steps import finish
@@ -65,6 +72,7 @@ class House:
         epsilon: int = 8,
         release: str = "0" * 16,
         name: str = "cat/a",
+        depth: int | None = None,
     ) -> Protected:
         """Protect a file's bytes as class "cat"."""
         path = self.folder / "original"
@@ -77,6 +85,7 @@ class House:
             create_method(method),
             _state(method, config.perturbation_amplitude),
             self.vault,
+            depth=depth,
         )
 
     def licensed(self, data: bytes, who: str = "alice") -> bytes:
@@ -92,6 +101,12 @@ class House:
         loaded = load(data)
         originals = Originals(self.vault)
         return originals.from_raster(loaded.raster, loaded.record, "cat/a")
+
+    def file(self, data: bytes) -> Rebuilt:
+        """The owner's restored file."""
+        loaded = load(data)
+        originals = Originals(self.vault)
+        return originals.file(loaded.raster, loaded.record, "cat/a")[1]
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +127,10 @@ def _release(name: str, config: ProtectConfig) -> Release:
         method=config.method,
         source="",
         output="",
-        parameters={"mark_amplitude": config.mark_amplitude},
+        parameters={
+            "epsilon": config.epsilon,
+            "mark_amplitude": config.mark_amplitude,
+        },
         state="running",
         fit_id=None,
         commitment="",
@@ -184,7 +202,7 @@ def test_both_tiers_come_back(
     assert protected.raster.format == format
     assert made.record.output == "cat/a" + suffix(format)
     change = protected.raster.samples.astype(int) - samples
-    assert np.abs(change).max() <= epsilon * (1 if bits == 8 else 257)
+    assert np.abs(change).max() <= epsilon * _unit(samples)
     assert not change[..., colours:].any()
 
     licensed = load(house.licensed(made.data))
@@ -218,7 +236,7 @@ def test_both_tiers_come_back_from_invertible_methods(
     change = protected.raster.samples.astype(int) - samples
     assert not change[..., colours:].any()
     if way != "samples":
-        assert np.abs(change).max() <= epsilon * (1 if bits == 8 else 257)
+        assert np.abs(change).max() <= epsilon * _unit(samples)
 
     licensed = load(house.licensed(made.data))
     assert np.array_equal(
@@ -238,13 +256,54 @@ def _marked(house, made, samples, colours, epsilon):
     code = codes.code(secrets.code_seed, made.image.id, bits)
     amplitude = ProtectConfig("lsp", epsilon).mark_amplitude
     mark = embed.mark(secrets.mark, made.image.id, code, height, width, amplitude)
-    unit = 1 if samples.dtype == np.uint8 else 257
-    peak = np.iinfo(samples.dtype).max
+    peak = with_range(Raster(samples, "PNG")).peak
     licensed = samples.astype(int)
     licensed[..., :colours] = np.clip(
-        licensed[..., :colours] + mark.astype(int) * unit, 0, peak
+        licensed[..., :colours] + mark.astype(int) * _unit(samples), 0, peak
     )
     return licensed
+
+
+def _unit(samples):
+    """Steps in 1/255 of the range that is found in the samples."""
+    return with_range(Raster(samples, "PNG")).peak // 255
+
+
+@pytest.mark.parametrize("method", ["lsp", "rue", "toy"])
+@pytest.mark.parametrize("largest", [300, 4095, 10_000])
+def test_epsilon_is_of_the_datas_range(house, toys, largest, method):
+    """12 bits, or a depth map's millimetres, in 16-bit samples."""
+    draw = np.random.default_rng(largest)
+    samples = draw.integers(0, largest + 1, (40, 50, 1)).astype(np.uint16)
+    samples[0, 0] = largest
+    made = house.protect(encode(Raster(samples, "PNG"), "PNG"), method=method)
+    assert made.notes == (FOUND_RANGE,)
+    protected = load(made.data).raster.samples
+    change = np.abs(protected.astype(int) - samples)
+    assert 4 * (largest // 255) <= change.max() <= 8 * (largest // 255)
+    assert protected.max() <= largest
+    error = float(np.mean(change.astype(float) ** 2))
+    assert made.record.psnr == pytest.approx(
+        10 * np.log10(largest**2 / error), abs=0.01
+    )
+    assert records.unpack(made.record.blob).header.peak == largest
+    assert np.array_equal(house.original(made.data), samples)
+    assert np.array_equal(house.original(house.licensed(made.data)), samples)
+
+
+def test_a_depth_that_is_said_is_taken(house):
+    samples = np.full((20, 20, 1), 900, np.uint16)
+    data = encode(Raster(samples, "PNG"), "PNG")
+    made = house.protect(data, depth=12)
+    assert made.notes == ()
+    change = load(made.data).raster.samples.astype(int) - 900
+    assert 4 * 16 <= np.abs(change).max() <= 8 * 16
+    assert np.array_equal(house.original(made.data), samples)
+    with pytest.raises(InputError, match=r"^cat/a: .* 900, more than 9 bits"):
+        house.protect(data, depth=9)
+    few = encode(Raster(samples // 9, "PNG"), "PNG")
+    with pytest.raises(UnsupportedImageError, match=r"^cat/a: .* 100 at most.*--depth"):
+        house.protect(few)
 
 
 def test_a_jpeg_becomes_a_png_with_the_pixels_that_it_shows(house, photos):
@@ -255,6 +314,8 @@ def test_a_jpeg_becomes_a_png_with_the_pixels_that_it_shows(house, photos):
     assert made.converted
     assert made.record.output == "cat/a.png"
     assert np.array_equal(house.original(made.data), shown)
+    for copy in (made.data, house.licensed(made.data)):
+        assert house.file(copy).data == file.getvalue()
 
 
 def test_the_same_inputs_give_the_same_file(house, photos):

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue import manifest
+from fiftyone_reue import protect as protecting
 from fiftyone_reue.errors import (
     DamagedRecordError,
     ForeignRecordError,
@@ -16,6 +17,7 @@ from fiftyone_reue.errors import (
     OutputError,
     RevokedKeyError,
     WrongKeyError,
+    named,
 )
 from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.items import Item
@@ -24,8 +26,8 @@ from fiftyone_reue.media.raster import Metadata, Raster
 from fiftyone_reue.protect import protect
 from fiftyone_reue.release import ProtectConfig
 from fiftyone_reue.restore import (
+    LOST,
     Originals,
-    named,
     restore_licensed,
     restore_original,
 )
@@ -92,6 +94,14 @@ def same_samples(one: Path, other: Path) -> bool:
     )
 
 
+def same_files(one: Path, other: Path) -> bool:
+    files = [
+        {p.relative_to(f): p.read_bytes() for p in f.rglob("*.*")} for f in (one, other)
+    ]
+    assert files[0]
+    return files[0] == files[1]
+
+
 def reasons(summary) -> dict[str, str]:
     return {f.sample_id: f.reason for f in summary.outcome.failures}
 
@@ -103,7 +113,8 @@ def test_the_owner_restores_from_protected_and_from_licensed_files(release, tmp_
         out = tmp_path / f"from-{source.name}"
         summary = originals(release, source, out)
         assert (summary.tier, summary.outcome.done) == ("original", 6)
-        assert same_samples(out, release.source)
+        assert same_files(out, release.source)
+        assert summary.differing == {}
     assert not same_samples(tmp_path / "w", release.source)
 
 
@@ -186,10 +197,27 @@ def test_the_owner_finds_the_record_of_a_losslessly_resaved_file(release, tmp_pa
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.open(item.path).save(path.with_suffix(".bmp"))
         out = tmp_path / f"o-{source.name}"
-        assert originals(release, resaved, out).outcome.done == 6
-        for item in image_items(release.source):
-            restored = load(out / (item.output + ".bmp")).raster.samples
-            assert np.array_equal(restored, load(item.path).raster.samples)
+        summary = originals(release, resaved, out)
+        assert (summary.outcome.done, summary.differing) == (6, {})
+        assert same_files(out, release.source)
+
+
+def test_what_the_ledger_keeps_without_the_file_gives_the_pixels(
+    release, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(protecting, "LARGEST_LEDGER_FILE", 0)
+    _protect(release.vault, release.source, tmp_path / "again")
+    resaved = tmp_path / "resaved"
+    for item in image_items(tmp_path / "again"):
+        path = resaved / f"{item.output}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(item.path).save(path)
+    summary = originals(release, resaved, tmp_path / "o")
+    assert summary.outcome.done == 6
+    assert set(summary.differing.values()) == {LOST}
+    assert same_samples(tmp_path / "o", release.source)
+    assert originals(release, tmp_path / "again", tmp_path / "o2").differing == {}
+    assert same_files(tmp_path / "o2", release.source)
 
 
 def test_a_recipient_is_told_of_a_resaved_file(release, tmp_path):
@@ -298,6 +326,21 @@ def test_metadata_comes_back(vault, tmp_path, photos):
     assert metadata.icc == rich.icc
     for tier in "pwo":
         assert load(tmp_path / tier / "cat/a.png").raster.metadata == metadata
+
+
+def test_another_file_in_an_originals_place_is_kept(release, tmp_path):
+    originals(release, release.protected, tmp_path / "o")
+    first = image_items(release.source)[0].sample_id
+    path = tmp_path / "o" / first
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])  # a run that was killed may have left it
+    summary = originals(release, release.protected, tmp_path / "o")
+    assert (summary.outcome.done, summary.outcome.skipped) == (1, 5)
+    assert path.read_bytes() == whole
+    path.write_bytes(whole + b"edited")
+    summary = originals(release, release.protected, tmp_path / "o")
+    assert "another file is at" in reasons(summary)[first]
+    assert path.read_bytes() == whole + b"edited"
 
 
 def test_a_folder_that_can_not_be_made_ends_the_run(release, tmp_path):

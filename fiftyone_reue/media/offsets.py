@@ -15,16 +15,17 @@ import numpy as np
 from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.media.packing import pack, unpack
 
-UNIT_OF_PEAK = {255: 1, 65535: 257}
-"""Samples' steps in one gray level (1/255 of the range), by peak value."""
-
-_PEAKS = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 _LEVEL = 3
 _BLOCK = 1 << 18
 
 
+def unit(peak: int) -> int:
+    """Samples' steps in one gray level, which is 1/255 of the range 0..peak."""
+    return max(1, peak // 255)
+
+
 def add(
-    samples: np.ndarray, offset: np.ndarray, colours: int
+    samples: np.ndarray, offset: np.ndarray, colours: int, peak: int | None = None
 ) -> tuple[np.ndarray, bytes]:
     """Add ``offset`` to the colour channels of ``samples`` and clip to the range.
 
@@ -33,16 +34,17 @@ def add(
         offset: ``(H, W, 1)`` or ``(H, W, colours)`` int8, or int16 within -255..255,
             in gray levels of 1/255.
         colours: how many leading channels are colour; the rest (alpha) stays.
+        peak: the largest value of the data's range; by default the samples' type's.
 
     Returns:
         The new samples, same shape and dtype, and the bytes that
         :func:`subtract` needs (empty where nothing was lost).
     """
-    peak = _PEAKS[samples.dtype]
+    peak = _peak(samples, peak)
     after = samples.copy()
     lost = []
     for rows in _blocks(samples):
-        step = _scaled(offset[rows], peak)
+        step = _scaled(offset[rows], samples, peak)
         exact = samples[rows, :, :colours] + step
         clipped = np.clip(exact, 0, peak)
         after[rows, :, :colours] = clipped
@@ -52,7 +54,11 @@ def add(
 
 
 def subtract(
-    samples: np.ndarray, offset: np.ndarray, colours: int, lost: bytes
+    samples: np.ndarray,
+    offset: np.ndarray,
+    colours: int,
+    lost: bytes,
+    peak: int | None = None,
 ) -> np.ndarray:
     """Undo :func:`add`.
 
@@ -61,6 +67,7 @@ def subtract(
         offset: the offset that was given to it.
         colours: as there.
         lost: the bytes that it returned.
+        peak: as there.
 
     Returns:
         The samples that were given to :func:`add`.
@@ -68,12 +75,12 @@ def subtract(
     Raises:
         DamagedRecordError: ``lost`` doesn't fit these samples and offset.
     """
-    peak = _PEAKS[samples.dtype]
+    peak = _peak(samples, peak)
     amounts = _unpack(lost, samples[..., :colours])
     used = 0
     restored = samples.copy()
     for rows in _blocks(samples):
-        step = _scaled(offset[rows], peak)
+        step = _scaled(offset[rows], samples, peak)
         clipped = samples[rows, :, :colours]
         before = clipped - step
         if amounts is not None:
@@ -94,7 +101,7 @@ def subtract(
 
 
 def subtract_clipped(
-    samples: np.ndarray, offset: np.ndarray, colours: int
+    samples: np.ndarray, offset: np.ndarray, colours: int, peak: int | None = None
 ) -> np.ndarray:
     """Take an offset away from samples that changed since it was added.
 
@@ -104,11 +111,12 @@ def subtract_clipped(
         samples: ``(H, W, C)`` uint8 or uint16.
         offset: as for :func:`add`.
         colours: as there.
+        peak: as there.
     """
-    peak = _PEAKS[samples.dtype]
+    peak = _peak(samples, peak)
     result = samples.copy()
     for rows in _blocks(samples):
-        exact = samples[rows, :, :colours] - _scaled(offset[rows], peak)
+        exact = samples[rows, :, :colours] - _scaled(offset[rows], samples, peak)
         result[rows, :, :colours] = exact.clip(0, peak)
     return result
 
@@ -120,9 +128,14 @@ def _blocks(samples: np.ndarray) -> Iterator[slice]:
         yield slice(start, start + height)
 
 
-def _scaled(offset: np.ndarray, peak: int) -> np.ndarray:
-    dtype = np.int16 if peak == 255 else np.int32
-    return np.multiply(offset, UNIT_OF_PEAK[peak], dtype=dtype)
+def _peak(samples: np.ndarray, peak: int | None) -> int:
+    return int(np.iinfo(samples.dtype).max) if peak is None else peak
+
+
+def _scaled(offset: np.ndarray, samples: np.ndarray, peak: int) -> np.ndarray:
+    """The offset in the samples' steps, in a type that holds their sum."""
+    dtype = np.int16 if samples.itemsize == 1 else np.int32
+    return np.multiply(offset, unit(peak), dtype=dtype)
 
 
 def _railed(

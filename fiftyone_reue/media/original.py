@@ -29,7 +29,7 @@ from fiftyone_reue.media.png_stream import Settings
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
 
 LARGEST_SHARE = 0.25
-"""Of the protected file's bytes; what takes more is kept only where it must be."""
+"""Of the file's own bytes; what takes more is kept only where it must be."""
 
 REPACKED = (
     "its image data is compressed in a way that can't be repeated; pixels and metadata "
@@ -84,7 +84,7 @@ class Rebuilt:
 
 
 def describe(
-    data: bytes, loaded: Loaded, suffix: str, *, budget: int, whole: bool = False
+    data: bytes, loaded: Loaded, suffix: str, *, whole: bool = False
 ) -> Described:
     """Describe a file, given its samples, and make sure that it can be rebuilt.
 
@@ -92,8 +92,7 @@ def describe(
         data: the file.
         loaded: what was read from it.
         suffix: of its name, with the dot.
-        budget: so many bytes may be taken where there is a choice.
-        whole: take as many as it needs to rebuild the file byte for byte.
+        whole: take as many bytes as it needs to rebuild the file byte for byte.
     """
     raster = loaded.raster
     name = suffix.encode(errors="surrogateescape")
@@ -103,7 +102,7 @@ def describe(
             return described
     content = _described_whole(data, raster, name)
     must = raster.format in _LOSSY or loaded.stored or loaded.left_out
-    if whole or must or len(content) <= budget:
+    if whole or must or len(content) <= LARGEST_SHARE * len(data):
         return Described(content)
     return Described(_described_metadata(raster, name), REWRITTEN)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_SIGNATURE_SIZE = 8
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _AROUND = 12  # bytes of a chunk besides its payload
 _LONGEST = 2**31 - 1
 
@@ -101,7 +101,7 @@ def take_apart(data: bytes) -> Parts:
     first = last = 0
     sizes: list[int] = []
     pieces: list[bytes] = []
-    at = _SIGNATURE_SIZE
+    at = len(SIGNATURE)
     while at + _AROUND <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + _AROUND + length

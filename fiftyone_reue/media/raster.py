@@ -38,6 +38,9 @@ class Raster:
         format: the container it came from: ``"PNG"``, ``"WEBP"``, ``"TIFF"``,
             ``"BMP"``, ``"JPEG"``, ``"WEBP-LOSSY"``, ``"GIF"`` or ``"PNM"``.
         metadata: what else the file says about the image.
+        white: the largest value of the data's range, 1 to 65535, where 16-bit samples
+            don't use all of theirs; None where they do. See
+            :func:`fiftyone_reue.media.depth.with_range`.
 
     Raises:
         ValueError: ``samples`` isn't such an array.
@@ -46,6 +49,7 @@ class Raster:
     samples: np.ndarray
     format: str
     metadata: Metadata = Metadata()
+    white: int | None = None
 
     def __post_init__(self) -> None:
         a = self.samples
@@ -85,8 +89,8 @@ class Raster:
 
     @property
     def peak(self) -> int:
-        """The largest sample value: 255 or 65535."""
-        return (1 << self.depth) - 1
+        """The largest value of the data's range; 255 for 8-bit samples."""
+        return (1 << self.depth) - 1 if self.white is None else self.white
 
     def with_samples(self, samples: np.ndarray) -> "Raster":
         """The same container and metadata around other samples."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.media.codec import IMAGE_SUFFIXES, load
+from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.square import to_square
 
 
@@ -86,5 +87,5 @@ def _centre(path: Path, name: str, size: int) -> np.ndarray:
         ) from None
     side = min(raster.height, raster.width)
     top, left = (raster.height - side) // 2, (raster.width - side) // 2
-    square = raster.samples[top : top + side, left : left + side]
+    square = shown(raster)[top : top + side, left : left + side]
     return to_square(square, raster.colour_channels, size)

@@ -21,17 +21,18 @@ from fiftyone_reue.watermark.carriers import (
 from fiftyone_reue.watermark.embed import expected_amplitude
 
 
-def luma(samples: np.ndarray, colours: int) -> np.ndarray:
+def luma(samples: np.ndarray, colours: int, peak: int | None = None) -> np.ndarray:
     """The mean of the colour channels, in gray levels of 1/255.
 
     Args:
         samples: ``(H, W, C)`` uint8 or uint16.
         colours: how many leading channels are colour.
+        peak: the largest value of the data's range; by default the samples' type's.
 
     Returns:
-        ``(H, W)`` float32 in [0, 255].
+        ``(H, W)`` float32 in [0, 255], larger where samples are beyond the peak.
     """
-    levels = 1 if samples.dtype == np.uint8 else 257
+    levels = (np.iinfo(samples.dtype).max if peak is None else peak) / 255
     gray = samples[..., 0].astype(np.float32)
     for channel in range(1, colours):  # far faster than a mean over the last axis
         gray += samples[..., channel]

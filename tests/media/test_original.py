@@ -59,9 +59,9 @@ LOSSY = {
 }
 
 
-def described(data: bytes, *, budget: int = 0, whole: bool = False, **loaded: object):
+def described(data: bytes, *, whole: bool = False, **loaded: object):
     read = replace(load(data), **loaded)
-    made = original.describe(data, read, ".sfx", budget=budget, whole=whole)
+    made = original.describe(data, read, ".sfx", whole=whole)
     samples = Raster(read.raster.samples, "PNG")  # all that restoring knows
     return made, original.rebuild(made.content, samples)
 
@@ -69,7 +69,7 @@ def described(data: bytes, *, budget: int = 0, whole: bool = False, **loaded: ob
 @pytest.mark.parametrize("kind", PLAIN)
 def test_files_that_store_samples_plainly_take_few_bytes(kind: str) -> None:
     data = PLAIN[kind]
-    made, rebuilt = described(data, budget=len(data) // 2)
+    made, rebuilt = described(data)
     assert rebuilt == original.Rebuilt(data, ".sfx")
     assert made.differs is None
     assert len(made.content) < 1500 < len(data) // 4
@@ -77,7 +77,7 @@ def test_files_that_store_samples_plainly_take_few_bytes(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", LOSSY)
 def test_lossy_files_are_kept_whole_whatever_it_takes(kind: str) -> None:
-    made, rebuilt = described(LOSSY[kind], budget=0)
+    made, rebuilt = described(LOSSY[kind])
     assert rebuilt == original.Rebuilt(LOSSY[kind], ".sfx")
     assert made.differs is None
 
@@ -121,7 +121,7 @@ def test_a_png_packed_by_something_else_comes_back_but_for_its_packing() -> None
 def test_another_zlib_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     smooth = np.add.outer(np.arange(64), np.arange(80)).astype(np.uint8)
     data = pillow(smooth, "PNG")
-    made = original.describe(data, load(data), ".png", budget=0)
+    made = original.describe(data, load(data), ".png")
     other = png_stream.Settings(b"\x78\x9c", 1, 8, 0, 15)
     monkeypatch.setattr(original, "Settings", lambda *_: other)
     rebuilt = original.rebuild(made.content, load(data).raster)
@@ -142,7 +142,7 @@ def test_what_would_take_too_much_keeps_its_metadata(format: str) -> None:
     assert again.metadata == read.metadata
     assert again.metadata.icc == b"profile"
     assert np.array_equal(again.samples, COLOUR)
-    for how in ({"budget": len(data) * 2}, {"whole": True}, {"stored": "a palette"}):
+    for how in ({"whole": True}, {"stored": "a palette"}):
         assert described(data, **how)[1] == original.Rebuilt(data, ".sfx")
     assert described(data, left_out=("a thumbnail",))[1].data == data
 
@@ -159,7 +159,7 @@ def test_any_content_is_rebuilt_or_refused(content: bytes) -> None:
 
 def test_other_pixels_are_refused() -> None:
     data = PLAIN["ppm"]
-    made = original.describe(data, load(data), ".ppm", budget=0)
+    made = original.describe(data, load(data), ".ppm")
     with pytest.raises(DamagedRecordError, match="doesn't fit"):
         original.rebuild(made.content, Raster(255 - COLOUR, "PNG"))
 
@@ -167,6 +167,6 @@ def test_other_pixels_are_refused() -> None:
 def test_any_suffix_comes_back() -> None:
     for suffix in ("", ".JPG", ".jpe\udcff"):
         data = LOSSY["jpeg"]
-        made = original.describe(data, load(data), suffix, budget=0)
+        made = original.describe(data, load(data), suffix)
         rebuilt = original.rebuild(made.content, load(data).raster)
         assert rebuilt.suffix == suffix

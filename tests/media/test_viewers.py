@@ -1,0 +1,57 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from fiftyone_reue.media import codec, viewers
+from fiftyone_reue.media.codec import encode, load
+from fiftyone_reue.media.raster import Metadata, Raster
+
+pytestmark = pytest.mark.unit
+
+IMAGE = np.arange(30 * 40 * 3, dtype=np.uint32).reshape(30, 40, 3).astype(np.uint8)
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("format", codec._ENCODERS)
+def test_what_is_written_opens(format: str, capfd: pytest.CaptureFixture) -> None:
+    metadata = Metadata(icc=SRGB)
+    data = encode(Raster(IMAGE, format, metadata), format, b"a record")
+    assert viewers.unopened(data) == ()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_large_profile_is_too_much_for_some(capfd: pytest.CaptureFixture) -> None:
+    large = SRGB + bytes(1_400_000)
+    data = encode(Raster(IMAGE, "PNG", Metadata(icc=large)), "PNG")
+    assert load(data).raster.metadata.icc == large
+    assert viewers.unopened(data) == ("Pillow",)
+    noise = np.random.default_rng(0).bytes(9_000_000)
+    data = encode(Raster(IMAGE, "PNG", Metadata(icc=SRGB + noise)), "PNG")
+    assert viewers.unopened(data) == ("Pillow", "OpenCV")
+    assert "libpng" not in capfd.readouterr().err
+
+
+def test_what_is_no_image_opens_nowhere() -> None:
+    whole = io.BytesIO()
+    Image.fromarray(IMAGE).save(whole, "PNG")
+    for data in (b"", b"no image", whole.getvalue()[:200]):
+        assert viewers.unopened(data) == viewers.READERS
+
+
+def test_a_profile_that_libpng_dislikes_prints_nothing(
+    capfd: pytest.CaptureFixture,
+) -> None:
+    data = encode(Raster(IMAGE, "PNG", Metadata(icc=b"no profile" * 9)), "PNG")
+    assert viewers.unopened(data) == ()
+    assert capfd.readouterr().err == ""
+    renamed = viewers._without_profile_warning(data)
+    assert len(renamed) == len(data)
+    assert b"iCCP" not in renamed
+    at = renamed.index(b"icCp")
+    (length,) = struct.unpack_from(">I", renamed, at - 4)
+    crc = zlib.crc32(renamed[at : at + 4 + length])
+    assert renamed[at + 4 + length :][:4] == crc.to_bytes(4, "big")
