@@ -22,9 +22,9 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
+from fiftyone_reue.media.allowed import allowed
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.media.previews import without_previews
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.registry import create_method
@@ -311,7 +311,7 @@ def protect_image(
     )
     blob = envelope.pack()
     kind = release_format(raster)
-    metadata = without_previews(raster.metadata)  # a preview shows the original
+    metadata = allowed(raster.metadata, kind).metadata
     data = encode(Raster(protected, raster.format, metadata), kind, blob)
     again = load(data, name=item.sample_id, max_pixels=max_pixels)
     _verify(item, again.raster.samples, again.record, protected, blob)
