@@ -24,6 +24,7 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets, viewers
+from fiftyone_reue.media.allowed import allowed
 from fiftyone_reue.media.codec import (
     encode,
     load,
@@ -35,7 +36,6 @@ from fiftyone_reue.media.depth import require_levels, with_range
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.displayed import NOTABLE, largest_shown
 from fiftyone_reue.media.original import describe
-from fiftyone_reue.media.previews import without_previews
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.registry import create_method
@@ -389,8 +389,8 @@ def protect_image(
     )
     blob = envelope.pack()
     kind = release_format(raster)
-    metadata = without_previews(raster.metadata)  # a preview shows the original
-    data = encode(Raster(protected, raster.format, metadata), kind, blob)
+    carried = allowed(raster.metadata, kind)
+    data = encode(Raster(protected, raster.format, carried.metadata), kind, blob)
     again = load(data, name=item.sample_id, max_pixels=max_pixels)
     _verify(item, again.raster.samples, again.record, protected, blob)
     _verify_restores(item, licensed, mark, lost_w, original, colours, peak)
@@ -425,7 +425,7 @@ def protect_image(
         payload=codes.code_bytes(secrets.code_seed, image, bits).hex(),
         converted=kind != raster.format,
         notes=_notes(raster, int(release.parameters["epsilon"]), depth),
-        withheld=loaded.left_out,
+        withheld=tuple(dict.fromkeys(loaded.left_out + carried.withheld)),
         differs=file.differs,
     )
 

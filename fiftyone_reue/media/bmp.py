@@ -21,6 +21,7 @@ _TAIL = struct.Struct("<IQ8s")
 _RGB, _BITFIELDS, _ALPHABITFIELDS = 0, 3, 6
 _HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
 _EMBEDDED_PROFILE = b"DEBM"  # 'MBED', little-endian
+_LINKED_PROFILE = b"KNIL"  # 'LINK', little-endian
 _SRGB = b"BGRs"  # 'sRGB', little-endian
 _MASKS_555 = (0x7C00, 0x03E0, 0x001F, 0)
 _MASKS_888 = (0xFF0000, 0xFF00, 0xFF, 0)
@@ -63,11 +64,15 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     if bits <= 8:
         palette = _palette(data, header_size, colours or 1 << bits, offset)
         samples = palette[_indices(rows, width, bits, len(palette))]
+        stored = None if _is_ramp(palette) else "a palette"
     elif bits == 24:
         samples = rows[:, : 3 * width].reshape(height, width, 3)[:, :, ::-1]
+        stored = None
     else:
         masks = _masks(data, header_size, bits, compression, offset)
         samples = _masked(rows, width, bits, masks)
+        depths = sorted({mask.bit_count() for mask in masks if mask} - {8})
+        stored = f"{'- and '.join(map(str, depths))}-bit samples" if depths else None
     metadata = Metadata(
         icc=_profile(data, header_size),
         dpi=(x_density * _METRES_AN_INCH, y_density * _METRES_AN_INCH)
@@ -75,7 +80,15 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
         else None,
     )
     record = _read_record(data, declared) if want_record else None
-    return Loaded(Raster(np.ascontiguousarray(samples), "BMP", metadata), record)
+    left_out = _left_out(data, header_size, bits, offset, offset + stride * height)
+    if bits == 32 and samples.shape[2] == 3 and rows[:, 3 : 4 * width : 4].any():
+        left_out.append("fourth bytes that aren't alpha")
+    return Loaded(
+        Raster(np.ascontiguousarray(samples), "BMP", metadata),
+        record,
+        tuple(left_out),
+        stored,
+    )
 
 
 def encode(raster: Raster, record: bytes | None) -> bytes:
@@ -158,6 +171,35 @@ def _palette(data: bytes, header_size: int, colours: int, offset: int) -> np.nda
     table = table.reshape(colours, size)[:, 2::-1]
     gray = (table == table[:, :1]).all()
     return table[:, :1] if gray else table
+
+
+def _is_ramp(palette: np.ndarray) -> bool:
+    """Whether a palette's indices are gray samples themselves."""
+    return palette.shape == (256, 1) and bool((palette[:, 0] == np.arange(256)).all())
+
+
+def _left_out(
+    data: bytes, header_size: int, bits: int, offset: int, end: int
+) -> list[str]:
+    """Kinds of what lies where neither header, palette, samples nor profile do."""
+    found = []
+    used = 14 + header_size
+    if header_size == 40 and bits in (16, 32):
+        used += 16  # masks behind the header
+    if bits <= 8:
+        used += (3 if header_size == 12 else 4) << bits
+    if any(data[used:offset]):
+        found.append("bytes between header and picture")
+    rest = data[end:]
+    if header_size == 124 and data[14 + 56 : 14 + 60] == _EMBEDDED_PROFILE:
+        at, size = struct.unpack_from("<II", data, 14 + 112)
+        if 14 + at >= end:
+            rest = data[end : 14 + at] + data[14 + at + size :]
+    elif header_size == 124 and data[14 + 56 : 14 + 60] == _LINKED_PROFILE:
+        found.append("link to a colour profile")
+    if rest and not (rest.startswith(_START) and rest.endswith(_END)):
+        found.append("bytes after the end")
+    return found
 
 
 def _indices(rows: np.ndarray, width: int, bits: int, colours: int) -> np.ndarray:

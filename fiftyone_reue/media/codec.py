@@ -15,7 +15,7 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from fiftyone_reue.media import bmp, jpeg, png, probe, simple, tiff, webp
+from fiftyone_reue.media import bmp, gif, jpeg, png, pnm, probe, tiff, webp
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Loaded, Raster
 
 _DECODERS: dict[str, Callable[..., Loaded]] = {
@@ -24,8 +24,8 @@ _DECODERS: dict[str, Callable[..., Loaded]] = {
     "TIFF": tiff.decode,
     "BMP": bmp.decode,
     "JPEG": jpeg.decode,
-    "GIF": simple.decode_gif,
-    "PNM": simple.decode_pnm,
+    "GIF": gif.decode,
+    "PNM": pnm.decode,
 }
 _ENCODERS: dict[str, Callable[[Raster, bytes | None], bytes]] = {
     "PNG": png.encode,

@@ -5,9 +5,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
+_X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
+POINTERS = (_EXIF, _GPS)
+"""Tags of a first directory that point to others, which are read with it."""
 _BELOW_ROOT: dict[int, dict] = {_EXIF: {_INTEROPERABILITY: {}}, _GPS: {}}
 
-BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, SIGNED_RATIONAL, DOUBLE = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    7,
+    10,
+    12,
+)
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -73,8 +85,32 @@ def read_header(data: bytes) -> tuple[Layout, int]:
     raise DirectoryError("no TIFF header")
 
 
+def list_tags(data: bytes, offset: int, layout: Layout) -> tuple[list[int], int]:
+    """The tags of one directory, whether their values can be read or not.
+
+    Args:
+        data: the whole file or block.
+        offset: where the directory starts.
+        layout: byte order and entry size.
+
+    Returns:
+        The tags, each once, in the file's order, and the offset of the next directory.
+
+    Raises:
+        DirectoryError: the directory lies outside the data.
+    """
+    places, following = _places(data, offset, layout)
+    tags = [struct.unpack_from(f"{layout.order}H", data, at)[0] for at in places]
+    return list(dict.fromkeys(tags)), following
+
+
 def read_directory(
-    data: bytes, offset: int, layout: Layout, skip: Iterable[int] = ()
+    data: bytes,
+    offset: int,
+    layout: Layout,
+    skip: Iterable[int] = (),
+    below: dict[int, dict] = _BELOW_ROOT,
+    spans: list[tuple[int, int]] | None = None,
 ) -> tuple[dict[int, Entry], int]:
     """Read one directory and the EXIF, GPS and interoperability ones it points to.
 
@@ -83,6 +119,8 @@ def read_directory(
         offset: where the directory starts.
         layout: byte order and entry size.
         skip: tags not to look at.
+        below: the tags that point to directories to be read as well.
+        spans: given a list, adds to it where each directory and each value lies.
 
     Returns:
         The entries by tag (the first, if a tag comes twice), and the offset of the
@@ -93,7 +131,7 @@ def read_directory(
     """
     # Values of an honest file don't overlap, so together they are at most the file.
     # Without this bound a small file could name its own bytes thousands of times.
-    return _read(data, offset, layout, frozenset(skip), [len(data)], _BELOW_ROOT)
+    return _read(data, offset, layout, frozenset(skip), [len(data)], below, spans)
 
 
 def _read(
@@ -103,7 +141,42 @@ def _read(
     skip: frozenset[int],
     budget: list[int],
     below: dict[int, dict],
+    spans: list[tuple[int, int]] | None,
 ) -> tuple[dict[int, Entry], int]:
+    order = layout.order
+    offset_code, inline = ("Q", 8) if layout.big else ("I", 4)
+    places, following = _places(data, offset, layout)
+    if spans is not None:
+        spans.append((offset, places.stop + inline))
+    entries: dict[int, Entry] = {}
+    for at in places:
+        tag, kind, n = struct.unpack_from(f"{order}HH{offset_code}", data, at)
+        if tag in skip or tag in entries or kind not in _SIZES:
+            continue
+        size = n * _SIZES[kind]
+        where = at + places.step - inline
+        if size > inline:
+            (where,) = struct.unpack_from(f"{order}{offset_code}", data, where)
+        budget[0] -= size
+        if where + size > len(data) or budget[0] < 0:
+            raise DirectoryError(f"the value of its tag {tag} is cut short", tag)
+        if spans is not None:
+            spans.append((where, where + size))
+        entry = Entry(tag, kind, n, data[where : where + size])
+        if tag in below:
+            pointer = entry.integers(order)
+            if len(pointer) != 1:
+                raise DirectoryError(f"its tag {tag} doesn't point to a directory", tag)
+            found, _ = _read(data, pointer[0], layout, skip, budget, below[tag], spans)
+            if not found:
+                continue
+            entry = Entry(tag, LONG, 1, b"\0\0\0\0", tuple(found.values()))
+        entries[tag] = entry
+    return entries, following
+
+
+def _places(data: bytes, offset: int, layout: Layout) -> tuple[range, int]:
+    """Where a directory's entries start, and the offset of the next directory."""
     order = layout.order
     count_code, offset_code = ("Q", "Q") if layout.big else ("H", "I")
     inline = 8 if layout.big else 4
@@ -115,29 +188,39 @@ def _read(
     end = start + count * entry_size
     if end + inline > len(data):
         raise DirectoryError("its directory is cut short")
-    entries: dict[int, Entry] = {}
-    for at in range(start, end, entry_size):
-        tag, kind, n = struct.unpack_from(f"{order}HH{offset_code}", data, at)
-        if tag in skip or tag in entries or kind not in _SIZES:
-            continue
-        size = n * _SIZES[kind]
-        where = at + entry_size - inline
-        if size > inline:
-            (where,) = struct.unpack_from(f"{order}{offset_code}", data, where)
-        budget[0] -= size
-        if where + size > len(data) or budget[0] < 0:
-            raise DirectoryError(f"the value of its tag {tag} is cut short", tag)
-        entry = Entry(tag, kind, n, data[where : where + size])
-        if tag in below:
-            pointer = entry.integers(order)
-            if len(pointer) != 1:
-                raise DirectoryError(f"its tag {tag} doesn't point to a directory", tag)
-            found, _ = _read(data, pointer[0], layout, skip, budget, below[tag])
-            if not found:
-                continue
-            entry = Entry(tag, LONG, 1, b"\0\0\0\0", tuple(found.values()))
-        entries[tag] = entry
-    return entries, struct.unpack_from(f"{order}{offset_code}", data, end)[0]
+    (following,) = struct.unpack_from(f"{order}{offset_code}", data, end)
+    return range(start, end, entry_size), following
+
+
+def resolution(entries: dict[int, Entry], order: str) -> tuple[float, float] | None:
+    """Horizontal and vertical dots per inch, by a directory's tags.
+
+    Args:
+        entries: a directory's.
+        order: of the entries' values.
+    """
+    unit = entries[_UNIT].integers(order) if _UNIT in entries else (2,)
+    scale = {2: 1.0, 3: 2.54}.get(unit[0]) if unit else None
+    found: list[float] = []
+    for tag in (_X_RESOLUTION, _Y_RESOLUTION):
+        entry = entries.get(tag)
+        if entry and entry.kind == RATIONAL and entry.count == 1 and scale:
+            above, below = struct.unpack(f"{order}II", entry.value)
+            if above and below:
+                found.append(above / below * scale)
+    return (found[0], found[1]) if len(found) == 2 else None
+
+
+def block_resolution(block: bytes) -> tuple[float, float] | None:
+    """The same of an EXIF block; None if it is damaged."""
+    try:
+        layout, offset = read_header(block)
+        tags, _ = list_tags(block, offset, layout)
+        skip = set(tags) - {_X_RESOLUTION, _Y_RESOLUTION, _UNIT}
+        entries, _ = read_directory(block, offset, layout, skip)
+    except DirectoryError:
+        return None
+    return resolution(entries, layout.order)
 
 
 def write_directory(entries: Iterable[Entry], order: str, offset: int) -> bytes:

@@ -1,79 +1,216 @@
-"""JPEG samples, read only: written images go into a lossless container."""
+"""JPEG samples, read only: written images go into a lossless container.
 
-import io
+The segments are walked here, and of Pillow only its decoder is used: Pillow's own
+reader does as the process's settings say (``LOAD_TRUNCATED_IMAGES``, for one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import JpegImagePlugin
+from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
+from fiftyone_reue.media import ifd
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
 
-_CHANNELS = {"L": 1, "RGB": 3}
+_EXIF = b"Exif\0\0"
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
+_ICC = b"ICC_PROFILE\0"
+_SOI, _EOI, _SOS, _COM, _APP0 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0
+_STANDALONE = (0x01, *range(0xD0, 0xD8))
+_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xD0), 0xF7))
+_READ_FRAMES = (0xC0, 0xC1, 0xC2)
+_KINDS = {
+    0xC3: "lossless",
+    0xC5: "hierarchical",
+    0xC6: "hierarchical",
+    0xC7: "hierarchical and lossless",
+    0xC9: "arithmetic-coded",
+    0xCA: "arithmetic-coded",
+    0xCB: "arithmetic-coded and lossless",
+    0xCD: "hierarchical and arithmetic-coded",
+    0xCE: "hierarchical and arithmetic-coded",
+    0xCF: "hierarchical and arithmetic-coded",
+    0xF7: "JPEG-LS",
+}
+_MODES = {1: "L", 3: "RGB"}
+_COLOURS = {2: "two-channel", 4: "CMYK"}
+_NAMES = {
+    (0xE0, b"JFXX\0"): "JFXX thumbnail",
+    (0xE1, _MORE_XMP): "extended XMP",
+    (0xE2, b"MPF\0"): "index of further pictures (APP2)",
+    (0xE2, b"FPXR\0"): "FlashPix data (APP2)",
+    (0xEB, b"JP"): "JUMBF boxes (APP11)",
+    (0xED, b"Photoshop 3.0\0"): "IPTC (APP13)",
+}
+
+
+@dataclass
+class _Found:
+    """What the segments hold."""
+
+    frame: tuple[int, int, int, int, int] | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    profile: dict[int, bytes] = field(default_factory=dict)
+    profile_parts: int = 0
+    left_out: list[str] = field(default_factory=list)
+    end: int = 0
 
 
 def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     """Read a JPEG's samples, gray or RGB.
 
     Of a file with several pictures (a phone's gain map, a stereo pair) the first, which
-    is the one that viewers show, is read.
+    is the one that viewers show, is read; the others are named as left out.
 
     Raises:
         UnreadableImageError: truncated or damaged.
-        UnsupportedImageError: CMYK or YCCK, more than 8 bits a sample, or too large.
+        UnsupportedImageError: CMYK or YCCK, more than 8 bits a sample, lossless,
+            hierarchical or arithmetic-coded, or too large.
     """
     del want_record  # its carrier is the coefficients', not the samples'
-    _check_precision(data)
+    found = _walk(data)
+    if found.frame is None:
+        raise _damaged("it holds no image")
+    marker, bits, height, width, components = found.frame
+    _check_kind(marker, bits, components)
+    check_size(width, height, max_pixels)
+    if not found.end:
+        raise _damaged("it is cut short")
+    mode = _MODES[components]
     try:
-        # The class rather than Image.open: that has its own, global, size limit. And
         # Pillow rather than imagecodecs, which fills a truncated image up with gray.
-        image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
-        check_size(*image.size, max_pixels)
-        _check_mode(image.mode)
-        samples = np.array(image)
-    except (UnreadableImageError, UnsupportedImageError):
-        raise
+        image = Image.frombytes(mode, (width, height), data, "jpeg", (mode, ""))
     except Exception as error:
-        raise UnreadableImageError(
-            f"damaged JPEG: {error}; replace or remove it"
-        ) from None
-    height, width = samples.shape[:2]
-    samples = samples.reshape(height, width, _CHANNELS[image.mode])
-    return Loaded(Raster(samples, "JPEG", _metadata(image.info)))
+        raise _damaged(str(error)) from None
+    samples = np.array(image).reshape(height, width, components)
+    after = data[found.end :]
+    if after.startswith(b"\xff\xd8\xff"):
+        found.left_out.append("further pictures after the end")
+    elif after:
+        found.left_out.append("bytes after the end")
+    metadata = _metadata(found)
+    return Loaded(
+        Raster(samples, "JPEG", metadata),
+        left_out=tuple(dict.fromkeys(found.left_out)),
+    )
 
 
-def _check_mode(mode: str) -> None:
-    if mode not in _CHANNELS:
+def _walk(data: bytes) -> _Found:
+    found = _Found()
+    for marker, payload, end in _segments(data):
+        if marker in _FRAMES:
+            if found.frame is None and len(payload) >= 6:
+                height, width = payload[1:3], payload[3:5]
+                sides = int.from_bytes(height, "big"), int.from_bytes(width, "big")
+                found.frame = (marker, payload[0], *sides, payload[5])
+        elif marker == _EOI:
+            found.end = end
+        elif marker == _COM:
+            found.left_out.append("JPEG comment")
+        elif _APP0 <= marker <= 0xEF:
+            _note(marker, payload, found)
+    return found
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Marker, payload and end of each segment; coded samples are stepped over."""
+    at, size = 2, len(data)
+    while at < size:
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 1 >= size:
+            return
+        marker = data[at + 1]
+        if marker == 0xFF:  # padding
+            at += 1
+        elif marker in (0, *_STANDALONE, _SOI):  # among coded samples, or junk
+            at += 2
+        elif marker == _EOI:
+            yield marker, b"", at + 2
+            return
+        else:
+            length = int.from_bytes(data[at + 2 : at + 4], "big")
+            end = at + 2 + max(length, 2)
+            if end > size:
+                return
+            yield marker, data[at + 4 : end], end
+            at = end
+
+
+def _note(marker: int, payload: bytes, found: _Found) -> None:
+    """Take what is understood of an APPn segment, and name the rest."""
+    if marker == 0xE0 and payload.startswith(b"JFIF\0"):
+        _note_jfif(payload, found)
+    elif marker == 0xE1 and payload.startswith(_EXIF):
+        found.exif = (found.exif or b"") + payload[len(_EXIF) :]
+    elif marker == 0xE1 and payload.startswith(_XMP) and found.xmp is None:
+        found.xmp = payload[len(_XMP) :]
+    elif marker == 0xE2 and payload.startswith(_ICC) and len(payload) > 14:
+        found.profile.setdefault(payload[12], payload[14:])
+        found.profile_parts = payload[13]
+    elif marker == 0xEE and payload.startswith(b"Adobe") and len(payload) == 12:
+        pass  # how colours are coded: it is part of the samples
+    else:
+        found.left_out.append(_name(marker, payload))
+
+
+def _name(marker: int, payload: bytes) -> str:
+    for (known, start), name in _NAMES.items():
+        if marker == known and payload.startswith(start):
+            return name
+    return f"APP{marker - _APP0} segment"
+
+
+def _note_jfif(payload: bytes, found: _Found) -> None:
+    if len(payload) < 12:
+        return
+    unit = payload[7]
+    x, y = (int.from_bytes(payload[at : at + 2], "big") for at in (8, 10))
+    scale = {1: 1.0, 2: 2.54}.get(unit)
+    if scale and x and y:
+        found.dpi = (x * scale, y * scale)
+    elif x != y:
+        found.left_out.append("pixel aspect ratio")
+    if len(payload) > 14:
+        found.left_out.append("JFIF thumbnail")
+
+
+def _check_kind(marker: int, bits: int, components: int) -> None:
+    why = _KINDS.get(marker)
+    if why is None and bits != 8:
+        why = f"{bits}-bit"
+    if why:
         raise UnsupportedImageError(
-            f"{mode} JPEG files can't be carried; convert it to RGB first"
+            f"{why} JPEG can't be carried, only 8-bit baseline and progressive; "
+            "convert it to PNG first"
+        )
+    if components not in _MODES:
+        colours = _COLOURS.get(components, f"{components}-channel")
+        raise UnsupportedImageError(
+            f"{colours} JPEG files can't be carried; convert it to RGB first"
         )
 
 
-def _check_precision(data: bytes) -> None:
-    """Say what is wrong where Pillow would only say that it can't read it."""
-    at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        if marker in range(0xC0, 0xD0) and marker not in (0xC4, 0xC8, 0xCC):
-            if data[at + 4] != 8 or marker in (0xC3, 0xC5, 0xC6, 0xC7):
-                raise UnsupportedImageError(
-                    "JPEG files that aren't 8-bit baseline or progressive can't be "
-                    "carried; convert it to PNG first"
-                )
-            return
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+def _metadata(found: _Found) -> Metadata:
+    icc = None
+    parts = range(1, found.profile_parts + 1)
+    if found.profile:
+        if found.profile.keys() == set(parts):
+            icc = b"".join(found.profile[part] for part in parts)
+        else:
+            found.left_out.append("colour profile in pieces that don't fit")
+    dpi = found.dpi
+    if dpi is None and found.exif:
+        dpi = ifd.block_resolution(found.exif)
+    return Metadata(icc=icc or None, exif=found.exif or None, xmp=found.xmp, dpi=dpi)
 
 
-def _metadata(info: dict) -> Metadata:
-    exif = info.get("exif")
-    xmp = info.get("xmp")
-    dpi = info.get("dpi")
-    return Metadata(
-        icc=info.get("icc_profile") or None,
-        exif=exif.removeprefix(b"Exif\0\0") if exif else None,
-        xmp=xmp if isinstance(xmp, bytes) else None,
-        dpi=(float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None,
-    )
+def _damaged(why: str) -> UnreadableImageError:
+    return UnreadableImageError(f"damaged JPEG: {why}; replace or remove it")

@@ -47,6 +47,17 @@ _KEPT_AS_STORED = frozenset((b"sBIT", b"bKGD"))
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _SAMPLES_A_PIXEL = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_IEND = b"\0\0\0\0IEND\xaeB`\x82"
+# Adam7: first row and column, and the steps between rows and columns.
+_PASSES = (
+    (0, 0, 8, 8),
+    (0, 4, 8, 8),
+    (4, 0, 8, 4),
+    (0, 2, 4, 4),
+    (2, 0, 4, 2),
+    (0, 1, 2, 2),
+    (1, 0, 2, 1),
+)
 
 
 def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
@@ -67,7 +78,8 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
         DamagedRecordError: the record's chunk is damaged or cut short.
     """
     header: tuple[int, ...] | None = None
-    pixels: list[bytes] = []  # what libpng is given
+    pixels: list[bytes] = []  # what libpng is given before the image data
+    image_data: list[tuple[int, int]] = []
     idat_bytes = 0
     after_idat = False
     plain = True  # nothing but pixel chunks, so the file itself can be decoded
@@ -75,9 +87,16 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     records: list[bytes] = []
     icc = exif = xmp = dpi = None
     kept: list[tuple[bytes, bytes]] = []
-    stored: list[tuple[bytes, bytes]] = []
+    in_samples: list[tuple[bytes, bytes]] = []
+    left_out: list[str] = []
     for kind, start, end in _chunks(data, want_record):
         if header is None:
+            if kind == b"CgBI":
+                raise UnsupportedImageError(
+                    "Apple's variant of PNG (CgBI), as iOS apps hold it, can't be "
+                    "carried; convert it to PNG first (pngcrush -revert-iphone-"
+                    "optimizations)"
+                )
             if kind != b"IHDR" or end - start != 13:
                 raise _damaged("it doesn't start with an image header")
             header = struct.unpack_from(">IIBBBBB", data, start)
@@ -89,12 +108,13 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
             if after_idat:
                 raise _damaged("its image data is not in one piece")
             idat_bytes += end - start
-            pixels.append(data[start - 8 : end + 4])
+            image_data.append((start, end))
             continue
         if idat_bytes:
             after_idat = True
         if kind == b"IEND":
-            pixels.append(data[start - 8 : end + 4])
+            if end + 4 < len(data):
+                left_out.append("bytes after the end")
             break
         if kind == RECORD_CHUNK:
             plain = False
@@ -106,7 +126,12 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
             if kind in seen or after_idat:
                 raise _damaged(f"its {kind.decode()} chunk is out of place")
             seen.add(kind)
-            pixels.append(data[start - 8 : end + 4])
+            if _is_of_pixels(kind, header[3]):
+                _check_table(kind, end - start, header, seen)
+                pixels.append(data[start - 8 : end + 4])
+            else:  # a palette that is only suggested, a key beside alpha
+                plain = False
+                left_out.append(f"PNG chunk {kind.decode()}")
             continue
         plain = False
         payload = data[start:end]
@@ -114,14 +139,19 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
             _check_animation(payload)
         elif kind == b"fdAT":
             raise _animated("several")
-        elif kind == b"iCCP":
+            left_out.append("PNG chunk acTL")
+        elif kind == b"iCCP" and icc is None:
             icc = _inflate_profile(payload)
-        elif kind == b"eXIf":
+            if icc is None:  # viewers show the picture without it
+                left_out.append("colour profile that can't be unpacked")
+        elif kind == b"eXIf" and exif is None:
             exif = payload.removeprefix(b"Exif\0\0")
-        elif kind == b"iTXt" and payload.startswith(_XMP_KEYWORD + b"\0"):
+        elif kind == b"iTXt" and xmp is None and _is_xmp(payload):
             xmp = _text(payload[len(_XMP_KEYWORD) + 1 :])
+            if xmp is None:
+                left_out.append("XMP packet that can't be unpacked")
         elif kind in _KEPT_AS_STORED:
-            stored.append((kind, payload))
+            in_samples.append((kind, payload))
         elif kind in _KEPT or _is_safe_to_copy(kind):
             kept.append((kind, payload))
             if kind == b"pHYs":
@@ -131,27 +161,35 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
                 f"it needs the non-standard PNG chunk {kind.decode('latin-1')!r}; "
                 "re-save it as a plain PNG"
             )
+        else:
+            left_out.append(f"PNG chunk {kind.decode('latin-1')}")
     if header is None or not idat_bytes:
         raise _damaged("it holds no image data")
-    width, height, depth, colour, _, _, _ = header
+    width, height, depth, colour, _, _, interlace = header
     if colour == 3 and b"PLTE" not in seen:
         raise _damaged("its palette is missing")
     row = (width * _SAMPLES_A_PIXEL[colour] * depth + 7) // 8
     if idat_bytes * _DEFLATE_MAX_RATIO < row * height:
         raise _damaged("its image data is cut short")
-    samples = _decode_pixels(data if plain else b"".join(pixels))
-    channels = _CHANNELS[colour] + (b"tRNS" in seen and colour != 6 and colour != 4)
-    if samples.ndim == 2:
-        samples = samples[:, :, None]
-    if samples.shape != (height, width, channels):
-        raise _damaged("its transparency or palette doesn't fit its header")
-    if samples.itemsize != (2 if depth == 16 else 1):
-        raise _damaged("its samples don't have the depth of its header")
-    if stored and colour != 3 and depth >= 8 and b"tRNS" not in seen:
-        kept += stored
-    metadata = Metadata(icc, exif, xmp, dpi, tuple(kept))
-    record = b"".join(records) if records else None
-    return Loaded(Raster(samples, "PNG", metadata), record)
+    keyed = b"tRNS" in seen and _is_of_pixels(b"tRNS", colour)
+    if interlace:
+        samples = _decode_interlaced(data, image_data, header, pixels, keyed)
+    elif plain:
+        samples = _decode_pixels(data)
+    else:
+        pixels += [data[start - 8 : end + 4] for start, end in image_data]
+        samples = _decode_pixels(b"".join((*pixels, _IEND)))
+    samples = _with_channels(samples, (height, width), header, keyed)
+    if colour != 3 and depth >= 8 and not keyed:
+        kept += in_samples
+    else:
+        left_out += [f"PNG chunk {kind.decode()}" for kind, _ in in_samples]
+    return Loaded(
+        Raster(samples, "PNG", Metadata(icc, exif, xmp, dpi, tuple(kept))),
+        b"".join(records) if records else None,
+        tuple(dict.fromkeys(left_out)),
+        _stored(header, keyed),
+    )
 
 
 def encode(raster: Raster, record: bytes | None) -> bytes:
@@ -242,6 +280,99 @@ def _record_part(data: bytes, start: int, end: int) -> bytes:
     return data[start:end]
 
 
+def _is_of_pixels(kind: bytes, colour: int) -> bool:
+    """Whether a palette or colour key is part of an image of that colour type."""
+    return colour == 3 or (kind == b"tRNS" and colour in (0, 2))
+
+
+def _check_table(
+    kind: bytes, size: int, header: tuple[int, ...], seen: set[bytes]
+) -> None:
+    """Refuse the palettes and colour keys that libpng would only warn of."""
+    depth, colour = header[2], header[3]
+    if kind == b"PLTE":
+        fits = size % 3 == 0 and 3 <= size <= 3 << depth
+    elif colour == 3:
+        fits = b"PLTE" in seen and 1 <= size <= 1 << depth
+    else:
+        fits = size == 2 * _SAMPLES_A_PIXEL[colour]
+    if not fits:
+        raise _damaged("its transparency or palette doesn't fit its header")
+
+
+def _with_channels(
+    samples: np.ndarray, sides: tuple[int, int], header: tuple[int, ...], keyed: bool
+) -> np.ndarray:
+    """Check libpng's samples against the header: ``(H, W, C)``."""
+    depth, colour = header[2], header[3]
+    if samples.ndim == 2:
+        samples = samples[:, :, None]
+    if samples.shape != (*sides, _CHANNELS[colour] + keyed):
+        raise _damaged("its transparency or palette doesn't fit its header")
+    if samples.itemsize != (2 if depth == 16 else 1):
+        raise _damaged("its samples don't have the depth of its header")
+    return samples
+
+
+def _stored(header: tuple[int, ...], keyed: bool) -> str | None:
+    _, _, depth, colour, _, _, interlace = header
+    words = []
+    if colour == 3:
+        words.append("a palette")
+    elif depth < 8:
+        words.append(f"{depth}-bit samples")
+    if keyed and colour != 3:
+        words.append("a transparent colour")
+    if interlace:
+        words.append("interlacing")
+    return " and ".join(words) or None
+
+
+def _decode_interlaced(
+    data: bytes,
+    image_data: list[tuple[int, int]],
+    header: tuple[int, ...],
+    pixels: list[bytes],
+    keyed: bool,
+) -> np.ndarray:
+    """Decode the seven passes, each as an image of its own.
+
+    libpng would do it in one go, but warns about imagecodecs' way to ask for it.
+    """
+    width, height, depth, colour = header[:4]
+    bits = depth * _SAMPLES_A_PIXEL[colour]
+    passes = []
+    for top, left, down, right in _PASSES:
+        rows, columns = -(-(height - top) // down), -(-(width - left) // right)
+        if rows > 0 and columns > 0:
+            passes.append((top, left, down, right, rows, columns))
+    sizes = [rows * (1 + (columns * bits + 7) // 8) for *_, rows, columns in passes]
+    for start, end in image_data:
+        _check_crc(data, start, end)
+    packed = b"".join(data[start:end] for start, end in image_data)
+    inflater = zlib.decompressobj()
+    try:
+        filtered = inflater.decompress(packed, sum(sizes))
+    except zlib.error as error:
+        raise _damaged(str(error)) from None
+    if len(filtered) < sum(sizes):
+        raise _damaged("its image data is cut short")
+    shape = height, width, _CHANNELS[colour] + keyed
+    samples = np.empty(shape, np.uint16 if depth == 16 else np.uint8)
+    at = 0
+    for (top, left, down, right, rows, columns), size in zip(
+        passes, sizes, strict=True
+    ):
+        small = struct.pack(">IIBBBBB", columns, rows, depth, colour, 0, 0, 0)
+        lines = zlib.compress(filtered[at : at + size], 1)
+        at += size
+        parts = (SIGNATURE, _chunk(b"IHDR", small), *pixels[2:], _chunk(b"IDAT", lines))
+        part = _decode_pixels(b"".join((*parts, _IEND)))
+        part = _with_channels(part, (rows, columns), header, keyed)
+        samples[top::down, left::right] = part
+    return samples
+
+
 def _decode_pixels(data: bytes) -> np.ndarray:
     try:
         return imagecodecs.png_decode(data)
@@ -261,22 +392,19 @@ def _return_none_reference() -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
 
 
-def _inflate(payload: bytes, what: str) -> bytes:
+def _inflate(payload: bytes) -> bytes | None:
+    """Unpacked, or None if it is damaged, cut short or larger than 64 MiB."""
     inflater = zlib.decompressobj()
     try:
         out = inflater.decompress(payload, _MAX_INFLATED)
     except zlib.error:
-        raise _damaged(f"its {what} can't be unpacked") from None
-    if not inflater.eof:
-        raise _damaged(f"its {what} is cut short or larger than 64 MiB")
-    return out
+        return None
+    return out if inflater.eof else None
 
 
-def _inflate_profile(payload: bytes) -> bytes:
+def _inflate_profile(payload: bytes) -> bytes | None:
     name_end = payload.find(b"\0")
-    if name_end < 0:
-        raise _damaged("its colour profile has no name")
-    return _inflate(payload[name_end + 2 :], "colour profile")
+    return _inflate(payload[name_end + 2 :]) if name_end >= 0 else None
 
 
 @functools.lru_cache(maxsize=16)
@@ -285,19 +413,23 @@ def _profile_chunk(icc: bytes) -> bytes:
     return _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc, 6))
 
 
-def _text(payload: bytes) -> bytes:
-    """The text of an iTXt chunk, from its compression flag on."""
+def _is_xmp(payload: bytes) -> bool:
+    return payload.startswith(_XMP_KEYWORD + b"\0")
+
+
+def _text(payload: bytes) -> bytes | None:
+    """The text of an iTXt chunk, from its compression flag on; None if damaged."""
     language_end = payload.find(b"\0", 2)
     keyword_end = payload.find(b"\0", language_end + 1)
     if language_end < 0 or keyword_end < 0:
-        raise _damaged("its XMP chunk is cut short")
+        return None
     text = payload[keyword_end + 1 :]
-    return _inflate(text, "XMP packet") if payload[0] else text
+    return _inflate(text) if payload[0] else text
 
 
 def _dpi(payload: bytes) -> tuple[float, float] | None:
     if len(payload) != 9:
-        raise _damaged("its pHYs chunk is cut short")
+        return None
     x, y, unit = struct.unpack(">IIB", payload)
     return (x * 0.0254, y * 0.0254) if unit == 1 else None
 

@@ -1,5 +1,7 @@
 """What a file is, by its first bytes, and whether it is small enough to decode."""
 
+import re
+
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 
 _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -24,7 +26,29 @@ _FOREIGN_MAGICS = {
     b"DDS ": "DDS",
     b"qoif": "QOI",
     b"\0\0\x01\0": "icon",
+    b"\x8aMNG": "MNG",
+    b"\x8bJNG": "JNG",
+    b"PF\n": "PFM",
+    b"Pf\n": "PFM",
+    b"#?RADIANCE": "Radiance HDR",
+    b"SIMPLE  =": "FITS",
+    b"\x01\xda": "SGI",
+    b"\x59\xa6\x6a\x95": "Sun raster",
+    b"icns": "icon",
+    b"II\xbc\x01": "JPEG XR",
+    b"IIU\0": "Panasonic raw",
+    b"IIRO": "Olympus raw",
+    b"FUJIFILMCCD-RAW": "Fujifilm raw",
+    b"gimp xcf": "GIMP",
+    b"AT&TFORM": "DjVu",
+    b"BPG\xfb": "BPG",
 }
+_SVG = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?"
+    rb"(?:<!DOCTYPE[^>]*>\s*)?<svg\b",
+    re.DOTALL,
+)
+_PNM = re.compile(rb"P[1-7][\s#]")
 
 
 def sniff(data: bytes) -> str:
@@ -55,22 +79,49 @@ def sniff(data: bytes) -> str:
         return "BMP"
     if data.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
-    if data.startswith((b"P5", b"P6")) and data[2:3].isspace():
+    if _PNM.match(data):
         return "PNM"
     raise _foreign(data)
 
 
 def _foreign(data: bytes) -> UnreadableImageError | UnsupportedImageError:
-    name = _BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
-    for magic, foreign in _FOREIGN_MAGICS.items():
-        if data.startswith(magic):
-            name = foreign
+    name = _foreign_name(data)
     if name:
         return UnsupportedImageError(
             f"{name} files can't be carried exactly; convert it to PNG first"
         )
     return UnreadableImageError(
         "not an image file, whatever its name says; replace or remove it"
+    )
+
+
+def _foreign_name(data: bytes) -> str | None:
+    if data[4:8] == b"ftyp" and data[8:12] in _BRANDS:
+        return _BRANDS[data[8:12]]
+    for magic, name in _FOREIGN_MAGICS.items():
+        if data.startswith(magic):
+            return name
+    if data[128:132] == b"DICM":
+        return "DICOM"
+    if _SVG.match(data):
+        return "SVG"
+    return "TGA" if _is_tga(data) else None
+
+
+def _is_tga(data: bytes) -> bool:
+    """By its footer, or by a header of which every field is in its range."""
+    if data.endswith(b"TRUEVISION-XFILE.\0"):
+        return True
+    if len(data) < 19:
+        return False
+    mapped, kind, depth = data[1], data[2], data[16]
+    sides = data[12:14], data[14:16]
+    return (
+        mapped in (0, 1)
+        and kind in (1, 2, 3, 9, 10, 11)
+        and depth in (8, 15, 16, 24, 32)
+        and (mapped == 1 or not any(data[3:8]))
+        and all(map(any, sides))
     )
 
 

@@ -104,9 +104,11 @@ class Loaded:
     Attributes:
         raster: the image.
         record: the sealed record that the file carries, or None.
-        left_out: kinds of what the file holds that neither samples nor metadata do.
-        stored: how the file stores its samples, in words, where that isn't as they
-            are here ("a palette"); None where it is.
+        left_out: what else the file holds that neither the samples nor the metadata
+            do, kind by kind, each once, for a person.
+        stored: how the file stores samples that were expanded on reading, in a few
+            words for a person ("a palette", "1-bit samples and interlacing"). None
+            where they are as stored: gray, RGB and alpha of 8 or 16 bits, zero black.
     """
 
     raster: Raster

@@ -17,7 +17,7 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from fiftyone_reue.media import ifd, lzw
+from fiftyone_reue.media import ifd, lzw, tiff_further
 from fiftyone_reue.media.ifd import Entry
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
@@ -41,6 +41,26 @@ _XMP, _ICC, _PHOTOSHOP_LAYERS = 700, 34675, 37724
 _LAYOUT = (*range(254, 267), 273, *range(277, 282), 284, *range(288, 294), 297, 301)
 _CODING = (*range(317, 326), 330, 332, *range(339, 343), 347, *range(512, 533))
 _STRUCTURE = frozenset((*_LAYOUT, *_CODING, _XMP, _ICC, _PHOTOSHOP_LAYERS, RECORD_TAG))
+_INFORMATION = {
+    263: "Threshholding",
+    264: "CellWidth",
+    265: "CellLength",
+    280: "MinSampleValue",
+    281: "MaxSampleValue",
+    290: "GrayResponseUnit",
+    291: "GrayResponseCurve",
+    297: "PageNumber",
+    301: "TransferFunction",
+    318: "WhitePoint",
+    319: "PrimaryChromaticities",
+    321: "HalftoneHints",
+    330: "SubIFDs",
+    332: "InkSet",
+    340: "SMinSampleValue",
+    341: "SMaxSampleValue",
+    _PHOTOSHOP_LAYERS: "ImageSourceData (Photoshop layers)",
+}
+_PADDING = 16  # bytes; writers align what they write
 _NONE, _LZW, _JPEG, _DEFLATE, _PACKBITS, _OLD_DEFLATE, _ZSTD = (
     1,
     5,
@@ -80,16 +100,17 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
 
     Raises:
         UnreadableImageError: truncated or damaged.
-        UnsupportedImageError: several pages, float or 32-bit samples, CMYK, another
-            compression, or too large.
+        UnsupportedImageError: several pages, planes or pictures, a band that isn't
+            alpha, float or 32-bit samples, CMYK, another compression, or too large.
         DamagedRecordError: the record's tag is cut short.
     """
     try:
         layout, offset = ifd.read_header(data)
         skip = () if want_record else (RECORD_TAG,)
-        tags, following = ifd.read_directory(data, offset, layout, skip)
-        if following:
-            raise _paged(_count_pages(data, layout, offset))
+        listed, _ = ifd.list_tags(data, offset, layout)
+        spans: list[tuple[int, int]] = [(0, 16 if layout.big else 8)]
+        tags, _ = ifd.read_directory(data, offset, layout, skip, spans=spans)
+        tiff_further.check_one_picture(data, offset, layout, tags)
     except ifd.DirectoryError as error:
         if error.tag == RECORD_TAG:
             raise DamagedRecordError(
@@ -97,6 +118,11 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
             ) from None
         raise _damaged(str(error)) from None
     page = _page(tags, layout.order, max_pixels)
+    # Copies that carry a record must open even if an earlier version made them.
+    if RECORD_TAG not in listed:
+        tiff_further.check_one_plane(tags, layout.order)
+        if page.channels in (2, 4):
+            tiff_further.check_alpha(tags, layout.order, page.channels)
     samples = _decode_pixels(data, page, layout.order)
     samples = _displayed(samples, page, tags, layout.order)
     record = tags.get(RECORD_TAG)
@@ -108,9 +134,18 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
         icc=tags[_ICC].value if _ICC in tags else None,
         exif=_carried_block(tags, layout.order),
         xmp=tags[_XMP].value if _XMP in tags else None,
-        dpi=_dpi(tags, layout.order),
+        dpi=ifd.resolution(tags, layout.order),
     )
-    return Loaded(Raster(samples, "TIFF", metadata), record.value if record else None)
+    left_out = [*_dropped(tags), *_unread(listed, tags)]
+    spans += ((at, at + n) for at, n in zip(page.offsets, page.counts, strict=True))
+    if want_record and _has_gap(data, spans):
+        left_out.append("data that no tag points to")
+    return Loaded(
+        Raster(samples, "TIFF", metadata),
+        record.value if record else None,
+        tuple(left_out),
+        _stored_as(page),
+    )
 
 
 def encode(raster: Raster, record: bytes | None) -> bytes:
@@ -143,6 +178,39 @@ def encode(raster: Raster, record: bytes | None) -> bytes:
     head += struct.pack(f"{order}HI", 42, directory)
     body = ifd.write_directory(entries.values(), order, directory)
     return b"".join((head, *strips, padding, body))
+
+
+def _dropped(tags: dict[int, Entry]) -> list[str]:
+    """Tags that are about the image and yet not carried."""
+    return [
+        f"TIFF tag {_INFORMATION[tag]}" for tag in sorted(tags) if tag in _INFORMATION
+    ]
+
+
+def _unread(listed: list[int], tags: dict[int, Entry]) -> list[str]:
+    known = tags.keys() | {RECORD_TAG, *ifd.POINTERS}
+    return [f"TIFF tag {tag} of an unknown type" for tag in listed if tag not in known]
+
+
+def _has_gap(data: bytes, spans: list[tuple[int, int]]) -> bool:
+    """Whether more than padding lies between what directories point to."""
+    reached = 0
+    for start, end in (*sorted(spans), (len(data), len(data))):
+        if start - reached > _PADDING and any(data[reached:start]):
+            return True
+        reached = max(reached, end)
+    return False
+
+
+def _stored_as(page: _Page) -> str | None:
+    words = []
+    if page.photometric == _PALETTE:
+        words.append("a palette")
+    elif page.bits < 8:
+        words.append(f"{page.bits}-bit samples")
+    if page.photometric == _MIN_IS_WHITE:
+        words.append("zero as white")
+    return " and ".join(words) or None
 
 
 def _page(tags: dict[int, Entry], order: str, max_pixels: int) -> _Page:
@@ -464,33 +532,6 @@ def _structure(
         yield Entry(_ICC, ifd.UNDEFINED, len(meta.icc), meta.icc)
     if record is not None:
         yield Entry(RECORD_TAG, ifd.UNDEFINED, len(record), record)
-
-
-def _dpi(tags: dict[int, Entry], order: str) -> tuple[float, float] | None:
-    unit = tags[_RESOLUTION_UNIT].integers(order) if _RESOLUTION_UNIT in tags else (2,)
-    scale = {2: 1.0, 3: 2.54}.get(unit[0]) if unit else None
-    found: list[float] = []
-    for tag in (_X_RESOLUTION, _Y_RESOLUTION):
-        entry = tags.get(tag)
-        if entry and entry.kind == ifd.RATIONAL and entry.count == 1 and scale:
-            above, below = struct.unpack(f"{order}II", entry.value)
-            if above and below:
-                found.append(above / below * scale)
-    return (found[0], found[1]) if len(found) == 2 else None
-
-
-def _count_pages(data: bytes, layout: ifd.Layout, offset: int) -> int:
-    seen: set[int] = set()
-    while offset and offset not in seen:
-        seen.add(offset)
-        _, offset = ifd.read_directory(data, offset, layout, range(1 << 16))
-    return len(seen)
-
-
-def _paged(pages: int) -> UnsupportedImageError:
-    return UnsupportedImageError(
-        f"has {pages} pages; save the pages as images of their own"
-    )
 
 
 def _damaged(why: str) -> UnreadableImageError:

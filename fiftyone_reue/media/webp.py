@@ -25,6 +25,9 @@ MAX_SIDE = 16382  # imagecodecs' limit, one short of the format's own
 # libwebp's default 110 ms for 7 % less.
 _METHOD, _LEVEL = 0, 20
 
+_IMAGES = frozenset((b"VP8 ", b"VP8L"))
+_UNDERSTOOD = _IMAGES | {b"VP8X", b"ALPH", b"ICCP", b"EXIF", b"XMP ", RECORD_CHUNK}
+
 _ICC, _ALPHA, _EXIF, _XMP = 0x20, 0x10, 0x08, 0x04
 
 
@@ -63,7 +66,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
         xmp=first.get(b"XMP "),
     )
     record = first.get(RECORD_CHUNK) if want_record else None
-    return Loaded(Raster(samples, name, metadata), record)
+    return Loaded(Raster(samples, name, metadata), record, _left_out(data, chunks))
 
 
 def encode(raster: Raster, record: bytes | None) -> bytes:
@@ -127,6 +130,21 @@ def _chunks(data: bytes, want_record: bool) -> list[tuple[bytes, bytes]]:
         chunks.append((kind, data[at + 8 : at + 8 + length]))
         at += 8 + length + length % 2
     return chunks
+
+
+def _left_out(data: bytes, chunks: list[tuple[bytes, bytes]]) -> tuple[str, ...]:
+    """Kinds of what is neither image nor metadata, a second chunk of these as well."""
+    found: list[str] = []
+    seen: set[bytes] = set()
+    for kind, _ in chunks:
+        again = kind in seen or (kind in _IMAGES and not seen.isdisjoint(_IMAGES))
+        seen.add(kind)
+        if kind not in _UNDERSTOOD or (again and kind != RECORD_CHUNK):
+            found.append(f"WebP chunk {kind.decode('latin-1')!r}")
+    declared = 8 + int.from_bytes(data[4:8], "little")
+    if len(data) > declared:
+        found.append("bytes after the end")
+    return tuple(dict.fromkeys(found))
 
 
 def _cut_short(data: bytes, want_record: bool) -> Exception:
