@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,6 +85,8 @@ class RestoreSummary:
         approximations: what was restored only approximately, in this run or before.
         differing: of originals whose pixels are exact but whose bytes aren't the
             original file's, by sample id, why.
+        written: what was restored exactly or is there already, by sample id: the file
+            below the output folder.
     """
 
     tier: str
@@ -91,6 +94,25 @@ class RestoreSummary:
     total: int
     approximations: list[Approximation] = field(default_factory=list)
     differing: dict[str, str] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+
+    def files_text(self) -> str:
+        """Which originals are the original files themselves, in words.
+
+        Returns:
+            A clause; nothing for licensed copies, or where no original was restored.
+        """
+        if self.tier != "original" or not self.written:
+            return ""
+        same = len(self.written) - len(self.differing)
+        if not self.differing:
+            return f"all {same} are the original files, byte for byte"
+        reasons = Counter(self.differing.values())
+        told = "; ".join(f"of {count}: {why}" for why, count in reasons.items())
+        return (
+            f"{same} are the original files, byte for byte; of {len(self.differing)} "
+            f"the pixels are exact but the file differs ({told})"
+        )
 
 
 def restore_licensed(
@@ -583,6 +605,7 @@ def _restore(
     outcome = Outcome()
     approximations: list[Approximation] = []
     differing: dict[str, str] = {}
+    written: dict[str, str] = {}
     planned = with_distinct_outputs(items, {})
     outputs.prepare(output)
 
@@ -590,6 +613,7 @@ def _restore(
         new = [(one.output, one.data) for one in batch if one.data]
         outputs.write_below(output, new)
         exact = [one for one in batch if one.approximation is None]
+        written.update({one.item.sample_id: one.output for one in exact})
         differing.update(
             {one.item.sample_id: one.differs for one in exact if one.differs}
         )
@@ -600,7 +624,9 @@ def _restore(
         label = f"Restoring: {behind} of {len(planned)}"
         yield Progress(behind / len(planned), label)
     outcome.done -= outcome.skipped + len(approximations)
-    return RestoreSummary(tier, outcome, len(planned), approximations, differing)
+    return RestoreSummary(
+        tier, outcome, len(planned), approximations, differing, written
+    )
 
 
 def _load(item: Item, max_pixels: int) -> tuple[Raster, bytes | None]:

@@ -11,7 +11,7 @@ import click
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import FOLDER, json_option, pixels_option
 from fiftyone_reue.cli.passphrases import existing_of_key_file
-from fiftyone_reue.cli.printing import failed, out, plain, report
+from fiftyone_reue.cli.printing import SHOWN_FAILURES, failed, out, plain, report
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 
@@ -50,7 +50,8 @@ def restore(
     """Restore SRC into DST.
 
     With --key, the recipient's licensed copies, from the files and the key alone.
-    With --vault, the owner's originals, from protected or licensed copies.
+    With --vault, the owner's originals, from protected or licensed copies: the
+    original files byte for byte, or it says of each what differs.
 
     All of it is exact, and what was re-compressed, edited or cropped since is refused.
     With --approximate it is restored as nearly as can be instead, to files that end in
@@ -100,6 +101,9 @@ def _figures(summary: RestoreSummary) -> dict:
         "restored": summary.outcome.done,
         "skipped": summary.outcome.skipped,
         "approximate": [one.to_dict() for one in summary.approximations],
+        "differing": [
+            {"image": name, "reason": why} for name, why in summary.differing.items()
+        ],
         **failed(summary.outcome),
     }
 
@@ -113,5 +117,12 @@ def _print(summary: RestoreSummary) -> None:
         f"Restored {outcome.done} {kind} exactly, {outcome.skipped} were there, "
         f"{len(outcome.failures)} failed"
     )
+    files = summary.files_text()
+    if files:
+        out.print(plain(f"{files[0].upper()}{files[1:]}."))
+    for name in list(summary.differing)[:SHOWN_FAILURES]:
+        out.print(plain(f"  {name}: {summary.differing[name]}"))
+    if len(summary.differing) > SHOWN_FAILURES:
+        out.print(f"  ... --json names all {len(summary.differing)}")
     if summary.approximations:
         out.print(plain(described(summary.approximations)))

@@ -39,6 +39,9 @@ class RestoredSamples:
         skipped: there already, exactly.
         failures: samples that could not be restored, and why.
         approximations: samples that were restored only approximately.
+        differing: of originals whose pixels are exact but whose bytes aren't the
+            original file's, by sample id, why.
+        files: which originals are the original files, in words.
     """
 
     tier: str
@@ -48,12 +51,16 @@ class RestoredSamples:
     skipped: int
     failures: list[Failure] = field(repr=False)
     approximations: list[Approximation] = field(default_factory=list, repr=False)
+    differing: dict[str, str] = field(default_factory=dict, repr=False)
+    files: str = ""
 
     def text(self) -> str:
         """The result in a sentence, then the first failures."""
         kind = "licensed copies" if self.tier == "licensed" else "originals"
         there = f", {self.skipped} were there already" if self.skipped else ""
         sentence = f"Restored {self.restored} {kind} exactly{there} ({self.output_dir})"
+        if self.files:
+            sentence += f"; {self.files}"
         if self.approximations:
             sentence += f"; {described(self.approximations)}"
         if not self.failures:
@@ -153,12 +160,7 @@ def restore_steps(
             records=None if records is None else Path(records).expanduser(),
         )
     summary = yield from steps
-    failed = {failure.sample_id for failure in summary.outcome.failures}
-    written = {
-        item.sample_id: str(output / _restored_name(item))
-        for item in items
-        if item.sample_id not in failed
-    }
+    written = {key: str(output / name) for key, name in summary.written.items()}
     for one in summary.approximations:
         written[one.sample_id] = str(output / one.output)
     fields.write_values(dataset, fields.RESTORED, written)
@@ -170,6 +172,8 @@ def restore_steps(
         skipped=summary.outcome.skipped,
         failures=[*failures, *summary.outcome.failures],
         approximations=summary.approximations,
+        differing=summary.differing,
+        files=summary.files_text(),
     )
 
 
