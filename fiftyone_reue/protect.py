@@ -21,7 +21,7 @@ from fiftyone_reue.errors import (
     VerificationError,
 )
 from fiftyone_reue.items import Item, with_distinct_outputs
-from fiftyone_reue.media import offsets
+from fiftyone_reue.media import alpha, offsets
 from fiftyone_reue.media.codec import encode, load, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.previews import without_previews
@@ -43,6 +43,9 @@ from fiftyone_reue.vault.entities import Image, Recipient, Record, Release
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import carriers, codes, embed, match, read
+
+LEAST_SEEN = 16
+"""An image of which fewer pixels are seen, the others being transparent, is refused."""
 
 
 @dataclass(frozen=True)
@@ -271,12 +274,19 @@ def protect_image(
             f"use images of at least {carriers.SMALLEST_SIDE} pixels a side"
         )
     original = raster.samples
+    if alpha.seen(original, colours) < LEAST_SEEN:
+        raise UnsupportedImageError(
+            f"{item.sample_id}: all but {alpha.seen(original, colours):.0f} of its "
+            "pixels are transparent, too few to carry a mark that could be seen; leave "
+            "it out, or take its alpha channel off if that isn't about transparency"
+        )
     digest_o = sample_digest(original)
     image = image_id(secrets.image_id, digest_o)
     amplitude = int(release.parameters["mark_amplitude"])
     bits = carriers.bit_count(height, width)
     code = codes.code(secrets.code_seed, image, bits)
     mark = embed.mark(secrets.mark, image, code, height, width, amplitude)
+    mark = embed.spared(mark, original, colours)
     licensed, lost_w = offsets.add(original, mark, colours)
     digest_w = sample_digest(licensed)
     perturbed = reversal.perturb(
@@ -306,7 +316,12 @@ def protect_image(
         records.RecipientPart(content.data, digest_w),
         secrets.owner_box,
         records.OwnerPart(
-            secrets.recipient.recipient_id, image, amplitude, lost_w, digest_o
+            secrets.recipient.recipient_id,
+            image,
+            amplitude,
+            lost_w,
+            digest_o,
+            visible=raster.has_alpha,
         ),
     )
     blob = envelope.pack()

@@ -143,7 +143,10 @@ def _samples(shape: tuple[int, int, int], bits: int, fill: str, seed: int):
     dtype, peak = (np.uint8, 255) if bits == 8 else (np.uint16, 65535)
     unit = peak // 255
     if fill == "zero":
-        return np.zeros(shape, dtype)
+        samples = np.zeros(shape, dtype)
+        if shape[2] in (2, 4):
+            samples[:, ::2, -1] = peak  # of what is wholly transparent nothing is made
+        return samples
     if fill == "peak":
         return np.full(shape, peak, dtype)
     if fill == "board":
@@ -241,6 +244,8 @@ def _marked(house, made, samples, colours, epsilon):
     unit = 1 if samples.dtype == np.uint8 else 257
     peak = np.iinfo(samples.dtype).max
     licensed = samples.astype(int)
+    if samples.shape[2] > colours:
+        mark = np.where(samples[..., colours:] == 0, 0, mark)
     licensed[..., :colours] = np.clip(
         licensed[..., :colours] + mark.astype(int) * unit, 0, peak
     )
