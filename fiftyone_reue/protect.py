@@ -356,7 +356,9 @@ def protect_image(
             label=item.label,
             height=height,
             width=width,
-            descriptor=match.descriptor(read.luma(original, colours)),
+            descriptor=match.descriptors(
+                read.luma(original, colours), alpha.opacity(original, colours)
+            ),
         ),
         payload=codes.code_bytes(secrets.code_seed, image, bits).hex(),
         converted=kind != raster.format,
