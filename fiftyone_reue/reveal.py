@@ -22,6 +22,7 @@ from fiftyone_reue import outputs, pipeline
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.extract import Tracer
 from fiftyone_reue.items import Item, with_distinct_outputs
+from fiftyone_reue.media import alpha
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb import deep_hiding
@@ -408,7 +409,7 @@ class _Revealer:
             the original is, the luma of the original's size; and the records.
         """
         colours = raster.colour_channels
-        shown = eight_bit(raster.samples[..., :colours])
+        shown = eight_bit(alpha.flattened(raster.samples, colours, raster.peak))
         shown = shown[..., 0] if colours == 1 else shown
         known = self._tracer.exact(raster)
         if known is not None:
