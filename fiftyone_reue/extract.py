@@ -398,11 +398,8 @@ class Tracer:
         shown = self._shown_without_alpha(image, opacity)
         for state, luma in self._unmarked(image, raster):
             yield _Reference(state, luma, shown=shown)
-            if not opacity.any():
-                continue
-            yield _Reference(state, luma * opacity, opacity, opacity)
-            if raster.format == "TIFF":  # it may hold colours multiplied by alpha
-                yield _Reference(state, luma, opacity, shown)
+            if opacity.any():
+                yield _Reference(state, luma * opacity, opacity, opacity)
 
     def _shown_without_alpha(
         self, image: Image, opacity: np.ndarray

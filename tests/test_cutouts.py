@@ -1,5 +1,7 @@
 """Images with transparent parts: marked where they are seen, traced as seen."""
 
+import io
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -420,6 +422,40 @@ def test_transparent_colours_are_alpha_as_well(tmp_path, kind):
         summary = found(house, leak)
         assert right(summary) == [True] * 4
         assert summary.named == "bob"
+
+
+@pytest.mark.parametrize("background", ["white", "black", "teal"])
+def test_colours_multiplied_by_alpha_already_are_traced(tmp_path, background):
+    """A TIFF may say so; readers then divide, and lay on as ever."""
+
+    def write(source: Path) -> None:
+        for number, name in enumerate(("astronaut", "coffee", "cat", "flower")):
+            samples = cutout(name, 128, keep_hidden=False)
+            share = samples[..., 3:] / 255 * 0.5  # nowhere opaque
+            samples = np.dstack([np.rint(samples[..., :3] * share), 255 * share])
+            file = io.BytesIO()
+            Image.fromarray(np.rint(samples).astype(np.uint8)).save(file, "TIFF")
+            (source / f"class{number % 2}").mkdir(parents=True, exist_ok=True)
+            extra = struct.Struct("<HHIH")
+            straight, multiplied = extra.pack(338, 3, 1, 2), extra.pack(338, 3, 1, 1)
+            data = file.getvalue()
+            assert data.count(straight) == 1
+            path = source / f"class{number % 2}" / f"{name}.tif"
+            path.write_bytes(data.replace(straight, multiplied))
+
+    house = built(tmp_path, write, ("alice", "bob"))
+    with Image.open(image_items(tmp_path / "licensed-bob")[0].path) as image:
+        assert image.tag_v2[338] == (1,)
+    colour = BACKGROUNDS[background]
+    leak = leaked(
+        tmp_path / "licensed-bob",
+        tmp_path / "leak",
+        lambda image: laid(image, colour),
+        quality=90,
+    )
+    summary = found(house, leak)
+    assert right(summary) == [True] * 4
+    assert summary.named == "bob"
 
 
 @pytest.mark.parametrize("seen", [0, 3])
