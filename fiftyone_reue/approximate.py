@@ -18,7 +18,7 @@ from fiftyone_reue import crops
 from fiftyone_reue.errors import EditedImageError
 from fiftyone_reue.folders import suspect_items
 from fiftyone_reue.items import Item
-from fiftyone_reue.media import offsets
+from fiftyone_reue.media import alpha, offsets
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.protect import psnr
 from fiftyone_reue.reversal import ByPattern, Reversal
@@ -126,6 +126,9 @@ def by_delivered(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Samples near W's, by P and W themselves.
 
+    Where P has an alpha channel and the edited image has none, they are compared and
+    approximated as they look without it, or on a plain background.
+
     Args:
         edited: made from P, maybe a part of it.
         protected: P.
@@ -143,6 +146,9 @@ def by_delivered(
             "The file and the one as delivered aren't both gray or both in colour, so "
             "the change can't be taken off; convert it back first"
         )
+    _require_room(edited, protected)
+    if protected.has_alpha and not edited.has_alpha:
+        protected, licensed = _without_alpha(edited, protected, licensed)
     part = _place(edited, protected)
     before = _in_range(protected.samples[part], protected, edited)[..., :colours]
     truth = _in_range(licensed[part], protected, edited)
@@ -222,7 +228,7 @@ def _images(count: int, one: str, several: str) -> str:
     return f"{count} image {one}" if count == 1 else f"{count} images {several}"
 
 
-def _place(edited: Raster, protected: Raster) -> tuple[slice, slice]:
+def _require_room(edited: Raster, protected: Raster) -> None:
     size = f"{edited.width} x {edited.height}"
     if edited.height > protected.height or edited.width > protected.width:
         raise EditedImageError(
@@ -230,6 +236,54 @@ def _place(edited: Raster, protected: Raster) -> tuple[slice, slice]:
             f"{protected.height}: only what has its size or was cut out of it can be "
             "approximated"
         )
+
+
+def _without_alpha(
+    edited: Raster, protected: Raster, licensed: np.ndarray
+) -> tuple[Raster, np.ndarray]:
+    """P and W as they look like the edited image most: alpha dropped, or on white, on
+    black or, if it wasn't cropped, on the background that fits best."""
+    colours = protected.colour_channels
+    samples = protected.samples
+    seen = luma(edited.samples, colours, edited.peak)
+    views = [np.ascontiguousarray(samples[..., :colours])]
+    backgrounds: list[np.ndarray | float | None] = [None]
+    for background in (0.0, float(protected.peak), _background(edited, protected)):
+        if background is not None:
+            views.append(alpha.flattened(samples, colours, background))
+            backgrounds.append(background)
+    fits = [
+        crops.find(seen, luma(view, colours, protected.peak)).correlation
+        for view in views
+    ]
+    best = int(np.argmax(fits))
+    chosen = backgrounds[best]
+    if chosen is None:
+        like = np.ascontiguousarray(licensed[..., :colours])
+    else:
+        like = alpha.flattened(licensed, colours, chosen)
+    return protected.with_samples(views[best]), like
+
+
+def _background(edited: Raster, protected: Raster) -> np.ndarray | None:
+    """The plain colour on which P looks like an image of its size, by least squares.
+
+    Returns:
+        ``(colours,)`` float32 in P's samples; None where there is no such size, or
+        nothing of a background to be seen.
+    """
+    colours = protected.colour_channels
+    opacity = alpha.opacity(protected.samples, colours)
+    size = edited.samples.shape[:2]
+    if opacity is None or size != protected.samples.shape[:2]:
+        return None
+    rest = (1 - opacity)[..., None]
+    like = _in_range(edited.samples, edited, protected)
+    behind = like - opacity[..., None] * protected.samples[..., :colours]
+    return (rest * behind).sum(axis=(0, 1)) / np.square(rest).sum()
+
+
+def _place(edited: Raster, protected: Raster) -> tuple[slice, slice]:
     views = [
         luma(one.samples, one.colour_channels, one.peak) for one in (edited, protected)
     ]
@@ -238,7 +292,8 @@ def _place(edited: Raster, protected: Raster) -> tuple[slice, slice]:
         raise EditedImageError(
             f"The file doesn't match the one as delivered (correlation "
             f"{found.correlation:.2f} at best, {LEAST_CORRELATION} is needed): it is "
-            "another image, or was scaled, turned or changed too much"
+            "another image, or was scaled, turned, laid on a background that isn't "
+            "plain or changed too much"
         )
     return (
         slice(found.top, found.top + edited.height),

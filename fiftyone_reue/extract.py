@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from fiftyone_reue import pipeline
 from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.folders import image_items
 from fiftyone_reue.items import Item
-from fiftyone_reue.media import offsets
+from fiftyone_reue.media import alpha, offsets
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import with_range
 from fiftyone_reue.media.digest import sample_digest
@@ -81,7 +82,9 @@ class Nearest:
             :func:`fiftyone_reue.watermark.match.orient`.
         luma: the suspect's, turned so and of the original's size.
         left: what remains of that after the reference.
-        distance: the root mean square of what remains.
+        distance: the root mean square of what remains, over what is seen.
+        shown: ``(H, W)`` float32 in [0, 1], how much of a mark shows in each pixel;
+            None where all of it does.
     """
 
     image: Image
@@ -90,6 +93,24 @@ class Nearest:
     luma: np.ndarray
     left: np.ndarray
     distance: float
+    shown: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """What a suspect may be a copy of, without its mark.
+
+    Attributes:
+        state: "protected" or "licensed".
+        luma: ``(H, W)`` float32; on black where there is an opacity.
+        opacity: ``(H, W)`` float32 in [0, 1], if it was laid on a flat background.
+        shown: see :class:`Nearest`.
+    """
+
+    state: str
+    luma: np.ndarray
+    opacity: np.ndarray | None = None
+    shown: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -261,7 +282,13 @@ class Tracer:
         except InputError as error:
             return replace(unmatched, reason=str(error))
         return self._read(
-            unmatched, near.image, near.state, near.left, near.distance, exact=False
+            unmatched,
+            near.image,
+            near.state,
+            near.left,
+            near.distance,
+            exact=False,
+            shown=near.shown,
         )
 
     def exact(self, raster: Raster) -> tuple[Record, str] | None:
@@ -282,27 +309,31 @@ class Tracer:
             InputError: it belongs to none, or an original that it might belong to
                 isn't there any more.
         """
-        luma = read.luma(raster.samples, raster.colour_channels, raster.peak)
         best: Nearest | None = None
         problems: list[str] = []
-        for candidate in self._index.nearest(luma):
-            image = self._vault.ledger.image(candidate.image_id)
-            if image is None:
-                continue
-            turned = match.orient(luma, candidate.orientation)
-            turned = match.resize(turned, image.height, image.width)
-            try:
-                references = list(self._references(image))
-            except ReueError as error:
-                problems.append(str(error))
-                continue
-            for state, reference in references:
-                left = read.residual(turned, reference)
-                size = float(np.sqrt(np.mean(left * left)))
-                if _belongs(size, turned) and (best is None or size < best.distance):
-                    best = Nearest(
-                        image, state, candidate.orientation, turned, left, size
-                    )
+        for luma in _views(raster):
+            for candidate in self._index.nearest(luma):
+                image = self._vault.ledger.image(candidate.image_id)
+                if image is None:
+                    continue
+                turned = match.orient(luma, candidate.orientation)
+                turned = match.resize(turned, image.height, image.width)
+                try:
+                    references = list(self._references(image))
+                except ReueError as error:
+                    problems.append(str(error))
+                    continue
+                for one in references:
+                    left = read.residual(turned, one.luma, one.opacity)
+                    size = _size(left, one.opacity)
+                    expected = read.centred(one.luma, one.opacity)
+                    if not _belongs(size, _size(left + expected, one.opacity)):
+                        continue
+                    if best is None or size < best.distance:
+                        way = candidate.orientation
+                        best = Nearest(
+                            image, one.state, way, turned, left, size, one.shown
+                        )
         if best is None:
             raise InputError(
                 problems[0] if problems else "It looks like none of the originals"
@@ -342,8 +373,9 @@ class Tracer:
         distance: float,
         *,
         exact: bool,
+        shown: np.ndarray | None = None,
     ) -> Suspect:
-        soft = read.soft_bits(left, self._mark_key, image.id, _AMPLITUDE)
+        soft = read.soft_bits(left, self._mark_key, image.id, _AMPLITUDE, shown)
         return replace(
             suspect,
             image_id=image.id,
@@ -355,13 +387,38 @@ class Tracer:
             reading=Reading(image.id, soft),
         )
 
-    def _references(self, image: Image) -> Iterable[tuple[str, np.ndarray]]:
+    def _references(self, image: Image) -> Iterable[_Reference]:
         """What a suspect may be a copy of, without its mark.
 
         That is the original, or the original with what one of its protected copies
-        had added to the mark.
+        had added to the mark; with alpha dropped, or laid on a background.
         """
         raster = self._reference(image.id)
+        opacity = alpha.opacity(raster.samples, raster.colour_channels)
+        if opacity is None:
+            for state, luma in self._unmarked(image, raster):
+                yield _Reference(state, luma)
+            return
+        shown = self._shown_without_alpha(image, opacity)
+        for state, luma in self._unmarked(image, raster):
+            yield _Reference(state, luma, shown=shown)
+            if opacity.any():
+                yield _Reference(state, luma * opacity, opacity, opacity)
+
+    def _shown_without_alpha(
+        self, image: Image, opacity: np.ndarray
+    ) -> np.ndarray | None:
+        """How much of a mark shows where alpha was dropped: what isn't spared."""
+        for record in self._vault.ledger.records_by_image(image.id):
+            if not self._originals.spares_hidden(record):
+                return None
+        return (opacity > 0).astype(np.float32)
+
+    def _unmarked(
+        self, image: Image, raster: Raster
+    ) -> Iterable[tuple[str, np.ndarray]]:
+        """The lumas of the original and of its protected copies without their marks,
+        alpha dropped, and "licensed" or "protected"."""
         colours = raster.colour_channels
         luma = read.luma(raster.samples, colours, raster.peak)
         yield "licensed", luma
@@ -466,8 +523,31 @@ def _if_same(path: str, digest: bytes, max_pixels: int) -> Raster | None:
     return raster if sample_digest(raster.samples) == digest else None
 
 
-def _belongs(left: float, luma: np.ndarray) -> bool:
-    return left <= CLOSE or left**2 <= (1 - EXPLAINED) * float(luma.var())
+def _views(raster: Raster) -> Iterable[np.ndarray]:
+    """A suspect's lumas: alpha dropped, and on white where that is another.
+
+    Programs that save an alpha channel may clear the colours that it hides.
+    """
+    luma = read.luma(raster.samples, raster.colour_channels, raster.peak)
+    yield luma
+    opacity = alpha.opacity(raster.samples, raster.colour_channels)
+    if opacity is not None:
+        yield luma * opacity + 255 * (1 - opacity)
+
+
+def _size(values: np.ndarray, opacity: np.ndarray | None) -> float:
+    """The root mean square over what is seen."""
+    return math.sqrt(read.weighted_mean(values * values, opacity))
+
+
+def _belongs(left: float, spread: float) -> bool:
+    """Whether a suspect belongs to a reference.
+
+    Args:
+        left: the root mean square of what remains of it after the reference.
+        spread: the same of all of it, in gray levels of the reference.
+    """
+    return left <= CLOSE or left**2 <= (1 - EXPLAINED) * spread**2
 
 
 def _one_an_original(suspects: list[Suspect]) -> list[Suspect]:

@@ -23,7 +23,7 @@ from fiftyone_reue.errors import (
     named,
 )
 from fiftyone_reue.items import Item, with_distinct_outputs
-from fiftyone_reue.media import offsets, viewers
+from fiftyone_reue.media import alpha, offsets, viewers
 from fiftyone_reue.media.allowed import allowed
 from fiftyone_reue.media.codec import (
     encode,
@@ -62,6 +62,9 @@ FOUND_RANGE = (
     "16-bit samples don't use their whole range: epsilon and PSNR are of the largest "
     "value that the file states or that was found; --depth says otherwise"
 )
+
+LEAST_SEEN = 16
+"""An image of which fewer pixels are seen, the others being transparent, is refused."""
 
 
 @dataclass(frozen=True)
@@ -343,12 +346,19 @@ def protect_image(
             f"use images of at least {carriers.SMALLEST_SIDE} pixels a side"
         )
     original = raster.samples
+    if alpha.seen(original, colours) < LEAST_SEEN:
+        raise UnsupportedImageError(
+            f"{item.sample_id}: all but {alpha.seen(original, colours):.0f} of its "
+            "pixels are transparent, too few to carry a mark that could be seen; leave "
+            "it out, or take its alpha channel off if that isn't about transparency"
+        )
     digest_o = sample_digest(original)
     image = image_id(secrets.image_id, digest_o)
     amplitude = int(release.parameters["mark_amplitude"])
     bits = carriers.bit_count(height, width)
     code = codes.code(secrets.code_seed, image, bits)
     mark = embed.mark(secrets.mark, image, code, height, width, amplitude)
+    mark = embed.spared(mark, original, colours)
     licensed, lost_w = offsets.add(original, mark, colours, peak)
     digest_w = sample_digest(licensed)
     perturbed = reversal.perturb(
@@ -383,7 +393,12 @@ def protect_image(
         records.RecipientPart(content.data, digest_w),
         secrets.owner_box,
         records.OwnerPart(
-            secrets.recipient.recipient_id, image, amplitude, lost_w, digest_o
+            secrets.recipient.recipient_id,
+            image,
+            amplitude,
+            lost_w,
+            digest_o,
+            visible=raster.has_alpha,
         ),
         file.content,
     )
@@ -420,7 +435,9 @@ def protect_image(
             label=item.label,
             height=height,
             width=width,
-            descriptor=match.descriptor(read.luma(original, colours, peak)),
+            descriptor=match.descriptors(
+                read.luma(original, colours, peak), alpha.opacity(original, colours)
+            ),
         ),
         payload=codes.code_bytes(secrets.code_seed, image, bits).hex(),
         converted=kind != raster.format,

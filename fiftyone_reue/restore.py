@@ -35,6 +35,7 @@ from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.reversal import Content, Reversal
 from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault import records
+from fiftyone_reue.vault.entities import Record
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.records import Envelope, OwnerPart, RecipientPart
 from fiftyone_reue.vault.vault import Vault
@@ -559,7 +560,7 @@ class Originals:
 
     def _mark(self, part: OwnerPart, raster: Raster) -> np.ndarray:
         bits = carriers.bit_count(raster.height, raster.width)
-        return embed.mark(
+        mark = embed.mark(
             self._mark_key,
             part.image_id,
             codes.code(self._codes[part.recipient_id], part.image_id, bits),
@@ -567,6 +568,18 @@ class Originals:
             raster.width,
             part.amplitude,
         )
+        if not part.visible:
+            return mark
+        return embed.spared(mark, raster.samples, raster.colour_channels)
+
+    def spares_hidden(self, record: Record) -> bool:
+        """Whether a copy's mark spares what is fully transparent.
+
+        Raises:
+            DamagedRecordError, ForeignRecordError: see the boxes.
+        """
+        envelope = records.unpack(record.blob)
+        return self._owner_part(envelope, record.digest_w).visible
 
     def _require_ours(self, envelope: Envelope) -> None:
         if envelope.header.vault != self._vault.vault_id:

@@ -22,7 +22,7 @@ from fiftyone_reue import outputs, pipeline
 from fiftyone_reue.errors import InputError, named
 from fiftyone_reue.extract import Tracer
 from fiftyone_reue.items import Item, with_distinct_outputs
-from fiftyone_reue.media import depth
+from fiftyone_reue.media import alpha, depth
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb import deep_hiding
@@ -409,7 +409,10 @@ class _Revealer:
             the original is, the luma of the original's size; and the records.
         """
         colours = raster.colour_channels
-        seen = eight_bit(depth.shown(raster)[..., :colours])
+        seen = alpha.flattened(
+            depth.shown(raster), colours, np.iinfo(raster.samples.dtype).max
+        )
+        seen = eight_bit(seen)
         seen = seen[..., 0] if colours == 1 else seen
         known = self._tracer.exact(raster)
         if known is not None:

@@ -1,5 +1,6 @@
 """What a recipient gets who asks for something near the licensed copy."""
 
+import io
 import json
 import math
 import shutil
@@ -22,6 +23,7 @@ from fiftyone_reue.approximate import (
 from fiftyone_reue.errors import EditedImageError, InputError, RevokedKeyError
 from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.items import Item
+from fiftyone_reue.media import alpha
 from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb import raeg, registry, tap
@@ -418,11 +420,61 @@ def test_depths_and_alpha(photos, channels):
     assert samples.dtype == np.uint8
     there = (licensed // 257)[10:70, 20:90]
     assert np.array_equal(samples, there[..., :colours])
-    assert np.array_equal(truth, there)
+    assert np.array_equal(truth[..., :colours], there[..., :colours])
     deep = Raster(np.ascontiguousarray(protected[10:70, 20:90]), "PNG")
     eight = Raster((protected // 257).astype(np.uint8), "PNG")
     samples, _ = by_delivered(deep, eight, (licensed // 257).astype(np.uint8))
     assert np.array_equal(samples, licensed[10:70, 20:90])
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("background", "cropped"),
+    [
+        *[(None, False), (0, False), (255, False), ((20, 120, 160), False)],
+        *[(None, True), (0, True), (255, True)],  # of crops, no other is looked for
+    ],
+)
+def test_flattened_copies_are_approximated(photos, background, bits, cropped):
+    """Laid on a plain background and re-compressed, or alpha dropped."""
+    draw = np.random.default_rng(0)
+    unit = 1 if bits == 8 else 257
+    y, x = np.mgrid[-1:1:96j, -1:1:128j]
+    mask = np.rint(255 * np.clip(6 * (0.7 - x * x - y * y), 0, 1))
+    licensed = np.dstack([photos["coffee"], mask]).astype(np.uint16) * unit
+    licensed = licensed.astype(np.uint8 if bits == 8 else np.uint16)
+    protected = licensed.copy()
+    moved = licensed[..., :3] + draw.integers(-8, 9, (96, 128, 1)) * unit
+    protected[..., :3] = moved.clip(0, 255 * unit)
+
+    def seen(samples: np.ndarray) -> np.ndarray:
+        if background is None:
+            flat = samples[..., :3]
+        else:
+            flat = alpha.flattened(samples, 3, np.array(background) * unit)
+        part = flat[20:70, 20:100] if cropped else flat
+        return np.ascontiguousarray(part // unit).astype(np.uint8)
+
+    file = io.BytesIO()
+    Image.fromarray(seen(protected)).save(file, "JPEG", quality=95, subsampling=0)
+    edited = Raster(np.asarray(Image.open(file)), "JPEG")
+    samples, truth = by_delivered(edited, Raster(protected, "PNG"), licensed)
+    assert samples.shape == edited.samples.shape
+    assert np.abs(truth.astype(int) - seen(licensed)).max() <= 2
+    before = np.square(edited.samples.astype(float) - truth).mean()
+    assert np.square(samples.astype(float) - truth).mean() < before / 2
+
+
+@pytest.mark.unit
+def test_another_background_is_told():
+    draw = np.random.default_rng(0)
+    samples = draw.integers(0, 256, (40, 40, 4), np.uint8)
+    samples[..., 3] = 255 * (np.indices((40, 40)).sum(axis=0) < 40)
+    behind = draw.integers(0, 256, (40, 40, 3), np.uint8)
+    flat = np.where(samples[..., 3:] > 0, samples[..., :3], behind)
+    with pytest.raises(EditedImageError, match="background that isn't plain"):
+        by_delivered(Raster(flat, "PNG"), Raster(samples, "PNG"), samples)
 
 
 @pytest.mark.unit

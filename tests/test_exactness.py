@@ -161,7 +161,10 @@ def _samples(shape: tuple[int, int, int], bits: int, fill: str, seed: int):
     dtype, peak = (np.uint8, 255) if bits == 8 else (np.uint16, 65535)
     unit = peak // 255
     if fill == "zero":
-        return np.zeros(shape, dtype)
+        samples = np.zeros(shape, dtype)
+        if shape[2] in (2, 4):
+            samples[:, ::2, -1] = peak  # of what is wholly transparent nothing is made
+        return samples
     if fill == "peak":
         return np.full(shape, peak, dtype)
     if fill == "board":
@@ -258,6 +261,8 @@ def _marked(house, made, samples, colours, epsilon):
     mark = embed.mark(secrets.mark, made.image.id, code, height, width, amplitude)
     peak = with_range(Raster(samples, "PNG")).peak
     licensed = samples.astype(int)
+    if samples.shape[2] > colours:
+        mark = np.where(samples[..., colours:] == 0, 0, mark)
     licensed[..., :colours] = np.clip(
         licensed[..., :colours] + mark.astype(int) * _unit(samples), 0, peak
     )

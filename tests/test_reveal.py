@@ -128,6 +128,44 @@ def test_changed_copies_reveal_it_too(house, tmp_path, change, suffix, options):
     assert len(right) > COUNT / 2
 
 
+def test_cutouts_reveal_it_too_and_are_shown_on_white(tmp_path, photos):
+    for name in ("cat", "coffee", "flower", "pagoda"):
+        samples = np.dstack([photos[name], np.full((96, 128), 255, np.uint8)])
+        samples[:20] = 0
+        folder = tmp_path / "source" / ("a" if name in ("cat", "coffee") else "b")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(samples).save(folder / f"{name}.png")
+    vault = create_folder(tmp_path / "vault")
+    vault.add_recipient("alice")
+    steps = protect(
+        vault,
+        "alice",
+        labelled_items(tmp_path / "source"),
+        tmp_path / "out",
+        name="r",
+        source="s",
+        config=ProtectConfig("deep_hiding", seed=1),
+    )
+    assert not finish(steps).outcome.failures
+
+    def laid(image: Image.Image) -> Image.Image:
+        white = Image.new("RGBA", image.size, "white")
+        white.alpha_composite(image)
+        return white.convert("RGB")
+
+    leak = changed(tmp_path / "out", tmp_path / "leak", laid, ".jpg", quality=85)
+    house = House(vault, tmp_path)
+    for folder in (tmp_path / "out", leak):
+        summary = run(house, folder, tmp_path / f"shown-{folder.name}")
+        assert len(summary.images) == 4
+        assert summary.as_good == 0
+        for image in summary.images:
+            shown = tmp_path / f"shown-{folder.name}" / image.panels
+            with Image.open(shown) as panels:
+                row = np.asarray(panels)[10, : panels.width // 5]
+            assert row.min() > 245
+
+
 def test_nothing_is_found_where_nothing_was_hidden(house):
     summary = run(house, house.root / "source")
     assert len(summary.images) == COUNT

@@ -53,6 +53,7 @@ _WITH_FILE, _WITH_PEAK = 0x80, 0x40
 _NUMBER = 0x3F
 _NONCE_SIZE = 12
 _ONE_USE_NONCE = bytes(_NONCE_SIZE)
+_VISIBLE = 0x80  # beside the amplitude, which is far smaller
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ class OwnerPart:
         amplitude: the mark's largest value, gray levels.
         lost: rail values.
         digest: SHA-256 of O's samples.
+        visible: whether the mark spares what is fully transparent.
     """
 
     recipient_id: str
@@ -147,6 +149,7 @@ class OwnerPart:
     amplitude: int
     lost: bytes
     digest: bytes
+    visible: bool = False
 
 
 def unpack(blob: bytes) -> Envelope:
@@ -377,14 +380,17 @@ def _part(blob: bytes, place: int, size: int) -> tuple[bytes, int]:
 def _pack_owner(part: OwnerPart) -> bytes:
     ids = (part.recipient_id.encode(), part.image_id.encode())
     named = b"".join(bytes([len(name)]) + name for name in ids)
-    return part.digest + bytes([part.amplitude]) + named + part.lost
+    form = part.amplitude | (_VISIBLE if part.visible else 0)
+    return part.digest + bytes([form]) + named + part.lost
 
 
 def _unpack_owner(content: bytes) -> OwnerPart:
-    digest, amplitude, place = content[:32], content[32], 33
+    digest, form, place = content[:32], content[32], 33
     names = []
     for _ in range(2):
         end = place + 1 + content[place]
         names.append(content[place + 1 : end].decode())
         place = end
-    return OwnerPart(names[0], names[1], amplitude, content[place:], digest)
+    visible = bool(form & _VISIBLE)
+    amplitude = form & ~_VISIBLE
+    return OwnerPart(names[0], names[1], amplitude, content[place:], digest, visible)

@@ -60,6 +60,21 @@ def mark(
     return offset
 
 
+def spared(mark: np.ndarray, samples: np.ndarray, colours: int) -> np.ndarray:
+    """The mark where it can be seen: nothing of it under an alpha of 0.
+
+    Colours hidden there are often left out of a copy, and are seen in others.
+
+    Args:
+        mark: ``(H, W, 1)`` int8.
+        samples: ``(H, W, C)`` of the image, before or after it was marked.
+        colours: how many leading channels are colour.
+    """
+    if samples.shape[2] == colours:
+        return mark
+    return mark * (samples[..., colours:] > 0)
+
+
 def expected_amplitude(height: int, width: int, amplitude: int) -> float:
     """A mark's size in each of its coefficients, for an orthonormal transform.
 

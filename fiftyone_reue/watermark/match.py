@@ -3,6 +3,10 @@
 A descriptor is the luma averaged over 16 by 16 areas. It outlives re-compression,
 resizing and colour changes, not crops or rotations. The choice never looks at a
 code, so it costs the evidence nothing.
+
+An image with an alpha channel may have been laid on a background of any colour since,
+so that two more descriptors are kept of it, on black and on white: on any flat
+background it looks like a sum of these.
 """
 
 from __future__ import annotations
@@ -34,6 +38,24 @@ def descriptor(luma: np.ndarray) -> bytes:
     return np.round(np.asarray(small)).clip(0, 255).astype(np.uint8).tobytes()
 
 
+def descriptors(luma: np.ndarray, opacity: np.ndarray | None = None) -> bytes:
+    """What an index keeps of an original.
+
+    Args:
+        luma: ``(H, W)`` float32 in [0, 255], alpha dropped.
+        opacity: ``(H, W)`` float32 in [0, 1]; None where every pixel is opaque.
+
+    Returns:
+        The descriptor; with an opacity also those on black and on white, one after
+        the other.
+    """
+    if opacity is None:
+        return descriptor(luma)
+    black = luma * opacity
+    white = black + 255 * (1 - opacity)
+    return b"".join(descriptor(one) for one in (luma, black, white))
+
+
 def orient(samples: np.ndarray, orientation: int) -> np.ndarray:
     """Turn an ``(H, W, ...)`` array; 0 leaves it, 4 to 7 mirror it first.
 
@@ -60,7 +82,8 @@ class Candidate:
     Attributes:
         image_id: which.
         orientation: how the suspect must be turned (see :func:`orient`).
-        distance: between the descriptors without brightness and contrast, 0 to 2.
+        distance: between the descriptors without brightness and contrast, 0 to 2; of
+            an image with alpha, on the background that fits best.
     """
 
     image_id: str
@@ -73,14 +96,19 @@ class Index:
 
     Args:
         image_ids: N ids.
-        descriptors: N byte strings from :func:`descriptor`.
+        descriptors: N byte strings from :func:`descriptors`.
     """
 
     def __init__(self, image_ids: list[str], descriptors: list[bytes]) -> None:
         self._ids = image_ids
-        joined = np.frombuffer(b"".join(descriptors), np.uint8)
-        self._vectors = _normalise(joined.reshape(-1, SIDE * SIDE))
+        size = SIDE * SIDE
+        plain = np.frombuffer(b"".join(d[:size] for d in descriptors), np.uint8)
+        self._vectors = _normalise(plain.reshape(-1, size).astype(np.float32))
         self._norms = np.einsum("ij,ij->i", self._vectors, self._vectors)
+        whole = [place for place, d in enumerate(descriptors) if len(d) == 3 * size]
+        self._with_alpha = np.array(whole, np.int64)
+        laid = np.frombuffer(b"".join(descriptors[p][size:] for p in whole), np.uint8)
+        self._planes = _planes(laid.reshape(-1, 2, size).astype(np.float32))
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -96,10 +124,14 @@ class Index:
             return []
         query = np.frombuffer(descriptor(luma), np.uint8).reshape(SIDE, SIDE)
         turned = _normalise(
-            np.stack([orient(query, o).ravel() for o in range(ORIENTATIONS)])
+            np.stack(
+                [orient(query, o).ravel() for o in range(ORIENTATIONS)],
+                dtype=np.float32,
+            )
         )
         own = np.einsum("ij,ij->i", turned, turned)
         squared = self._norms[None] + own[:, None] - 2 * turned @ self._vectors.T
+        self._consider_backgrounds(squared, turned, own)
         flat = np.argsort(squared, axis=None, kind="stable")[: 4 * count]
         found: dict[str, Candidate] = {}
         for place in flat:
@@ -109,10 +141,56 @@ class Index:
             found.setdefault(candidate.image_id, candidate)
         return list(found.values())[:count]
 
+    def _consider_backgrounds(
+        self, squared: np.ndarray, turned: np.ndarray, own: np.ndarray
+    ) -> None:
+        """Lower the distances to images with alpha that fit better on a background.
+
+        Args:
+            squared: ``(ORIENTATIONS, N)`` squared distances, changed in place.
+            turned: ``(ORIENTATIONS, SIDE * SIDE)`` the query, normalised.
+            own: ``(ORIENTATIONS,)`` its squared lengths.
+        """
+        if not len(self._with_alpha):
+            return
+        along = np.square(turned @ self._planes[0].T)
+        along += np.square(turned @ self._planes[1].T)
+        # To the nearest vector of length 1 that is a sum of the two.
+        laid = 1 + own[:, None] - 2 * np.sqrt(along)
+        plain = squared[:, self._with_alpha]
+        squared[:, self._with_alpha] = np.minimum(plain, laid)
+
 
 def _normalise(vectors: np.ndarray) -> np.ndarray:
     """Take off brightness and contrast; flat images stay near nothing."""
-    floats = vectors.astype(np.float32)
-    floats -= floats.mean(axis=1, keepdims=True)
-    size = np.sqrt(np.einsum("ij,ij->i", floats, floats))
-    return floats / (size + FLAT * SIDE)[:, None]
+    centred = vectors - vectors.mean(axis=1, keepdims=True)
+    return centred / (_lengths(centred) + FLAT * SIDE)[:, None]
+
+
+def _planes(laid: np.ndarray) -> np.ndarray:
+    """What images look like on any flat background, brightness and contrast aside.
+
+    Args:
+        laid: ``(M, 2, SIDE * SIDE)`` float32 descriptors, on black and on white.
+
+    Returns:
+        ``(2, M, SIDE * SIDE)`` float32: each image's silhouette, and what else is to
+        be seen of it, at right angles and of length 1, or 0 where flat.
+    """
+    centred = laid - laid.mean(axis=2, keepdims=True)
+    black, white = centred[:, 0], centred[:, 1]
+    silhouette = _directions(white - black)
+    shared = np.einsum("ij,ij->i", silhouette, black)
+    return np.stack([silhouette, _directions(black - shared[:, None] * silhouette)])
+
+
+def _directions(vectors: np.ndarray) -> np.ndarray:
+    lengths = _lengths(vectors)
+    textured = (lengths > FLAT * SIDE)[:, None]
+    return np.divide(
+        vectors, lengths[:, None], out=np.zeros_like(vectors), where=textured
+    )
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))

@@ -57,13 +57,14 @@ def test_the_licensed_envelope_keeps_only_the_owners_box():
     version=st.sampled_from([1, 2]),
     content=st.binary(max_size=50),
     lost=st.binary(max_size=50),
-    amplitude=st.integers(0, 255),
+    amplitude=st.integers(0, 127),
+    visible=st.booleans(),
     name=st.text("0123456789abcdef", min_size=1, max_size=32),
 )
-def test_any_content_comes_back(version, content, lost, amplitude, name):
+def test_any_content_comes_back(version, content, lost, amplitude, visible, name):
     header = replace(HEADER, version=version)
     recipient = records.RecipientPart(content, b"W" * 32)
-    owner = records.OwnerPart(name, name[::-1], amplitude, lost, b"O" * 32)
+    owner = records.OwnerPart(name, name[::-1], amplitude, lost, b"O" * 32, visible)
     envelope = records.seal_protected(header, KEY, recipient, OWNER_KEY, owner)
     assert records.unpack(envelope.pack()) == envelope
     assert records.open_recipient(envelope, KEY, HEADER.key) == recipient

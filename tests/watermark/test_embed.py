@@ -3,6 +3,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fiftyone_reue.watermark import carriers, codes, embed
 
@@ -80,3 +82,27 @@ def test_the_expected_amplitude_is_what_the_reader_finds():
         assert mean == pytest.approx(
             embed.expected_amplitude(height, width, 2), rel=0.15
         )
+
+
+@given(
+    shape=st.tuples(st.integers(8, 40), st.integers(8, 40)),
+    channels=st.sampled_from([2, 4]),
+    dtype=st.sampled_from([np.uint8, np.uint16]),
+    seed=st.integers(0, 2**32),
+)
+def test_a_mark_spares_what_is_fully_transparent(shape, channels, dtype, seed):
+    draw = np.random.default_rng(seed)
+    samples = draw.integers(0, 2, (*shape, channels)).astype(dtype)
+    mark = made(*shape)
+    spared = embed.spared(mark, samples, channels - 1)
+    assert spared.dtype == np.int8
+    hidden = samples[..., -1] == 0
+    assert not spared[hidden].any()
+    assert np.array_equal(spared[~hidden], mark[~hidden])
+
+
+def test_without_alpha_a_mark_is_everywhere():
+    mark = made(16, 16)
+    for channels in (1, 3):
+        samples = np.zeros((16, 16, channels), np.uint8)
+        assert np.array_equal(embed.spared(mark, samples, channels), mark)

@@ -90,3 +90,71 @@ def test_resize_keeps_what_fits():
     luma = np.random.default_rng(0).uniform(0, 255, (9, 7)).astype(np.float32)
     assert match.resize(luma, 9, 7) is luma
     assert match.resize(luma, 18, 21).shape == (18, 21)
+
+
+def ellipse(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    return np.clip(8 * (0.7 - x * x - y * y), 0, 1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def cutouts(photos) -> match.Index:
+    """The photographs, each cut out with the same ellipse."""
+    mask = ellipse(96, 128)
+    entries = [match.descriptors(read.luma(p, 3), mask) for p in photos.values()]
+    return match.Index(list(photos), entries)
+
+
+@pytest.mark.parametrize("background", [0, 40, 100, 128, 170, 255])
+@pytest.mark.parametrize("orientation", [0, 3, 5])
+def test_cutouts_are_found_on_any_flat_background(
+    photos, cutouts, background, orientation
+):
+    mask = ellipse(96, 128)
+    for name, photo in photos.items():
+        laid = read.luma(photo, 3) * mask + background * (1 - mask)
+        stolen = match.orient(laid, orientation)
+        best = cutouts.nearest(stolen)[0]
+        assert best.image_id == name
+        assert best.distance < 0.3
+        assert np.array_equal(match.orient(stolen, best.orientation), laid)
+
+
+def test_cutouts_are_found_where_alpha_was_dropped(photos, cutouts):
+    for name, photo in photos.items():
+        best = cutouts.nearest(read.luma(photo, 3))[0]
+        assert (best.image_id, best.orientation) == (name, 0)
+        assert best.distance == pytest.approx(0, abs=1e-3)
+
+
+def test_a_silhouette_alone_is_not_an_image_of_its_shape(cutouts):
+    """It lies as far from all of them as from what it doesn't show."""
+    mask = ellipse(96, 128)
+    found = cutouts.nearest(200 * (1 - mask), count=10)
+    assert len(found) == 10
+    assert found[0].distance > 0.01
+
+
+def test_entries_of_both_lengths_share_an_index(photos):
+    mask = ellipse(96, 128)
+    luma = {name: read.luma(photo, 3) for name, photo in photos.items()}
+    entries = {name: match.descriptor(one) for name, one in luma.items()}
+    entries["cat"] = match.descriptors(luma["cat"], mask)
+    assert match.descriptors(luma["coffee"]) == entries["coffee"]
+    mixed = match.Index(list(entries), list(entries.values()))
+    for name, one in luma.items():
+        assert mixed.nearest(one)[0].image_id == name
+    assert mixed.nearest(luma["cat"] * mask)[0].image_id == "cat"
+    white = luma["coffee"] * mask + 255 * (1 - mask)
+    assert mixed.nearest(white)[0].distance > 0.3
+
+
+@pytest.mark.parametrize("opacity", [0.0, 0.5])
+def test_one_opacity_all_over_has_no_silhouette(photos, opacity):
+    luma = read.luma(photos["cat"], 3)
+    even = np.full(luma.shape, opacity, np.float32)
+    index = match.Index(["cat"], [match.descriptors(luma, even)])
+    (found,) = index.nearest(luma)
+    assert found.distance == pytest.approx(0, abs=1e-3)
+    (found,) = index.nearest(luma * even + 200 * (1 - even))
+    assert np.isfinite(found.distance)

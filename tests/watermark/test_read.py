@@ -94,3 +94,67 @@ def test_residual_takes_brightness_and_contrast_off():
     # A negative has nothing of the reference to scale by.
     left = read.residual(255 - reference, reference)
     assert np.abs(left).max() > 100
+
+
+def soft_ellipse(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    return np.clip(8 * (0.6 - x * x - y * y), 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("background", [0, 77, 255])
+def test_residual_takes_a_flat_background_off(background):
+    draw = np.random.default_rng(0)
+    luma = draw.uniform(0, 255, (32, 40)).astype(np.float32)
+    mask = soft_ellipse(32, 40)
+    laid = luma * mask + background * (1 - mask)
+    for seen in (laid, laid * 0.5 + 40):
+        left = read.residual(seen, luma * mask, mask)
+        assert np.abs(left).max() < 1e-3
+    assert read.centred(laid, np.ones_like(mask)) == pytest.approx(
+        read.centred(laid), abs=1e-3
+    )
+
+
+def test_a_background_explains_nothing_of_another_image():
+    draw = np.random.default_rng(0)
+    one, other = draw.uniform(0, 255, (2, 32, 40)).astype(np.float32)
+    mask = soft_ellipse(32, 40)
+    left = read.residual(one * mask + 255 * (1 - mask), other * mask, mask)
+    alone = read.centred(one * mask + 255 * (1 - mask), mask)
+    assert np.square(left).mean() > np.square(alone).mean()
+
+
+def flattened_agreement(photos, quality: int, *, weighted: bool) -> float:
+    """The share of code bits read right over cutouts of all photos, on white."""
+    right = []
+    for name, photo in photos.items():
+        mask = soft_ellipse(*photo.shape[:2])
+        copy, code = marked(photo, name)
+        white = np.rint(copy * mask[..., None] + 255 * (1 - mask[..., None]))
+        suspect = recompressed(white.astype(np.uint8), quality)
+        reference = read.luma(photo, 3) * mask
+        left = read.residual(read.luma(suspect, 3), reference, mask)
+        bits = read.soft_bits(left, KEY, name, 2, mask if weighted else None)
+        right.append((bits > 0) == (code > 0))
+    return float(np.mean(right))
+
+
+def test_flattened_cutouts_still_say_most(photos):
+    assert flattened_agreement(photos, 90, weighted=True) >= 0.9
+    assert flattened_agreement(photos, 75, weighted=True) >= 0.8
+
+
+def test_where_a_mark_does_not_show_is_left_out(photos):
+    """What is on the background is only noise."""
+    draw = np.random.default_rng(0)
+    name = "cat"
+    photo = photos[name]
+    mask = (soft_ellipse(*photo.shape[:2]) > 0.5).astype(np.float32)
+    copy, code = marked(photo, name)
+    left = read.residual(read.luma(copy, 3), read.luma(photo, 3)) * mask
+    left += draw.normal(0, 6, left.shape).astype(np.float32) * (1 - mask)
+    bits = read.soft_bits(left, KEY, name, 2, mask)
+    clean = read.soft_bits(left * mask, KEY, name, 2, mask)
+    assert np.array_equal(bits, clean)
+    assert ((bits > 0) == (code > 0)).mean() > 0.95
+    assert not read.soft_bits(left, KEY, name, 2, np.zeros_like(mask)).any()
