@@ -7,13 +7,14 @@ import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Container, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from fiftyone_reue import manifest, outputs, pipeline, reversal
+from fiftyone_reue.changes import Changes, digest_of, find_changes, refresh
 from fiftyone_reue.errors import (
     InputError,
     LedgerUnavailableError,
@@ -42,9 +43,11 @@ from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.release import (
     ProtectConfig,
+    check_same,
     clustered_items,
     fitted_state,
     open_release,
+    release_in,
     require_enough,
     sample_key,
 )
@@ -52,8 +55,13 @@ from fiftyone_reue.steps import Progress, mapped
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Recipient, Record, Release
 from fiftyone_reue.vault.key_files import RecipientKey
+from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import carriers, codes, embed, match, read
+from fiftyone_reue.withdraw import keep, remove_leftovers, withdraw
+
+_LOOKING = 0.1
+"""The share of a run's progress that looking for changes has."""
 
 LARGEST_LEDGER_FILE = 8 << 10
 """What describes an original file goes into the ledger too, up to so many bytes."""
@@ -117,6 +125,10 @@ class ProtectSummary:
             how many images of this run have it; sealed for the owner.
         differing: of the images of this run whose original file won't come back byte
             for byte (its pixels and metadata will), by sample id, why.
+        changed: images of this run that had a copy, of another original or class.
+        obsolete: samples with a copy in the folder and no original any more.
+        pruned: such copies that this run took out of the folder.
+        moved_from: the source's name before, if it has another now.
     """
 
     release: Release
@@ -128,6 +140,29 @@ class ProtectSummary:
     notes: dict[str, int] = field(default_factory=dict)
     withheld: dict[str, int] = field(default_factory=dict)
     differing: dict[str, str] = field(default_factory=dict)
+    changed: int = 0
+    obsolete: list[str] = field(default_factory=list)
+    pruned: int = 0
+    moved_from: str | None = None
+
+    def told(self) -> list[str]:
+        """What the owner should know of the files of this run, a sentence each."""
+        lines = [f"{_of_images(count)}: {note}." for note, count in self.notes.items()]
+        if self.withheld:
+            kinds = ", ".join(
+                f"{kind} ({count})" for kind, count in self.withheld.items()
+            )
+            lines.append(
+                "Withheld from the copies and sealed for you, with how many files have "
+                f"it: {kinds}."
+            )
+        reasons = Counter(self.differing.values())
+        for why, count in reasons.items():
+            lines.append(
+                f"{_of_images(count)}: the original file won't come back byte for "
+                f"byte: {why}. --whole-files seals it."
+            )
+        return lines
 
 
 @dataclass(frozen=True)
@@ -177,10 +212,15 @@ def protect(
     source: str,
     config: ProtectConfig,
     on_batch: Callable[[Release, list[Protected]], None] | None = None,
+    prune: bool = False,
+    elsewhere: Container[str] = frozenset(),
 ) -> Generator[Progress, None, ProtectSummary]:
-    """Make or complete a release.
+    """Make or complete a release, or bring it up to date.
 
-    Run it again after any interruption: what is there is kept, the rest is done.
+    Run it again after any interruption, or when originals changed: copies that are
+    there, whole, and made of the same bytes and the same class are kept, the rest is
+    done. The source may have been renamed, as long as most of the release's images
+    are in it.
 
     Args:
         vault: the owner's.
@@ -192,6 +232,9 @@ def protect(
             release's identity.
         config: how.
         on_batch: told of every batch after its files and records are safe.
+        prune: take copies that have no original any more out of the folder; see
+            :mod:`fiftyone_reue.withdraw`.
+        elsewhere: samples that have an original and are not in this job.
 
     Yields:
         Progress. Closing the generator cancels; what was finished is kept.
@@ -209,28 +252,51 @@ def protect(
     if config.clusters is None:
         _require_labels(items)
     require_enough(vault, items, source, config)
+    vault.require_active(recipient)
+    before = release_in(vault, output)
+    changes = Changes()
+    if before is not None:
+        check_same(vault, before, recipient, config, before.source)
+        looking = find_changes(
+            vault.ledger,
+            before,
+            items,
+            elsewhere=elsewhere,
+            by_label=config.clusters is None,
+            max_pixels=config.max_pixels,
+        )
+        changes = yield from mapped(
+            looking, lambda p: Progress(_LOOKING * p.fraction, p.label)
+        )
     release, seed = open_release(
-        vault, recipient, name=name, source=source, output=output, config=config
+        vault,
+        recipient,
+        name=name,
+        source=source,
+        output=output,
+        config=config,
+        moved=2 * changes.same > changes.known,
     )
     outcome = Outcome()
-    converted = 0
+    converted = changed = pruned = 0
     notes: Counter[str] = Counter()
     withheld: Counter[str] = Counter()
     differing: dict[str, str] = {}
+    obsolete = changes.obsolete
     try:
-        taken, finished = _finished(vault, release, items)
-        planned = with_distinct_outputs(items, taken)
-        todo = [item for item in planned if item.sample_id not in finished]
+        refresh(vault.ledger, release, changes)
+        planned = with_distinct_outputs(items, changes.outputs, changes.relabelled)
+        todo = [item for item in planned if item.sample_id not in changes.current]
         outcome.skipped = len(planned) - len(todo)
-        begun = share = 0.0
+        begun = share = _LOOKING if changes.known else 0.0
         if todo:
             if config.clusters is not None:
-                begun = 0.1
+                start, begun = begun, begun + 0.1
                 sorting = clustered_items(vault, planned, release, config)
                 planned, release = yield from mapped(
-                    sorting, lambda p: Progress(begun * p.fraction, p.label)
+                    sorting, lambda p: Progress(start + 0.1 * p.fraction, p.label)
                 )
-                todo = [item for item in planned if item.sample_id not in finished]
+                todo = [i for i in planned if i.sample_id not in changes.current]
             share = begun if release.fit_id else 0.5
             steps = fitted_state(vault, planned, release, config)
             state, release = yield from mapped(
@@ -256,16 +322,18 @@ def protect(
                 )
 
             def commit(batch: list[Protected]) -> None:
-                nonlocal converted
+                nonlocal converted, changed
                 outputs.write_below(output, [(b.record.output, b.data) for b in batch])
                 vault.ledger.put_images([b.image for b in batch])
-                vault.ledger.put_records([b.record for b in batch])
+                _put_records(vault.ledger, release, changes, batch)
                 converted += sum(b.converted for b in batch)
                 for one in batch:
                     notes.update(one.notes)
                     withheld.update(one.withheld)
                     if one.differs is not None:
                         differing[one.item.sample_id] = one.differs
+                made = {b.item.sample_id for b in batch}
+                changed += len(made & (changes.changed | changes.moved.keys()))
                 if on_batch is not None:
                     on_batch(release, batch)
 
@@ -275,6 +343,11 @@ def protect(
                 yield Progress(fraction, label)
         else:
             outputs.prepare(output)  # a kill may have come while the manifest was made
+        if before is not None:
+            remove_leftovers(vault.ledger, release)
+        if prune and obsolete:
+            pruned = withdraw(vault.ledger, release, obsolete)
+            obsolete = []
         release = _close(vault, release, outcome, "done", len(items))
     except (GeneratorExit, KeyboardInterrupt):
         _note_end(vault, release, recipient, outcome, "cancelled", len(items))
@@ -285,6 +358,7 @@ def protect(
         _note_end(vault, release, recipient, outcome, "failed", len(items))
         raise
     psnr = manifest.write(vault, release, recipient, outcome)
+    moved_from = before.source if before and before.source != source else None
     return ProtectSummary(
         release,
         recipient.name,
@@ -295,7 +369,26 @@ def protect(
         dict(notes),
         dict(withheld),
         differing,
+        changed,
+        obsolete,
+        pruned,
+        moved_from,
     )
+
+
+def withdraw_obsolete(vault: Vault, summary: ProtectSummary) -> ProtectSummary:
+    """Take the copies that a run named obsolete out of the release's folder.
+
+    Raises:
+        OutputError: a file can't be deleted, or the manifest can't be written.
+        LedgerUnavailableError: the ledger can't be reached.
+    """
+    release = summary.release
+    recipient = vault.recipient(release.recipient_id)
+    pruned = withdraw(vault.ledger, release, summary.obsolete)
+    release = _close(vault, release, summary.outcome, "done", summary.total)
+    psnr = manifest.write(vault, release, recipient, summary.outcome)
+    return replace(summary, release=release, psnr=psnr, obsolete=[], pruned=pruned)
 
 
 def protect_image(
@@ -427,6 +520,8 @@ def protect_image(
             blob=_ledgers_copy(envelope).pack(),
             psnr=psnr(original, protected, colours, peak),
             created=now,
+            file_digest=digest_of(source),
+            copy_digest=digest_of(data),
         ),
         image=Image(
             id=image,
@@ -460,6 +555,10 @@ def psnr(
     mse = float(flat @ flat) / flat.size
     peak = peak or int(np.iinfo(original.dtype).max)
     return 99.0 if mse == 0 else min(99.0, 10 * math.log10(peak * peak / mse))
+
+
+def _of_images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def _verify(
@@ -536,32 +635,25 @@ def _require_labels(items: Sequence[Item]) -> None:
         )
 
 
-def _finished(
-    vault: Vault, release: Release, items: Sequence[Item]
-) -> tuple[dict[str, str], set[str]]:
-    """Outputs given by earlier runs, and the samples that need not be done again."""
-    sources = {item.sample_id: item.path for item in items}
-    taken: dict[str, str] = {}
-    finished: set[str] = set()
-    for record in vault.ledger.records(release.id):
-        taken[record.sample_id] = record.output.rsplit(".", 1)[0]
-        source = sources.get(record.sample_id)
-        path = Path(release.output) / record.output
-        if source is not None and _is_current(path, source, record.created):
-            finished.add(record.sample_id)
-    return taken, finished
+def _put_records(
+    ledger: Ledger, release: Release, changes: Changes, batch: Sequence[Protected]
+) -> None:
+    """Store new records; those of other copies that they replace are kept for tracing.
 
-
-def _is_current(path: Path, source: str, created: float) -> bool:
-    try:
-        if path.stat().st_size == 0:
-            return False
-    except OSError:
-        return False
-    try:
-        return Path(source).stat().st_mtime <= created
-    except OSError:
-        return True  # the original moved away; its protected copy is still good
+    The files are there already. What they replace goes when its record is safe.
+    """
+    new = {one.record.sample_id: one.record for one in batch}
+    gone = {changes.moved[one]: one for one in new if one in changes.moved}
+    had = [one for one in new if one in changes.outputs]
+    old = []
+    for record in ledger.records(release.id, [*had, *gone]):
+        instead = new[gone.get(record.sample_id, record.sample_id)]
+        if (record.digest_p, record.output) != (instead.digest_p, instead.output):
+            old.append(record)
+    keep(ledger, old)
+    ledger.put_records(list(new.values()))
+    ledger.delete_records(release.id, list(gone))
+    remove_leftovers(ledger, release, old)
 
 
 def _note_end(

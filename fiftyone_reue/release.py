@@ -30,6 +30,11 @@ from fiftyone_reue.vault.entities import Fit, Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.commitment import leaf, merkle_root
 
+LITTER = frozenset(
+    {".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"}
+)
+"""What desktops leave in folders that people look into, in lower case."""
+
 MAX_FIT_IMAGES = 4000
 """More images than this are sampled for fitting; the tables serve all of them."""
 
@@ -108,6 +113,13 @@ def new_id() -> str:
     return os.urandom(8).hex()
 
 
+def release_in(vault: Vault, output: Path) -> Release | None:
+    """The release that was begun in a folder, or None."""
+    place = str(output.resolve())
+    found = (one for one in vault.ledger.releases() if one.output == place)
+    return next(found, None)
+
+
 def open_release(
     vault: Vault,
     recipient: Recipient,
@@ -116,6 +128,7 @@ def open_release(
     source: str,
     output: Path,
     config: ProtectConfig,
+    moved: bool = False,
 ) -> tuple[Release, bytes]:
     """The release for this recipient in this folder: the one begun, or a new one.
 
@@ -126,6 +139,8 @@ def open_release(
         source: where the originals come from, a folder or a dataset.
         output: the folder that the release lives in.
         config: how to protect.
+        moved: whether a source of another name is known to hold the same images; the
+            release takes the name.
 
     Returns:
         The release, stored as running, and its 32-byte seed.
@@ -136,13 +151,15 @@ def open_release(
         RevokedKeyError: the recipient was revoked.
     """
     vault.require_active(recipient)
-    place = str(output.resolve())
-    for release in vault.ledger.releases():
-        if release.output == place:
-            _check_same(release, recipient, config, source, vault)
-            again = replace(release, state="running", updated=time.time())
-            vault.ledger.put_release(again)
-            return again, load_seed(vault, release)
+    release = release_in(vault, output)
+    if release is not None:
+        check_same(
+            vault, release, recipient, config, release.source if moved else source
+        )
+        now = time.time()
+        again = replace(release, state="running", updated=now, source=source)
+        vault.ledger.put_release(again)
+        return again, load_seed(vault, release)
     _require_empty(output)
     release_id = new_id()
     seed = _new_seed(vault, recipient, config)
@@ -154,7 +171,7 @@ def open_release(
         recipient_id=recipient.id,
         method=config.method,
         source=source,
-        output=place,
+        output=str(output.resolve()),
         parameters={
             "epsilon": config.epsilon,
             "mark_amplitude": config.mark_amplitude,
@@ -162,6 +179,7 @@ def open_release(
             "seeded": config.seed is not None,
             **({} if config.clusters is None else {"clusters": config.clusters}),
             **({} if config.scenes is None else {"own_scenes": True}),
+            **({} if config.depth is None else {"depth": config.depth}),
         },
         state="running",
         fit_id=None,
@@ -387,13 +405,18 @@ def _nothing_to_fit(failures: list[Failure]) -> str:
     return f"None of the images can be read, so nothing was protected\n{reasons}"
 
 
-def _check_same(
+def check_same(
+    vault: Vault,
     release: Release,
     recipient: Recipient,
     config: ProtectConfig,
     source: str,
-    vault: Vault,
 ) -> None:
+    """Make sure that a release that was begun is the one that is asked for.
+
+    Raises:
+        InputError: recipient, source or a setting is another.
+    """
     holder = vault.ledger.recipient(release.recipient_id)
     name = holder.name if holder else release.recipient_id
     differences = [
@@ -404,6 +427,7 @@ def _check_same(
             ("epsilon", release.parameters["epsilon"], config.epsilon),
             ("source", release.source, source),
             ("clusters", release.parameters.get("clusters"), config.clusters),
+            ("depth", release.parameters.get("depth"), config.depth),
             (
                 "scenes of one's own",
                 release.parameters.get("own_scenes", False),
@@ -421,7 +445,7 @@ def _check_same(
 
 def _require_empty(output: Path) -> None:
     try:
-        occupied = any(output.iterdir())
+        occupied = any(path.name.lower() not in LITTER for path in output.iterdir())
     except FileNotFoundError:
         return
     except NotADirectoryError:

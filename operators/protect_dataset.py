@@ -34,6 +34,7 @@ class Parameters:
     name: str | None = None
     clusters: int | None = None
     scenes: str | None = None
+    prune: bool = False
 
 
 class ProtectDataset(foo.Operator):
@@ -80,6 +81,7 @@ class ProtectDataset(foo.Operator):
         name: str | None = None,
         clusters: int | None = None,
         scenes: str | None = None,
+        prune: bool = False,
         delegate: bool = False,
         delegation_target: str | None = None,
     ) -> Any:
@@ -106,6 +108,7 @@ class ProtectDataset(foo.Operator):
                 name=name,
                 clusters=clusters,
                 scenes=scenes,
+                prune=prune,
             ),
             delegate=delegate,
             delegation_target=delegation_target,
@@ -214,5 +217,11 @@ def _advanced(inputs: types.Object, ctx: Any) -> None:
         min=0,
         label="Seed",
         description="Makes the run repeatable; leave it empty for a random one",
+    )
+    inputs.bool(
+        "prune",
+        default=False,
+        label="Take out copies of deleted samples",
+        description="Out of the output folder; they can still be traced",
     )
     forms.device(inputs)

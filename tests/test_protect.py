@@ -237,7 +237,7 @@ def test_a_folder_holds_one_release(vault, source, tmp_path, write_folder):
     out = tmp_path / "out"
     run(vault, source, out)
     before = snapshot(out)
-    other = write_folder(tmp_path / "other")
+    other = write_folder(tmp_path / "other", side=40)
     for what, arguments in {
         "recipient 'alice', not 'bob'": (vault, source, out, "bob"),
         "method 'lsp', not 'rue'": (vault, source, out, "alice", ProtectConfig()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
 
     from fiftyone_reue.pipeline import Outcome
 
-SHOWN_FAILURES = 10
-"""So many files that failed for one reason are named on the terminal."""
+SHOWN_NAMES = 10
+"""So many files of one kind, such as one reason to fail, are named on the terminal."""
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -23,9 +24,16 @@ def plain(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def count(number: int, thing: str) -> str:
+def count(number: int, thing: str, things: str = "") -> str:
     """So many of a thing, in the plural where it needs one."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    return f"{number} {thing}" if number == 1 else f"{number} {things or thing + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    which = ", ".join(names[:SHOWN_NAMES])
+    more = len(names) - SHOWN_NAMES
+    return f"{which} and {more} more" if more > 0 else which
 
 
 def table(first: str, *others: str) -> Table:
@@ -66,10 +74,7 @@ def report(outcome: Outcome) -> int:
         reason = failure.reason.removeprefix(f"{failure.sample_id}: ")
         files.setdefault(reason, []).append(failure.sample_id)
     for reason, names in files.items():
-        which = ", ".join(names[:SHOWN_FAILURES])
-        if len(names) > SHOWN_FAILURES:
-            which += f" and {len(names) - SHOWN_FAILURES} more"
-        err.print(f"[red]Failed:[/] {plain(which)}: {plain(reason)}")
+        err.print(f"[red]Failed:[/] {plain(listed(names))}: {plain(reason)}")
     if outcome.failures:
         err.print(f"{count(len(outcome.failures), 'image')} failed; the rest is done.")
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,15 @@ from fiftyone_reue.cli.options import (
     pixels_option,
     vault_option,
 )
-from fiftyone_reue.cli.printing import failed, out, plain, report
+from fiftyone_reue.cli.printing import (
+    count,
+    err,
+    failed,
+    listed,
+    out,
+    plain,
+    report,
+)
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import ReueError
@@ -69,6 +78,22 @@ def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Images for deep_hiding to hide, a folder for each class; else from its bank.",
 )
+@click.option(
+    "--depth",
+    type=click.IntRange(8, 16),
+    metavar="BITS",
+    help="How many bits 16-bit files really use; else what a file states or holds.",
+)
+@click.option(
+    "--whole-files",
+    is_flag=True,
+    help="Seal every original byte for byte, also where that makes copies much larger.",
+)
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Take copies whose original is gone out of DST, without asking.",
+)
 @click.option("--refit", is_flag=True, help="Fit new tables even if there are some.")
 @device_option
 @pixels_option
@@ -84,6 +109,9 @@ def protect(
     seed: int | None,
     clusters: int | None,
     scenes: Path | None,
+    depth: int | None,
+    whole_files: bool,
+    prune: bool,
     refit: bool,
     device: str,
     max_pixels: int,
@@ -92,14 +120,25 @@ def protect(
     """Protect the ImageFolder SRC into DST for one recipient.
 
     Each folder in SRC is a class. Without such folders, let --clusters make classes.
-    Run the same command again after an interruption, or when images were added.
+    Run the same command again after an interruption, or when images were added,
+    replaced, moved or deleted: what changed is known by content, and only that is done.
     """
     from fiftyone_reue.folders import check_apart, image_items, labelled_items
     from fiftyone_reue.protect import protect as run
+    from fiftyone_reue.protect import withdraw_obsolete
     from fiftyone_reue.release import ProtectConfig
 
     config = ProtectConfig(
-        method, epsilon, seed, device, refit, max_pixels, clusters, scenes
+        method,
+        epsilon,
+        seed,
+        device,
+        refit,
+        max_pixels,
+        clusters,
+        scenes,
+        depth,
+        whole_files,
     )
     config.check()
     check_apart(source, output)
@@ -113,8 +152,11 @@ def protect(
             name=f"{name}-{output.resolve().name}",
             source=str(source.resolve()),
             config=config,
+            prune=prune,
         )
         summary = shown(job)
+        if summary.obsolete and not as_json and _agreed(summary.obsolete):
+            summary = withdraw_obsolete(vault, summary)
     if as_json:
         click.echo(json.dumps(_figures(summary, config)))
     else:
@@ -133,8 +175,56 @@ def _figures(summary: ProtectSummary, config: ProtectConfig) -> dict:
         "skipped": summary.outcome.skipped,
         "converted_to_png": summary.converted,
         "psnr": summary.psnr,
+        "changed": summary.changed,
+        "obsolete": summary.obsolete,
+        "pruned": summary.pruned,
+        "moved_from": summary.moved_from,
+        "notes": summary.notes,
+        "withheld": summary.withheld,
+        "differing": [
+            {"image": name, "reason": why} for name, why in summary.differing.items()
+        ],
         **failed(summary.outcome),
     }
+
+
+def _agreed(obsolete: list[str]) -> bool:
+    """Ask at the terminal, if there is somebody to ask."""
+    question = f"{_obsolete(obsolete)}. Take them out of the folder?"
+    return _at_a_terminal() and click.confirm(question, err=True)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty() and err.is_terminal
+
+
+def _obsolete(obsolete: list[str]) -> str:
+    copies = "copy has" if len(obsolete) == 1 else "copies have"
+    return f"{len(obsolete)} {copies} no original any more: {listed(obsolete)}"
+
+
+def _told(summary: ProtectSummary) -> list[str]:
+    """What else is to be said of a run, a sentence each."""
+    lines = []
+    if summary.moved_from is not None:
+        lines.append(
+            f"The source was {summary.moved_from} before; its images are the same, so "
+            "the release was gone on with."
+        )
+    if summary.changed:
+        lines.append(
+            f"{summary.changed} of them anew: the original or its class had changed."
+        )
+    if summary.pruned:
+        copies = count(summary.pruned, "copy", "copies")
+        lines.append(f"{copies} without an original taken out of the folder.")
+    if summary.obsolete:
+        lines.append(
+            f"{_obsolete(summary.obsolete)}. Kept; --prune takes them out of the "
+            "folder."
+        )
+    lines += summary.told()
+    return lines
 
 
 def _print(summary: ProtectSummary) -> None:
@@ -145,6 +235,8 @@ def _print(summary: ProtectSummary) -> None:
         f"{len(outcome.failures)} failed"
         + (f"; PSNR {summary.psnr:.1f} dB" if summary.psnr else "")
     )
+    for line in _told(summary):
+        out.print(plain(line))
     if summary.converted:
         out.print(
             f"{summary.converted} images with lossy files (JPEG) were written as "

@@ -11,7 +11,7 @@ import click
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import FOLDER, json_option, pixels_option
 from fiftyone_reue.cli.passphrases import existing_of_key_file
-from fiftyone_reue.cli.printing import SHOWN_FAILURES, failed, out, plain, report
+from fiftyone_reue.cli.printing import SHOWN_NAMES, failed, out, plain, report
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 
@@ -120,9 +120,9 @@ def _print(summary: RestoreSummary) -> None:
     files = summary.files_text()
     if files:
         out.print(plain(f"{files[0].upper()}{files[1:]}."))
-    for name in list(summary.differing)[:SHOWN_FAILURES]:
+    for name in list(summary.differing)[:SHOWN_NAMES]:
         out.print(plain(f"  {name}: {summary.differing[name]}"))
-    if len(summary.differing) > SHOWN_FAILURES:
+    if len(summary.differing) > SHOWN_NAMES:
         out.print(f"  ... --json names all {len(summary.differing)}")
     if summary.approximations:
         out.print(plain(described(summary.approximations)))

@@ -170,6 +170,8 @@ def read_file(path: str | os.PathLike[str], *, name: str | None = None) -> bytes
         mode = os.stat(path).st_mode
         if stat.S_ISREG(mode):
             return Path(path).read_bytes()
+        if stat.S_ISDIR(mode):
+            os.scandir(path).close()  # or it is here since it can't be read
         why = _IRREGULAR.get(stat.S_IFMT(mode), "not a regular file; remove it")
     except FileNotFoundError:
         why = "no such file; check the path"

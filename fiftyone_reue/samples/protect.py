@@ -45,6 +45,10 @@ class ProtectedSamples:
         converted: of those made, how many became PNG since their format is lossy.
         psnr: mean over the release in dB, or None without any image.
         failures: samples that could not be protected, and why.
+        changed: of those made, how many had a copy of another original or class.
+        obsolete: ids of samples that have a copy in the folder, and are not in the
+            dataset any more.
+        pruned: such copies that this run took out of the folder.
     """
 
     release: str
@@ -58,6 +62,9 @@ class ProtectedSamples:
     converted: int
     psnr: float | None
     failures: list[Failure] = field(repr=False)
+    changed: int = 0
+    obsolete: list[str] = field(default_factory=list, repr=False)
+    pruned: int = 0
 
     def text(self) -> str:
         """The result in a sentence, then the first failures."""
@@ -66,6 +73,15 @@ class ProtectedSamples:
             f"Protected {self.protected} images for {self.recipient}{there} "
             f"(release {self.release})"
         )
+        if self.changed:
+            sentence += f"; {self.changed} anew, the original or class having changed"
+        if self.pruned:
+            sentence += f"; took out {self.pruned} copies without a sample"
+        if self.obsolete:
+            sentence += (
+                f"; {len(self.obsolete)} copies have no sample any more, and are kept "
+                "until you ask to take them out (prune)"
+            )
         if not self.failures:
             return sentence
         reasons = source.describe(self.failures)
@@ -85,13 +101,15 @@ def protect_samples(
     device: str = "auto",
     name: str | None = None,
     scenes: str | os.PathLike[str] | None = None,
+    prune: bool = False,
     vault: Vault | None = None,
     progress: ProgressOption = None,
 ) -> ProtectedSamples:
     """Make or complete one recipient's protected copy of some samples.
 
-    Run it again after any interruption, or when samples were added: what is there is
-    kept, the rest is done. The copy becomes the one that the dataset shows.
+    Run it again after any interruption, or when samples were added, relabelled or
+    deleted, or their files replaced: what changed is known by content, and only that
+    is done. The copy becomes the one that the dataset shows.
 
     Args:
         samples: a dataset or view; of groups, the active slice.
@@ -109,6 +127,8 @@ def protect_samples(
         name: what a new release is called, an identifier; by default ``alice_1``.
         scenes: a folder with a folder for each class, of images that the method
             ``deep_hiding`` is to hide; by default it has scenes of its own.
+        prune: take copies whose sample is not in the dataset any more out of the
+            folder; what tracing them needs is kept.
         vault: by default the one in FiftyOne's database.
         progress: as in FiftyOne's own functions.
 
@@ -129,6 +149,7 @@ def protect_samples(
         device=device,
         name=name,
         scenes=scenes,
+        prune=prune,
         vault=vault,
     )
     return drive(steps, progress)
@@ -147,6 +168,7 @@ def protect_steps(
     device: str = "auto",
     name: str | None = None,
     scenes: str | os.PathLike[str] | None = None,
+    prune: bool = False,
     vault: Vault | None = None,
 ) -> Generator[Progress, None, ProtectedSamples]:
     """See :func:`protect_samples`; closing the generator cancels the run."""
@@ -186,6 +208,8 @@ def protect_steps(
             source=release.source,
             config=config,
             on_batch=run.show,
+            prune=prune,
+            elsewhere=set(source.sample_ids(fields.all_samples(dataset))),
         )
         failures = [*job.failures, *summary.outcome.failures]
         reasons = {f.sample_id: source.short_reason(f) for f in failures}
@@ -203,6 +227,9 @@ def protect_steps(
             converted=summary.converted,
             psnr=summary.psnr,
             failures=failures,
+            changed=summary.changed,
+            obsolete=summary.obsolete,
+            pruned=summary.pruned,
         )
         run.done(result, reasons)
     except (GeneratorExit, KeyboardInterrupt):

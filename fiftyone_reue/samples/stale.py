@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fiftyone_reue.samples import fields, source
+from fiftyone_reue.changes import find_changes
+from fiftyone_reue.items import Item
+from fiftyone_reue.samples import fields, runs, source
 from fiftyone_reue.samples.trouble import plain_errors
+from fiftyone_reue.samples.vaults import open_ledger
+from fiftyone_reue.steps import finish
 
 if TYPE_CHECKING:
+    import fiftyone as fo
     import fiftyone.core.collections as foc
 
 
@@ -18,8 +22,8 @@ class Stale:
     """Samples to protect again.
 
     Attributes:
-        changed: the original's file was written after its copy.
-        missing: the protected file is gone.
+        changed: the original or its class is another than the copy was made of.
+        missing: the protected file is gone, or isn't the one that was made.
     """
 
     changed: list[str]
@@ -32,9 +36,10 @@ class Stale:
 
 
 def find_stale(samples: foc.SampleCollection) -> Stale:
-    """Compare the files of samples that show a copy; opens none of them.
+    """Compare samples with the copies that they show, by content; needs no key.
 
-    An original that isn't there any more is not counted: its copy is still good.
+    Reads every original and every copy once. An original that isn't there any more is
+    not counted: its copy is still good.
 
     Args:
         samples: a dataset or view; of groups, the active slice.
@@ -46,24 +51,43 @@ def find_stale(samples: foc.SampleCollection) -> Stale:
     if dataset.get_field(fields.PROTECTED) is None:
         return Stale([], [])
     with plain_errors():
-        rows = zip(
-            *samples.values(["id", "filepath", fields.PROTECTED]),
-            strict=True,
+        paths = ["id", "filepath", fields.PROTECTED, f"{fields.PROTECTION}.release"]
+        rows = list(zip(*samples.values(paths), strict=True))
+    ledger = open_ledger()
+    own = source.source_of(dataset)
+    releases = {r.name: r for r in ledger.releases() if r.source == own}
+    shown: dict[str, dict[str, str]] = {}
+    for sample_id, file, copy, release in rows:
+        if copy and release in releases:
+            shown.setdefault(release, {})[sample_id] = file
+    changed: set[str] = set()
+    current: set[str] = set()
+    for name, files in shown.items():
+        labels = _labels(samples, dataset, name)
+        items = [Item(one, file, labels.get(one), "") for one, file in files.items()]
+        steps = find_changes(
+            ledger,
+            releases[name],
+            items,
+            elsewhere=ledger.record_sample_ids(releases[name].id),
+            by_label=bool(labels),
         )
-    changed, missing = [], []
-    for sample_id, original, copy in rows:
-        if not copy:
-            continue
-        made = _modified(copy)
-        if made is None:
-            missing.append(sample_id)
-        elif (_modified(original) or 0.0) > made:
-            changed.append(sample_id)
-    return Stale(changed, missing)
+        found = finish(steps)
+        changed |= found.changed
+        current |= found.current
+    copied = [row[0] for row in rows if row[2]]
+    return Stale(
+        [one for one in copied if one in changed],
+        [one for one in copied if one not in changed and one not in current],
+    )
 
 
-def _modified(path: str) -> float | None:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return None
+def _labels(
+    samples: foc.SampleCollection, dataset: fo.Dataset, release: str
+) -> dict[str, str | None]:
+    """The samples' classes now, by the field that a release took; empty of clusters."""
+    path = (runs.get_config(dataset, release) or {}).get("label_field")
+    if path is None or dataset.get_field(path) is None:
+        return {}
+    with plain_errors():
+        return dict(zip(*samples.values(["id", path]), strict=True))

@@ -79,7 +79,9 @@ class Record:
 
     There is one for each `release_id` and `sample_id`. `digest_p` and `digest_w` are
     the digests of the protected and the licensed copy's samples, `blob` is what the
-    protected file carries.
+    protected file carries. `file_digest` and `copy_digest` are SHA-256 of the
+    original's and of the protected file's bytes; empty in records of versions that
+    didn't keep them.
     """
 
     id: str
@@ -94,3 +96,5 @@ class Record:
     blob: bytes
     psnr: float
     created: float
+    file_digest: bytes = b""
+    copy_digest: bytes = b""

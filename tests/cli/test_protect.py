@@ -103,3 +103,63 @@ def test_formats_are_kept_and_jpeg_becomes_png(place, same):
     ]
     place.ok("restore", "@out", "@o", "--vault", "@vault")
     assert same(place.path("o"), place.path("source"))
+
+
+# Bringing a release up to date
+
+
+def changed_source(place) -> None:
+    """One original replaced, one deleted."""
+    path = place.root / "source/brick/1.png"
+    with Image.open(path) as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(path)
+    (place.root / "source/cat/2.png").unlink()
+
+
+def test_what_changed_is_counted_and_what_is_obsolete_named(place):
+    place.protect("alice", "@out")
+    changed_source(place)
+    result = place.protect("alice", "@out")
+    assert result.exit_code == 0
+    assert "1 protected, 10 were there, 0 failed" in result.stdout
+    assert "1 of them anew: the original or its class had changed" in result.stdout
+    assert "1 copy has no original any more: cat/2.png. Kept; --prune" in result.stdout
+    assert (place.root / "out/cat/2.png").is_file()
+    report = json.loads(place.protect("alice", "@out", "--json").stdout)
+    assert (report["changed"], report["pruned"]) == (0, 0)
+    assert report["obsolete"] == ["cat/2.png"]
+    report = json.loads(place.protect("alice", "@out", "--json", "--prune").stdout)
+    assert (report["changed"], report["obsolete"], report["pruned"]) == (0, [], 1)
+    assert not (place.root / "out/cat/2.png").exists()
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_at_a_terminal_obsolete_copies_go_after_a_question(place, monkeypatch, answer):
+    place.protect("alice", "@out")
+    changed_source(place)
+    asked = []
+
+    def confirm(question, **_):
+        asked.append(question)
+        return answer == "y"
+
+    monkeypatch.setattr("fiftyone_reue.cli.protect._at_a_terminal", lambda: True)
+    monkeypatch.setattr("click.confirm", confirm)
+    result = place.protect("alice", "@out")
+    assert "1 copy has no original any more: cat/2.png" in asked[0]
+    assert (place.root / "out/cat/2.png").exists() == (answer == "n")
+    assert ("1 copy without an original taken out" in result.stdout) == (answer == "y")
+    assert json.loads(place.protect("alice", "@out", "--json").stdout)["pruned"] == 0
+    assert len(asked) == 1
+
+
+def test_a_renamed_source_is_said_and_gone_on_with(place):
+    place.protect("alice", "@out")
+    was = place.root / "source"
+    was.rename(place.root / "renamed")
+    words = ["--vault", "@vault", "--recipient", "alice", "--method", "lsp"]
+    done = place.ok("protect", "@renamed", "@out", *words)
+    assert "0 protected, 12 were there" in done.stdout
+    assert f"The source was {was} before; its images are the same" in done.stdout
+    report = place.json("protect", "@renamed", "@out", *words)
+    assert report["moved_from"] is None

@@ -53,6 +53,8 @@ def record(number: int, release: str = "p1", of: int | None = None) -> Record:
         blob=b"\0blob%d" % number,
         psnr=31.25 if number else float("inf"),
         created=4.0 + number,
+        file_digest=b"f%d" % number,
+        copy_digest=b"c%d" % number,
     )
 
 
@@ -231,6 +233,54 @@ def test_deleting_a_release_keeps_what_others_use(filled: Ledger) -> None:
     assert [each.id for each in filled.images()] == kept[1:]
     assert filled.fits() == [FIT]
     assert filled.recipients() == [RECIPIENT]
+
+
+def test_withdrawn_records_are_found_by_digest_and_image_alone(filled: Ledger) -> None:
+    gone = replace(record(1), id="w1", digest_p=b"old", file_digest=b"f")
+    filled.put_records([record(1), record(2)])
+    filled.put_withdrawn([])
+    for _ in range(2):
+        filled.put_withdrawn([gone, replace(record(3), id="w3")])
+    assert list(filled.withdrawn("p1")) == [gone, replace(record(3), id="w3")]
+    assert list(filled.withdrawn("p2")) == []
+    assert filled.records_by_digest(b"old") == [gone]
+    assert filled.records_by_digest(gone.digest_w) == [record(1), gone]
+    assert filled.records_by_image("i00001") == [record(1), gone]
+    assert list(filled.records("p1")) == [record(1), record(2)]
+    assert filled.count_records("p1") == 2
+    assert filled.record("w1") is None
+    with pytest.raises(VaultError):
+        filled.put_withdrawn([record(1, release="none")])
+
+
+def test_deleted_records_leave_the_rest(filled: Ledger) -> None:
+    large = bytes(range(256)) * (17 * 2**12)
+    filled.put_records([record(0), replace(record(1), blob=large), record(2)])
+    filled.put_withdrawn([replace(record(1), id="w1", blob=large)])
+    for _ in range(2):
+        filled.delete_records("p1", [record(1).sample_id, "none"])
+    filled.delete_records("p1", [])
+    filled.delete_records("p2", [record(0).sample_id])
+    assert list(filled.records("p1")) == [record(0), record(2)]
+    (gone,) = filled.withdrawn("p1")
+    assert gone.blob == large
+
+
+def test_an_original_is_kept_while_anything_of_it_is_known(filled: Ledger) -> None:
+    filled.put_release(replace(RELEASE, id="p2"))
+    filled.put_records([record(0)])
+    filled.put_withdrawn(
+        [
+            replace(record(1), id="w1"),
+            replace(record(0, release="p2"), id="w2"),
+            replace(record(2), id="w3"),
+        ]
+    )
+    filled.delete_release("p1")
+    assert [each.id for each in filled.images()] == ["i00000", "i00003", "i00004"]
+    assert list(filled.withdrawn("p1")) == []
+    filled.delete_release("p2")
+    assert [each.id for each in filled.images()] == ["i00003", "i00004"]
 
 
 def test_large_blobs_are_kept_and_replaced(filled: Ledger) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from fiftyone_reue.errors import LedgerUnavailableError, VaultError, WrongKeyError
 from fiftyone_reue.vault import MongoLedger, Vault
-from fiftyone_reue.vault.entities import Fit
+from fiftyone_reue.vault.entities import Fit, Record
 from fiftyone_reue.vault.ledger import mongo
 from fiftyone_reue.vault.owner_keys import EnvironmentKey, resolve
 
@@ -62,6 +62,18 @@ def test_a_lost_blob_is_not_taken_for_an_empty_one(mongo_database: Any) -> None:
     mongo_database[f"{mongo.BLOBS}.files"].delete_many({})
     with pytest.raises(LedgerUnavailableError, match="missing"):
         ledger.fit("f1")
+
+
+def test_records_of_an_older_version_have_no_file_digests(mongo_database: Any) -> None:
+    ledger = MongoLedger(mongo_database)
+    old = {
+        **{"id": "x", "release_id": "p", "sample_id": "s", "image_id": "i"},
+        **{"label": None, "source": "a.png", "output": "a.png", "digest_p": b"p"},
+        **{"digest_w": b"w", "blob": b"b", "psnr": 30.0, "created": 1.0},
+    }
+    mongo_database[mongo.RECORDS].insert_one(dict(old))
+    assert list(ledger.records("p")) == [Record(**old)]
+    assert (Record(**old).file_digest, Record(**old).copy_digest) == (b"", b"")
 
 
 def test_only_our_own_collections_are_used(mongo_database: Any) -> None:

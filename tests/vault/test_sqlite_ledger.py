@@ -4,13 +4,15 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fiftyone_reue.errors import LedgerUnavailableError, VaultError
-from fiftyone_reue.vault.entities import Fit, Image, Recipient
+from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record
 from fiftyone_reue.vault.ledger import SqliteLedger
+from fiftyone_reue.vault.ledger.sqlite import _SCHEMA
 
 pytestmark = pytest.mark.unit
 
@@ -57,6 +59,46 @@ def test_another_programs_database_is_left_alone(path: Path) -> None:
     with sqlite3.connect(path) as other:
         tables = other.execute("SELECT name FROM sqlite_master").fetchall()
     assert tables == [("cookies",)]
+
+
+def test_an_old_ledger_is_brought_up_to_date_without_loss(path: Path) -> None:
+    with sqlite3.connect(path) as old:
+        old.executescript(_SCHEMA)
+        old.executescript(
+            """
+            INSERT INTO recipients VALUES ('r', 'ann', 'k', x'00', x'01', 1.0, NULL);
+            INSERT INTO releases VALUES ('p', 'n', 'r', 'rue', 's', 'o', '{}', 'done',
+                NULL, '00', 1.0, 1.0, 2.0, '{}', '{}', x'02');
+            INSERT INTO images VALUES ('i', x'03', 'a.png', 'cat', 8, 9, x'04');
+            INSERT INTO records VALUES ('x', 'p', 'a.png', 'i', 'cat', 'a.png',
+                'cat/a.png', x'05', x'06', x'07', 30.5, 3.0);
+            PRAGMA user_version = 1;
+            """
+        )
+    kept = Record(
+        "x",
+        "p",
+        "a.png",
+        "i",
+        "cat",
+        "a.png",
+        "cat/a.png",
+        b"\5",
+        b"\6",
+        b"\7",
+        30.5,
+        3.0,
+    )
+    known = replace(kept, file_digest=b"f", copy_digest=b"c")
+    for _ in range(2):
+        with SqliteLedger(path) as ledger:
+            assert list(ledger.records("p")) == [kept]
+            assert list(ledger.withdrawn("p")) == []
+    with SqliteLedger(path) as ledger:
+        ledger.put_records([known])
+        ledger.put_withdrawn([replace(kept, id="w")])
+    with SqliteLedger(path) as ledger:
+        assert ledger.records_by_digest(b"\5") == [known, replace(kept, id="w")]
 
 
 def test_a_newer_ledger_asks_for_an_update(path: Path) -> None:

@@ -68,7 +68,7 @@ class Ledger(Protocol):
         ...
 
     def delete_release(self, release_id: str) -> None:
-        """Removes a release, its records, and images that no other release has.
+        """Removes a release, all its records, and images that no other release has.
 
         Removing what isn't there does nothing.
         """
@@ -108,12 +108,33 @@ class Ledger(Protocol):
     def record_sample_ids(self, release_id: str) -> set[str]: ...
 
     def records_by_digest(self, digest: bytes) -> list[Record]:
-        """Those whose protected or licensed copy has this digest."""
+        """Those whose protected or licensed copy has this digest, withdrawn ones last.
+
+        A copy that was handed out is traced and restored whether or not its release
+        still has it.
+        """
         ...
 
-    def records_by_image(self, image_id: str) -> list[Record]: ...
+    def records_by_image(self, image_id: str) -> list[Record]:
+        """Those of an original, withdrawn ones last."""
+        ...
 
     def count_records(self, release_id: str) -> int: ...
+
+    def delete_records(self, release_id: str, sample_ids: Sequence[str]) -> None:
+        """Removes records of samples; those that aren't there are no matter."""
+        ...
+
+    def put_withdrawn(self, records: Sequence[Record]) -> None:
+        """Adds or replaces by id what a release has no longer.
+
+        These are found by digest and by image, and are none of the release's records.
+        """
+        ...
+
+    def withdrawn(self, release_id: str) -> Iterator[Record]:
+        """What a release has no longer, by id, in bounded memory."""
+        ...
 
     def close(self) -> None:
         """Lets go of the database. A closed ledger can't be used any more."""

@@ -31,6 +31,7 @@ FITS = "reue_fits"
 RELEASES = "reue_releases"
 IMAGES = "reue_images"
 RECORDS = "reue_records"
+WITHDRAWN = "reue_withdrawn"
 BLOBS = "reue_blobs"
 
 # MongoDB's documents end at 16 MB; larger blobs go to GridFS.
@@ -45,11 +46,11 @@ _IMAGE_PAGE = 256
 _CHUNK = 1000
 # What a document holds instead of its blob, if that went to GridFS.
 _BLOB_FILE = "blob_file"
-_BLOB_FIELDS = {FITS: "sealed", RECORDS: "blob"}
+_BLOB_FIELDS = {FITS: "sealed", RECORDS: "blob", WITHDRAWN: "blob"}
 
 
 class MongoLedger:
-    """A :class:`~fiftyone_reue.vault.ledger.base.Ledger` in six collections.
+    """A :class:`~fiftyone_reue.vault.ledger.base.Ledger` in seven collections.
 
     Writes are acknowledged by a majority and its journal. There are no transactions
     on a single server, so a batch that is interrupted may be there in part; putting
@@ -84,9 +85,11 @@ class MongoLedger:
         records = self._database[RECORDS]
         records.create_index([("release_id", 1), ("sample_id", 1)], unique=True)
         records.create_index("id", unique=True)
-        records.create_index("digest_p")
-        records.create_index("digest_w")
-        records.create_index("image_id")
+        withdrawn = self._database[WITHDRAWN]
+        withdrawn.create_index("release_id")
+        for collection in (records, withdrawn):
+            for name in ("digest_p", "digest_w", "image_id"):
+                collection.create_index(name)
 
     # -- meta
 
@@ -163,13 +166,14 @@ class MongoLedger:
     def delete_release(self, release_id: str) -> None:
         # In pieces, and the release last, so that an interrupted deletion can be
         # repeated.
-        while self._delete_some_records(release_id):
-            pass
+        for name in (RECORDS, WITHDRAWN):
+            while self._delete_some_records(name, release_id):
+                pass
         with _plain_errors():
             self._database[RELEASES].delete_one({"_id": release_id})
 
-    def _delete_some_records(self, release_id: str) -> bool:
-        records, images = self._database[RECORDS], self._database[IMAGES]
+    def _delete_some_records(self, name: str, release_id: str) -> bool:
+        records, images = self._database[name], self._database[IMAGES]
         with _plain_errors():
             some = list(
                 records.find(
@@ -177,14 +181,14 @@ class MongoLedger:
                 ).limit(_CHUNK)
             )
             image_ids = {record["image_id"] for record in some}
-            kept = records.distinct(
-                "image_id",
-                {
-                    "image_id": {"$in": list(image_ids)},
-                    "release_id": {"$ne": release_id},
-                },
-            )
-            images.delete_many({"_id": {"$in": list(image_ids.difference(kept))}})
+            others = {
+                "image_id": {"$in": list(image_ids)},
+                "release_id": {"$ne": release_id},
+            }
+            for place in (RECORDS, WITHDRAWN):
+                kept = self._database[place].distinct("image_id", others)
+                image_ids.difference_update(kept)
+            images.delete_many({"_id": {"$in": list(image_ids)}})
             records.delete_many({"_id": {"$in": [record["_id"] for record in some]}})
             self._delete_files(_files(some))
         return bool(some)
@@ -251,15 +255,44 @@ class MongoLedger:
             return {record["sample_id"] for record in found}
 
     def records_by_digest(self, digest: bytes) -> list[Record]:
-        either = [{"digest_p": digest}, {"digest_w": digest}]
-        return self._all(Record, RECORDS, {"$or": either})
+        return self._of_both({"$or": [{"digest_p": digest}, {"digest_w": digest}]})
 
     def records_by_image(self, image_id: str) -> list[Record]:
-        return self._all(Record, RECORDS, {"image_id": image_id})
+        return self._of_both({"image_id": image_id})
+
+    def _of_both(self, wanted: dict[str, Any]) -> list[Record]:
+        return [
+            record
+            for name in (RECORDS, WITHDRAWN)
+            for record in self._all(Record, name, wanted)
+        ]
 
     def count_records(self, release_id: str) -> int:
         with _plain_errors():
             return self._database[RECORDS].count_documents({"release_id": release_id})
+
+    def delete_records(self, release_id: str, sample_ids: Sequence[str]) -> None:
+        records = self._database[RECORDS]
+        for chunk in _chunks(sample_ids, _CHUNK):
+            wanted = {"release_id": release_id, "sample_id": {"$in": chunk}}
+            with _plain_errors():
+                files = _files(records.find(wanted, {_BLOB_FILE: 1}))
+                records.delete_many(wanted)
+                self._delete_files(files)
+
+    def put_withdrawn(self, records: Sequence[Record]) -> None:
+        self._require(RELEASES, {record.release_id for record in records})
+        self._require(IMAGES, {record.image_id for record in records})
+        self._put(WITHDRAWN, records)
+
+    def withdrawn(self, release_id: str) -> Iterator[Record]:
+        last: str | None = ""
+        while last is not None:
+            wanted = {"release_id": release_id, "_id": {"$gt": last}}
+            last = None
+            for record in self._page(Record, WITHDRAWN, wanted, "_id", _PAGE):
+                yield record
+                last = record.id
 
     # -- life
 

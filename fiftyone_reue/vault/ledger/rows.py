@@ -36,11 +36,16 @@ def to_row(entity: Entity) -> dict[str, Any]:
 
 
 def from_row(kind: type[E], row: Mapping[str, Any]) -> E:
-    """The entity that :func:`to_row` was given; other names in `row` are ignored."""
+    """The entity that :func:`to_row` was given.
+
+    Other names in `row` are ignored; what an older version didn't store has its
+    default.
+    """
     return kind(
         **{
             name: json.loads(row[name]) if name in _DICTIONARIES else row[name]
             for name in columns(kind)
+            if name in row
         }
     )
 

@@ -27,7 +27,7 @@ from fiftyone_reue.vault.ledger.rows import (
 )
 
 BUSY_SECONDS = 30.0
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _PAGE = 256
 _SCHEMA = """
@@ -98,6 +98,33 @@ CREATE INDEX records_by_digest_p ON records(digest_p);
 CREATE INDEX records_by_digest_w ON records(digest_w);
 CREATE INDEX records_by_image ON records(image_id);
 """
+# What each version added to the one before.
+_ADDED = {
+    2: """
+ALTER TABLE records ADD COLUMN file_digest BLOB NOT NULL DEFAULT x'';
+ALTER TABLE records ADD COLUMN copy_digest BLOB NOT NULL DEFAULT x'';
+CREATE TABLE withdrawn (
+    id TEXT PRIMARY KEY,
+    release_id TEXT NOT NULL REFERENCES releases(id),
+    sample_id TEXT NOT NULL,
+    image_id TEXT NOT NULL REFERENCES images(id),
+    label TEXT,
+    source TEXT NOT NULL,
+    output TEXT NOT NULL,
+    digest_p BLOB NOT NULL,
+    digest_w BLOB NOT NULL,
+    blob BLOB NOT NULL,
+    psnr REAL NOT NULL,
+    created REAL NOT NULL,
+    file_digest BLOB NOT NULL,
+    copy_digest BLOB NOT NULL
+);
+CREATE INDEX withdrawn_by_release ON withdrawn(release_id);
+CREATE INDEX withdrawn_by_digest_p ON withdrawn(digest_p);
+CREATE INDEX withdrawn_by_digest_w ON withdrawn(digest_w);
+CREATE INDEX withdrawn_by_image ON withdrawn(image_id);
+""",
+}
 
 # What SQLite's primary result codes mean for the person in front of it.
 _REASONS = {
@@ -192,11 +219,15 @@ class SqliteLedger:
                     f"The ledger {self._path} was made by a newer version of "
                     "fiftyone-reue; update it"
                 )
+            if version == SCHEMA_VERSION:
+                return
             if version == 0:
                 self._require_empty(connection)
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                _execute(connection, _SCHEMA)
+                version = 1
+            for missing in range(version + 1, SCHEMA_VERSION + 1):
+                _execute(connection, _ADDED[missing])
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _require_empty(self, connection: sqlite3.Connection) -> None:
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -307,14 +338,20 @@ class SqliteLedger:
     def delete_release(self, release_id: str) -> None:
         with self._writing() as connection:
             connection.execute("PRAGMA defer_foreign_keys = ON")
-            connection.execute(
-                "DELETE FROM images WHERE id IN "
-                "(SELECT image_id FROM records WHERE release_id = :release) "
-                "AND NOT EXISTS (SELECT 1 FROM records AS other WHERE "
-                "other.image_id = images.id AND other.release_id <> :release)",
-                {"release": release_id},
-            )
-            connection.execute("DELETE FROM records WHERE release_id = ?", [release_id])
+            for table in ("records", "withdrawn"):
+                connection.execute(
+                    f"DELETE FROM images WHERE id IN "
+                    f"(SELECT image_id FROM {table} WHERE release_id = :release) "
+                    "AND NOT EXISTS (SELECT 1 FROM records AS other WHERE "
+                    "other.image_id = images.id AND other.release_id <> :release) "
+                    "AND NOT EXISTS (SELECT 1 FROM withdrawn AS other WHERE "
+                    "other.image_id = images.id AND other.release_id <> :release)",
+                    {"release": release_id},
+                )
+            for table in ("records", "withdrawn"):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE release_id = ?", [release_id]
+                )
             connection.execute("DELETE FROM releases WHERE id = ?", [release_id])
 
     # -- images
@@ -385,23 +422,42 @@ class SqliteLedger:
             last = rows[-1]["sample_id"] if rows else None
 
     def records_by_digest(self, digest: bytes) -> list[Record]:
-        return self._all(
-            Record,
-            "records WHERE digest_p = ? OR digest_w = ? ORDER BY created, id",
-            digest,
-            digest,
+        return self._of_both(
+            "WHERE digest_p = ? OR digest_w = ? ORDER BY created, id", digest, digest
         )
 
     def records_by_image(self, image_id: str) -> list[Record]:
-        return self._all(
-            Record, "records WHERE image_id = ? ORDER BY created, id", image_id
-        )
+        return self._of_both("WHERE image_id = ? ORDER BY created, id", image_id)
+
+    def _of_both(self, query: str, *values: str | bytes) -> list[Record]:
+        return [
+            record
+            for table in ("records", "withdrawn")
+            for record in self._all(Record, f"{table} {query}", *values)
+        ]
 
     def count_records(self, release_id: str) -> int:
         with self._reading() as connection:
             return connection.execute(
                 "SELECT count(*) FROM records WHERE release_id = ?", [release_id]
             ).fetchone()[0]
+
+    def delete_records(self, release_id: str, sample_ids: Sequence[str]) -> None:
+        with self._writing() as connection:
+            connection.executemany(
+                "DELETE FROM records WHERE release_id = ? AND sample_id = ?",
+                [(release_id, sample_id) for sample_id in sample_ids],
+            )
+
+    def put_withdrawn(self, records: Sequence[Record]) -> None:
+        self._put("withdrawn", "id", records)
+
+    def withdrawn(self, release_id: str) -> Iterator[Record]:
+        query = "withdrawn WHERE release_id = ? AND id > ? ORDER BY id LIMIT 1"
+        found = self._one(Record, query, release_id, "")
+        while found is not None:
+            yield found
+            found = self._one(Record, query, release_id, found.id)
 
     # -- life
 
@@ -471,6 +527,12 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _execute(connection: sqlite3.Connection, statements: str) -> None:
+    # executescript() would end the transaction.
+    for statement in statements.split(";"):
+        connection.execute(statement)
 
 
 def _upsert(table: str, key: str, names: list[str]) -> str:
