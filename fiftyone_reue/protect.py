@@ -481,6 +481,7 @@ def protect_image(
             digest_p,
             content.version,
             None if raster.white is None else peak,
+            nonces=True,
         ),
         secrets.recipient.key,
         records.RecipientPart(content.data, digest_w),

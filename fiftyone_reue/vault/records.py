@@ -9,9 +9,11 @@ is authenticated with them: a swapped, stale or edited record fails closed. The
 recipient's box vouches for the owner's too, so that no restored file carries an
 owner's box that was edited or taken from elsewhere.
 
-The first two boxes have a key of their own, derived from everything that their content
-depends on, so that protecting the same image again gives the same bytes and no nonce is
-needed. The file's box has a nonce made from its content.
+Each box has a key of its own, derived from everything that it is bound to, and a nonce
+made from its content, so that protecting the same image again gives the same bytes, and
+other content, be it only packed by another version of a compressor, never meets a key
+and nonce that were used. Records made before (``nonces`` is False in their header) had
+no nonces.
 
 What the recipient's box holds is made and read by :mod:`fiftyone_reue.reversal`; the
 header's version says how. What the file's box holds is made and read by
@@ -49,10 +51,9 @@ _PEAK = struct.Struct(">H")
 _LENGTH = struct.Struct(">I")
 _DIGEST_SIZE = 32
 # In the header's version byte, above the number.
-_WITH_FILE, _WITH_PEAK = 0x80, 0x40
-_NUMBER = 0x3F
-_NONCE_SIZE = 12
-_ONE_USE_NONCE = bytes(_NONCE_SIZE)
+_WITH_FILE, _WITH_PEAK, _WITH_NONCES = 0x80, 0x40, 0x20
+_NUMBER = 0x1F
+_NO_NONCE = bytes(12)
 _VISIBLE = 0x80  # beside the amplitude, which is far smaller
 
 
@@ -71,6 +72,7 @@ class Header:
         peak: the largest value of the data's range, where that isn't the largest
             value of the samples' type; None where it is.
         file: SHA-256 of the file's box, or nothing where there is none.
+        nonces: whether each box begins with a nonce of its own; of all new records.
     """
 
     tier: Tier
@@ -82,6 +84,7 @@ class Header:
     version: int = 1
     peak: int | None = None
     file: bytes = b""
+    nonces: bool = False
 
     def pack(self) -> bytes:
         """The header as bytes, which is what the recipient's box authenticates."""
@@ -89,6 +92,7 @@ class Header:
         version = self.version
         version |= _WITH_FILE if self.file else 0
         version |= _WITH_PEAK if self.peak is not None else 0
+        version |= _WITH_NONCES if self.nonces else 0
         head = _HEADER.pack(MAGIC, version, _TIERS[self.tier], *ids, self.digest)
         peak = b"" if self.peak is None else _PEAK.pack(self.peak)
         return head + peak + self.file
@@ -188,6 +192,7 @@ def unpack(blob: bytes) -> Envelope:
         version,
         peak,
         file,
+        bool(marked & _WITH_NONCES),
     )
     recipient_box, place = _box(blob, place)
     owner_box, place = _box(blob, place)
@@ -228,7 +233,8 @@ def seal_protected(
         header = replace(header, file=hashlib.sha256(file_box).digest())
     bound = _recipient_bound(header, owner_box)
     key = derive(recipient_key, "recipient-box", bound)
-    recipient_box = _seal(key, recipient.digest + recipient.content, bound)
+    content = recipient.digest + recipient.content
+    recipient_box = _seal(key, content, bound, header)
     return Envelope(header, recipient_box, owner_box, file_box)
 
 
@@ -268,7 +274,7 @@ def open_recipient(
         )
     bound = _recipient_bound(header, envelope.owner_box)
     key = derive(recipient_key, "recipient-box", bound)
-    opened = _open(key, envelope.recipient_box, bound)
+    opened = _open(key, envelope.recipient_box, bound, header)
     return RecipientPart(content=opened[32:], digest=opened[:32])
 
 
@@ -294,7 +300,7 @@ def open_owner(
         )
     bound = _owner_bound(header, licensed_digest)
     key = derive(owner_key, "owner-box", bound)
-    return _unpack_owner(_open(key, envelope.owner_box, bound))
+    return _unpack_owner(_open(key, envelope.owner_box, bound, header))
 
 
 def open_file(
@@ -317,26 +323,23 @@ def open_file(
     if not envelope.file_box:
         return None
     bound = _owner_bound(envelope.header, licensed_digest)
-    nonce, sealed = envelope.file_box[:_NONCE_SIZE], envelope.file_box[_NONCE_SIZE:]
-    return _open(derive(owner_key, "file-box", bound), sealed, bound, nonce)
+    key = derive(owner_key, "file-box", bound)
+    return _open(key, envelope.file_box, bound, envelope.header)
 
 
 def _seal_file(
     header: Header, licensed_digest: bytes, owner_key: bytes, content: bytes
 ) -> bytes:
-    """The nonce is made from the content: two contents never share key and nonce."""
     bound = _owner_bound(header, licensed_digest)
-    key = derive(owner_key, "file-box", bound)
-    digest = hashlib.sha256(content).digest()
-    nonce = derive(key, "file-nonce", digest)[:_NONCE_SIZE]
-    return nonce + _seal(key, content, bound, nonce)
+    return _seal(derive(owner_key, "file-box", bound), content, bound, header)
 
 
 def _seal_owner(
     header: Header, licensed_digest: bytes, owner_key: bytes, owner: OwnerPart
 ) -> bytes:
     bound = _owner_bound(header, licensed_digest)
-    return _seal(derive(owner_key, "owner-box", bound), _pack_owner(owner), bound)
+    key = derive(owner_key, "owner-box", bound)
+    return _seal(key, _pack_owner(owner), bound, header)
 
 
 def _recipient_bound(header: Header, owner_box: bytes) -> bytes:
@@ -349,13 +352,18 @@ def _owner_bound(header: Header, licensed_digest: bytes) -> bytes:
     return replace(header, tier="licensed", digest=licensed_digest, file=b"").pack()
 
 
-def _seal(
-    key: bytes, content: bytes, bound: bytes, nonce: bytes = _ONE_USE_NONCE
-) -> bytes:
-    return ChaCha20Poly1305(key).encrypt(nonce, content, bound)
+def _seal(key: bytes, content: bytes, bound: bytes, header: Header) -> bytes:
+    if not header.nonces:
+        return ChaCha20Poly1305(key).encrypt(_NO_NONCE, content, bound)
+    digest = hashlib.sha256(content).digest()
+    nonce = derive(key, "nonce", digest)[: len(_NO_NONCE)]
+    return nonce + ChaCha20Poly1305(key).encrypt(nonce, content, bound)
 
 
-def _open(key: bytes, box: bytes, bound: bytes, nonce: bytes = _ONE_USE_NONCE) -> bytes:
+def _open(key: bytes, box: bytes, bound: bytes, header: Header) -> bytes:
+    nonce = _NO_NONCE
+    if header.nonces:
+        nonce, box = box[: len(_NO_NONCE)], box[len(_NO_NONCE) :]
     try:
         return ChaCha20Poly1305(key).decrypt(nonce, box, bound)
     except (InvalidTag, ValueError):
