@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,7 +56,7 @@ class Protected:
         record: its ledger entry; ``record.output`` is the file below the release.
         image: the original's ledger entry.
         payload: the watermark's code bits as hex digits.
-        converted: whether the original's format could not be kept.
+        converted: the original's format if it could not be kept, else None.
     """
 
     item: Item
@@ -63,7 +64,7 @@ class Protected:
     record: Record
     image: Image
     payload: str
-    converted: bool
+    converted: str | None
 
     @property
     def size(self) -> int:
@@ -80,7 +81,7 @@ class ProtectSummary:
         recipient: the recipient's name.
         outcome: counts and failures of this run.
         total: images in the job.
-        converted: images of this run written as PNG, their own format being lossy.
+        converted: how many images of each format this run had to write as PNG.
         psnr: mean over the release in dB, or None without any image.
     """
 
@@ -88,7 +89,7 @@ class ProtectSummary:
     recipient: str
     outcome: Outcome
     total: int
-    converted: int
+    converted: Mapping[str, int]
     psnr: float | None
 
 
@@ -175,7 +176,7 @@ def protect(
         vault, recipient, name=name, source=source, output=output, config=config
     )
     outcome = Outcome()
-    converted = 0
+    converted: Counter[str] = Counter()
     try:
         taken, finished = _finished(vault, release, items)
         planned = with_distinct_outputs(items, taken)
@@ -213,11 +214,10 @@ def protect(
                 )
 
             def commit(batch: list[Protected]) -> None:
-                nonlocal converted
                 outputs.write_below(output, [(b.record.output, b.data) for b in batch])
                 vault.ledger.put_images([b.image for b in batch])
                 vault.ledger.put_records([b.record for b in batch])
-                converted += sum(b.converted for b in batch)
+                converted.update(b.converted for b in batch if b.converted)
                 if on_batch is not None:
                     on_batch(release, batch)
 
@@ -344,8 +344,23 @@ def protect_image(
             descriptor=match.descriptor(read.luma(original, colours)),
         ),
         payload=codes.code_bytes(secrets.code_seed, image, bits).hex(),
-        converted=kind != raster.format,
+        converted=raster.format if kind != raster.format else None,
     )
+
+
+def describe_conversions(converted: Mapping[str, int]) -> str:
+    """Which images became PNG and why, in a sentence; "" if none did.
+
+    Args:
+        converted: how many images of each format.
+    """
+    if not converted:
+        return ""
+    formats = (f"{n} {_NAMES.get(f, f)}" for f, n in sorted(converted.items()))
+    return f"Written as PNG, to hold exact pixels and the record: {', '.join(formats)}."
+
+
+_NAMES = {"WEBP": "WebP", "WEBP-LOSSY": "lossy WebP", "PNM": "PPM or PGM"}
 
 
 def psnr(original: np.ndarray, changed: np.ndarray, colours: int) -> float:
