@@ -10,7 +10,25 @@ if importlib.util.find_spec("fiftyone_reue") is None:
     # are started later need it too.
     sys.path.append(os.path.dirname(os.path.realpath(__file__)))
 
-_NEEDED = ("fiftyone_reue", "cryptography", "imagecodecs", "PIL", "tifffile", "torch")
+# What requirements.txt lists, by the names that it is imported by.
+_NEEDED = (
+    "fiftyone_reue",
+    "click",
+    "cryptography",
+    "imagecodecs",
+    "jinja2",
+    "keyring",
+    "matplotlib",
+    "numpy",
+    "cv2",
+    "PIL",
+    "rich",
+    "sklearn",
+    "threadpoolctl",
+    "torch",
+    "torchvision",
+    "zstandard",
+)
 
 
 def register(plugin: Any) -> None:

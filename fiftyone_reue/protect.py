@@ -7,7 +7,7 @@ import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Generator, Sequence
+from collections.abc import Callable, Container, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -85,7 +85,7 @@ class Protected:
         record: its ledger entry; ``record.output`` is the file below the release.
         image: the original's ledger entry.
         payload: the watermark's code bits as hex digits.
-        converted: whether the original's format could not be kept.
+        converted: the original's format if it could not be kept, else None.
         notes: what the owner should know of this image.
         withheld: kinds of what its file holds and the copy doesn't; sealed for the
             owner.
@@ -98,7 +98,7 @@ class Protected:
     record: Record
     image: Image
     payload: str
-    converted: bool
+    converted: str | None
     notes: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
     differs: str | None = None
@@ -118,7 +118,7 @@ class ProtectSummary:
         recipient: the recipient's name.
         outcome: counts and failures of this run.
         total: images in the job.
-        converted: images of this run written as PNG, their own format being lossy.
+        converted: how many images of each format this run had to write as PNG.
         psnr: mean over the release in dB, or None without any image.
         notes: what the owner should know, with how many images of this run it is so.
         withheld: kinds of what the originals' files hold and the copies don't, with
@@ -135,7 +135,7 @@ class ProtectSummary:
     recipient: str
     outcome: Outcome
     total: int
-    converted: int
+    converted: Mapping[str, int]
     psnr: float | None
     notes: dict[str, int] = field(default_factory=dict)
     withheld: dict[str, int] = field(default_factory=dict)
@@ -278,7 +278,8 @@ def protect(
         moved=2 * changes.same > changes.known,
     )
     outcome = Outcome()
-    converted = changed = pruned = 0
+    converted: Counter[str] = Counter()
+    changed = pruned = 0
     notes: Counter[str] = Counter()
     withheld: Counter[str] = Counter()
     differing: dict[str, str] = {}
@@ -322,11 +323,11 @@ def protect(
                 )
 
             def commit(batch: list[Protected]) -> None:
-                nonlocal converted, changed
+                nonlocal changed
                 outputs.write_below(output, [(b.record.output, b.data) for b in batch])
                 vault.ledger.put_images([b.image for b in batch])
                 _put_records(vault.ledger, release, changes, batch)
-                converted += sum(b.converted for b in batch)
+                converted.update(b.converted for b in batch if b.converted)
                 for one in batch:
                     notes.update(one.notes)
                     withheld.update(one.withheld)
@@ -536,11 +537,26 @@ def protect_image(
             ),
         ),
         payload=codes.code_bytes(secrets.code_seed, image, bits).hex(),
-        converted=kind != raster.format,
+        converted=raster.format if kind != raster.format else None,
         notes=_notes(raster, int(release.parameters["epsilon"]), depth),
         withheld=tuple(dict.fromkeys(loaded.left_out + carried.withheld)),
         differs=file.differs,
     )
+
+
+def describe_conversions(converted: Mapping[str, int]) -> str:
+    """Which images became PNG and why, in a sentence; "" if none did.
+
+    Args:
+        converted: how many images of each format.
+    """
+    if not converted:
+        return ""
+    formats = (f"{n} {_NAMES.get(f, f)}" for f, n in sorted(converted.items()))
+    return f"Written as PNG, to hold exact pixels and the record: {', '.join(formats)}."
+
+
+_NAMES = {"WEBP": "WebP", "WEBP-LOSSY": "lossy WebP", "PNM": "PPM or PGM"}
 
 
 def psnr(

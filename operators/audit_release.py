@@ -14,6 +14,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.audit.budgets import BUDGETS, Budget, budget_named
 from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+from fiftyone_reue.audit.verdict import count_attacks
 from fiftyone_reue.networks.registry import list_networks
 
 from . import forms
@@ -185,7 +186,7 @@ def _grid(inputs: types.Object, budget: Budget) -> None:
 
 def _cost(budget: Budget) -> str:
     """What a budget spends, and how long that is."""
-    count = len(budget.countermeasures)
+    count = count_attacks(budget.countermeasures)
     tried = f"{count} countermeasures" if count else "Every countermeasure"
     repeated = "" if budget.seeds == 1 else f", repeated {budget.seeds} times"
     time = "Minutes on a GPU, about half an hour on two CPU cores"

@@ -129,7 +129,8 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         max=32,
         default=Parameters.epsilon,
         label="Largest change (gray levels)",
-        description="Of any sample, watermark included. 8 of 255 is hard to see",
+        description="Of any sample, watermark included. At 8 of 255, stripes can be "
+        "seen in plain areas; fewer are harder to see and protect less",
     )
     person = ctx.params.get("recipient")
     name = ctx.params.get("name") or None

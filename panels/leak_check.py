@@ -47,7 +47,7 @@ class LeakCheckPanel(foo.Panel):
             category=Categories.ANALYZE,
             help_markdown=(
                 "Says from whose copy suspect images were made: protected or restored "
-                "ones, also after cropping, resizing or compression."
+                "ones, also after resizing, compression, flips or quarter turns."
             ),
         )
 
@@ -350,7 +350,8 @@ _EMPTY = """
 Load images that you found somewhere as a dataset, or name their folder, and press
 *Check*. They are matched to the originals in your vault, and their marks are read:
 
-- protected and restored copies both work, also cropped, resized or compressed ones
+- protected and restored copies both work, also resized, compressed, flipped or
+  turned by quarters; crops aren't matched yet
 - a few images are often enough, more make it surer
 - nobody is named unless the chance of an accident is below one in a million
 """

@@ -377,7 +377,7 @@ _COLUMNS = (
 _EMPTY = """
 Protecting makes a copy of this dataset's {total} images for one recipient:
 
-- a model that is trained on the copy fails on real images
+- a model that is trained on the copy does badly on real images
 - whoever has the right key gets the exact pixels back
 - a leaked copy can be traced to its recipient
 

@@ -40,8 +40,11 @@ TEST_DATA = Path(os.environ.get("REUE_TEST_DATA", REPO.parent / "shared" / "data
 def _isolate() -> Path:
     """Point FiftyOne at an empty folder and forget the user's keys."""
     folder = Path(tempfile.mkdtemp(prefix="reue-tests-"))
+    bfloat16 = os.environ.get("REUE_BFLOAT16") or "off"
     for name in [name for name in os.environ if name.startswith("REUE_")]:
         del os.environ[name]
+    # Asked for or not, never what the processor is best at: `.ci/run` tries both.
+    os.environ["REUE_BFLOAT16"] = bfloat16
     # A user's own MongoDB (FIFTYONE_DATABASE_URI) may be the only one there is; the
     # database in it is ours alone.
     os.environ.update(
@@ -58,8 +61,10 @@ def _isolate() -> Path:
         # Models come from folders; nothing is asked of the Hugging Face Hub.
         HF_HUB_OFFLINE="1",
     )
-    # One thread: same sums on every machine, and no crowding under parallel runs.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # One thread, whatever the machine has and the user's shell says: same sums
+    # everywhere, and threads that wait for each other can't starve a busy machine.
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = "1"
     for name in ("plugins", "datasets"):
         (folder / name).mkdir()
     # Runs after FiftyOne's own exit handler, registered later, has stopped mongod.

@@ -1,6 +1,8 @@
 """The shared fixtures are what they say, and the tests are really isolated."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +12,20 @@ import pytest
 
 @pytest.mark.unit
 def test_nothing_of_the_user_is_in_reach(fiftyone_folder: Path) -> None:
-    assert not [name for name in os.environ if name.startswith("REUE_")]
+    ours = {name for name in os.environ if name.startswith("REUE_")}
+    assert ours == {"REUE_BFLOAT16"}
     for name in ("DATABASE_DIR", "PLUGINS_DIR", "DEFAULT_DATASET_DIR", "CONFIG_PATH"):
         assert Path(os.environ[f"FIFTYONE_{name}"]).parent == fiftyone_folder
+
+
+@pytest.mark.unit
+def test_one_thread_whatever_the_shell_says() -> None:
+    """Also for what the tests start: threads that spin starve a busy machine."""
+    program = "import torch; print(torch.get_num_threads())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1\n"
 
 
 @pytest.mark.integration

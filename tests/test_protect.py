@@ -20,7 +20,7 @@ from fiftyone_reue.folders import labelled_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.protect import ProtectSummary, protect
+from fiftyone_reue.protect import ProtectSummary, describe_conversions, protect
 from fiftyone_reue.release import ProtectConfig
 from fiftyone_reue.steps import finish
 from fiftyone_reue.vault.vault import Vault
@@ -66,7 +66,7 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 def test_every_image_is_written_with_its_record_and_noted(vault, source, tmp_path):
     summary = run(vault, source, tmp_path / "out")
     assert summary.outcome.done == summary.total == 12
-    assert (summary.converted, summary.recipient) == (0, "alice")
+    assert (summary.converted, summary.recipient) == ({}, "alice")
     assert 33 < summary.psnr < 45
     records = {r.output: r for r in vault.ledger.records(summary.release.id)}
     assert len(records) == vault.ledger.count_records(summary.release.id) == 12
@@ -205,9 +205,23 @@ def test_two_images_with_one_name_both_get_a_copy(vault, source, tmp_path):
     Image.open(source / "cat/0.png").convert("L").save(source / "cat/0.jpg")
     summary = run(vault, source, tmp_path / "out")
     assert summary.outcome.done == 14
-    assert summary.converted == 1
+    assert summary.converted == {"JPEG": 1}
     written = {p.name for p in (tmp_path / "out/cat").glob("0*")}
     assert written == {"0.bmp", "0_jpg.png", "0_png.png"}
+
+
+def test_each_format_that_becomes_png_is_named(vault, source, tmp_path):
+    picture = Image.open(source / "cat/0.png")
+    picture.save(source / "cat/a.gif")
+    picture.save(source / "cat/b.ppm")
+    picture.save(source / "cat/c.jpg")
+    picture.save(source / "cat/d.jpg")
+    picture.save(source / "cat/e.webp", quality=70)
+    summary = run(vault, source, tmp_path / "out")
+    assert summary.converted == {"GIF": 1, "PNM": 1, "JPEG": 2, "WEBP-LOSSY": 1}
+    said = describe_conversions(summary.converted)
+    assert "1 GIF, 2 JPEG, 1 PPM or PGM, 1 lossy WebP" in said
+    assert describe_conversions({}) == ""
 
 
 def test_what_can_not_be_protected_is_refused_first(vault, source, tmp_path):

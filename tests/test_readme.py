@@ -46,7 +46,40 @@ def test_the_shell_example(photos_folder):
 
 def test_the_python_example(photos_folder, fiftyone_folder, monkeypatch, capsys):
     monkeypatch.chdir(photos_folder)
-    exec(example("python"), {"folder": photos_folder, "keys": photos_folder})
+    exec(example("python"), {})
     printed = capsys.readouterr().out
     assert "derived from the copy of carol" in printed
     assert "reue:1:" in printed
+    assert (photos_folder / "carol.key").is_file()
+
+
+def documented(name: str) -> str:
+    return (README.parent / name).read_text("utf-8")
+
+
+def test_countermeasures_are_counted_right():
+    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+    from fiftyone_reue.audit.verdict import count_attacks
+
+    names = [info.name for info in list_countermeasures()]
+    counted = {
+        "README.md": r"reue list countermeasures\s+# (\d+) of them",
+        "docs/audit.md": r"There are (\d+), and two to compare them with",
+        "CHANGELOG.md": r"originals under (\d+) countermeasures",
+    }
+    for file, pattern in counted.items():
+        assert re.findall(pattern, documented(file)) == [str(count_attacks(names))]
+    assert len(names) == count_attacks(names) + 2
+    section = documented("docs/audit.md").split("### Countermeasures")[1]
+    table = section.split("### Victims")[0]
+    assert set(names) <= set(re.findall(r"`(\w+)`", table))
+
+
+def test_methods_are_named_where_they_are_described():
+    from fiftyone_reue.perturb.registry import list_methods
+
+    section = documented("README.md").split("## Methods")[1].split("\n## ")[0]
+    make, _, measured = section.partition("for the\naudit alone")
+    assert measured
+    for info in list_methods():
+        assert f"`{info.name}`" in (make if info.bounded else measured)

@@ -1176,7 +1176,6 @@ def test_recipients(vault: Any, tmp_path: Path) -> None:
         (key, OutputError, "is there already"),
         (tmp_path, InputError, "is a folder"),
         (tmp_path / "none" / "c.key", OutputError, "no such folder"),
-        (Path("c.key"), InputError, "whole path"),
     ):
         with pytest.raises(error, match=match):
             reue.add_recipient("carol", place)
@@ -1188,6 +1187,15 @@ def test_recipients(vault: Any, tmp_path: Path) -> None:
     revoked = reue.revoke_recipient("bob")
     assert revoked.revoked_at is not None
     assert reue.list_recipients()[1].revoked_at == revoked.revoked_at
+
+
+def test_a_relative_key_file_is_one_of_the_current_folder(
+    vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "keys").mkdir()
+    monkeypatch.chdir(tmp_path / "keys")
+    reue.add_recipient("carol", "carol.key")
+    assert (tmp_path / "keys/carol.key").is_file()
 
 
 def test_the_first_use_makes_a_key_file_and_says_so_once(

@@ -1,6 +1,9 @@
 """The files that tools read agree with each other and with the package."""
 
+import ast
+import importlib.metadata
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -105,3 +108,43 @@ for name in {modules!r}:
     importlib.import_module(name)
 """
     subprocess.run([sys.executable, "-c", script], cwd=REPO, check=True)
+
+
+def _requirement(line: str) -> str:
+    return re.split(r"[<>=]", line)[0].lower()
+
+
+def _imported(folder: Path) -> set[str]:
+    """The packages that modules below a folder import, anywhere in them."""
+    names: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - {"fiftyone_reue"}
+
+
+def test_what_the_library_imports_is_a_dependency() -> None:
+    project = PYPROJECT["project"]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["app"], *extras["generate"]]
+    required = {_requirement(line) for line in lines}
+    required |= {"pymongo", "markupsafe"}  # FiftyOne and jinja2 bring them
+    distributions = importlib.metadata.packages_distributions()
+    for package in _imported(REPO / "fiftyone_reue"):
+        named = {name.lower() for name in distributions.get(package, [package])}
+        assert named & required, package
+
+
+def test_the_plugin_demands_what_is_required_and_nothing_else() -> None:
+    needed = runpy.run_path(str(REPO / "__init__.py"))["_NEEDED"]
+    required = {_requirement(line) for line in PYPROJECT["project"]["dependencies"]}
+    distributions = importlib.metadata.packages_distributions()
+    found = set()
+    for package in set(needed) - {"fiftyone_reue"}:
+        named = {name.lower() for name in distributions[package]} & required
+        assert named, package
+        found |= named
+    assert found == required

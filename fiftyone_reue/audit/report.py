@@ -18,13 +18,12 @@ from fiftyone_reue.audit.results import ORIGINALS, Audit, Subject
 from fiftyone_reue.audit.table import accuracy_row, accuracy_text
 from fiftyone_reue.audit.verdict import (
     HOLDS_UP_TO,
-    NONE,
     WEAKENED_UP_TO,
     Check,
     Verdict,
+    count_attacks,
     countermeasure_info,
     instrument_checks,
-    is_control,
     judge,
     judged_subjects,
     percent,
@@ -110,7 +109,7 @@ def report_html(audit: Audit, verdicts: list[Verdict], checks: list[Check]) -> s
         heat_maps=heat_maps,
         by_victim={v.subject: _by_victim(audit, v.subject) for v in verdicts},
         infos=[countermeasure_info(name) for name in audit.countermeasures],
-        tried=sum(n != NONE and not is_control(n) for n in audit.countermeasures),
+        tried=count_attacks(audit.countermeasures),
         titles={subject.name: subject_title(subject) for subject in audit.subjects},
         limits=(HOLDS_UP_TO, WEAKENED_UP_TO),
         level_colours=plots.COLOURS,

@@ -8,7 +8,7 @@ seeds, of that victim which is worst for the owner.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from fiftyone_reue.audit.countermeasures.base import CountermeasureInfo
@@ -187,6 +187,11 @@ def subject_title(subject: Subject) -> str:
 def is_control(countermeasure: str) -> bool:
     """Whether its victim sees a thief's clean images alone, nothing of the subject."""
     return countermeasure.startswith("clean_") and countermeasure.endswith("_alone")
+
+
+def count_attacks(countermeasures: Iterable[str]) -> int:
+    """How many of these are countermeasures, not what they are compared with."""
+    return sum(name != NONE and not is_control(name) for name in countermeasures)
 
 
 def level_of(share: float) -> str:

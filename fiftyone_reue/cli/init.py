@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from fiftyone_reue.cli.printing import out, plain
 @vault_option
 @click.option("--passphrase", is_flag=True, help="Ask for a passphrase as owner key.")
 @click.option("--keyring", is_flag=True, help="Keep the owner key in the OS keyring.")
-@click.option("--key-file", type=FOLDER, help="Where to put the new owner key.")
+@click.option("--key-file", type=FOLDER, help="The file of the owner key.")
 @json_option
 @guarded
 def init(
@@ -30,11 +31,17 @@ def init(
     """Create a vault: owner key and empty ledger.
 
     The owner key is REUE_OWNER_KEY (64 hex digits) if that is set, else a passphrase
-    (--passphrase, or REUE_OWNER_PASSPHRASE), else the keyring (--keyring), else a new
-    key file.
+    (--passphrase, REUE_OWNER_PASSPHRASE, or the file that REUE_OWNER_PASSPHRASE_FILE
+    names), else in the keyring (--keyring), else in a key file: --key-file,
+    REUE_OWNER_KEY_FILE, or owner.key in the vault's folder. A key file that is there
+    already is used as it is.
     """
+    from fiftyone_reue.vault import owner_keys
     from fiftyone_reue.vault.vault import create_folder
 
+    named = key_file or owner_keys.secret(os.environ, owner_keys.KEY_FILE_VARIABLE)
+    path = Path(named or vault_folder / owner_keys.KEY_FILE_NAME)
+    was_there = path.exists()
     vault = create_folder(
         vault_folder,
         passphrase=ask_new if passphrase else None,
@@ -42,15 +49,66 @@ def init(
         key_file=key_file,
     )
     with vault.ledger:
-        meta = vault.ledger.get_meta() or {}
-    kind = meta.get("provider", {}).get("kind")
-    where = str(key_file or vault_folder / "owner.key")
+        provider = (vault.ledger.get_meta() or {})["provider"]
+    kind = provider["kind"]
     if as_json:
         click.echo(json.dumps({"vault": vault.vault_id, "owner_key": kind}))
         return
     out.print(f"Created vault {vault.vault_id} in {plain(str(vault_folder))}.")
-    if kind == "file" or Path(where).is_file():
-        out.print(
-            f"The owner key is {plain(where)}. Whoever has it can restore every "
-            "original: keep a copy in a safe place, away from the vault."
-        )
+    match kind:
+        case owner_keys.EnvironmentKey.kind:
+            text = _from_environment(owner_keys.KEY_VARIABLE)
+        case owner_keys.Passphrase.kind:
+            text = _from_passphrase(passphrase)
+        case owner_keys.KeyringKey.kind:
+            entry = f"{owner_keys.KEYRING_SERVICE}/{provider['account']}"
+            text = _from_keyring(entry)
+        case _:
+            text = _from_file(path, was_there)
+    out.print(plain(text))
+    options = {
+        "--passphrase": (passphrase, owner_keys.Passphrase.kind),
+        "--keyring": (keyring, owner_keys.KeyringKey.kind),
+        "--key-file": (key_file is not None, owner_keys.KeyFile.kind),
+    }
+    for option, (given, its_kind) in options.items():
+        if given and kind != its_kind:
+            out.print(f"{option} was not needed: the owner key comes from elsewhere.")
+
+
+_ALL_POWERFUL = (
+    "Whoever has it can restore every original, and without it nobody can: keep a copy "
+    "in a safe place, away from the vault."
+)
+
+
+def _from_environment(variable: str) -> str:
+    return (
+        f"The owner key is the one in {variable}, which no file holds: set it "
+        f"whenever you use this vault. {_ALL_POWERFUL}"
+    )
+
+
+def _from_passphrase(asked: bool) -> str:
+    from fiftyone_reue.vault import owner_keys
+
+    file = owner_keys.secret(os.environ, owner_keys.PASSPHRASE_FILE_VARIABLE)
+    if asked:
+        source = "you typed"
+    elif owner_keys.secret(os.environ, owner_keys.PASSPHRASE_VARIABLE):
+        source = f"in {owner_keys.PASSPHRASE_VARIABLE}"
+    else:
+        source = f"in {file}, which {owner_keys.PASSPHRASE_FILE_VARIABLE} names"
+    return f"The owner key is computed from the passphrase {source}. {_ALL_POWERFUL}"
+
+
+def _from_keyring(entry: str) -> str:
+    return (
+        f"The owner key is in the keyring of this user, under {entry}. Whoever can "
+        "read the keyring can restore every original, and without it nobody can."
+    )
+
+
+def _from_file(path: Path, was_there: bool) -> str:
+    there = ", which was there already" if was_there else ""
+    return f"The owner key is {path}{there}. {_ALL_POWERFUL}"

@@ -36,7 +36,9 @@ def rotate(
     """Replace the owner key. Touches no image and no recipient's key.
 
     The new key is REUE_OWNER_KEY_NEW if that is set (then set REUE_OWNER_KEY to it
-    afterwards), else a passphrase, the keyring, or a new key file.
+    afterwards), else a passphrase (--passphrase, or REUE_OWNER_PASSPHRASE_NEW), else
+    in the keyring (--keyring), else in a new key file: --key-file, or in place of the
+    one that the vault has.
     """
     from fiftyone_reue.vault.owner_keys import EnvironmentKey
     from fiftyone_reue.vault.vault import rotate_folder

@@ -19,7 +19,10 @@ from fiftyone_reue.cli.printing import out, plain
 @json_option
 @guarded
 def list_(what: str, as_json: bool) -> None:
-    """List methods, countermeasures or victims: what can be named elsewhere."""
+    """List methods, countermeasures or victims: what can be named elsewhere.
+
+    Methods without a bound on their change are for the audit; they make no releases.
+    """
     from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
     from fiftyone_reue.networks.registry import list_networks
     from fiftyone_reue.perturb.registry import list_methods
@@ -34,4 +37,14 @@ def list_(what: str, as_json: bool) -> None:
         click.echo(json.dumps([asdict(info) for info in infos]))
         return
     for info in infos:
-        out.print(f"[bold]{info.name}[/]  {plain(info.title)}  {plain(info.paper)}")
+        words = [
+            plain(word) for word in (info.title, info.paper, _remark(info)) if word
+        ]
+        out.print("  ".join([f"[bold]{info.name}[/]", *words]))
+
+
+def _remark(info: Any) -> str:
+    if not getattr(info, "bounded", True):
+        return "(makes no releases)"
+    needs = getattr(info, "uses", "")
+    return f"(needs {needs})" if needs else ""

@@ -17,7 +17,7 @@ vault_option = click.option(
     "vault_folder",
     type=FOLDER,
     required=True,
-    help="The vault's folder: owner key and ledger.",
+    help="The vault's folder.",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object."

@@ -57,7 +57,7 @@ def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
     default="rue",
     show_default=True,
     callback=known_method,
-    help="How to perturb: rue, or lsp, which needs no fitting.",
+    help="How to perturb; `reue list methods` says what there is.",
 )
 @click.option(
     "--epsilon",
@@ -173,7 +173,7 @@ def _figures(summary: ProtectSummary, config: ProtectConfig) -> dict:
         "clusters": config.clusters,
         "protected": summary.outcome.done,
         "skipped": summary.outcome.skipped,
-        "converted_to_png": summary.converted,
+        "converted_to_png": sum(summary.converted.values()),
         "psnr": summary.psnr,
         "changed": summary.changed,
         "obsolete": summary.obsolete,
@@ -238,7 +238,6 @@ def _print(summary: ProtectSummary) -> None:
     for line in _told(summary):
         out.print(plain(line))
     if summary.converted:
-        out.print(
-            f"{summary.converted} images with lossy files (JPEG) were written as "
-            "PNG: a lossy file can't hold exact pixels."
-        )
+        from fiftyone_reue.protect import describe_conversions
+
+        out.print(describe_conversions(summary.converted))

@@ -11,6 +11,9 @@ import torch
 
 from fiftyone_reue.errors import InputError
 
+BFLOAT16_VARIABLE = "REUE_BFLOAT16"
+"""The one place that decides for or against bfloat16; see :func:`uses_bfloat16`."""
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """The device of that name; "auto" takes a GPU when there is one.
@@ -46,13 +49,28 @@ def few_threads() -> Iterator[None]:
 
 
 def autocast(device: torch.device) -> contextlib.AbstractContextManager:
-    """bfloat16 autocast where the device computes in it, else float32.
+    """bfloat16 autocast where :func:`uses_bfloat16` says so, else float32."""
+    enabled = uses_bfloat16(device)
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def uses_bfloat16(device: torch.device) -> bool:
+    """Whether networks are computed in bfloat16 on a device: if it is fast there.
 
     A processor with bfloat16 instructions is three times as fast with them for narrow
-    networks; one without emulates them, twelve times slower than float32.
+    networks; one without emulates them, twelve times slower than float32. The variable
+    ``REUE_BFLOAT16`` (``on`` or ``off``) decides otherwise, for the same figures on
+    different machines; it is asked each time.
+
+    Raises:
+        InputError: the variable is something else.
     """
-    fast = has_bfloat16(device)
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
+    wanted = os.environ.get(BFLOAT16_VARIABLE) or "auto"
+    if wanted not in ("on", "off", "auto"):
+        raise InputError(
+            f"{BFLOAT16_VARIABLE} is {wanted!r}; set it to on or off, or unset it"
+        )
+    return has_bfloat16(device) if wanted == "auto" else wanted == "on"
 
 
 @functools.cache

@@ -361,5 +361,5 @@ def class_index(state: State, label: str) -> int:
     except ValueError:
         raise InputError(
             f"Class {label!r} was not there when the tables were fitted; "
-            "protect again with a new fit (--refit) to include it"
+            "protect the enlarged dataset into a new folder"
         ) from None

@@ -64,7 +64,8 @@ def add_recipient(
 
     Args:
         name: 1 to 64 letters, digits and ``. _ @ -`` and inner spaces.
-        key_out: the key file to write, mode 0600; must not be there yet.
+        key_out: the key file to write, mode 0600; must not be there yet. A relative
+            path is one below the current directory.
         passphrase: seals the key file.
         vault: by default the one in FiftyOne's database.
 
@@ -72,9 +73,7 @@ def add_recipient(
         InputError: the name is taken or can't be used.
         OutputError: the key file can't be written.
     """
-    path = Path(key_out).expanduser()
-    if not path.is_absolute():
-        raise InputError(f"{path}: give the key file's whole path, from / on")
+    path = Path(key_out).expanduser().absolute()
     if path.is_dir():
         raise InputError(f"{path} is a folder; add a file name, such as {name}.key")
     if path.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ class ProtectedSamples:
         total: samples in the job.
         protected: made in this run.
         skipped: made by an earlier run.
-        converted: of those made, how many became PNG since their format is lossy.
+        converted: of those made, how many of each format had to become PNG.
         psnr: mean over the release in dB, or None without any image.
         failures: samples that could not be protected, and why.
         changed: of those made, how many had a copy of another original or class.
@@ -59,7 +59,7 @@ class ProtectedSamples:
     total: int
     protected: int
     skipped: int
-    converted: int
+    converted: Mapping[str, int]
     psnr: float | None
     failures: list[Failure] = field(repr=False)
     changed: int = 0
@@ -82,6 +82,8 @@ class ProtectedSamples:
                 f"; {len(self.obsolete)} copies have no sample any more, and are kept "
                 "until you ask to take them out (prune)"
             )
+        if self.converted:
+            sentence += f". {folders.describe_conversions(self.converted)}"
         if not self.failures:
             return sentence
         reasons = source.describe(self.failures)
@@ -312,7 +314,7 @@ class _Run:
             "new": result.protected,
             "skipped": result.skipped,
             "failed": len(result.failures),
-            "converted": result.converted,
+            "converted": sum(result.converted.values()),
         }
         kept = dict(list(reasons.items())[:KEPT_FAILURES])
         self._put(

@@ -53,8 +53,8 @@ def open_vault(
     """The vault in FiftyOne's database; the first use creates it.
 
     The owner key of a new vault is ``REUE_OWNER_KEY`` if that is set, else computed
-    from a passphrase (``REUE_OWNER_PASSPHRASE``), else in a new key file in
-    :func:`key_folder`.
+    from a passphrase (``REUE_OWNER_PASSPHRASE``), else in a key file:
+    ``REUE_OWNER_KEY_FILE``, or ``owner.key`` in :func:`key_folder`.
 
     Args:
         secrets: where to look up the variables, by default the environment.

@@ -160,7 +160,7 @@ class KeyFile:
         if stat.S_IMODE(self.path.stat().st_mode) & 0o077:
             raise VaultError(
                 f"The owner key file {self.path} can be read by others; run "
-                f"`chmod 600 {self.path}` (and consider a new key: `reue rotate`)"
+                f"`chmod 600 {self.path}` (and consider a new key: `reue keys rotate`)"
             )
 
     def create(self, *, overwrite: bool = False) -> None:

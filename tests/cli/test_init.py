@@ -26,3 +26,72 @@ def test_the_owner_key_may_come_from_the_environment(empty, tmp_path, write_fold
     wrong = empty.run(*words, env={"REUE_OWNER_KEY": "00" * 32})
     assert wrong.exit_code == 1
     assert "00000000" not in wrong.output
+
+
+HEX_KEY = "5a" * 32
+
+
+def created(empty, *options, env=None):
+    done = empty.run("init", "--vault", "@v", *options, env=env)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+def test_a_stray_key_file_isnt_called_the_owner_key(empty, tmp_path):
+    empty.ok("init", "--vault", "@other")
+    (tmp_path / "v").mkdir(mode=0o700)
+    (tmp_path / "other/owner.key").rename(tmp_path / "v/owner.key")
+    said = created(empty, env={"REUE_OWNER_KEY": HEX_KEY})
+    assert "The owner key is the one in REUE_OWNER_KEY" in said
+    assert "owner.key" not in said
+    assert HEX_KEY not in said
+    words = ("recipient", "list", "--vault", "@v")
+    assert empty.run(*words, env={"REUE_OWNER_KEY": HEX_KEY}).exit_code == 0
+    assert empty.run(*words).exit_code == 1
+
+
+def test_the_file_that_a_variable_names_is_named(empty, tmp_path):
+    place = tmp_path / "elsewhere.key"
+    said = created(empty, env={"REUE_OWNER_KEY_FILE": str(place)})
+    assert f"The owner key is {place}. " in said
+    assert place.is_file()
+    assert not (tmp_path / "v/owner.key").exists()
+    empty.ok("recipient", "list", "--vault", "@v")
+
+
+def test_a_key_file_that_was_there_is_called_so(empty, tmp_path):
+    assert "which was there already" not in created(empty, "--key-file", "@my.key")
+    again = empty.ok("init", "--vault", "@w", "--key-file", "@my.key").stdout
+    assert f"The owner key is {tmp_path / 'my.key'}, which was there already" in again
+
+
+@pytest.mark.parametrize("where", ["in REUE_OWNER_PASSPHRASE.", "in {file}, which"])
+def test_a_passphrase_from_the_environment_is_said(empty, tmp_path, where):
+    file = tmp_path / "words.txt"
+    file.write_text("correct horse battery")
+    env = {"REUE_OWNER_PASSPHRASE_FILE": str(file)}
+    if "{file}" not in where:
+        env["REUE_OWNER_PASSPHRASE"] = "correct horse battery"
+    said = created(empty, env=env)
+    assert f"from the passphrase {where.format(file=file)}" in said
+    assert "horse" not in said
+    assert not (tmp_path / "v/owner.key").exists()
+
+
+def test_a_typed_passphrase_is_said(empty, monkeypatch):
+    monkeypatch.setattr("fiftyone_reue.cli.init.ask_new", lambda *_: "correct horse")
+    said = created(empty, "--passphrase", "--key-file", "@unused.key")
+    assert "from the passphrase you typed" in said
+    assert "--key-file was not needed" in said
+
+
+def test_the_keyring_is_said(empty, monkeypatch):
+    kept = {}
+    monkeypatch.setattr(
+        "keyring.set_password", lambda service, name, key: kept.update({name: key})
+    )
+    monkeypatch.setattr("keyring.get_password", lambda service, name: kept[name])
+    said = created(empty, "--keyring")
+    (account,) = kept
+    assert f"in the keyring of this user, under fiftyone-reue/{account}" in said
+    assert kept[account] not in said

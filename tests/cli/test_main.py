@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from fiftyone_reue import __version__, cli
@@ -68,3 +70,30 @@ def test_the_installed_program_has_the_same_statuses(house, tmp_path):
     assert failed.stdout == ""
     assert failed.stderr.startswith("Error: nowhere.png")
     assert run("info").returncode == 2
+
+
+REPO = Path(cli.__file__).parents[2]
+READ_BY_USERS = [
+    path
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        *(f"{folder}/**/*.py" for folder in ("fiftyone_reue", "operators", "panels")),
+    )
+    for path in sorted(REPO.glob(pattern))
+]
+
+
+@pytest.mark.parametrize("path", READ_BY_USERS, ids=lambda p: str(p.relative_to(REPO)))
+def test_every_command_that_is_named_exists(path):
+    """In code marks and shell examples, with each of its options."""
+    text = re.sub(r'"\s*\n\s*f?"', "", path.read_text("utf-8"))
+    for line in re.findall(r"(?:`+|^ *)(reue [a-z][^`\n#]*)", text, re.MULTILINE):
+        words = line.split()[1:]
+        command: click.Command = cli.main
+        while words and isinstance(command, click.Group):
+            assert words[0].split("|")[0] in command.commands, line
+            command = command.commands[words.pop(0).split("|")[0]]
+        known = {o for p in command.params for o in p.opts} | {"--help"}
+        for option in re.findall(r"(?<=[\s\[])--[a-z-]+", " ".join(words)):
+            assert option in known, line

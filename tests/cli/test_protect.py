@@ -92,7 +92,7 @@ def test_formats_are_kept_and_jpeg_becomes_png(place, same):
         image.save(folder / f"{suffix}-file.{suffix}", **options)
     out = place.protect("bob", "@out")
     assert out.exit_code == 0
-    assert "1 images with lossy files (JPEG) were written as PNG" in out.stdout
+    assert "Written as PNG, to hold exact pixels and the record: 1 JPEG." in out.stdout
     written = sorted(p.name for p in (place.root / "out/mixed").iterdir())
     assert written == [
         "bmp-file.bmp",

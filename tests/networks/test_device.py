@@ -37,6 +37,7 @@ def test_a_device_that_is_not_there_is_named(name):
 def test_autocast_computes_in_bfloat16_only_with_instructions_for_it(
     monkeypatch, capabilities, dtype
 ):
+    monkeypatch.delenv("REUE_BFLOAT16")
     monkeypatch.setattr(
         torch.cpu, "get_capabilities", lambda: capabilities, raising=False
     )
@@ -46,6 +47,25 @@ def test_autocast_computes_in_bfloat16_only_with_instructions_for_it(
             assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
     finally:
         has_bfloat16.cache_clear()
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(
+    ("wanted", "dtype"), [("on", torch.bfloat16), ("off", torch.float32)]
+)
+def test_a_variable_decides_whatever_the_instructions(
+    monkeypatch, there, wanted, dtype
+):
+    monkeypatch.setattr("fiftyone_reue.networks.device.has_bfloat16", lambda _: there)
+    monkeypatch.setenv("REUE_BFLOAT16", wanted)
+    with autocast(torch.device("cpu")):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+def test_a_variable_that_says_something_else_is_refused(monkeypatch):
+    monkeypatch.setenv("REUE_BFLOAT16", "yes")
+    with pytest.raises(InputError, match="REUE_BFLOAT16 is 'yes'; set it to on or off"):
+        autocast(torch.device("cpu"))
 
 
 def test_few_threads_are_half_of_the_cores_and_only_inside(monkeypatch):

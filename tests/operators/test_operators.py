@@ -45,6 +45,12 @@ def test_recipients(operator: Any, database: Any, tmp_path: Path, said: Any) -> 
     assert revoked["recipients"][0]["state"] == "revoked"
 
 
+def test_a_servers_key_file_has_a_whole_path(operator: Any, database: Any) -> None:
+    with pytest.raises(Exception, match="Give the whole path"):
+        operator("manage_recipients")(action="add", name="carol", key_out="carol.key")
+    assert operator("manage_recipients")().result["recipients"] == []
+
+
 def test_a_new_key_file_is_told_once(
     operator: Any,
     database: Any,

@@ -74,10 +74,10 @@ def test_a_missing_package_is_named_in_one_line(
     find = importlib.util.find_spec
 
     def find_all_but_one(name: str, package: str | None = None) -> Any:
-        return None if name == "tifffile" else find(name, package)
+        return None if name == "imagecodecs" else find(name, package)
 
     monkeypatch.setattr(importlib.util, "find_spec", find_all_but_one)
-    with pytest.raises(ImportError, match="needs tifffile: run") as info:
+    with pytest.raises(ImportError, match="needs imagecodecs: run") as info:
         entry["register"](None)
     assert "\n" not in str(info.value)
 

@@ -37,7 +37,7 @@ def test_a_state_survives_being_stored():
 def test_classes_are_found_by_name():
     state = State("lsp", ("a", "b"), {"tables": np.zeros((2, 1, 1, 1, 1), np.int8)})
     assert class_index(state, "b") == 1
-    with pytest.raises(InputError, match=r"'c'.*--refit"):
+    with pytest.raises(InputError, match=r"'c'.*into a new folder"):
         class_index(state, "c")
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.device import autocast
 from fiftyone_reue.networks.small_resnet import SmallResNet
 from fiftyone_reue.perturb import surrogate
 from fiftyone_reue.perturb.base import State
@@ -25,6 +26,18 @@ from fiftyone_reue.perturb.surrogate import (
 pytestmark = pytest.mark.unit
 
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=["off", "on"])
+def either_precision(request, monkeypatch):
+    """Once in float32 and once in bfloat16."""
+    monkeypatch.setenv("REUE_BFLOAT16", request.param)
+
+
+@pytest.fixture
+def float32(monkeypatch):
+    """For sums that bfloat16's 8 bits can't tell apart."""
+    monkeypatch.setenv("REUE_BFLOAT16", "off")
 
 
 def network(seed: int = 0) -> SmallResNet:
@@ -84,24 +97,31 @@ def test_frozen_networks_change_nothing_and_thaw_as_they_were():
     assert net.head.weight.requires_grad
 
 
+@pytest.mark.usefixtures("either_precision")
 def test_features_are_what_the_last_linear_layer_gets():
     net = network().eval()
     batch = images().requires_grad_(True)
     features = features_of(net, batch)
     assert features.shape == (8, 64)
-    assert torch.allclose(net.head(features), net(batch), atol=1e-5)
+    with autocast(CPU):
+        again = net.head(features).float()
+    assert torch.allclose(again, logits_of(net, batch), atol=1e-5)
     features.sum().backward()
     assert batch.grad.abs().max() > 0
     assert not net.head._forward_pre_hooks
 
 
+@pytest.mark.usefixtures("either_precision")
 def test_features_of_any_network_with_a_linear_layer():
     net = nn.Sequential(
         nn.Flatten(), nn.Linear(768, 5), nn.ReLU(), nn.Linear(5, 2), nn.Identity()
     )
-    assert torch.equal(features_of(net, images()), net[:3](images()))
+    with autocast(CPU):
+        wanted = net[:3](images()).float()
+    assert torch.equal(features_of(net, images()), wanted)
 
 
+@pytest.mark.usefixtures("float32")
 def test_the_class_loss_of_a_batch_is_the_sum_of_its_images():
     net = network().eval()
     labels = torch.arange(8) % 3
@@ -112,6 +132,7 @@ def test_the_class_loss_of_a_batch_is_the_sum_of_its_images():
     assert class_loss(net, 2, images()).item() == pytest.approx(same.item())
 
 
+@pytest.mark.usefixtures("float32")
 def test_the_lead_of_a_batch_is_the_sum_of_its_images():
     net = network().eval()
     labels = torch.arange(8) % 3
