@@ -34,6 +34,8 @@ class Parameters:
     name: str | None = None
     clusters: int | None = None
     scenes: str | None = None
+    depth: int | None = None
+    whole_files: bool = False
     prune: bool = False
 
 
@@ -81,6 +83,8 @@ class ProtectDataset(foo.Operator):
         name: str | None = None,
         clusters: int | None = None,
         scenes: str | None = None,
+        depth: int | None = None,
+        whole_files: bool = False,
         prune: bool = False,
         delegate: bool = False,
         delegation_target: str | None = None,
@@ -108,6 +112,8 @@ class ProtectDataset(foo.Operator):
                 name=name,
                 clusters=clusters,
                 scenes=scenes,
+                depth=depth,
+                whole_files=whole_files,
                 prune=prune,
             ),
             delegate=delegate,
@@ -218,6 +224,21 @@ def _advanced(inputs: types.Object, ctx: Any) -> None:
         min=0,
         label="Seed",
         description="Makes the run repeatable; leave it empty for a random one",
+    )
+    inputs.int(
+        "depth",
+        min=8,
+        max=16,
+        label="Bits of 16-bit images",
+        description="How many they really use; leave it empty for what each file "
+        "states or holds",
+    )
+    inputs.bool(
+        "whole_files",
+        default=False,
+        label="Seal every original file whole",
+        description="To get it back byte for byte also where that makes copies much "
+        "larger; pixels and metadata always come back",
     )
     inputs.bool(
         "prune",

@@ -49,6 +49,7 @@ class ProtectedSamples:
         obsolete: ids of samples that have a copy in the folder, and are not in the
             dataset any more.
         pruned: such copies that this run took out of the folder.
+        told: what else the owner should know of the files, a sentence each.
     """
 
     release: str
@@ -65,6 +66,7 @@ class ProtectedSamples:
     changed: int = 0
     obsolete: list[str] = field(default_factory=list, repr=False)
     pruned: int = 0
+    told: list[str] = field(default_factory=list, repr=False)
 
     def text(self) -> str:
         """The result in a sentence, then the first failures."""
@@ -84,10 +86,10 @@ class ProtectedSamples:
             )
         if self.converted:
             sentence += f". {folders.describe_conversions(self.converted)}"
-        if not self.failures:
-            return sentence
-        reasons = source.describe(self.failures)
-        return f"{sentence}; {len(self.failures)} failed:\n{reasons}"
+        if self.failures:
+            reasons = source.describe(self.failures)
+            sentence += f"; {len(self.failures)} failed:\n{reasons}"
+        return "\n".join((sentence, *self.told))
 
 
 def protect_samples(
@@ -103,6 +105,8 @@ def protect_samples(
     device: str = "auto",
     name: str | None = None,
     scenes: str | os.PathLike[str] | None = None,
+    depth: int | None = None,
+    whole_files: bool = False,
     prune: bool = False,
     vault: Vault | None = None,
     progress: ProgressOption = None,
@@ -129,6 +133,10 @@ def protect_samples(
         name: what a new release is called, an identifier; by default ``alice_1``.
         scenes: a folder with a folder for each class, of images that the method
             ``deep_hiding`` is to hide; by default it has scenes of its own.
+        depth: how many bits 16-bit files really use, 8 to 16; None takes what a file
+            states or holds.
+        whole_files: seal every original byte for byte, also where that makes the
+            copies much larger.
         prune: take copies whose sample is not in the dataset any more out of the
             folder; what tracing them needs is kept.
         vault: by default the one in FiftyOne's database.
@@ -151,6 +159,8 @@ def protect_samples(
         device=device,
         name=name,
         scenes=scenes,
+        depth=depth,
+        whole_files=whole_files,
         prune=prune,
         vault=vault,
     )
@@ -170,12 +180,23 @@ def protect_steps(
     device: str = "auto",
     name: str | None = None,
     scenes: str | os.PathLike[str] | None = None,
+    depth: int | None = None,
+    whole_files: bool = False,
     prune: bool = False,
     vault: Vault | None = None,
 ) -> Generator[Progress, None, ProtectedSamples]:
     """See :func:`protect_samples`; closing the generator cancels the run."""
     own = Path(scenes) if scenes else None
-    config = ProtectConfig(method, epsilon, seed, device, clusters=clusters, scenes=own)
+    config = ProtectConfig(
+        method,
+        epsilon,
+        seed,
+        device,
+        clusters=clusters,
+        scenes=own,
+        depth=depth,
+        whole_files=whole_files,
+    )
     config.check()
     dataset = source.dataset_of(samples)
     path = None if clusters else source.label_path(dataset, label_field)
@@ -232,6 +253,7 @@ def protect_steps(
             changed=summary.changed,
             obsolete=summary.obsolete,
             pruned=summary.pruned,
+            told=summary.told(),
         )
         run.done(result, reasons)
     except (GeneratorExit, KeyboardInterrupt):
