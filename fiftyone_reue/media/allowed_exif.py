@@ -37,6 +37,8 @@ def rebuilt(block: bytes, texts: TextGate) -> tuple[bytes | None, list[str]]:
         return None, ["EXIF that can't be read"]
     if following:
         withheld.append("EXIF thumbnail")
+    elif _has_gap(block, offset, layout):
+        withheld.append("bytes in EXIF that no tag points to")
     if not kept:
         return None, withheld
     head = block[:2] + struct.pack(f"{layout.order}HI", 42, 8)
@@ -119,6 +121,15 @@ def _values(
             if error.tag is None or error.tag in skip:
                 raise
             skip |= {error.tag}
+
+
+def _has_gap(block: bytes, offset: int, layout: Layout) -> bool:
+    spans = [(0, 16 if layout.big else 8)]
+    try:
+        ifd.read_directory(block, offset, layout, spans=spans)
+    except ifd.DirectoryError:
+        return False  # a tag that lies outside the block was named already
+    return ifd.has_gap(block, spans)
 
 
 def _numbers(kinds: tuple[int, ...], most: int, least: int = 1) -> _Check:

@@ -36,8 +36,8 @@ def rebuilt(profile: bytes, texts: TextGate) -> tuple[bytes | None, list[str]]:
     Only the tags of the ICC's specification are kept, each of a type that it is known
     to have and with nothing beside that type's fields. If one that colours depend on
     isn't so, or a kept one holds a coded picture, the profile is withheld as a whole.
-    Tables (A2B0 and the like) must run as smoothly along each of their axes as
-    conversions of colours do. A profile of which nothing is withheld stays as it is,
+    Tables (A2B0 and the like) must run along each of their axes as conversions of
+    colours do. A profile of which nothing is withheld stays as it is,
     byte by byte.
 
     Args:
@@ -64,7 +64,8 @@ def rebuilt(profile: bytes, texts: TextGate) -> tuple[bytes | None, list[str]]:
                 return None, [f"colour profile for its tag {name!r}"]
             kept.append(tag)
         else:
-            withheld.append(f"colour profile's private tag {name!r}")
+            kind = "tag" if tag.name in _WITHHELD else "private tag"
+            withheld.append(f"colour profile's {kind} {name!r}")
     if any(holds_picture(tag.value) for tag in kept):
         return None, ["colour profile with a picture"]
     if not withheld and _is_gapless(profile, tags):
@@ -276,17 +277,17 @@ def _is_table(into: int, out: int, grid: int) -> bool:
 
 
 def _is_smooth(entries: np.ndarray, grids: tuple[int, ...]) -> bool:
-    """Whether a table's steps are those of a ramp rather than of a picture.
+    """Whether a table runs along each axis as conversions of colours do.
 
-    Along each axis that a table depends on, its values run from one end to the other
-    once: a step is a grid's part of the whole. A picture's rows, laid into a table
-    whose lines have another length, differ at random.
+    The lines of such a table go from one end to the other nearly without turning, so
+    their ends differ by most of what their steps add up to. A picture laid into a table
+    turns at random.
     """
     table = entries.astype(np.float64).reshape(*grids, -1)
-    spread = np.ptp(table)
     for axis, grid in enumerate(grids):
-        steps = np.abs(np.diff(table, axis=axis))
-        if grid > 2 and steps.mean() > 1.5 * spread / (grid - 1):
+        steps = np.abs(np.diff(table, axis=axis)).sum()
+        ends = np.abs(table.take(-1, axis) - table.take(0, axis)).sum()
+        if grid > 2 and ends < 0.6 * steps:
             return False
     return True
 
@@ -312,8 +313,13 @@ _COLOUR_TYPES: dict[bytes, _Check] = {
     b"mAB ": _table,
     b"mBA ": _table,
 }
+# The specification has these, but no image's colours depend on them.
+_WITHHELD = frozenset(
+    b"gamt pseq psid clrt clro clot ncl2 nmcl crdi devs resp scrd scrn ps2i ps2s psd0 "
+    b"psd1 psd2 psd3 meta".split()
+)
 _TEXTS = frozenset((b"desc", b"cprt", b"dmnd", b"dmdd", b"vued", b"targ"))
 _COLOURS = frozenset(
     b"wtpt bkpt rXYZ gXYZ bXYZ lumi rTRC gTRC bTRC kTRC chad chrm tech meas view calt "
-    b"cicp A2B0 A2B1 A2B2 B2A0 B2A1 B2A2 gamt pre0 pre1 pre2 rig0 rig2 ciis".split()
+    b"cicp A2B0 A2B1 A2B2 B2A0 B2A1 B2A2 pre0 pre1 pre2 rig0 rig2 ciis".split()
 )

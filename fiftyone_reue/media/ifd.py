@@ -8,6 +8,7 @@ _EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
 _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
 POINTERS = (_EXIF, _GPS)
 """Tags of a first directory that point to others, which are read with it."""
+_PADDING = 16  # bytes; writers align what they write
 _BELOW_ROOT: dict[int, dict] = {_EXIF: {_INTEROPERABILITY: {}}, _GPS: {}}
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED, SIGNED_RATIONAL, DOUBLE = (
@@ -190,6 +191,21 @@ def _places(data: bytes, offset: int, layout: Layout) -> tuple[range, int]:
         raise DirectoryError("its directory is cut short")
     (following,) = struct.unpack_from(f"{order}{offset_code}", data, end)
     return range(start, end, entry_size), following
+
+
+def has_gap(data: bytes, spans: Iterable[tuple[int, int]]) -> bool:
+    """Whether data that isn't zero, and more than padding, lies outside of spans.
+
+    Args:
+        data: the whole file or block.
+        spans: start and end of each part that something points to.
+    """
+    reached = 0
+    for start, end in (*sorted(spans), (len(data), len(data))):
+        if start - reached > _PADDING and any(data[reached:start]):
+            return True
+        reached = max(reached, end)
+    return False
 
 
 def resolution(entries: dict[int, Entry], order: str) -> tuple[float, float] | None:

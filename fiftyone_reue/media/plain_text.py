@@ -11,9 +11,10 @@ MOST_CHARACTERS = 65536
 """A longer text is no note about an image; it isn't looked at."""
 
 _MOST_CODED = 96
+_WIDE_WEIGHT = 3  # a letter out of thousands holds as much as two or three of base64
 _CODED_SHARE = 5
+_MOST_CODED_TOGETHER = 160
 _MOST_CODED_EVER = 512
-_MOST_CODED_TOGETHER = 1024
 _WINDOW, _MOST_IN_WINDOW = 128, 96
 
 _PIECES = re.compile(r"[^\W_]+|[\W_]+")
@@ -48,33 +49,42 @@ class TextGate:
 
     - holds no control characters but tabs and line ends, nothing that Unicode hasn't
       assigned, and at most ``MOST_CHARACTERS`` characters;
-    - holds few *coded* characters: at most 96 and one in five of its characters, 512
-      whatever its length, and at most 96 among any 128 in a row;
-    - holds no more of them than the texts before it left: 1,024 an image.
+    - holds few *coded* characters: at most 96 and one in five of its characters, and at
+      most 96 among any 128 in a row;
+    - and has few together with the texts before it: at most 160 and one in five of all
+      their characters, 512 an image whatever their length.
 
     Coded are characters that aren't in words: digits, words with digits or odd capitals
     in them, runs of punctuation, symbols and invisible characters, long words that
     nobody could say, ideographs that no usual character set has, letters of changing
     scripts, and any token whose characters change their kind as often as chance has it.
-    So base64, hexadecimal digits in any grouping, lists of numbers, ascii85, uuencode
-    and pictures drawn in characters are found wherever they stand, in XML and JSON as
-    well, while prose, names, keywords, addresses, prompts and a hash or two pass. What
-    passes is too little for a picture: 96 coded characters are 72 bytes of base64.
+    A symbol and a letter out of thousands count three times. So base64, hexadecimal
+    digits in any grouping, lists of numbers, ascii85, uuencode, bytes taken for wide
+    characters and pictures drawn in characters are found wherever they stand, in XML
+    and JSON as well, while prose, names, keywords, addresses, prompts and a hash or two
+    pass. What passes is too little for a picture: 96 coded characters are 72 bytes of
+    base64.
     """
 
     def __init__(self) -> None:
-        self._left = _MOST_CODED_TOGETHER
+        self._coded = 0
+        self._characters = 0
 
     def lets(self, text: str) -> bool:
         """Whether a text may be handed out; counts its coded characters if so."""
         if len(text) > MOST_CHARACTERS or not _is_clean(text):
             return False
         flags = _coded(unicodedata.normalize("NFC", text))
-        count = sum(flags)
-        most = min(_MOST_CODED + len(flags) // _CODED_SHARE, _MOST_CODED_EVER)
-        if count > min(most, self._left) or _most_in_window(flags) > _MOST_IN_WINDOW:
+        coded, characters = sum(flags), len(flags)
+        together = self._coded + coded, self._characters + characters
+        if (
+            coded > _MOST_CODED + characters // _CODED_SHARE
+            or together[0] > _MOST_CODED_TOGETHER + together[1] // _CODED_SHARE
+            or together[0] > _MOST_CODED_EVER
+            or _most_in_window(flags) > _MOST_IN_WINDOW
+        ):
             return False
-        self._left -= count
+        self._coded, self._characters = together
         return True
 
 
@@ -93,7 +103,7 @@ def _is_clean(text: str) -> bool:
     )
 
 
-def _most_in_window(flags: list[bool]) -> int:
+def _most_in_window(flags: list[int]) -> int:
     inside = most = 0
     for at, flag in enumerate(flags):
         inside += flag - (flags[at - _WINDOW] if at >= _WINDOW else 0)
@@ -101,9 +111,9 @@ def _most_in_window(flags: list[bool]) -> int:
     return most
 
 
-def _coded(text: str) -> list[bool]:
-    """Whether each character that isn't white space is coded."""
-    flags: list[bool] = []
+def _coded(text: str) -> list[int]:
+    """The weight of each character that isn't white space: 0 if it isn't coded."""
+    flags: list[int] = []
     charset = _best_charset(text)
     for token in text.split():
         classes = [_class(ch) for ch in token]
@@ -118,7 +128,7 @@ def _coded(text: str) -> list[bool]:
             elif _joins_digits(pieces, at) or (len(piece) > 3 and not _marks(piece)):
                 flags += [True] * len(piece)
             else:
-                flags += [_is_symbol(ch) for ch in piece]
+                flags += [_WIDE_WEIGHT * _is_symbol(ch) for ch in piece]
     return flags
 
 
@@ -153,18 +163,19 @@ def _class(ch: str) -> str:
     return "o" if ch.isalpha() or unicodedata.category(ch)[0] == "M" else "."
 
 
-def _coded_letters(piece: str, charset: str | None) -> list[bool]:
-    """Of a run of letters and digits: a flag each."""
-    flags: list[bool] = []
+def _coded_letters(piece: str, charset: str | None) -> list[int]:
+    """Of a run of letters and digits: a weight each."""
+    flags: list[int] = []
     runs = _script_runs(piece)
     for script, run in runs:
         if script == "latin":
             flags += [not _is_word(run)] * len(run)
         elif script == "east":
-            flags += [not (charset and _encodes(ch, charset)) for ch in run]
+            held = (charset is not None and _encodes(ch, charset) for ch in run)
+            flags += [0 if known else _WIDE_WEIGHT for known in held]
         else:
             odd = len(run) == 1 and len(runs) > 2
-            flags += [odd or ch.isdigit() for ch in run]
+            flags += [_WIDE_WEIGHT if odd else ch.isdigit() for ch in run]
     return flags
 
 

@@ -60,7 +60,6 @@ _INFORMATION = {
     341: "SMaxSampleValue",
     _PHOTOSHOP_LAYERS: "ImageSourceData (Photoshop layers)",
 }
-_PADDING = 16  # bytes; writers align what they write
 _NONE, _LZW, _JPEG, _DEFLATE, _PACKBITS, _OLD_DEFLATE, _ZSTD = (
     1,
     5,
@@ -138,7 +137,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     )
     left_out = [*_dropped(tags), *_unread(listed, tags)]
     spans += ((at, at + n) for at, n in zip(page.offsets, page.counts, strict=True))
-    if want_record and _has_gap(data, spans):
+    if want_record and ifd.has_gap(data, spans):
         left_out.append("data that no tag points to")
     return Loaded(
         Raster(samples, "TIFF", metadata),
@@ -190,16 +189,6 @@ def _dropped(tags: dict[int, Entry]) -> list[str]:
 def _unread(listed: list[int], tags: dict[int, Entry]) -> list[str]:
     known = tags.keys() | {RECORD_TAG, *ifd.POINTERS}
     return [f"TIFF tag {tag} of an unknown type" for tag in listed if tag not in known]
-
-
-def _has_gap(data: bytes, spans: list[tuple[int, int]]) -> bool:
-    """Whether more than padding lies between what directories point to."""
-    reached = 0
-    for start, end in (*sorted(spans), (len(data), len(data))):
-        if start - reached > _PADDING and any(data[reached:start]):
-            return True
-        reached = max(reached, end)
-    return False
 
 
 def _stored_as(page: _Page) -> str | None:

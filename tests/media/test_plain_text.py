@@ -1,0 +1,126 @@
+import base64
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fiftyone_reue.media.plain_text import TextGate, decoded
+from tests.media.hiding import Hidden
+
+pytestmark = pytest.mark.unit
+
+PROMPT = """masterpiece, best quality, ((ultra detailed)), (photorealistic:1.4), 1girl,
+long hair, <lora:add_detail:0.8>, (blue eyes:1.2), standing in a field of flowers, 8k
+Negative prompt: (worst quality:2), (low quality:2), lowres, bad anatomy, EasyNegative
+Steps: 28, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 2643545645, Size: 512x768,
+Model hash: 6ce0161689, Model: v1-5-pruned-emaonly, Denoising strength: 0.45, Clip skip:
+2, Hires upscale: 2, Lora hashes: "add_detail: 7c6bad76eb54, noise: d1131f7207d6",
+Version: v1.6.0"""
+PLAIN = {
+    "empty": "",
+    "English": "A cat sat on a mat and looked out of the window.\n\n\tSo it was.",
+    "German": "Das Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz, "
+    "die Donaudampfschifffahrtsgesellschaftskapitänsmütze und die Angst vor der "
+    "Kraftfahrzeughaftpflichtversicherung; Angstschweiß.",
+    "Finnish": "epäjärjestelmällistyttämättömyydellänsäkäänköhän",
+    "Welsh": "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogoch",
+    "Chinese": "一只猫坐在窗台上，看着外面的雨。照片摄于2023年10月12日，地点：北京。"
+    * 20,
+    "traditional Chinese": "這是一張在臺灣拍攝的照片，版權所有，未經授權不得轉載。"
+    * 20,
+    "Japanese": "東京タワーの夜景です。Canon EOS R5で撮影。無断転載を禁じます。",
+    "Korean": "서울에서 찍은 사진입니다. 무단 전재를 금지합니다." * 20,
+    "Arabic": "هذه صورة لقطة تجلس على النافذة، جميع الحقوق محفوظة ٢٠٢٤.",
+    "Hindi": "यह एक बिल्ली की तस्वीर है जो खिड़की पर बैठी है। सर्वाधिकार सुरक्षित।" * 20,
+    "Thai": "ภาพนี้ถ่ายที่กรุงเทพมหานคร สงวนลิขสิทธิ์" * 20,
+    "Vietnamese": unicodedata.normalize(
+        "NFD", "Bức ảnh này được chụp tại Hà Nội." * 20
+    ),
+    "Russian": "Эта фотография сделана в Москве. Все права защищены." * 20,
+    "Greek": "Αυτή η φωτογραφία τραβήχτηκε στην Αθήνα.",
+    "Amharic": "የአማርኛ ጽሑፍ ናሙና",
+    "Hebrew": "תמונה של חתול על אדן החלון",
+    "emoji": "My cat 😺😺 on holiday 🏖️, so cute ❤️",
+    "address": "https://www.example.org/photos/2024/06/IMG_20240612_183344.jpg?size=large",
+    "copyright": "© 2019-2024 Jane Q. Photographer. jane@example.com +44 20 7946 0958",
+    "keywords": "cat,dog,animal,pet,window,rain,portrait,cute,fluffy,tabby,kitten" * 10,
+    "prompt": PROMPT,
+    "exposure": "ISO 100, f/2.8, 1/250 s; Nikon D850, NIKKOR Z 85mm f/1.8 S",
+    "hash": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "program": "Adobe Photoshop CC 2019 (Windows)",
+    "rule": "Title\n----------------\nText here, for people.",
+    "place": "48.137154 N, 11.576124 E, 520.5 m, 12 June 2024 at 14:33:21 UTC",
+}
+
+
+@pytest.fixture(scope="module")
+def hidden(photos) -> Hidden:
+    return Hidden(photos["coffee"])
+
+
+@pytest.mark.parametrize("text", PLAIN.values(), ids=PLAIN)
+def test_words_pass(text):
+    assert TextGate().lets(text)
+
+
+def test_coded_pictures_do_not(hidden):
+    texts = {name: text.decode("latin-1") for name, text in hidden.texts()}
+    texts |= {
+        "base32": base64.b32encode(hidden.gray).decode(),
+        "base85": base64.b85encode(hidden.jpeg).decode(),
+        "base64 in fours": " ".join(
+            hidden.base64.decode()[at : at + 4]
+            for at in range(0, len(hidden.base64), 4)
+        ),
+        "0x": ", ".join(f"0x{value:02x}" for value in hidden.gray),
+        "bits": "".join(f"{value:08b}" for value in hidden.gray),
+        "half bytes as letters": "".join(
+            chr(97 + (v >> 4)) + chr(97 + (v & 15)) for v in hidden.jpeg
+        ),
+        "wide characters": hidden.gray.decode("utf-16-le", "replace"),
+        "ideographs": "".join(chr(0x4E00 + (v << 4)) for v in hidden.gray),
+        "braille": "".join(chr(0x2800 + v) for v in hidden.gray),
+        "variation selectors": "a"
+        + "".join(chr(0xFE00 + (v >> 4)) for v in hidden.gray),
+        "drawn": "\n".join(
+            "".join(" .:-=+*#%@"[v // 26] for v in row)
+            for row in np.frombuffer(hidden.gray, np.uint8).reshape(12, 16)
+        ),
+    }
+    assert [name for name, text in texts.items() if TextGate().lets(text)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["nul\0", "bell\a", "escape\x1b[0m", "\x85", "\ud800", "\ue000", "\ufffe"]
+)
+def test_control_characters_do_not(text):
+    assert not TextGate().lets(text)
+
+
+def test_long_texts_do_not():
+    assert TextGate().lets("word " * 13_000)
+    assert not TextGate().lets("word " * 14_000)
+
+
+@given(st.binary(min_size=120, max_size=400))
+def test_no_bytes_pass_as_base64_or_hexadecimal(data):
+    noise = np.random.default_rng(1).bytes(len(data))
+    varied = bytes(v ^ k for v, k in zip(data, noise, strict=True))
+    assert not TextGate().lets(base64.b64encode(varied).decode())
+    assert not TextGate().lets(varied.hex())
+    assert not TextGate().lets(varied.hex(" "))
+
+
+def test_many_short_texts_are_counted_together():
+    gate = TextGate()
+    parts = [base64.b64encode(np.random.default_rng(n).bytes(45)) for n in range(20)]
+    passed = sum(gate.lets(part.decode()) for part in parts)
+    assert 0 < passed * 60 <= 200
+    assert gate.lets("Words still pass.")
+
+
+def test_bytes_are_utf8_or_latin_1():
+    assert decoded("größer".encode()) == "größer"
+    assert decoded("größer".encode("latin-1")) == "größer"
