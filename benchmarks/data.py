@@ -16,7 +16,7 @@ from fiftyone_reue.audit.environment import environment
 from fiftyone_reue.audit.grid import Attacked, HeldOut, Plan
 from fiftyone_reue.audit.holdings import Holdings
 from fiftyone_reue.audit.results import Audit, Cell
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.steps import Progress, finish, mapped
 
 RESULTS = Path(__file__).parent / "results"

@@ -35,8 +35,9 @@ from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.offsets import unit
 from fiftyone_reue.media.square import to_square
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
-from fiftyone_reue.networks.training import Recipe, accuracy, train
+from fiftyone_reue.networks.training import accuracy, train
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.releases import delete_release
 from fiftyone_reue.samples.source import source_of

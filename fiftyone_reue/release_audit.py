@@ -22,7 +22,7 @@ from fiftyone_reue.audit.verdict import Verdict, judge
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.pairs import Pairs, chosen_and_size, read_pairs
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.steps import Progress, mapped

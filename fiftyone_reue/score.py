@@ -11,7 +11,7 @@ import numpy as np
 from fiftyone_reue.audit.unlearnability import Scores, measure
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.pairs import (
     Pair,
     Pairs,

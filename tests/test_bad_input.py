@@ -24,7 +24,7 @@ from fiftyone_reue import protect as protecting
 from fiftyone_reue import score as scoring
 from fiftyone_reue.errors import LedgerUnavailableError
 from fiftyone_reue.media.codec import encode, load
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.perturb.rue import RueConfig
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 

@@ -19,8 +19,9 @@ from fiftyone_reue.demo_tiles import (
     tile_positions,
 )
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
-from fiftyone_reue.networks.training import Recipe, accuracy, train
+from fiftyone_reue.networks.training import accuracy, train
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit

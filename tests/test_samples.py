@@ -992,7 +992,7 @@ def test_a_folder_of_suspects(
 @pytest.fixture
 def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     from fiftyone_reue import score
-    from fiftyone_reue.networks.training import Recipe
+    from fiftyone_reue.networks.recipe import Recipe
 
     quick = Recipe(epochs=2, least_steps=25, batch=16)
     monkeypatch.setattr(score, "Recipe", lambda: quick)

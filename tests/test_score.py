@@ -8,7 +8,7 @@ from PIL import Image
 from fiftyone_reue import score as scoring
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.folders import image_items, labelled_items
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.protect import protect
 from fiftyone_reue.release import ProtectConfig
 from fiftyone_reue.restore import restore_licensed

@@ -110,6 +110,35 @@ for name in {modules!r}:
     subprocess.run([sys.executable, "-c", script], cwd=REPO, check=True)
 
 
+HEAVY = ("torch", "torchvision", "sklearn", "scipy", "matplotlib", "cv2", "fiftyone")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import fiftyone_reue",
+        "import fiftyone_reue.samples",
+        "from fiftyone_reue.cli import main; main(['--help'])",
+        "from fiftyone_reue.cli import main; main(['protect', '--help'])",
+        "from fiftyone_reue.cli import main; main(['list', 'victims'])",
+    ],
+)
+def test_what_begins_at_once_loads_nothing_heavy(program: str) -> None:
+    loaded = f"lambda: print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import atexit, sys; atexit.register({loaded}); {program}",
+        ],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def _requirement(line: str) -> str:
     return re.split(r"[<>=]", line)[0].lower()
 

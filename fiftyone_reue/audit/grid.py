@@ -17,8 +17,8 @@ from fiftyone_reue.audit.countermeasures.registry import create_countermeasure
 from fiftyone_reue.audit.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.audit.results import Cell, Subject
 from fiftyone_reue.errors import ReueError
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import create_network, network_info
-from fiftyone_reue.networks.training import Recipe, accuracy
 from fiftyone_reue.steps import Progress, mapped
 
 CURVE_POINTS = 8
@@ -207,6 +207,8 @@ def _train(
     task: _Task, prepared: TrainingSet, victim: str, test: HeldOut, plan: Plan
 ) -> Generator[float, None, list[float]]:
     """Train a victim; returns its accuracies, the last one of all test images."""
+    from fiftyone_reue.networks.training import accuracy
+
     holdings = task.attacked.holdings
     network = create_network(victim, holdings.classes, holdings.size, seed=task.seed)
     images = task.countermeasure.at_test(test.images, task.seed)

@@ -21,14 +21,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import nn
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
-from fiftyone_reue.networks.training import Recipe, predict, train
 from fiftyone_reue.steps import mapped
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LEAST_IMAGES = 8
 
@@ -55,6 +58,8 @@ class Judges:
         Returns:
             ``(M,)`` float32 in [0, 1], from the probabilities averaged over halves.
         """
+        from fiftyone_reue.networks.training import predict
+
         own = np.arange(len(labels)), labels
         clean, protected = (
             np.mean([predict(network, originals)[own] for network in networks], axis=0)
@@ -120,6 +125,8 @@ def measure(
     Raises:
         InputError: too few images or classes to measure anything.
     """
+    from fiftyone_reue.networks.training import predict, train
+
     recipe = recipe or Recipe()
     present = len(np.unique(labels))
     if len(labels) < LEAST_IMAGES or present < 2:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from fiftyone_reue.networks.training import Recipe
 
 DEFAULT_NETWORK = "small_resnet"
 

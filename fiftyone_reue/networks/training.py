@@ -8,7 +8,6 @@ epoch counts, never the best one.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch.nn import functional
 
 from fiftyone_reue.networks.augment import shift_and_flip
 from fiftyone_reue.networks.device import autocast, choose_device, few_threads
+from fiftyone_reue.networks.recipe import Recipe
 
 Augment = Callable[
     [torch.Tensor, torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]
@@ -26,29 +26,6 @@ sum to 1 a row, with a CPU generator for every draw, to such images and targets.
 
 Attack = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 """The network, a batch and its targets as above, to the batch to train on instead."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How long and how fast to train.
-
-    Attributes:
-        epochs: passes over the images.
-        least_steps: at least so many steps, however few images there are.
-        batch: images a step.
-        optimiser: "sgd" or "adamw".
-        learning_rate: the one-cycle schedule's peak.
-        weight_decay: of the optimiser.
-        compile: whether to compile the network; it pays on a GPU, for long runs.
-    """
-
-    epochs: int = 12
-    least_steps: int = 300
-    batch: int = 128
-    optimiser: str = "sgd"
-    learning_rate: float = 0.1
-    weight_decay: float = 5e-4
-    compile: bool = False
 
 
 def standard_augment(

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.device import autocast
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import create_network, network_info
-from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.perturb.base import State
 
 STORABLE_BYTES = 4_000_000

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import create_network, network_info
-from fiftyone_reue.networks.training import Recipe, accuracy, to_pixels, train
+from fiftyone_reue.networks.training import accuracy, to_pixels, train
 from fiftyone_reue.perturb.pgd import descend, image_batch
 from fiftyone_reue.perturb.surrogate import class_loss, frozen, logits_of
 

@@ -12,7 +12,7 @@ from fiftyone_reue.audit.grid import Attacked, HeldOut, Plan, run_grid
 from fiftyone_reue.audit.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.audit.results import Cell, Subject
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit

@@ -4,7 +4,7 @@ import pytest
 from fiftyone_reue.audit import unlearnability
 from fiftyone_reue.audit.unlearnability import Judges, measure
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit

@@ -13,7 +13,7 @@ from fiftyone_reue.audit.cell_store import CellStore
 from fiftyone_reue.audit.grid import HeldOut, Plan
 from fiftyone_reue.audit.holdings import Effort, Holdings
 from fiftyone_reue.audit.results import Summary
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.perturb.base import FitData
 
 pytestmark = pytest.mark.integration

@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 
 from fiftyone_reue import score as scoring
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.networks.recipe import Recipe
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fiftyone_reue import score as scoring
-from fiftyone_reue.networks.training import Recipe
+from fiftyone_reue.networks.recipe import Recipe
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,8 @@ from torchvision.models import resnet18, resnet34, resnet50
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.pretrained import build
-from fiftyone_reue.networks.training import Recipe, train
+from fiftyone_reue.networks.recipe import Recipe
+from fiftyone_reue.networks.training import train
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit

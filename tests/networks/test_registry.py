@@ -2,13 +2,13 @@ import pytest
 import torch
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import (
     DEFAULT_NETWORK,
     create_network,
     list_networks,
     network_info,
 )
-from fiftyone_reue.networks.training import Recipe
 
 pytestmark = pytest.mark.unit
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
-from fiftyone_reue.networks.training import Recipe, accuracy, predict, train
+from fiftyone_reue.networks.training import accuracy, predict, train
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit

@@ -317,7 +317,7 @@ def test_show_and_delete(
 @pytest.fixture
 def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     from fiftyone_reue import score
-    from fiftyone_reue.networks.training import Recipe
+    from fiftyone_reue.networks.recipe import Recipe
 
     quick = Recipe(epochs=2, least_steps=20, batch=16)
     monkeypatch.setattr(score, "Recipe", lambda: quick)

@@ -67,6 +67,49 @@ def test_the_manifest_names_what_is_registered(plugin: Path) -> None:
     assert sorted(recorder.names) == sorted(manifest["operators"])
 
 
+REGISTER = """
+import sys
+import fiftyone.operators
+before = set(sys.modules)
+sys.path.insert(0, {parent!r})
+class Plugin:
+    def register(self, kind):
+        kind().config
+__import__({name!r}).register(Plugin())
+print(*sorted(set(sys.modules) - before))
+"""
+
+HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib", "cv2"}
+
+
+def modules_after(program: str, folder: Path) -> set[str]:
+    """What a program prints, run in a process of its own."""
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(ran.stdout.split())
+
+
+def test_registering_loads_nothing_heavy(tmp_path: Path) -> None:
+    """Every start of the App pays for it, whatever is done there."""
+    (tmp_path / "linked_plugin").symlink_to(REPO)
+    program = REGISTER.format(parent=str(tmp_path), name="linked_plugin")
+    loaded = modules_after(program, tmp_path)
+    assert "linked_plugin.operators.audit_release" in loaded
+    assert "linked_plugin.panels.leak_check" in loaded
+    assert not loaded & HEAVY
+    # FiftyOne has loaded some of these itself: what ours would load without it.
+    ours = sorted(name for name in loaded if name.split(".")[0] == "fiftyone_reue")
+    assert "fiftyone_reue.samples" in ours
+    again = f"import importlib, sys; [importlib.import_module(n) for n in {ours!r}]"
+    assert not modules_after(f"{again}; print(*sys.modules)", tmp_path) & HEAVY
+
+
 def test_a_missing_package_is_named_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

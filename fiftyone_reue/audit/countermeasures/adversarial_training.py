@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from fiftyone_reue.networks.training import Attack, Recipe
+    from fiftyone_reue.networks.recipe import Recipe
+    from fiftyone_reue.networks.training import Attack
 
 STEPS = 10
 SMALL_STEPS = 3

@@ -18,7 +18,7 @@ from fiftyone_reue.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-    from fiftyone_reue.networks.training import Recipe
+    from fiftyone_reue.networks.recipe import Recipe
 
 
 class EarlyStopping(Countermeasure):

@@ -18,7 +18,7 @@ from fiftyone_reue.steps import mapped
 if TYPE_CHECKING:
     from torch import nn
 
-    from fiftyone_reue.networks.training import Recipe
+    from fiftyone_reue.networks.recipe import Recipe
 
 STEPS = 20_000
 BATCH = 256

@@ -14,7 +14,8 @@ from torch.nn import functional
 from fiftyone_reue.audit.holdings import TrainingSet
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.device import autocast, choose_device, few_threads
-from fiftyone_reue.networks.training import Augment, Recipe, to_pixels, train
+from fiftyone_reue.networks.recipe import Recipe
+from fiftyone_reue.networks.training import Augment, to_pixels, train
 
 OUTPUTS = 128
 """How wide the projection head's output is."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from fiftyone_reue.networks.training import Attack, Recipe
+    from fiftyone_reue.networks.recipe import Recipe
+    from fiftyone_reue.networks.training import Attack
 
 PAPER = "Qin et al., 2023, arXiv:2303.15127"
 ROUGHNESS = (0.3, 0.7)

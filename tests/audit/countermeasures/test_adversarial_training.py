@@ -9,8 +9,8 @@ from fiftyone_reue.audit.countermeasures.adversarial_training import (
     pgd,
 )
 from fiftyone_reue.audit.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
-from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit

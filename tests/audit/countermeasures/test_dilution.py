@@ -8,8 +8,8 @@ from fiftyone_reue.audit.countermeasures.dilution import (
 )
 from fiftyone_reue.audit.holdings import Effort, Holdings
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
-from fiftyone_reue.networks.training import Recipe
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit

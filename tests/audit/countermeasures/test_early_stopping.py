@@ -6,8 +6,9 @@ from fiftyone_reue.audit.countermeasures.early_stopping import EarlyStopping
 from fiftyone_reue.audit.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks import training
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
-from fiftyone_reue.networks.training import Recipe, accuracy
+from fiftyone_reue.networks.training import accuracy
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit

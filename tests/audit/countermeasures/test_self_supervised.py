@@ -18,9 +18,10 @@ from fiftyone_reue.audit.countermeasures.self_supervised_model import (
 )
 from fiftyone_reue.audit.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import create_network, list_networks
 from fiftyone_reue.networks.small_resnet import SmallResNet
-from fiftyone_reue.networks.training import Recipe, accuracy, standard_augment
+from fiftyone_reue.networks.training import accuracy, standard_augment
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit

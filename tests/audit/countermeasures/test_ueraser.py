@@ -14,8 +14,9 @@ from fiftyone_reue.audit.countermeasures.ueraser import (
     worst_draw,
 )
 from fiftyone_reue.audit.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
-from fiftyone_reue.networks.training import Recipe, predict
+from fiftyone_reue.networks.training import predict
 from fiftyone_reue.steps import finish
 
 pytestmark = pytest.mark.unit
