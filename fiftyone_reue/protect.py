@@ -21,7 +21,7 @@ from fiftyone_reue.errors import (
     UnsupportedImageError,
     VerificationError,
 )
-from fiftyone_reue.items import Item, with_distinct_outputs
+from fiftyone_reue.items import Item, with_distinct_folders, with_distinct_outputs
 from fiftyone_reue.media import offsets
 from fiftyone_reue.media.codec import encode, load, read_file, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
@@ -29,7 +29,7 @@ from fiftyone_reue.media.previews import without_previews
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.registry import create_method
-from fiftyone_reue.pipeline import Outcome
+from fiftyone_reue.pipeline import Failure, Outcome
 from fiftyone_reue.release import (
     ProtectConfig,
     check_same,
@@ -225,7 +225,8 @@ def protect(
     obsolete = changes.obsolete
     try:
         refresh(vault.ledger, release, changes)
-        planned = with_distinct_outputs(items, changes.outputs, changes.relabelled)
+        apart = with_distinct_folders(items, changes.outputs.values())
+        planned = with_distinct_outputs(apart, changes.outputs, changes.relabelled)
         todo = [item for item in planned if item.sample_id not in changes.current]
         outcome.skipped = len(planned) - len(todo)
         begun = share = _LOOKING if changes.known else 0.0
@@ -259,9 +260,16 @@ def protect(
                     max_pixels=config.max_pixels,
                 )
 
-            def commit(batch: list[Protected]) -> None:
+            def commit(batch: list[Protected]) -> list[Failure]:
                 nonlocal converted, changed
-                outputs.write_below(output, [(b.record.output, b.data) for b in batch])
+                files = [(b.record.output, b.data) for b in batch]
+                refused = outputs.write_below(output, files) or {}
+                failures = [
+                    Failure(b.item.sample_id, b.item.path, refused[b.record.output])
+                    for b in batch
+                    if b.record.output in refused
+                ]
+                batch = [b for b in batch if b.record.output not in refused]
                 vault.ledger.put_images([b.image for b in batch])
                 _put_records(vault.ledger, release, changes, batch)
                 converted += sum(b.converted for b in batch)
@@ -269,6 +277,7 @@ def protect(
                 changed += len(made & (changes.changed | changes.moved.keys()))
                 if on_batch is not None:
                     on_batch(release, batch)
+                return failures
 
             for behind in pipeline.run(todo, work, commit, outcome):
                 fraction = share + (1 - share) * behind / len(todo)
