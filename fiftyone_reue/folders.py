@@ -9,6 +9,7 @@ from pathlib import Path
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import IMAGE_SUFFIXES
+from fiftyone_reue.names import component, portable, shown
 
 
 def labelled_items(folder: Path) -> list[Item]:
@@ -18,7 +19,7 @@ def labelled_items(folder: Path) -> list[Item]:
         InputError: there is no such folder, no image in it, or images outside any
             class folder.
     """
-    items = image_items(folder)
+    items = _items(folder, classes=True)
     loose = [item.sample_id for item in items if item.label is None]
     if loose:
         raise InputError(
@@ -36,11 +37,14 @@ def image_items(folder: Path) -> list[Item]:
     fails with the reason, and the rest goes on.
 
     Raises:
-        InputError: there is no such folder, it can't be read, it has no image, or a
-            name in it can't be kept.
+        InputError: there is no such folder, it can't be read, or it has no image.
     """
+    return _items(folder, classes=False)
+
+
+def _items(folder: Path, *, classes: bool) -> list[Item]:
     _require_readable(folder)
-    items = [_item(folder, path) for path in _walk(folder, frozenset())]
+    items = [_item(folder, path, classes=classes) for path in _walk(folder)]
     if not items:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise InputError(f"{folder}: there is no image in it (looked for {kinds})")
@@ -50,14 +54,18 @@ def image_items(folder: Path) -> list[Item]:
 def suspect_items(path: Path) -> list[Item]:
     """A single file, or every image below a folder.
 
+    What is there and is neither is one item, which can't be read.
+
     Raises:
         InputError: as :func:`image_items`.
     """
-    if os.path.isfile(path):
-        return [Item(path.name, str(path), None, path.stem)]
-    if not os.path.exists(path):
-        raise InputError(f"{path}: there is no such file or folder; check the path")
-    return image_items(path)
+    if os.path.isdir(path):
+        return image_items(path)
+    if not os.path.lexists(path):
+        raise InputError(
+            f"{shown(path)}: there is no such file or folder; check the path"
+        )
+    return [Item(shown(path.name), str(path), None, portable(path.stem))]
 
 
 def whole_path(folder: str | os.PathLike[str]) -> Path:
@@ -92,24 +100,27 @@ def check_apart(source: Path, output: Path) -> None:
         )
 
 
-def _item(folder: Path, path: Path) -> Item:
+def _item(folder: Path, path: Path, *, classes: bool) -> Item:
     relative = path.relative_to(folder)
-    try:
-        str(relative).encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(path).decode(errors="backslashreplace")
-        raise InputError(f"{shown}: the name isn't valid UTF-8; rename it") from None
+    name = shown(relative.as_posix())
     if os.path.isdir(path):
-        name = relative.as_posix()
-        return Item(f"{name}/", str(path), relative.parts[0], name)
-    label = relative.parts[0] if len(relative.parts) > 1 else None
-    output = relative.with_suffix("").as_posix()
-    return Item(relative.as_posix(), str(path), label, output)
+        return Item(f"{name}/", str(path), shown(relative.parts[0]), name)
+    *above, last = relative.parts
+    label = shown(above[0]) if above else None
+    named = [portable(one) for one in above]
+    if classes and above:
+        named[0] = component(above[0])  # a class has a folder of its own
+    return Item(name, str(path), label, "/".join([*named, portable(_stem(last))]))
+
+
+def _stem(name: str) -> str:
+    stem, _, suffix = name.rpartition(".")
+    return stem if stem and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
 
 
 def _require_readable(folder: Path) -> None:
     if not os.path.exists(folder):
-        raise InputError(f"{folder}: there is no such folder; check the path")
+        raise InputError(f"{shown(folder)}: there is no such folder; check the path")
     if not os.path.isdir(folder):
         raise InputError(f"{folder}: this is a file; give the folder that holds it")
     try:
@@ -121,24 +132,33 @@ def _require_readable(folder: Path) -> None:
         ) from error
 
 
-def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+def _walk(folder: Path) -> Iterator[Path]:
     """Image files, and folders that can't be read; links to folders are followed."""
-    real = os.path.realpath(folder)
-    if real in above:
-        return  # a link to a folder that it lies in
-    try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError:
-        yield folder
-        return
-    below = []
-    for entry in entries:
-        if entry.name.startswith("."):
+    folders = [(folder, frozenset[str]())]
+    while folders:
+        here, above = folders.pop()
+        real = os.path.realpath(here)
+        if real in above:
+            continue  # a link to a folder that it lies in
+        try:
+            with os.scandir(here) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError:
+            yield here
             continue
-        if entry.is_dir():
-            below.append(Path(entry.path))
-        elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
-            yield Path(entry.path)
-    for inner in below:
-        yield from _walk(inner, above | {real})
+        below = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                below.append((Path(entry.path), above | {real}))
+            elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+                yield Path(entry.path)
+        folders += reversed(below)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # such as a link to itself

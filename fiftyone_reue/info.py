@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from fiftyone_reue import manifest
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.names import shown
 from fiftyone_reue.vault import records
 
 
@@ -21,12 +23,12 @@ def describe(path: Path) -> dict[str, Any]:
     """
     if path.is_dir():
         return _release(path)
-    if not path.exists():
-        raise InputError(f"{path}: there is no such file or folder")
+    if not os.path.lexists(path):
+        raise InputError(f"{shown(path)}: there is no such file or folder")
     loaded = load(path)
     raster = loaded.raster
     facts: dict[str, Any] = {
-        "file": str(path),
+        "file": shown(path),
         "format": raster.format,
         "size": f"{raster.width} x {raster.height}",
         "channels": raster.channels,
@@ -49,6 +51,10 @@ def describe(path: Path) -> dict[str, Any]:
 def _release(folder: Path) -> dict[str, Any]:
     content = manifest.read(folder)
     if content is None:
-        raise InputError(f"{folder}: no release is here (no {manifest.NAME})")
+        raise InputError(f"{shown(folder)}: no release is here (no {manifest.NAME})")
     facts = {k: v for k, v in content.items() if k not in ("files", "failures")}
-    return {"folder": str(folder), **facts, "failed": len(content.get("failures", []))}
+    return {
+        "folder": shown(folder),
+        **facts,
+        "failed": len(content.get("failures", [])),
+    }

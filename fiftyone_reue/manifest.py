@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fiftyone_reue import __version__
+from fiftyone_reue.errors import UnreadableImageError
+from fiftyone_reue.media.codec import read_file
 from fiftyone_reue.media.files import write_atomic
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.vault.entities import Recipient, Release
@@ -68,8 +70,8 @@ def write(
 def read(folder: Path) -> dict[str, Any] | None:
     """A folder's manifest, or None where there is none that can be read."""
     try:
-        content = json.loads((folder / NAME).read_text())
-    except (OSError, ValueError):
+        content = json.loads(read_file(folder / NAME))
+    except (UnreadableImageError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
@@ -96,6 +98,6 @@ def mark_revoked(vault: Vault, recipient: Recipient) -> list[Path]:
 
 def _holds(path: Path, data: bytes) -> bool:
     try:
-        return path.read_bytes() == data
-    except OSError:
+        return read_file(path) == data
+    except UnreadableImageError:
         return False

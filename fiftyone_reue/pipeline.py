@@ -92,7 +92,7 @@ class _Chunk(Generic[S, R]):
 def run(
     items: Sequence[S],
     work: Callable[[S], R],
-    commit: Callable[[list[R]], None],
+    commit: Callable[[list[R]], Sequence[Failure] | None],
     outcome: Outcome,
     *,
     workers: int | None = None,
@@ -102,7 +102,8 @@ def run(
     Args:
         items: what to do, in order.
         work: called in threads; raises a ReueError for what is wrong with one item.
-        commit: called in this thread with one batch at a time.
+        commit: called in this thread with one batch at a time; returns a failure for
+            each result that couldn't be written though the others could.
         outcome: filled in as the run goes on.
         workers: threads; by default one a processor.
 
@@ -135,11 +136,14 @@ def run(
 
 
 def _commit(
-    batch: list[R], commit: Callable[[list[R]], None], outcome: Outcome
+    batch: list[R],
+    commit: Callable[[list[R]], Sequence[Failure] | None],
+    outcome: Outcome,
 ) -> None:
     with interrupts.held():  # or files would be there that no ledger knows
-        commit(batch)
-        outcome.done += len(batch)
+        refused = commit(batch) or ()
+        outcome.done += len(batch) - len(refused)
+        outcome.failures += refused
 
 
 def default_workers() -> int:

@@ -23,7 +23,7 @@ from fiftyone_reue.errors import (
     VerificationError,
     named,
 )
-from fiftyone_reue.items import Item, with_distinct_outputs
+from fiftyone_reue.items import Item, with_distinct_folders, with_distinct_outputs
 from fiftyone_reue.media import alpha, offsets, viewers
 from fiftyone_reue.media.allowed import allowed
 from fiftyone_reue.media.codec import (
@@ -40,7 +40,7 @@ from fiftyone_reue.media.original import describe
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.registry import create_method
-from fiftyone_reue.pipeline import Outcome
+from fiftyone_reue.pipeline import Failure, Outcome
 from fiftyone_reue.release import (
     ProtectConfig,
     check_same,
@@ -286,7 +286,8 @@ def protect(
     obsolete = changes.obsolete
     try:
         refresh(vault.ledger, release, changes)
-        planned = with_distinct_outputs(items, changes.outputs, changes.relabelled)
+        apart = with_distinct_folders(items, changes.outputs.values())
+        planned = with_distinct_outputs(apart, changes.outputs, changes.relabelled)
         todo = [item for item in planned if item.sample_id not in changes.current]
         outcome.skipped = len(planned) - len(todo)
         begun = share = _LOOKING if changes.known else 0.0
@@ -322,9 +323,16 @@ def protect(
                     whole_files=config.whole_files,
                 )
 
-            def commit(batch: list[Protected]) -> None:
+            def commit(batch: list[Protected]) -> list[Failure]:
                 nonlocal changed
-                outputs.write_below(output, [(b.record.output, b.data) for b in batch])
+                files = [(b.record.output, b.data) for b in batch]
+                refused = outputs.write_below(output, files) or {}
+                failures = [
+                    Failure(b.item.sample_id, b.item.path, refused[b.record.output])
+                    for b in batch
+                    if b.record.output in refused
+                ]
+                batch = [b for b in batch if b.record.output not in refused]
                 vault.ledger.put_images([b.image for b in batch])
                 _put_records(vault.ledger, release, changes, batch)
                 converted.update(b.converted for b in batch if b.converted)
@@ -337,6 +345,7 @@ def protect(
                 changed += len(made & (changes.changed | changes.moved.keys()))
                 if on_batch is not None:
                     on_batch(release, batch)
+                return failures
 
             for behind in pipeline.run(todo, work, commit, outcome):
                 fraction = share + (1 - share) * behind / len(todo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
@@ -27,11 +28,11 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
-from fiftyone_reue.media.codec import encode, load, release_format, suffix
+from fiftyone_reue.media.codec import encode, load, read_file, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.original import Rebuilt, rebuild
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
-from fiftyone_reue.pipeline import Outcome
+from fiftyone_reue.pipeline import Failure, Outcome
 from fiftyone_reue.reversal import Content, Reversal
 from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault import records
@@ -622,9 +623,15 @@ def _restore(
     planned = with_distinct_outputs(items, {})
     outputs.prepare(output)
 
-    def commit(batch: list[Restored]) -> None:
+    def commit(batch: list[Restored]) -> list[Failure]:
         new = [(one.output, one.data) for one in batch if one.data]
-        outputs.write_below(output, new)
+        refused = outputs.write_below(output, new) or {}
+        failures = [
+            Failure(one.item.sample_id, one.item.path, refused[one.output])
+            for one in batch
+            if one.output in refused
+        ]
+        batch = [one for one in batch if one.output not in refused]
         exact = [one for one in batch if one.approximation is None]
         written.update({one.item.sample_id: one.output for one in exact})
         differing.update(
@@ -632,6 +639,7 @@ def _restore(
         )
         outcome.skipped += sum(not one.data for one in exact)
         approximations.extend(one.approximation for one in batch if one.approximation)
+        return failures
 
     for behind in pipeline.run(planned, work, commit, outcome):
         label = f"Restoring: {behind} of {len(planned)}"
@@ -707,10 +715,15 @@ def _is_there(
     Raises:
         InputError: another image is there.
     """
-    try:
-        present = path.read_bytes()
-    except OSError:
+    if not os.path.lexists(path):
         return False
+    try:
+        present = read_file(path)
+    except UnreadableImageError as error:
+        raise InputError(
+            f"{item.sample_id}: what is at {path} already isn't an image file "
+            f"({error}); move it away"
+        ) from None
     if present == data:
         return True
     try:

@@ -29,7 +29,7 @@ from fiftyone_reue.perturb import deep_hiding
 from fiftyone_reue.perturb.base import State, eight_bit
 from fiftyone_reue.perturb.deep_hiding import DeepHiding, Hiding, hiding_of
 from fiftyone_reue.perturb.registry import create_method, list_methods
-from fiftyone_reue.pipeline import Outcome
+from fiftyone_reue.pipeline import Failure, Outcome
 from fiftyone_reue.prf import derive
 from fiftyone_reue.release import load_seed, load_state, sample_key
 from fiftyone_reue.steps import Progress
@@ -229,11 +229,19 @@ def reveal(
     def work(item: Item) -> _Finding:
         return revealer.find(item, want_panels=output is not None)
 
-    def commit(batch: list[_Finding]) -> None:
+    def commit(batch: list[_Finding]) -> list[Failure]:
+        refused: dict[str, str] = {}
         if output is not None:
             files = [(_panels_name(one.item), one.panels) for one in batch]
-            outputs.write_below(output, files)
-        findings.extend(replace(one, panels=b"") for one in batch)
+            refused = outputs.write_below(output, files) or {}
+        failures = []
+        for one in batch:
+            reason = refused.get(_panels_name(one.item))
+            if reason is None:
+                findings.append(replace(one, panels=b""))
+            else:
+                failures.append(Failure(one.item.sample_id, one.item.path, reason))
+        return failures
 
     for behind in pipeline.run(items, work, commit, outcome):
         label = f"Revealing: {behind} of {len(items)}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from fiftyone_reue.items import Item
+from fiftyone_reue.media.codec import read_file
 
 
 def stratified(items: Sequence[Item], count: int, seed: int) -> list[Item]:
@@ -51,7 +53,7 @@ def suitable_size(items: Sequence[Item]) -> int:
 
 def _shorter_side(item: Item) -> int:
     try:
-        with Image.open(item.path) as image:
+        with Image.open(io.BytesIO(read_file(item.path))) as image:
             return min(image.size)
     except Exception:
         return 0  # reading it in full reports what is wrong with it

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ from fiftyone_reue import protect as protecting
 from fiftyone_reue import score as scoring
 from fiftyone_reue.errors import LedgerUnavailableError
 from fiftyone_reue.media.codec import encode, load
+from fiftyone_reue.names import fold, portable
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.perturb.rue import RueConfig
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
@@ -371,6 +373,107 @@ def test_a_ledger_stopped_halfway_ends_the_run_and_loses_nothing(place, monkeypa
     monkeypatch.setattr(SqliteLedger, "put_records", real)
     place.completes("protect", "source", "out", done="8 protected, 4 were there")
     place.check("out", 12)
+
+
+# Names and things that are no files
+
+
+def add_odd(folder: Path, image: bytes) -> list[str]:
+    """Put what can't be read as an image into a folder; how each is called."""
+    folder.mkdir(exist_ok=True)
+    (folder / "self.png").symlink_to("self.png")
+    (folder / "gone.png").symlink_to("nothing.png")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    os.mkfifo(folder / "pipe.png")
+    with open(os.fsencode(folder) + b"/\xff\xfe.png", "wb") as file:
+        file.write(image)
+    return ["self.png", "gone.png", "zero.png", "pipe.png", r"\xff\xfe.png"]
+
+
+@pytest.mark.parametrize("verb", ["protect", "licensed", "original", "extract"])
+def test_what_is_no_file_is_one_failure_each(place, verb):
+    if verb != "protect":
+        assert place.run("protect", "source", "out").exit_code == 0
+    source = "source" if verb == "protect" else "out"
+    folder = place.root / source / "brick"
+    odd = add_odd(folder, (place.root / "source" / BAD).read_bytes())
+    words = place.words(verb, source, "" if verb == "extract" else "made")
+    for more in ([], ["--approximate", "--records", str(place.root / "out")]):
+        if more and verb != "licensed":
+            continue
+        result = CliRunner().invoke(cli.main, [*words, *more, "--json"])
+        assert result.exit_code == 1, result.output
+        report = json.loads(result.stdout)
+        assert report.get("failed", report.get("images_failed")) == len(odd)
+        for name in odd:
+            assert f"brick/{name}" in result.stderr
+        assert f"{len(odd)} images failed; the rest is done." in result.stderr
+    if verb != "extract":
+        place.check("made", 12)
+
+
+def test_what_is_no_file_stops_no_score(place, monkeypatch):
+    recipe = partial(Recipe, epochs=1, least_steps=2, batch=16)
+    monkeypatch.setattr(scoring, "Recipe", recipe)
+    assert place.run("protect", "source", "out").exit_code == 0
+    odd = add_odd(place.root / "out/brick", (place.root / "out" / BAD).read_bytes())
+    said = place.fails("score", "out", done="Trained on originals")
+    assert all(f"brick/{name}" in said for name in odd)
+
+
+def test_info_of_what_is_no_file_says_what_it_is(place):
+    odd = add_odd(place.root / "odd", (place.root / "source" / BAD).read_bytes())
+    paths = [place.root / "odd" / name for name in odd[:-1]]
+    paths.append(Path(os.fsdecode(os.fsencode(place.root / "odd") + b"/\xff\xfe.png")))
+    words = ["leads to itself", "isn't there", "a device", "named pipe", "UTF-8"]
+    for path, said in zip(paths, words, strict=True):
+        for more in ([], ["--json"]):
+            result = CliRunner().invoke(cli.main, ["info", str(path), *more])
+            assert isinstance(result.exception, SystemExit), result.exception
+            assert result.exit_code == 1
+            assert said in result.stderr
+            assert "\udcff" not in result.output
+    os.mkfifo(place.root / "odd/manifest.json")
+    result = CliRunner().invoke(cli.main, ["info", str(place.root / "odd")])
+    assert "no release is here" in result.stderr
+
+
+def test_names_of_any_length_and_any_letters_are_protected_and_restored(place):
+    image = Image.open(place.root / "source" / BAD)
+    folder = place.root / "source/brick"
+    long = "n" * 251
+    names = [
+        *(f"{long}.png", f"{long}.bmp", "con.png", "x:y.png", "dot..png", "a%3Ab.png"),
+        *("caf\u00e9.png", "cafe\u0301.png", "猫.png", "nl\n.png", "UP.png", "up.png"),
+    ]
+    for turn, name in enumerate(names):
+        image.rotate(turn).save(folder / name)
+    done = f"{12 + len(names)} protected, 0 were there, 0 failed"
+    place.completes("protect", "source", "out", done=done)
+    place.completes("protect", "source", "out", done="0 protected, 24 were there")
+    made = [p.name for p in (place.root / "out/brick").iterdir()]
+    assert len({fold(name) for name in made}) == 4 + len(names)
+    assert all(portable(p.rsplit(".", 1)[0]) == p.rsplit(".", 1)[0] for p in made)
+    for tier in ("licensed", "original"):
+        place.completes(tier, "out", tier, done=f"Restored {12 + len(names)} ")
+        assert sorted(p.name for p in (place.root / tier / "brick").iterdir()) == (
+            sorted(made)
+        )
+
+
+def test_a_path_that_is_too_long_is_one_failure(place):
+    """Within what a disk takes below its own folder, and beyond that below another."""
+    deep = Path(*["d" * 200] * 15, "e" * 100)
+    target = place.root / "source/brick"
+    for name in deep.parts:
+        target = target / name
+        target.mkdir()
+    shutil.copy(place.root / "source" / BAD, target)
+    out = Path(*["o" * 200] * 6)
+    text = place.fails("protect", "source", str(out), done="12 protected")
+    assert "too long" in text
+    assert "1 image failed; the rest is done" in text
+    place.check(str(out), 12)
 
 
 # A full disk

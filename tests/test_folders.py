@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import InputError, UnreadableImageError
 from fiftyone_reue.folders import (
     check_apart,
     image_items,
@@ -11,6 +11,7 @@ from fiftyone_reue.folders import (
     suspect_items,
     whole_path,
 )
+from fiftyone_reue.media.codec import load
 
 pytestmark = pytest.mark.unit
 
@@ -86,8 +87,57 @@ def test_a_suspect_is_a_file_or_a_folder(tree, tmp_path):
 
 def test_names_that_are_not_text_are_shown(tree):
     os.close(os.open(os.fsencode(tree) + b"/cat/\xff.png", os.O_CREAT | os.O_WRONLY))
-    with pytest.raises(InputError, match=r"cat/\\xff\.png.*UTF-8; rename it"):
-        labelled_items(tree)
+    (bad,) = (i for i in labelled_items(tree) if "\\" in i.sample_id)
+    assert (bad.sample_id, bad.label) == (r"cat/\xff.png", "cat")
+    with pytest.raises(UnreadableImageError, match=r"^cat/\\xff\.png.*UTF-8; rename"):
+        load(bad.path, name=bad.sample_id)
+    (alone,) = suspect_items(Path(bad.path))
+    assert alone.sample_id == r"\xff.png"
+
+
+def test_what_is_no_file_is_one_item_that_can_not_be_read(tree):
+    (tree / "cat/self.png").symlink_to("self.png")
+    (tree / "cat/gone.png").symlink_to("nothing.png")
+    (tree / "dog/zero.png").symlink_to("/dev/zero")
+    os.mkfifo(tree / "dog/pipe.png")
+    (tree / "dog/loop").symlink_to("loop")
+    reasons = {}
+    for item in labelled_items(tree):
+        try:
+            load(item.path, name=item.sample_id)
+        except UnreadableImageError as error:
+            reasons[item.sample_id] = str(error)
+    assert "leads to itself" in reasons["cat/self.png"]
+    assert "isn't there" in reasons["cat/gone.png"]
+    assert "device" in reasons["dog/zero.png"]
+    assert "named pipe" in reasons["dog/pipe.png"]
+    for name in ("cat/self.png", "dog/pipe.png", "cat/gone.png"):
+        (only,) = suspect_items(tree / name)
+        with pytest.raises(UnreadableImageError):
+            load(only.path, name=only.sample_id)
+
+
+def test_outputs_are_names_that_every_system_holds(tmp_path):
+    for name in (
+        "a:b/x:y.png",
+        "a%3Ab/con.png",
+        "c/100%.png",
+        "c/z..png",
+        "猫/é b.png",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert {i.sample_id: i.output for i in labelled_items(tmp_path)} == {
+        "a%3Ab/con.png": "a%253Ab/%63on",
+        "a:b/x:y.png": "a%3Ab/x%3Ay",
+        "c/100%.png": "c/100%",
+        "c/z..png": "c/z%2E",
+        "猫/é b.png": "猫/é b",
+    }
+    # What was named by protecting has its name from restoring as well.
+    kept = {i.output for i in image_items(tmp_path) if i.output.startswith("a%3Ab/%")}
+    assert kept == {"a%3Ab/%63on"}
 
 
 def test_output_folders_are_given_whole(tmp_path, monkeypatch):

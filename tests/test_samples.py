@@ -203,7 +203,7 @@ def test_string_labels_and_the_default_folder(
     result = reue.protect_samples(
         dataset, "alice", label_field="kind", method="lsp", progress=False
     )
-    folder = f"{source.safe_name(dataset.name)}-releases"
+    folder = f"{dataset.name}-releases"
     assert result.output_dir == str(fiftyone_folder / "datasets" / folder / "alice")
     assert len(dataset.exists("protected_filepath")) == COUNT
 

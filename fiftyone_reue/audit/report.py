@@ -30,6 +30,7 @@ from fiftyone_reue.audit.verdict import (
     subject_title,
     victim_title,
 )
+from fiftyone_reue.errors import OutputError
 
 JSON_NAME = "audit.json"
 HTML_NAME = "audit.html"
@@ -57,7 +58,8 @@ def write_report(audit: Audit, folder: Path) -> dict[str, Path]:
         (JSON_NAME, report_json(audit, verdicts, checks).encode()),
         (HTML_NAME, report_html(audit, verdicts, checks).encode()),
     ]
-    outputs.write_below(folder, files)
+    for reason in outputs.write_below(folder, files).values():
+        raise OutputError(reason)
     return {"json": folder / JSON_NAME, "html": folder / HTML_NAME}
 
 

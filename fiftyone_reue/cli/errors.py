@@ -12,6 +12,7 @@ import click
 
 from fiftyone_reue.cli.printing import err, plain
 from fiftyone_reue.errors import CancelledError, ReueError
+from fiftyone_reue.names import shown
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -36,6 +37,6 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
 
 def _fail(text: str, error: Exception, arguments: dict[str, Any]) -> int:
     if arguments.get("as_json"):
-        click.echo(json.dumps({"error": text, "kind": type(error).__name__}))
+        click.echo(json.dumps({"error": shown(text), "kind": type(error).__name__}))
     err.print(f"[bold red]Error:[/] {plain(text)}")
     return 1

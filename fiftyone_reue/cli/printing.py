@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from fiftyone_reue.names import shown
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,8 +22,8 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def plain(text: str) -> str:
-    """Text whose brackets are no markup."""
-    return text.replace("[", r"\[")
+    """Text whose brackets are no markup, and bytes that aren't UTF-8 are escaped."""
+    return shown(text).replace("[", r"\[")
 
 
 def count(number: int, thing: str, things: str = "") -> str:

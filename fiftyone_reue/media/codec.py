@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from fiftyone_reue import names
 from fiftyone_reue.errors import (
     DamagedRecordError,
     UnreadableImageError,
@@ -84,7 +85,7 @@ def load(
         label = name or f"image of {len(source)} bytes"
         data = source
     else:
-        label = name or os.fspath(source)
+        label = name or names.shown(source)
         data = read_file(source, name=label)
     try:
         decode = _DECODERS[probe.sniff(data)]
@@ -163,9 +164,12 @@ def read_file(path: str | os.PathLike[str], *, name: str | None = None) -> bytes
         name: what errors call it; by default its path.
 
     Raises:
-        UnreadableImageError: it is missing, isn't a regular file or can't be read.
+        UnreadableImageError: it is missing, isn't a regular file or can't be read, or
+            its name could be neither stored nor printed.
     """
-    label = name or os.fspath(path)
+    label = name or names.shown(path)
+    if not names.is_text(path):
+        raise UnreadableImageError(f"{label}: the name isn't valid UTF-8; rename it")
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISREG(mode):

@@ -23,7 +23,9 @@ _REASONS = {
     errno.ENOTDIR: "its folder is a file; choose another name",
     errno.EISDIR: "a folder has this name; choose another",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.EILSEQ: "this disk can't hold such a name; choose another folder",
 }
+_NAME_ERRORS = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR}
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
@@ -51,6 +53,37 @@ def write_batch(items: Sequence[tuple[Path, bytes]]) -> None:
     Raises:
         OutputError: one couldn't be written; no temporary file is left.
     """
+    _write(items, None)
+
+
+def write_each(items: Sequence[tuple[Path, bytes]]) -> dict[Path, str]:
+    """As :func:`write_batch`, but a name that is refused stops none of the others.
+
+    Returns:
+        Why they couldn't be written, of files whose very name the file system refuses:
+        too long, of a character that it doesn't know, or a folder's.
+
+    Raises:
+        OutputError: what none of them could be written for, such as a full disk.
+    """
+    refused: dict[Path, str] = {}
+    _write(items, refused)
+    return refused
+
+
+def is_refused_name(error: OutputError) -> bool:
+    """Whether it was the name that couldn't be written, and another could."""
+    return isinstance(error.__cause__, OSError) and _is_of_name(error.__cause__)
+
+
+def _is_of_name(error: OSError) -> bool:
+    return error.errno in _NAME_ERRORS
+
+
+def _write(
+    items: Sequence[tuple[Path, bytes]], refused: dict[Path, str] | None
+) -> None:
+    """Write files; names that are refused are collected, or raise if that is None."""
     pending: dict[Path, Path] = {}  # temporary -> final
     path = Path()
     try:
@@ -61,7 +94,13 @@ def write_batch(items: Sequence[tuple[Path, bytes]]) -> None:
                 _write_new(temporary, data)
             _flush(list(pending))
             for temporary, path in list(pending.items()):
-                os.replace(temporary, path)
+                try:
+                    os.replace(temporary, path)
+                except OSError as error:
+                    if refused is None or not _is_of_name(error):
+                        raise
+                    refused[path] = str(_unwritten(path, error))
+                    continue
                 del pending[temporary]
             _flush_folders({path.parent for path, _ in items})
         finally:
@@ -69,8 +108,12 @@ def write_batch(items: Sequence[tuple[Path, bytes]]) -> None:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
     except OSError as error:
-        reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
-        raise OutputError(f"{path}: can't be written: {reason}") from error
+        raise _unwritten(path, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> OutputError:
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return OutputError(f"{path}: can't be written: {reason}")
 
 
 def make_folder(folder: Path) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from fiftyone_reue import protect as folders
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
 from fiftyone_reue.folders import whole_path
+from fiftyone_reue.names import component
 from fiftyone_reue.pipeline import Failure
-from fiftyone_reue.release import ProtectConfig, open_release
+from fiftyone_reue.release import ProtectConfig, open_release, release_in
 from fiftyone_reue.releases import delete_release
 from fiftyone_reue.samples import copies, fields, runs, source, views
 from fiftyone_reue.samples.drive import ProgressOption, drive
@@ -24,6 +25,9 @@ from fiftyone_reue.vault.vault import Vault
 if TYPE_CHECKING:
     import fiftyone as fo
     import fiftyone.core.collections as foc
+
+_NAME_BYTES = 200
+"""Of a dataset's name so much goes into its releases' folder's."""
 
 KEPT_FAILURES = 1000
 """A run's results list so many failures; all of them are in the fields."""
@@ -206,7 +210,7 @@ def protect_steps(
         raise InputError(_nothing_to_do(job.failures))
     vault = vault or open_vault()
     person = vault.recipient(recipient)
-    output = _output(dataset, person, output_dir, name)
+    output = _output(vault, dataset, person, output_dir, name)
     _drop_abortive(vault, dataset, output)
     release, _ = open_release(
         vault,
@@ -276,8 +280,17 @@ def default_output(dataset: fo.Dataset, recipient: str, name: str | None) -> Pat
     import fiftyone as fo
 
     root = Path(fo.config.default_dataset_dir)
-    folder = f"{source.safe_name(dataset.name)}-releases"
-    return root / folder / source.safe_name(name or recipient)
+    folder = f"{component(dataset.name, _NAME_BYTES)}-releases"
+    return root / folder / component(name or recipient)
+
+
+def _former_output(dataset: fo.Dataset, recipient: str, name: str | None) -> Path:
+    """What :func:`default_output` was in earlier versions, for releases begun then."""
+    import fiftyone as fo
+
+    root = Path(fo.config.default_dataset_dir)
+    folder = f"{source.former_name(dataset.name)}-releases"
+    return root / folder / source.former_name(name or recipient)
 
 
 class _Run:
@@ -363,14 +376,19 @@ class _Run:
 
 
 def _output(
+    vault: Vault,
     dataset: fo.Dataset,
     person: Recipient,
     output_dir: str | os.PathLike[str] | None,
     name: str | None,
 ) -> Path:
-    if output_dir is None:
-        return default_output(dataset, person.name, name).resolve()
-    return whole_path(output_dir).resolve()
+    if output_dir is not None:
+        return whole_path(output_dir).resolve()
+    former = _former_output(dataset, person.name, name)
+    begun = release_in(vault, former)
+    if begun is not None and begun.source == source.source_of(dataset):
+        return former.resolve()
+    return default_output(dataset, person.name, name).resolve()
 
 
 def _name(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
+from fiftyone_reue.names import component, portable
 from fiftyone_reue.pipeline import Failure
 from fiftyone_reue.samples.trouble import plain_errors, require_dataset
 
@@ -21,6 +22,9 @@ _OTHER_MEDIA = {
     "point-cloud": "a point cloud",
     "3d": "a 3D scene",
 }
+_STEM_BYTES = 120
+"""Of an original's name so much goes into its copy's."""
+
 _OWN_FIELDS = (
     "filepath",
     "protected_filepath",
@@ -161,7 +165,7 @@ def labelled_job(samples: foc.SampleCollection, path: str) -> Job:
         if reason is not None:
             failures.append(Failure(sample_id, file, reason))
             continue
-        output = f"{safe_name(label)}/{safe_name(Path(file).stem)}-{sample_id}"
+        output = f"{component(label)}/{_file_name(file, sample_id)}"
         items.append(Item(sample_id, file, label, output))
     return Job(items, failures)
 
@@ -174,8 +178,7 @@ def unlabelled_job(samples: foc.SampleCollection) -> Job:
     for sample_id, file in zip(ids, files, strict=True):
         reason = _unusable(file)
         if reason is None:
-            output = f"{safe_name(Path(file).stem)}-{sample_id}"
-            items.append(Item(sample_id, file, None, output))
+            items.append(Item(sample_id, file, None, _file_name(file, sample_id)))
         else:
             failures.append(Failure(sample_id, file, reason))
     return Job(items, failures)
@@ -200,10 +203,14 @@ def describe(failures: list[Failure], count: int = 3) -> str:
     return "\n".join(lines)
 
 
-def safe_name(text: str) -> str:
-    """A name that any file system takes: at most 80 of ``A-Z a-z 0-9 . _ -``."""
+def former_name(text: str) -> str:
+    """The folder that earlier versions gave a dataset or recipient by default."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip(". ")[:80]
     return name or "_"
+
+
+def _file_name(file: str, sample_id: str) -> str:
+    return f"{portable(Path(file).stem, _STEM_BYTES)}-{sample_id}"
 
 
 def _unusable(file: str) -> str | None:

@@ -203,7 +203,8 @@ def unpack(blob: bytes) -> Envelope:
         raise DamagedRecordError("The record is damaged: bytes follow its end")
     if file_box and hashlib.sha256(file_box).digest() != file:
         raise DamagedRecordError(
-            "The record is damaged: the part that holds the original file was changed"
+            "The record was edited or damaged: the part that makes the original file "
+            "isn't what was sealed. Restore from the file as it was delivered"
         )
     return Envelope(header, recipient_box, owner_box, file_box)
 

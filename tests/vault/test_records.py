@@ -138,7 +138,7 @@ def test_a_record_can_be_kept_without_the_files_box() -> None:
 def test_another_files_box_is_noticed_by_both() -> None:
     made = records.seal_protected(NEW, KEY, RECIPIENT, OWNER_KEY, OWNER, FILE)
     other = records.seal_protected(NEW, KEY, RECIPIENT, OWNER_KEY, OWNER, b"other")
-    with pytest.raises(DamagedRecordError, match="original file was changed"):
+    with pytest.raises(DamagedRecordError, match="makes the original file"):
         records.unpack(replace(made, file_box=other.file_box).pack())
     header = replace(made.header, file=other.header.file)
     forged = replace(made, header=header, file_box=other.file_box)
