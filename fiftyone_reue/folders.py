@@ -110,7 +110,8 @@ def _item(folder: Path, path: Path, *, classes: bool) -> Item:
     named = [portable(one) for one in above]
     if classes and above:
         named[0] = component(above[0])  # a class has a folder of its own
-    return Item(name, str(path), label, "/".join([*named, portable(_stem(last))]))
+    output = "/".join([*named, portable(_stem(last))])
+    return Item(name, str(path), label, output, keep_name=True)
 
 
 def _stem(name: str) -> str:

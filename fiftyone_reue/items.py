@@ -19,12 +19,15 @@ class Item:
         path: the file to read.
         label: its class, or None.
         output: where the result goes, below the output folder, without suffix.
+        keep_name: whether a restored original gets its file's own name back; else it
+            is named as its copy.
     """
 
     sample_id: str
     path: str
     label: str | None
     output: str
+    keep_name: bool = False
 
 
 def with_distinct_outputs(

@@ -480,7 +480,9 @@ def protect_image(
     )
     digest_p = sample_digest(protected)
     sample = sample_hash(secrets.sample, release.id, item.sample_id)
-    file = describe(source, loaded, Path(item.path).suffix, whole=whole_files)
+    path = Path(item.path)
+    own_name = path.name if item.keep_name else path.suffix
+    file = describe(source, loaded, own_name, whole=whole_files)
     envelope = records.seal_protected(
         records.Header(
             "protected",

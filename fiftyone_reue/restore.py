@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from fiftyone_reue.errors import (
     named,
 )
 from fiftyone_reue.items import Item, with_distinct_outputs
-from fiftyone_reue.media import offsets
+from fiftyone_reue.media import offsets, viewers
 from fiftyone_reue.media.codec import encode, load, read_file, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.original import Rebuilt, rebuild
@@ -678,6 +678,18 @@ def _encoded(
     return Restored(item, name, b"" if there else data)
 
 
+def _own_name(output: str, name: str) -> str:
+    """Where an original goes: beside its copy's place, by its own name if it has one.
+
+    Args:
+        output: the copy's place, without suffix.
+        name: the file's name, or a suffix alone.
+    """
+    if name.startswith(".") or not name:
+        return output + name
+    return str(PurePosixPath(output).with_name(PurePosixPath(name).name))
+
+
 def _written(item: Item, original: Raster, file: Rebuilt, output: Path) -> Restored:
     """An original's own file to write.
 
@@ -692,7 +704,11 @@ def _written(item: Item, original: Raster, file: Rebuilt, output: Path) -> Resto
                 f"{item.sample_id}: the original's file can't be written anew with its "
                 "pixels, so it was not written; please report this image's format"
             )
-    name = item.output + file.suffix
+        refused = viewers.unopened(file.data)
+        if refused:
+            differs = f"{file.differs}; {' and '.join(refused)} can't open it"
+            file = replace(file, differs=differs)
+    name = _own_name(item.output, file.name)
     try:
         present = (output / name).read_bytes()
     except OSError:

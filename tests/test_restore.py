@@ -377,3 +377,21 @@ def test_progress_ends_at_one(release, tmp_path):
     seen = list(restore_original(release.vault, items, tmp_path / "o"))
     assert seen[-1].fraction == 1
     assert seen[-1].label == "Restoring: 7 of 7"
+
+
+def test_originals_get_their_own_names_back(vault, tmp_path, photos):
+    folder = tmp_path / "source" / "cat"
+    folder.mkdir(parents=True)
+    image = Image.fromarray(photos["cat"])
+    for name in ("a.png", "a.jpg", "a.PPM", "con.bmp", "e\u0301.gif"):
+        image.save(folder / name)
+    _protect(vault, tmp_path / "source", tmp_path / "p")
+    copies = {path.name for path in (tmp_path / "p/cat").iterdir()}
+    assert len(copies) == 5
+    assert not copies & {"a.jpg", "a.PPM", "con.bmp"}
+    summary = finish(
+        restore_original(vault, image_items(tmp_path / "p"), tmp_path / "o")
+    )
+    assert summary.differing == {}
+    assert same_files(tmp_path / "o", tmp_path / "source")
+    assert summary.written["cat/a.png"].startswith("cat/a.")

@@ -19,6 +19,7 @@ import hashlib
 import struct
 import zlib
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 import zstandard
@@ -74,37 +75,37 @@ class Rebuilt:
 
     Attributes:
         data: its bytes.
-        suffix: of its name, with the dot.
+        name: its name, or the name's suffix alone, with the dot.
         differs: why these aren't the original's bytes, or None: they are.
     """
 
     data: bytes
-    suffix: str
+    name: str
     differs: str | None = None
 
 
 def describe(
-    data: bytes, loaded: Loaded, suffix: str, *, whole: bool = False
+    data: bytes, loaded: Loaded, name: str, *, whole: bool = False
 ) -> Described:
     """Describe a file, given its samples, and make sure that it can be rebuilt.
 
     Args:
         data: the file.
         loaded: what was read from it.
-        suffix: of its name, with the dot.
+        name: its name, or the name's suffix alone, with the dot.
         whole: take as many bytes as it needs to rebuild the file byte for byte.
     """
     raster = loaded.raster
-    name = suffix.encode(errors="surrogateescape")
+    named = name.encode(errors="surrogateescape")
     if raster.format == "PNG" and loaded.stored is None:
-        described = _described_png(data, raster, name)
+        described = _described_png(data, raster, named)
         if described is not None and (described.differs is None or not whole):
             return described
-    content = _described_whole(data, raster, name)
+    content = _described_whole(data, raster, named)
     must = raster.format in _LOSSY or loaded.stored or loaded.left_out
     if whole or must or len(content) <= LARGEST_SHARE * len(data):
         return Described(content)
-    return Described(_described_metadata(raster, name), REWRITTEN)
+    return Described(_described_metadata(raster, named), REWRITTEN)
 
 
 def rebuild(content: bytes, raster: Raster) -> Rebuilt:
@@ -118,8 +119,8 @@ def rebuild(content: bytes, raster: Raster) -> Rebuilt:
         DamagedRecordError: the content can't be read, or isn't of these samples.
     """
     try:
-        kind, (suffix, *parts) = content[0], _parted(content[1:])
-        name = suffix.decode(errors="surrogateescape")
+        kind, (named, *parts) = content[0], _parted(content[1:])
+        name = named.decode(errors="surrogateescape")
         if kind == _WHOLE:
             return Rebuilt(_whole(raster, *parts), name)
         if kind == _PNG:
@@ -143,7 +144,7 @@ def rebuild(content: bytes, raster: Raster) -> Rebuilt:
     )
 
 
-def _described_png(data: bytes, raster: Raster, suffix: bytes) -> Described | None:
+def _described_png(data: bytes, raster: Raster, name: bytes) -> Described | None:
     parts = png_stream.take_apart(data)
     try:
         raw = parts.unpacked()
@@ -159,12 +160,12 @@ def _described_png(data: bytes, raster: Raster, suffix: bytes) -> Described | No
     packed = _packed(_joined(parts.before, parts.after, sizes, filters))
     how = b"" if settings is None else _settings(settings)
     digest = b"" if settings is None else hashlib.sha256(data).digest()
-    content = bytes([_PNG]) + _joined(suffix, packed, how, digest)
+    content = bytes([_PNG]) + _joined(name, packed, how, digest)
     return Described(content, REPACKED if settings is None else None)
 
 
 def _png(
-    raster: Raster, suffix: str, packed: bytes, how: bytes, digest: bytes
+    raster: Raster, name: str, packed: bytes, how: bytes, digest: bytes
 ) -> Rebuilt:
     before, after, stored, filters = _parted(_unpacked(packed))
     sizes = tuple(int(size) for size in np.frombuffer(stored, ">u4"))
@@ -175,10 +176,10 @@ def _png(
         parts = png_stream.Parts(before, after, sizes, stream)
         data = png_stream.put_together(parts)
         if hashlib.sha256(data).digest() == digest:
-            return Rebuilt(data, suffix)
+            return Rebuilt(data, name)
     stream = zlib.compress(raw, 6)
     data = png_stream.put_together(png_stream.Parts(before, after, (), stream))
-    return Rebuilt(data, suffix, ELSEWHERE if how else REPACKED)
+    return Rebuilt(data, name, ELSEWHERE if how else REPACKED)
 
 
 def _settings(settings: Settings) -> bytes:
@@ -191,7 +192,7 @@ def _settings(settings: Settings) -> bytes:
     )
 
 
-def _described_whole(data: bytes, raster: Raster, suffix: bytes) -> bytes:
+def _described_whole(data: bytes, raster: Raster, name: bytes) -> bytes:
     """Packed with the samples in whichever order helps most."""
     digest = hashlib.sha256(data).digest()
     best = (b"", _packed(data))
@@ -200,7 +201,7 @@ def _described_whole(data: bytes, raster: Raster, suffix: bytes) -> bytes:
         packed = _packed_with(data, _dictionary(raster.samples, order))
         if len(packed) < len(best[1]):
             best = (order, packed)
-    return bytes([_WHOLE]) + _joined(suffix, *best, digest)
+    return bytes([_WHOLE]) + _joined(name, *best, digest)
 
 
 def _whole(raster: Raster, order: bytes, packed: bytes, digest: bytes) -> bytes:
@@ -248,7 +249,7 @@ def _bmp_rows(samples: np.ndarray) -> bytes:
     return rows.tobytes()
 
 
-def _described_metadata(raster: Raster, suffix: bytes) -> bytes:
+def _described_metadata(raster: Raster, name: bytes) -> bytes:
     meta = raster.metadata
     blocks = [
         b"" if one is None else b"\1" + one for one in (meta.icc, meta.exif, meta.xmp)
@@ -256,10 +257,10 @@ def _described_metadata(raster: Raster, suffix: bytes) -> bytes:
     dpi = b"" if meta.dpi is None else _DPI.pack(*meta.dpi)
     chunks = _joined(*(part for chunk in meta.chunks for part in chunk))
     packed = _packed(_joined(raster.format.encode(), *blocks, dpi, chunks))
-    return bytes([_METADATA]) + _joined(suffix, packed)
+    return bytes([_METADATA]) + _joined(name, packed)
 
 
-def _rewritten(raster: Raster, suffix: str, packed: bytes) -> Rebuilt:
+def _rewritten(raster: Raster, name: str, packed: bytes) -> Rebuilt:
     format, icc, exif, xmp, dpi, chunks = _parted(_unpacked(packed))
     pairs = _parted(chunks)
     metadata = Metadata(
@@ -272,8 +273,8 @@ def _rewritten(raster: Raster, suffix: str, packed: bytes) -> Rebuilt:
     whole = replace(raster, format=format.decode(), metadata=metadata)
     kind = codec.release_format(whole)
     if kind != whole.format:
-        suffix = codec.suffix(kind)
-    return Rebuilt(codec.encode(whole, kind), suffix, REWRITTEN)
+        name = str(PurePosixPath(f"_{name}").with_suffix(codec.suffix(kind)))[1:]
+    return Rebuilt(codec.encode(whole, kind), name, REWRITTEN)
 
 
 def _packed(raw: bytes) -> bytes:
