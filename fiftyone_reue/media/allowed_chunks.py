@@ -114,7 +114,7 @@ def _text(kind: bytes, payload: bytes, texts: TextGate) -> bytes | None:
     keyword, zero, rest = payload.partition(b"\0")
     if not zero or not _KEYWORD.fullmatch(keyword):
         return None
-    if keyword.startswith(b"Raw profile type "):
+    if keyword.startswith((b"Raw profile type ", b"XML:com.adobe.xmp")):
         return None  # a whole metadata block
     words = keyword.decode("latin-1") + "\n"
     if kind == b"tEXt":

@@ -144,7 +144,9 @@ def _integers(most: int = 1) -> _Check:
 
 
 def _ratios(most: int = 1) -> _Check:
-    return _numbers((ifd.RATIONAL, ifd.SIGNED_RATIONAL), most)
+    # Some writers put measures down as floating-point numbers.
+    kinds = (ifd.RATIONAL, ifd.SIGNED_RATIONAL, ifd.FLOAT, ifd.DOUBLE)
+    return _numbers(kinds, most)
 
 
 def _bytes(most: int) -> _Check:
@@ -174,7 +176,7 @@ def _wide_text(entry: Entry, order: str, texts: TextGate) -> bool:
 def _comment(entry: Entry, order: str, texts: TextGate) -> bool:
     """Text behind eight bytes that name its coding."""
     coding, value = entry.value[:8], entry.value[8:]
-    if entry.kind != ifd.UNDEFINED:
+    if entry.kind not in (ifd.BYTE, ifd.UNDEFINED):
         return False
     if coding == b"UNICODE\0":
         return _is_utf16(value, order, texts)

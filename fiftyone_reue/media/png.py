@@ -5,12 +5,11 @@ refused here, which keeps 16 bits 16 bits, leaves nothing to libpng's warnings, 
 makes one pass over the chunk list enough.
 """
 
-import ctypes
 import functools
 import struct
-import sys
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import imagecodecs
 import numpy as np
@@ -20,10 +19,11 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
+from fiftyone_reue.media import png_pixels
+from fiftyone_reue.media.png_pixels import SIGNATURE, Header
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RECORD_CHUNK = b"reUE"
 
 # Paeth and run lengths: on 512 x 512 photographs under +-8 noise 464 kB in 7.7 ms.
@@ -35,7 +35,6 @@ _LEVEL, _STRATEGY_RLE, _FILTER_PAETH = 1, 3, 0x80
 _MAX_CHUNK = 2**31 - 1
 _MAX_INFLATED = 64 * 2**20
 _MAX_SIDE = 1_000_000  # libpng's own limit
-_DEFLATE_MAX_RATIO = 1032
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _KEPT = frozenset(
     b"cHRM gAMA sRGB cICP mDCV cLLI pHYs tEXt zTXt iTXt tIME sPLT oFFs pCAL sCAL "
@@ -45,19 +44,23 @@ _KEPT = frozenset(
 # expanded or a colour key becomes an alpha channel.
 _KEPT_AS_STORED = frozenset((b"sBIT", b"bKGD"))
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
-_SAMPLES_A_PIXEL = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_IEND = b"\0\0\0\0IEND\xaeB`\x82"
-# Adam7: first row and column, and the steps between rows and columns.
-_PASSES = (
-    (0, 0, 8, 8),
-    (0, 4, 8, 8),
-    (4, 0, 8, 4),
-    (0, 2, 4, 4),
-    (2, 0, 4, 2),
-    (0, 1, 2, 2),
-    (1, 0, 2, 1),
-)
+
+
+@dataclass
+class _Found:
+    """What the chunks hold."""
+
+    header: Header | None = None
+    tables: dict[bytes, bytes] = field(default_factory=dict)
+    image_data: list[bytes] = field(default_factory=list)
+    records: list[bytes] = field(default_factory=list)
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    kept: list[tuple[bytes, bytes]] = field(default_factory=list)
+    in_samples: list[tuple[bytes, bytes]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
@@ -74,122 +77,129 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
 
     Raises:
         UnreadableImageError: truncated or damaged.
-        UnsupportedImageError: an animation, or too large.
+        UnsupportedImageError: an animation, Apple's variant, or too large.
         DamagedRecordError: the record's chunk is damaged or cut short.
     """
-    header: tuple[int, ...] | None = None
-    pixels: list[bytes] = []  # what libpng is given before the image data
-    image_data: list[tuple[int, int]] = []
-    idat_bytes = 0
-    after_idat = False
-    plain = True  # nothing but pixel chunks, so the file itself can be decoded
-    seen: set[bytes] = set()
-    records: list[bytes] = []
-    icc = exif = xmp = dpi = None
-    kept: list[tuple[bytes, bytes]] = []
-    in_samples: list[tuple[bytes, bytes]] = []
-    left_out: list[str] = []
-    for kind, start, end in _chunks(data, want_record):
-        if header is None:
-            if kind == b"CgBI":
-                raise UnsupportedImageError(
-                    "Apple's variant of PNG (CgBI), as iOS apps hold it, can't be "
-                    "carried; convert it to PNG first (pngcrush -revert-iphone-"
-                    "optimizations)"
-                )
-            if kind != b"IHDR" or end - start != 13:
-                raise _damaged("it doesn't start with an image header")
-            header = struct.unpack_from(">IIBBBBB", data, start)
-            _check_header(header, max_pixels)
-            pixels += (SIGNATURE, data[start - 8 : end + 4])
-            _check_crc(data, start, end)
-            continue
-        if kind == b"IDAT":
-            if after_idat:
-                raise _damaged("its image data is not in one piece")
-            idat_bytes += end - start
-            image_data.append((start, end))
-            continue
-        if idat_bytes:
-            after_idat = True
-        if kind == b"IEND":
-            if end + 4 < len(data):
-                left_out.append("bytes after the end")
-            break
-        if kind == RECORD_CHUNK:
-            plain = False
-            if want_record:
-                records.append(_record_part(data, start, end))
-            continue
-        _check_crc(data, start, end)
-        if kind in (b"PLTE", b"tRNS"):
-            if kind in seen or after_idat:
-                raise _damaged(f"its {kind.decode()} chunk is out of place")
-            seen.add(kind)
-            if _is_of_pixels(kind, header[3]):
-                _check_table(kind, end - start, header, seen)
-                pixels.append(data[start - 8 : end + 4])
-            else:  # a palette that is only suggested, a key beside alpha
-                plain = False
-                left_out.append(f"PNG chunk {kind.decode()}")
-            continue
-        plain = False
-        payload = data[start:end]
-        if kind == b"acTL":
-            _check_animation(payload)
-        elif kind == b"fdAT":
-            raise _animated("several")
-            left_out.append("PNG chunk acTL")
-        elif kind == b"iCCP" and icc is None:
-            icc = _inflate_profile(payload)
-            if icc is None:  # viewers show the picture without it
-                left_out.append("colour profile that can't be unpacked")
-        elif kind == b"eXIf" and exif is None:
-            exif = payload.removeprefix(b"Exif\0\0")
-        elif kind == b"iTXt" and xmp is None and _is_xmp(payload):
-            xmp = _text(payload[len(_XMP_KEYWORD) + 1 :])
-            if xmp is None:
-                left_out.append("XMP packet that can't be unpacked")
-        elif kind in _KEPT_AS_STORED:
-            in_samples.append((kind, payload))
-        elif kind in _KEPT or _is_safe_to_copy(kind):
-            kept.append((kind, payload))
-            if kind == b"pHYs":
-                dpi = _dpi(payload)
-        elif not kind[0] & 0x20:
-            raise UnsupportedImageError(
-                f"it needs the non-standard PNG chunk {kind.decode('latin-1')!r}; "
-                "re-save it as a plain PNG"
-            )
-        else:
-            left_out.append(f"PNG chunk {kind.decode('latin-1')}")
-    if header is None or not idat_bytes:
+    found = _read(data, max_pixels, want_record)
+    if found.header is None or not any(found.image_data):
         raise _damaged("it holds no image data")
-    width, height, depth, colour, _, _, interlace = header
-    if colour == 3 and b"PLTE" not in seen:
+    header, keyed = found.header, b"tRNS" in found.tables
+    if header.colour == 3 and b"PLTE" not in found.tables:
         raise _damaged("its palette is missing")
-    row = (width * _SAMPLES_A_PIXEL[colour] * depth + 7) // 8
-    if idat_bytes * _DEFLATE_MAX_RATIO < row * height:
-        raise _damaged("its image data is cut short")
-    keyed = b"tRNS" in seen and _is_of_pixels(b"tRNS", colour)
-    if interlace:
-        samples = _decode_interlaced(data, image_data, header, pixels, keyed)
-    elif plain:
-        samples = _decode_pixels(data)
+    samples = png_pixels.decode(header, found.tables, b"".join(found.image_data))
+    if header.colour != 3 and header.depth >= 8 and not keyed:
+        found.kept += found.in_samples
     else:
-        pixels += [data[start - 8 : end + 4] for start, end in image_data]
-        samples = _decode_pixels(b"".join((*pixels, _IEND)))
-    samples = _with_channels(samples, (height, width), header, keyed)
-    if colour != 3 and depth >= 8 and not keyed:
-        kept += in_samples
-    else:
-        left_out += [f"PNG chunk {kind.decode()}" for kind, _ in in_samples]
+        found.left_out += [f"PNG chunk {kind.decode()}" for kind, _ in found.in_samples]
+    metadata = Metadata(found.icc, found.exif, found.xmp, found.dpi, tuple(found.kept))
     return Loaded(
-        Raster(samples, "PNG", Metadata(icc, exif, xmp, dpi, tuple(kept))),
-        b"".join(records) if records else None,
-        tuple(dict.fromkeys(left_out)),
+        Raster(samples, "PNG", metadata),
+        b"".join(found.records) if found.records else None,
+        tuple(dict.fromkeys(found.left_out)),
         _stored(header, keyed),
     )
+
+
+def _read(data: bytes, max_pixels: int, want_record: bool) -> _Found:
+    found = _Found()
+    before = b""
+    for kind, start, end in _chunks(data, want_record):
+        if kind == RECORD_CHUNK:
+            if want_record:
+                found.records.append(_record_part(data, start, end))
+            continue
+        payload = data[start:end]
+        if found.header is None:
+            found.header = _header(kind, payload, max_pixels)
+            _check_crc(data, start, end)
+            continue
+        _check_crc(data, start, end)
+        if kind == b"IEND":
+            if end + 4 < len(data):
+                found.left_out.append("bytes after the end")
+        elif kind == b"IDAT":
+            if found.image_data and before != b"IDAT":
+                raise _damaged("its image data is not in one piece")
+            found.image_data.append(payload)
+        elif kind in (b"PLTE", b"tRNS"):
+            if kind in found.tables or found.image_data:
+                raise _damaged(f"its {kind.decode()} chunk is out of place")
+            _note_table(kind, payload, found.header, found)
+        else:
+            _note(kind, payload, found)
+        before = kind
+    return found
+
+
+def _header(kind: bytes, payload: bytes, max_pixels: int) -> Header:
+    if kind == b"CgBI":
+        raise UnsupportedImageError(
+            "Apple's variant of PNG (CgBI), as iOS apps hold it, can't be carried; "
+            "convert it to PNG first (pngcrush -revert-iphone-optimizations)"
+        )
+    if kind != b"IHDR" or len(payload) != 13:
+        raise _damaged("it doesn't start with an image header")
+    header = Header(*struct.unpack(">IIBBBBB", payload))
+    check_size(header.width, header.height, max_pixels)
+    known = header.depth in _DEPTHS.get(header.colour, ())
+    if not known or header.compression or header.filtering:
+        raise _damaged("its header names an unknown kind of PNG")
+    if header.interlace > 1:
+        raise _damaged("its header names an unknown interlacing")
+    return header
+
+
+def _note_table(kind: bytes, payload: bytes, header: Header, found: _Found) -> None:
+    """Take a palette or colour key, unless it is beside the samples: then name it."""
+    if header.colour == 3 or (kind == b"tRNS" and header.colour in (0, 2)):
+        found.tables[kind] = png_pixels.check_table(kind, payload, header, found.tables)
+    else:
+        found.left_out.append(f"PNG chunk {kind.decode()}")
+
+
+def _note(kind: bytes, payload: bytes, found: _Found) -> None:
+    """Take what is understood of an ancillary chunk, keep or name the others."""
+    if kind == b"acTL":
+        _check_animation(payload)
+        found.left_out.append("PNG chunk acTL")
+    elif kind == b"fdAT":
+        raise _animated("several")
+    elif kind == b"iCCP" and found.icc is None:
+        found.icc = _inflate_profile(payload)
+        if found.icc is None:  # viewers show the picture without it
+            found.left_out.append("colour profile that can't be unpacked")
+    elif kind == b"eXIf" and found.exif is None:
+        found.exif = payload.removeprefix(b"Exif\0\0")
+    elif kind == b"iTXt" and found.xmp is None and _is_xmp(payload):
+        found.xmp = _text(payload[len(_XMP_KEYWORD) + 1 :])
+        if found.xmp is None:
+            found.left_out.append("XMP packet that can't be unpacked")
+    elif kind in _KEPT_AS_STORED:
+        found.in_samples.append((kind, payload))
+    elif kind in _KEPT or _is_safe_to_copy(kind):
+        found.kept.append((kind, payload))
+        if kind == b"pHYs":
+            found.dpi = _dpi(payload)
+    elif not kind[0] & 0x20:
+        raise UnsupportedImageError(
+            f"it needs the non-standard PNG chunk {kind.decode('latin-1')!r}; re-save "
+            "it as a plain PNG"
+        )
+    else:
+        found.left_out.append(f"PNG chunk {kind.decode('latin-1')}")
+
+
+def _stored(header: Header, keyed: bool) -> str | None:
+    words = []
+    if header.colour == 3:
+        words.append("a palette")
+    elif header.depth < 8:
+        words.append(f"{header.depth}-bit samples")
+    if keyed and header.colour != 3:
+        words.append("a transparent colour")
+    if header.interlace:
+        words.append("interlacing")
+    return " and ".join(words) or None
 
 
 def encode(raster: Raster, record: bytes | None) -> bytes:
@@ -252,15 +262,6 @@ def _chunks(data: bytes, want_record: bool) -> Iterator[tuple[bytes, int, int]]:
     raise _damaged("it is cut short")
 
 
-def _check_header(header: tuple[int, ...], max_pixels: int) -> None:
-    width, height, depth, colour, compression, filtering, interlace = header
-    check_size(width, height, max_pixels)
-    if depth not in _DEPTHS.get(colour, ()) or compression or filtering:
-        raise _damaged("its header names an unknown kind of PNG")
-    if interlace > 1:
-        raise _damaged("its header names an unknown interlacing")
-
-
 def _check_crc(data: bytes, start: int, end: int) -> None:
     if zlib.crc32(memoryview(data)[start - 4 : end]) != _stored_crc(data, end):
         kind = data[start - 4 : start].decode("latin-1")
@@ -278,118 +279,6 @@ def _record_part(data: bytes, start: int, end: int) -> bytes:
             "ledger's copy"
         )
     return data[start:end]
-
-
-def _is_of_pixels(kind: bytes, colour: int) -> bool:
-    """Whether a palette or colour key is part of an image of that colour type."""
-    return colour == 3 or (kind == b"tRNS" and colour in (0, 2))
-
-
-def _check_table(
-    kind: bytes, size: int, header: tuple[int, ...], seen: set[bytes]
-) -> None:
-    """Refuse the palettes and colour keys that libpng would only warn of."""
-    depth, colour = header[2], header[3]
-    if kind == b"PLTE":
-        fits = size % 3 == 0 and 3 <= size <= 3 << depth
-    elif colour == 3:
-        fits = b"PLTE" in seen and 1 <= size <= 1 << depth
-    else:
-        fits = size == 2 * _SAMPLES_A_PIXEL[colour]
-    if not fits:
-        raise _damaged("its transparency or palette doesn't fit its header")
-
-
-def _with_channels(
-    samples: np.ndarray, sides: tuple[int, int], header: tuple[int, ...], keyed: bool
-) -> np.ndarray:
-    """Check libpng's samples against the header: ``(H, W, C)``."""
-    depth, colour = header[2], header[3]
-    if samples.ndim == 2:
-        samples = samples[:, :, None]
-    if samples.shape != (*sides, _CHANNELS[colour] + keyed):
-        raise _damaged("its transparency or palette doesn't fit its header")
-    if samples.itemsize != (2 if depth == 16 else 1):
-        raise _damaged("its samples don't have the depth of its header")
-    return samples
-
-
-def _stored(header: tuple[int, ...], keyed: bool) -> str | None:
-    _, _, depth, colour, _, _, interlace = header
-    words = []
-    if colour == 3:
-        words.append("a palette")
-    elif depth < 8:
-        words.append(f"{depth}-bit samples")
-    if keyed and colour != 3:
-        words.append("a transparent colour")
-    if interlace:
-        words.append("interlacing")
-    return " and ".join(words) or None
-
-
-def _decode_interlaced(
-    data: bytes,
-    image_data: list[tuple[int, int]],
-    header: tuple[int, ...],
-    pixels: list[bytes],
-    keyed: bool,
-) -> np.ndarray:
-    """Decode the seven passes, each as an image of its own.
-
-    libpng would do it in one go, but warns about imagecodecs' way to ask for it.
-    """
-    width, height, depth, colour = header[:4]
-    bits = depth * _SAMPLES_A_PIXEL[colour]
-    passes = []
-    for top, left, down, right in _PASSES:
-        rows, columns = -(-(height - top) // down), -(-(width - left) // right)
-        if rows > 0 and columns > 0:
-            passes.append((top, left, down, right, rows, columns))
-    sizes = [rows * (1 + (columns * bits + 7) // 8) for *_, rows, columns in passes]
-    for start, end in image_data:
-        _check_crc(data, start, end)
-    packed = b"".join(data[start:end] for start, end in image_data)
-    inflater = zlib.decompressobj()
-    try:
-        filtered = inflater.decompress(packed, sum(sizes))
-    except zlib.error as error:
-        raise _damaged(str(error)) from None
-    if len(filtered) < sum(sizes):
-        raise _damaged("its image data is cut short")
-    shape = height, width, _CHANNELS[colour] + keyed
-    samples = np.empty(shape, np.uint16 if depth == 16 else np.uint8)
-    at = 0
-    for (top, left, down, right, rows, columns), size in zip(
-        passes, sizes, strict=True
-    ):
-        small = struct.pack(">IIBBBBB", columns, rows, depth, colour, 0, 0, 0)
-        lines = zlib.compress(filtered[at : at + size], 1)
-        at += size
-        parts = (SIGNATURE, _chunk(b"IHDR", small), *pixels[2:], _chunk(b"IDAT", lines))
-        part = _decode_pixels(b"".join((*parts, _IEND)))
-        part = _with_channels(part, (rows, columns), header, keyed)
-        samples[top::down, left::right] = part
-    return samples
-
-
-def _decode_pixels(data: bytes) -> np.ndarray:
-    try:
-        return imagecodecs.png_decode(data)
-    except imagecodecs.PngError as error:
-        _return_none_reference()
-        raise _damaged(str(error)) from None
-
-
-def _return_none_reference() -> None:
-    """Give back the reference to None that a failed ``png_decode`` takes.
-
-    imagecodecs 2026.3.6 releases one it doesn't own for each error: before Python 3.12,
-    which made None immortal, some thousand damaged files would abort the process. One
-    reference too many harms nothing.
-    """
-    if sys.version_info < (3, 12):
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
 
 
 def _inflate(payload: bytes) -> bytes | None:

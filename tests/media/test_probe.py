@@ -1,0 +1,34 @@
+import pytest
+
+from fiftyone_reue.errors import UnsupportedImageError
+from fiftyone_reue.media.probe import sniff
+
+pytestmark = pytest.mark.unit
+
+TGA = bytes([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 2, 0, 24, 0]) + bytes(24)
+
+
+@pytest.mark.parametrize("kind", b"1234567")
+def test_every_pnm_is_known(kind):
+    assert sniff(b"P%c\n" % kind) == "PNM"
+    assert sniff(b"P%c# comment\n" % kind) == "PNM"
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (TGA, "TGA"),
+        (b"anything" * 9 + b"TRUEVISION-XFILE.\0", "TGA"),
+        (bytes(128) + b"DICM" + bytes(9), "DICOM"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b'<?xml version="1.0"?>\n<!-- made by hand -->\n<svg/>', "SVG"),
+        (b"PF\n1 1\n-1.0\n" + bytes(12), "PFM"),
+        (b"#?RADIANCE\n", "Radiance HDR"),
+        (b"SIMPLE  =                    T", "FITS"),
+        (b"\x8aMNG\r\n\x1a\n", "MNG"),
+        (b"\0\0\1\0\1\0", "icon"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(data, name):
+    with pytest.raises(UnsupportedImageError, match=f"^{name} files .*PNG"):
+        sniff(data)
