@@ -45,6 +45,9 @@ from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import carriers, codes, embed, match, read
 
+KEPT_FAILURES = 1000
+"""So many failures of a release's last run are kept in the ledger."""
+
 
 @dataclass(frozen=True)
 class Protected:
@@ -198,7 +201,7 @@ def protect(
                 lambda p: Progress(begun + (share - begun) * p.fraction, p.label),
             )
             outputs.prepare(output)
-            manifest.write(vault, release, recipient, outcome)
+            manifest.write(vault, release, recipient)
             secrets = Secrets.of(vault, recipient, seed)
             method = create_method(config.method)
 
@@ -236,7 +239,7 @@ def protect(
     except BaseException:
         _note_end(vault, release, recipient, outcome, "failed", len(items))
         raise
-    psnr = manifest.write(vault, release, recipient, outcome)
+    psnr = manifest.write(vault, release, recipient)
     return ProtectSummary(release, recipient.name, outcome, len(items), converted, psnr)
 
 
@@ -450,7 +453,12 @@ def _note_end(
     """Write down how a run ended early; what ended it is the error to show."""
     with contextlib.suppress(LedgerUnavailableError, OutputError):
         closed = _close(vault, release, outcome, state, total)
-        manifest.write(vault, closed, recipient, outcome)
+        manifest.write(vault, closed, recipient)
+
+
+def _storable(text: str) -> str:
+    """Text of which bytes that aren't UTF-8 are escaped: no ledger takes them."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _close(
@@ -461,6 +469,10 @@ def _close(
         "total": total,
         "protected": vault.ledger.count_records(release.id),
         "failed": len(outcome.failures),
+        "failures": [
+            {"image": _storable(one.sample_id), "reason": _storable(one.reason)}
+            for one in outcome.failures[:KEPT_FAILURES]
+        ],
     }
     closed = replace(
         release,
