@@ -53,8 +53,6 @@ def _release(folder: Path) -> dict[str, Any]:
     if content is None:
         raise InputError(f"{shown(folder)}: no release is here (no {manifest.NAME})")
     facts = {k: v for k, v in content.items() if k not in ("files", "failures")}
-    return {
-        "folder": shown(folder),
-        **facts,
-        "failed": len(content.get("failures", [])),
-    }
+    if "failures" in content:  # told by format 1
+        facts["failed"] = len(content["failures"])
+    return {"folder": shown(folder), **facts}

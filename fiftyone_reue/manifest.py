@@ -1,4 +1,9 @@
-"""The manifest beside a release: what it holds, without any secret or source path."""
+"""The manifest beside a release: what its recipient needs, and nothing else.
+
+It leaves the house with the copies. How they were made, of what, in which classes or
+clusters, what failed and what a release is called stay in the owner's ledger, see
+:func:`fiftyone_reue.releases.describe_release`.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +15,22 @@ from fiftyone_reue import __version__
 from fiftyone_reue.errors import UnreadableImageError
 from fiftyone_reue.media.codec import read_file
 from fiftyone_reue.media.files import write_atomic
-from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 
 NAME = "manifest.json"
 
+FORMAT = 2
+"""Format 1 told settings, classes, failures and names besides; it is still read."""
 
-def write(
-    vault: Vault, release: Release, recipient: Recipient, outcome: Outcome
-) -> float | None:
+
+def write(vault: Vault, release: Release, recipient: Recipient) -> float | None:
     """Write a release's manifest from the ledger, unless it says all that already.
 
     Args:
         vault: the owner's.
         release: as it stands now.
         recipient: whose it is; a revoked one is marked.
-        outcome: of the last run, for the failures.
 
     Returns:
         The release's mean PSNR in dB, or None without any image.
@@ -37,34 +41,25 @@ def write(
     files = []
     total = 0.0
     for record in vault.ledger.records(release.id):
-        files.append({"file": record.output, "class": record.label})
+        files.append(record.output)
         total += record.psnr
-    psnr = total / len(files) if files else None
     content: dict[str, Any] = {
-        "format": 1,
+        "format": FORMAT,
         "program": f"fiftyone-reue {__version__}",
         "vault": vault.vault_id,
         "release": release.id,
-        "name": release.name,
         "recipient_key": recipient.key_id,
         "revoked_at": recipient.revoked_at,
         "commitment": release.commitment,
-        "epsilon": release.parameters.get("epsilon"),
-        "state": release.state,
         "created": release.created,
         "images": len(files),
-        "psnr": None if psnr is None else round(psnr, 2),
-        "failures": [
-            {"sample": failure.sample_id, "reason": failure.reason}
-            for failure in outcome.failures
-        ],
-        "files": files,
+        "files": sorted(files),  # in the ledger's order they might tell something
     }
     path = Path(release.output) / NAME
     data = json.dumps(content, indent=1).encode()
     if path.parent.is_dir() and not _holds(path, data):
         write_atomic(path, data)
-    return psnr
+    return total / len(files) if files else None
 
 
 def read(folder: Path) -> dict[str, Any] | None:
@@ -90,8 +85,7 @@ def mark_revoked(vault: Vault, recipient: Recipient) -> list[Path]:
         folder = Path(release.output)
         content = read(folder)
         if content is not None and content.get("release") == release.id:
-            content["revoked_at"] = recipient.revoked_at
-            write_atomic(folder / NAME, json.dumps(content, indent=1).encode())
+            write(vault, release, recipient)
             changed.append(folder / NAME)
     return changed
 

@@ -74,6 +74,9 @@ FOUND_RANGE = (
 LEAST_SEEN = 16
 """An image of which fewer pixels are seen, the others being transparent, is refused."""
 
+KEPT_FAILURES = 1000
+"""So many failures of a release's last run are kept in the ledger."""
+
 
 @dataclass(frozen=True)
 class Protected:
@@ -306,7 +309,7 @@ def protect(
                 lambda p: Progress(begun + (share - begun) * p.fraction, p.label),
             )
             outputs.prepare(output)
-            manifest.write(vault, release, recipient, outcome)
+            manifest.write(vault, release, recipient)
             secrets = Secrets.of(vault, recipient, seed)
             method = create_method(config.method)
 
@@ -367,7 +370,7 @@ def protect(
     except BaseException:
         _note_end(vault, release, recipient, outcome, "failed", len(items))
         raise
-    psnr = manifest.write(vault, release, recipient, outcome)
+    psnr = manifest.write(vault, release, recipient)
     moved_from = before.source if before and before.source != source else None
     return ProtectSummary(
         release,
@@ -397,7 +400,7 @@ def withdraw_obsolete(vault: Vault, summary: ProtectSummary) -> ProtectSummary:
     recipient = vault.recipient(release.recipient_id)
     pruned = withdraw(vault.ledger, release, summary.obsolete)
     release = _close(vault, release, summary.outcome, "done", summary.total)
-    psnr = manifest.write(vault, release, recipient, summary.outcome)
+    psnr = manifest.write(vault, release, recipient)
     return replace(summary, release=release, psnr=psnr, obsolete=[], pruned=pruned)
 
 
@@ -695,7 +698,12 @@ def _note_end(
     """Write down how a run ended early; what ended it is the error to show."""
     with contextlib.suppress(LedgerUnavailableError, OutputError):
         closed = _close(vault, release, outcome, state, total)
-        manifest.write(vault, closed, recipient, outcome)
+        manifest.write(vault, closed, recipient)
+
+
+def _storable(text: str) -> str:
+    """Text of which bytes that aren't UTF-8 are escaped: no ledger takes them."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _close(
@@ -706,6 +714,10 @@ def _close(
         "total": total,
         "protected": vault.ledger.count_records(release.id),
         "failed": len(outcome.failures),
+        "failures": [
+            {"image": _storable(one.sample_id), "reason": _storable(one.reason)}
+            for one in outcome.failures[:KEPT_FAILURES]
+        ],
     }
     closed = replace(
         release,

@@ -1,10 +1,12 @@
-"""What the owner does with releases besides making them: find, list, delete."""
+"""What the owner does with releases besides making them: find, describe, delete."""
 
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fiftyone_reue import manifest
 from fiftyone_reue.errors import InputError, OutputError
@@ -31,6 +33,52 @@ def find_release(vault: Vault, name_or_id: str) -> Release:
         )
     names = ", ".join(f"{r.name} ({r.id})" for r in known) or "none yet"
     raise InputError(f"There is no release {name_or_id!r}; there are: {names}")
+
+
+def describe_release(vault: Vault, release: Release) -> dict[str, Any]:
+    """All that the owner may want to know of a release, as JSON can hold it.
+
+    The folder that is handed out tells none of it but ids and the files' names.
+
+    Args:
+        vault: the owner's.
+        release: which.
+
+    Returns:
+        What it is, for whom, from where and made how; ``images`` and ``classes`` with
+        a count each (of a release by clusters, these); ``psnr`` with the mean and the
+        least in dB, or None without an image; ``failures`` of its last run, each with
+        ``image`` and ``reason``, no more than the ledger keeps; ``scores`` as measured.
+    """
+    classes: Counter[str] = Counter()
+    values = []
+    for record in vault.ledger.records(release.id):
+        classes["" if record.label is None else record.label] += 1
+        values.append(record.psnr)
+    recipient = vault.recipient(release.recipient_id)
+    mean = sum(values) / len(values) if values else None
+    return {
+        "release": release.id,
+        "name": release.name,
+        "recipient": recipient.name,
+        "recipient_key": recipient.key_id,
+        "revoked_at": recipient.revoked_at,
+        "state": release.state,
+        "method": release.method,
+        "settings": release.parameters,
+        "source": release.source,
+        "output": release.output,
+        "created": release.created,
+        "updated": release.updated,
+        "finished": release.finished,
+        "commitment": release.commitment,
+        "images": len(values),
+        "classes": dict(sorted(classes.items())),
+        "psnr": None if mean is None else {"mean": mean, "least": min(values)},
+        "failed": release.counts.get("failed", 0),
+        "failures": release.counts.get("failures", []),
+        "scores": release.scores,
+    }
 
 
 def released_items(vault: Vault, folder: Path) -> list[Item]:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fiftyone_reue import manifest
 from fiftyone_reue.errors import InputError, UnreadableImageError
 from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.info import describe
@@ -60,7 +62,24 @@ def test_states_are_told_apart(vault, summary, tmp_path):
 def test_a_releases_folder_is_summed_up(summary, tmp_path):
     facts = describe(tmp_path / "out")
     assert facts["release"] == summary.release.id
-    assert (facts["name"], facts["images"], facts["failed"]) == ("spring", 4, 0)
+    assert (facts["format"], facts["images"]) == (2, 4)
+    assert "files" not in facts
+    assert "spring" not in facts.values()
+
+
+def test_manifests_of_format_1_are_still_read(summary, tmp_path):
+    old = {
+        "format": 1,
+        "release": summary.release.id,
+        "name": "spring",
+        "state": "done",
+        "images": 4,
+        "failures": [{"sample": "a.png", "reason": "a.png: broken"}],
+        "files": [{"file": "brick/0.png", "class": "brick"}],
+    }
+    (tmp_path / "out" / manifest.NAME).write_text(json.dumps(old))
+    facts = describe(tmp_path / "out")
+    assert (facts["name"], facts["images"], facts["failed"]) == ("spring", 4, 1)
     assert "files" not in facts
 
 

@@ -1,21 +1,29 @@
-"""``reue release``: list, delete."""
+"""``reue release``: list, show, delete."""
 
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import json_option, vault_option
-from fiftyone_reue.cli.printing import out, plain, print_table, table
+from fiftyone_reue.cli.printing import (
+    SHOWN_NAMES,
+    out,
+    plain,
+    print_table,
+    table,
+)
 from fiftyone_reue.cli.vaults import opened
 
 
 @click.group()
 def release() -> None:
-    """List and delete releases."""
+    """List, show and delete releases."""
 
 
 @release.command("list")
@@ -47,6 +55,57 @@ def list_(vault_folder: Path, as_json: bool) -> None:
         keys = ("id", "name", "recipient", "method", "state", "images", "output")
         listed.add_row(*(plain(str(row[key])) for key in keys))
     print_table(listed)
+
+
+@release.command()
+@click.argument("name")
+@vault_option
+@json_option
+@guarded
+def show(name: str, vault_folder: Path, as_json: bool) -> None:
+    """Show what the vault knows of a release: settings, classes, failures, scores.
+
+    Of all that, the folder that is handed out tells ids and names of files only.
+    """
+    from fiftyone_reue.releases import describe_release, find_release
+
+    with opened(vault_folder) as vault:
+        facts = describe_release(vault, find_release(vault, name))
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    for key, value in facts.items():
+        for line in _shown(key, value):
+            out.print(plain(line))
+
+
+def _shown(key: str, value: Any) -> list[str]:
+    """A fact in one line, or more where it has parts."""
+    title = key.replace("_", " ")
+    if value is None or value == {} or value == []:
+        return [f"{title}: none"]
+    if key in ("created", "updated", "finished", "revoked_at"):
+        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(value))
+        return [f"{title}: {when}"]
+    if key == "failures":
+        return [f"{title}:", *_failures(value)]
+    if isinstance(value, dict):
+        return [f"{title}:", *(f"  {k}: {_number(part)}" for k, part in value.items())]
+    return [f"{title}: {value}"]
+
+
+def _failures(kept: list[dict[str, str]]) -> list[str]:
+    lines = []
+    for one in kept[:SHOWN_NAMES]:
+        reason = one["reason"].removeprefix(f"{one['image']}: ")
+        lines.append(f"  {one['image']}: {reason}")
+    if len(kept) > SHOWN_NAMES:
+        lines.append(f"  and {len(kept) - SHOWN_NAMES} more, which --json lists")
+    return lines
+
+
+def _number(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 @release.command()

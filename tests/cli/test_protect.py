@@ -33,8 +33,15 @@ def test_scenes_of_ones_own_are_hidden(place, same):
 def test_clusters_come_before_folders(place):
     done = place.protect("alice", "@p", "--clusters", "2", "--json")
     assert json.loads(done.stdout)["protected"] == 12
-    manifest = json.loads(Path(place.path("p"), "manifest.json").read_text())
-    assert {one["class"] for one in manifest["files"]} == {"cluster-00", "cluster-01"}
+    told = Path(place.path("p"), "manifest.json").read_text()
+    assert "cluster" not in told
+    assert not list(Path(place.path("p")).rglob("*cluster*"))
+    (name,) = (
+        one["name"]
+        for one in place.json("release", "list", "--vault", "@vault")["releases"]
+    )
+    shown = place.json("release", "show", name, "--vault", "@vault")
+    assert set(shown["classes"]) == {"cluster-00", "cluster-01"}
 
 
 def test_rue_is_the_default_and_repeats_with_a_seed(place, same):
