@@ -8,6 +8,7 @@ from fiftyone_reue.folders import (
     check_apart,
     image_items,
     labelled_items,
+    read_tree,
     suspect_items,
     whole_path,
 )
@@ -51,6 +52,42 @@ def test_images_outside_any_class_are_named(tree):
     assert next(i.label for i in image_items(tree)) is None
     with pytest.raises(InputError, match=r"1 images are in no class.*loose\.png"):
         labelled_items(tree)
+
+
+def test_splits_are_kept_apart_and_are_no_classes(tmp_path):
+    for name in (
+        "train/cat/x.png",
+        "train/dog/y.png",
+        "val/cat/x.png",
+        "val/a:b/z.png",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    tree = read_tree(tmp_path)
+    assert tree.layout.above == ("train", "val")
+    assert [(item.label, item.output) for item in tree.items] == [
+        ("cat", "train/cat/x"),
+        ("dog", "train/dog/y"),
+        ("a:b", "val/a%3Ab/z"),
+        ("cat", "val/cat/x"),
+    ]
+    assert {i.label for i in labelled_items(tmp_path, 1)} == {"train", "val"}
+    assert [i.label for i in image_items(tmp_path)] == [i.label for i in tree.items]
+
+
+def test_classes_that_are_not_plain_are_asked_for(tmp_path):
+    for name in ("a/cat/x.png", "a/dog/y.png", "b/cat/x.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with pytest.raises(InputError, match=r"a/cat 1, a/dog 1, b/cat 1.*--classes-at 2"):
+        labelled_items(tmp_path)
+    assert {i.label for i in labelled_items(tmp_path, 2)} == {"cat", "dog"}
+    assert {i.label for i in labelled_items(tmp_path, 1)} == {"a", "b"}
+    assert len(image_items(tmp_path)) == 3
+    with pytest.raises(InputError, match="3 images are in no class folder"):
+        labelled_items(tmp_path, 3)
 
 
 def test_linked_classes_are_read_and_loops_end(tree, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue import protect as folders
+from fiftyone_reue.classes import listing, remarks
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
 from fiftyone_reue.folders import whole_path
 from fiftyone_reue.names import component
@@ -53,6 +54,7 @@ class ProtectedSamples:
         obsolete: ids of samples that have a copy in the folder, and are not in the
             dataset any more.
         pruned: such copies that this run took out of the folder.
+        remarks: what is odd about the classes, a sentence each.
     """
 
     release: str
@@ -69,6 +71,7 @@ class ProtectedSamples:
     changed: int = 0
     obsolete: list[str] = field(default_factory=list, repr=False)
     pruned: int = 0
+    remarks: list[str] = field(default_factory=list, repr=False)
 
     def text(self) -> str:
         """The result in a sentence, then the first failures."""
@@ -86,10 +89,12 @@ class ProtectedSamples:
                 f"; {len(self.obsolete)} copies have no sample any more, and are kept "
                 "until you ask to take them out (prune)"
             )
+        remarks = "".join(f"\n{remark}" for remark in self.remarks)
         if not self.failures:
-            return sentence
+            return sentence + remarks
         reasons = source.describe(self.failures)
-        return f"{sentence}; {len(self.failures)} failed:\n{reasons}"
+        failed = f"{len(self.failures)} failed:\n{reasons}"
+        return f"{sentence}; {failed}{remarks}"
 
 
 def protect_samples(
@@ -185,6 +190,8 @@ def protect_steps(
     job = source.labelled_job(samples, path) if path else source.unlabelled_job(samples)
     if not job.items:
         raise InputError(_nothing_to_do(job.failures))
+    if path:
+        yield Progress(0.0, listing(job.items))
     vault = vault or open_vault()
     person = vault.recipient(recipient)
     output = _output(vault, dataset, person, output_dir, name)
@@ -234,6 +241,7 @@ def protect_steps(
             changed=summary.changed,
             obsolete=summary.obsolete,
             pruned=summary.pruned,
+            remarks=remarks(job.items) if path else [],
         )
         run.done(result, reasons)
     except (GeneratorExit, KeyboardInterrupt):
