@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from fiftyone_reue.classes import Layout, find_layout, layout_at
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
-from fiftyone_reue.media.codec import IMAGE_SUFFIXES
+from fiftyone_reue.media.codec import IMAGE_SUFFIXES, READABLE_SUFFIXES, is_image
 from fiftyone_reue.names import component, portable, shown
+
+LITTER = frozenset(
+    {".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"}
+)
+"""What desktops leave in folders that people look into, in lower case."""
+
+_OTHERS = """
+    .csv .tsv .txt .json .jsonl .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm
+    .log .tex .pdf .doc .docx .odt .xls .xlsx .ods .ppt .pptx .py .ipynb .sh .c .h .cpp
+    .js .css .mat .npy .npz .h5 .hdf5 .parquet .arrow .pkl .pt .pth .onnx .db .sqlite
+    .zip .tar .gz .tgz .bz2 .xz .7z .rar .mp4 .mov .avi .mkv .webm .m4v .mp3 .wav .flac
+    .lnk .url .part .tmp .bak .lock
+"""
+_OTHER_SUFFIXES = frozenset(_OTHERS.split())
+"""Suffixes of what nobody takes for an image."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +39,16 @@ class Tree:
             be read stands among them as one more item: reading it fails with the
             reason, and the rest goes on.
         layout: which folders are the classes.
+        others: how many other files were passed over, by suffix.
     """
 
     items: list[Item]
     layout: Layout
+    others: dict[str, int]
+
+    def passed_over(self) -> str | None:
+        """What was passed over, in a sentence; None if nothing was."""
+        return _passed_over(self.others)
 
 
 def read_tree(folder: Path, classes_at: int | None = None) -> Tree:
@@ -71,7 +93,12 @@ def image_items(folder: Path) -> list[Item]:
     Raises:
         InputError: there is no such folder, it can't be read, or it has no image.
     """
-    return _tree(folder, None, strict=False).items
+    return read_heap(folder).items
+
+
+def read_heap(folder: Path) -> Tree:
+    """As :func:`image_items`, with what else is there."""
+    return _tree(folder, None, strict=False)
 
 
 def suspect_items(path: Path) -> list[Item]:
@@ -125,11 +152,14 @@ def check_apart(source: Path, output: Path) -> None:
 
 def _tree(folder: Path, classes_at: int | None, *, strict: bool) -> Tree:
     _require_readable(folder)
-    found = [(path, path.relative_to(folder).parts) for path in _walk(folder)]
+    others: Counter[str] = Counter()
+    found = [(path, path.relative_to(folder).parts) for path in _walk(folder, others)]
     if not found:
-        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        kinds = ", ".join(sorted(READABLE_SUFFIXES))
+        passed = _passed_over(others)
         raise InputError(
             f"{shown(folder)}: there is no image in it (looked for {kinds})"
+            + (f". {passed}" if passed else "")
         )
     closed = {path for path, _ in found if os.path.isdir(path)}
     places = [
@@ -150,7 +180,7 @@ def _tree(folder: Path, classes_at: int | None, *, strict: bool) -> Tree:
         else _item(path, parts, depth, strict=strict)
         for path, parts in found
     ]
-    return Tree(items, layout)
+    return Tree(items, layout, dict(sorted(others.items())))
 
 
 def _closed(
@@ -191,8 +221,12 @@ def _require_readable(folder: Path) -> None:
         ) from error
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Image files, and folders that can't be read; links to folders are followed."""
+def _walk(folder: Path, others: Counter[str]) -> Iterator[Path]:
+    """Image files, and folders that can't be read; links to folders are followed.
+
+    What is neither is counted in ``others``; what is hidden, or left by a desktop,
+    isn't.
+    """
     folders = [(folder, frozenset[str]())]
     while folders:
         here, above = folders.pop()
@@ -211,9 +245,36 @@ def _walk(folder: Path) -> Iterator[Path]:
                 continue
             if _is_folder(entry):
                 below.append((Path(entry.path), above | {real}))
-            elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+            elif _is_image(entry):
                 yield Path(entry.path)
+            elif entry.name.lower() not in LITTER:
+                others[shown(PurePath(entry.name).suffix.lower()) or "no suffix"] += 1
         folders += reversed(below)
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    """Go by the suffix, and by the first bytes where that says nothing."""
+    suffix = PurePath(entry.name).suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return True
+    if suffix in _OTHER_SUFFIXES:
+        return False
+    try:
+        if not entry.is_file():
+            return False
+        with open(entry.path, "rb") as file:
+            return is_image(file.read(32))
+    except OSError:
+        return False
+
+
+def _passed_over(others: Mapping[str, int]) -> str | None:
+    total = sum(others.values())
+    if not total:
+        return None
+    kinds = ", ".join(f"{suffix} {number}" for suffix, number in others.items())
+    files = "file was" if total == 1 else "files were"
+    return f"{total} other {files} passed over: {kinds}."
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -351,7 +351,12 @@ def protect_image(
         VerificationError: the result would not restore exactly.
     """
     file = read_file(item.path, name=item.sample_id)
-    loaded = load(file, name=item.sample_id, max_pixels=max_pixels)
+    loaded = load(
+        file,
+        name=item.sample_id,
+        max_pixels=max_pixels,
+        ending=Path(item.path).suffix,
+    )
     if loaded.record is not None:
         raise InputError(
             f"{item.sample_id}: this is a protected or licensed copy already; protect "

@@ -119,7 +119,7 @@ def protect(
     replaced, moved or deleted: what changed is known by content, and only that is done.
     """
     from fiftyone_reue.classes import counts, listing, remarks
-    from fiftyone_reue.folders import check_apart, image_items, read_tree
+    from fiftyone_reue.folders import check_apart, read_heap, read_tree
     from fiftyone_reue.protect import protect as run
     from fiftyone_reue.protect import withdraw_obsolete
     from fiftyone_reue.release import ProtectConfig
@@ -135,18 +135,18 @@ def protect(
     found: dict[str, int] = {}
     if clusters is None:
         tree = read_tree(source, classes_at)
-        items, found = tree.items, counts(tree.items)
-        said = remarks(items, tree.layout)
+        found = counts(tree.items)
+        said = remarks(tree.items, tree.layout)
         if not as_json:
-            for line in (listing(items), *said):
+            for line in (listing(tree.items), *said):
                 out.print(plain(line))
     else:
-        items = image_items(source)
+        tree = read_heap(source)
     with opened(vault_folder) as vault:
         job = run(
             vault,
             name,
-            items,
+            tree.items,
             output,
             name=f"{name}-{output.resolve().name}",
             source=str(source.resolve()),
@@ -158,9 +158,12 @@ def protect(
             summary = withdraw_obsolete(vault, summary)
     if as_json:
         figures = _figures(summary, config)
-        click.echo(json.dumps({**figures, "classes": found, "remarks": said}))
+        more = {"classes": found, "remarks": said, "passed_over": tree.others}
+        click.echo(json.dumps({**figures, **more}))
     else:
         _print(summary)
+        if tree.others:
+            out.print(plain(tree.passed_over() or ""))
     return report(summary.outcome)
 
 

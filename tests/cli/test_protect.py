@@ -256,3 +256,19 @@ def test_others_read_the_classes_that_were_protected(place):
     assert len(read) == 2 * len(read.classes)
     assert {"猫", "犬", "a b", "caf\u00e9", "UP"} <= set(read.classes)
     assert len({name.casefold() for name in read.classes}) == len(read.classes)
+
+
+def test_what_is_not_protected_is_counted_and_named(place):
+    image = Image.open(place.path("source/brick/0.png"))
+    image.rotate(90).save(place.root / "source/brick/x.tga")
+    image.rotate(180).save(place.root / "source/brick/photo", "PNG")
+    (place.root / "source/notes.txt").write_text("text")
+    result = place.protect("alice", "@out")
+    assert result.exit_code == 1
+    assert "13 protected, 0 were there, 1 failed" in result.stdout
+    assert "brick/x.tga: TGA files can't be carried exactly; convert" in result.stderr
+    assert "1 other file was passed over: .txt 1." in result.stdout
+    report = json.loads(place.protect("alice", "@out", "--json").stdout)
+    assert report["passed_over"] == {".txt": 1}
+    assert report["failed"] == 1
+    assert (place.root / "out/brick/photo.png").is_file()
