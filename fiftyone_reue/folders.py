@@ -3,52 +3,102 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 
+from fiftyone_reue.classes import Layout, find_layout, layout_at
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
-from fiftyone_reue.media.codec import IMAGE_SUFFIXES
+from fiftyone_reue.media.codec import IMAGE_SUFFIXES, READABLE_SUFFIXES, is_image
 from fiftyone_reue.names import component, portable, shown
 
+LITTER = frozenset(
+    {".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"}
+)
+"""What desktops leave in folders that people look into, in lower case."""
 
-def labelled_items(folder: Path) -> list[Item]:
-    """The images of an ImageFolder tree, the first folder below being the class.
+_OTHERS = """
+    .csv .tsv .txt .json .jsonl .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm
+    .log .tex .pdf .doc .docx .odt .xls .xlsx .ods .ppt .pptx .py .ipynb .sh .c .h .cpp
+    .js .css .mat .npy .npz .h5 .hdf5 .parquet .arrow .pkl .pt .pth .onnx .db .sqlite
+    .zip .tar .gz .tgz .bz2 .xz .7z .rar .mp4 .mov .avi .mkv .webm .m4v .mp3 .wav .flac
+    .lnk .url .part .tmp .bak .lock
+"""
+_OTHER_SUFFIXES = frozenset(_OTHERS.split())
+"""Suffixes of what nobody takes for an image."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The images of a folder tree.
+
+    Attributes:
+        items: one for each image file, sorted by its path. A folder below that can't
+            be read stands among them as one more item: reading it fails with the
+            reason, and the rest goes on.
+        layout: which folders are the classes.
+        others: how many other files were passed over, by suffix.
+    """
+
+    items: list[Item]
+    layout: Layout
+    others: dict[str, int]
+
+    def passed_over(self) -> str | None:
+        """What was passed over, in a sentence; None if nothing was."""
+        return _passed_over(self.others)
+
+
+def read_tree(folder: Path, classes_at: int | None = None) -> Tree:
+    """Find the images of a tree, and their classes.
+
+    Args:
+        folder: the tree.
+        classes_at: how many folders down the classes are; by default that is found
+            out, see :func:`fiftyone_reue.classes.find_layout`.
 
     Raises:
-        InputError: there is no such folder, no image in it, or images outside any
-            class folder.
+        InputError: there is no such folder, no image in it, images outside any class
+            folder, or it isn't plain which folders are the classes.
     """
-    items = _items(folder, classes=True)
-    loose = [item.sample_id for item in items if item.label is None]
+    tree = _tree(folder, classes_at, strict=True)
+    loose = [item.sample_id for item in tree.items if item.label is None]
     if loose:
         raise InputError(
-            f"{folder}: {len(loose)} images are in no class folder, {loose[0]} for "
-            "one; put every image into a folder named for its class (class/name.png), "
-            "or take clusters of images that look alike as the classes (--clusters N)"
+            f"{shown(folder)}: {len(loose)} images are in no class folder, {loose[0]} "
+            "for one; put every image into a folder named for its class "
+            "(class/name.png), or take clusters of images that look alike as the "
+            "classes (--clusters N)"
         )
-    return items
+    if tree.layout.problem is not None:
+        raise InputError(
+            f"{shown(folder)}: {tree.layout.problem}, or take clusters of images that "
+            "look alike as the classes (--clusters N)"
+        )
+    return tree
+
+
+def labelled_items(folder: Path, classes_at: int | None = None) -> list[Item]:
+    """The images of an ImageFolder tree with their classes; see :func:`read_tree`."""
+    return read_tree(folder, classes_at).items
 
 
 def image_items(folder: Path) -> list[Item]:
     """Every image file below a folder, sorted by its path; labels where there are.
 
-    A folder below that can't be read stands among them as one more item: reading it
-    fails with the reason, and the rest goes on.
+    As :func:`read_tree`, but it need not be a tree of classes.
 
     Raises:
         InputError: there is no such folder, it can't be read, or it has no image.
     """
-    return _items(folder, classes=False)
+    return read_heap(folder).items
 
 
-def _items(folder: Path, *, classes: bool) -> list[Item]:
-    _require_readable(folder)
-    items = [_item(folder, path, classes=classes) for path in _walk(folder)]
-    if not items:
-        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise InputError(f"{folder}: there is no image in it (looked for {kinds})")
-    return items
+def read_heap(folder: Path) -> Tree:
+    """As :func:`image_items`, with what else is there."""
+    return _tree(folder, None, strict=False)
 
 
 def suspect_items(path: Path) -> list[Item]:
@@ -100,18 +150,56 @@ def check_apart(source: Path, output: Path) -> None:
         )
 
 
-def _item(folder: Path, path: Path, *, classes: bool) -> Item:
-    relative = path.relative_to(folder)
-    name = shown(relative.as_posix())
-    if os.path.isdir(path):
-        return Item(f"{name}/", str(path), shown(relative.parts[0]), name)
-    *above, last = relative.parts
-    label = shown(above[0]) if above else None
+def _tree(folder: Path, classes_at: int | None, *, strict: bool) -> Tree:
+    _require_readable(folder)
+    others: Counter[str] = Counter()
+    found = [(path, path.relative_to(folder).parts) for path in _walk(folder, others)]
+    if not found:
+        kinds = ", ".join(sorted(READABLE_SUFFIXES))
+        passed = _passed_over(others)
+        raise InputError(
+            f"{shown(folder)}: there is no image in it (looked for {kinds})"
+            + (f". {passed}" if passed else "")
+        )
+    closed = {path for path, _ in found if os.path.isdir(path)}
+    places = [
+        tuple(map(shown, parts[:-1]))
+        for path, parts in found
+        if path not in closed and len(parts) > 1
+    ]
+    layout = (
+        find_layout(places) if classes_at is None else layout_at(classes_at, places)
+    )
+    depth = layout.depth
+    # A folder above the classes that can't be read is of none of them: it is put with
+    # one that there is, since whoever reads it next reports it.
+    some_class = next((p[depth - 1] for p in places if len(p) >= depth), None)
+    items = [
+        _closed(path, parts, depth, some_class)
+        if path in closed
+        else _item(path, parts, depth, strict=strict)
+        for path, parts in found
+    ]
+    return Tree(items, layout, dict(sorted(others.items())))
+
+
+def _closed(
+    path: Path, parts: tuple[str, ...], depth: int, some_class: str | None
+) -> Item:
+    """A folder that can't be read."""
+    name = shown("/".join(parts))
+    label = shown(parts[depth - 1]) if len(parts) >= depth else some_class
+    return Item(f"{name}/", str(path), label or shown(parts[0]), name)
+
+
+def _item(path: Path, parts: tuple[str, ...], depth: int, *, strict: bool) -> Item:
+    *above, last = parts
+    label = shown(above[depth - 1]) if len(above) >= depth else None
     named = [portable(one) for one in above]
-    if classes and above:
-        named[0] = component(above[0])  # a class has a folder of its own
+    if strict and label is not None:
+        named[depth - 1] = component(above[depth - 1])  # a class's own folder
     output = "/".join([*named, portable(_stem(last))])
-    return Item(name, str(path), label, output, keep_name=True)
+    return Item(shown("/".join(parts)), str(path), label, output, keep_name=True)
 
 
 def _stem(name: str) -> str:
@@ -133,8 +221,12 @@ def _require_readable(folder: Path) -> None:
         ) from error
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Image files, and folders that can't be read; links to folders are followed."""
+def _walk(folder: Path, others: Counter[str]) -> Iterator[Path]:
+    """Image files, and folders that can't be read; links to folders are followed.
+
+    What is neither is counted in ``others``; what is hidden, or left by a desktop,
+    isn't.
+    """
     folders = [(folder, frozenset[str]())]
     while folders:
         here, above = folders.pop()
@@ -153,9 +245,36 @@ def _walk(folder: Path) -> Iterator[Path]:
                 continue
             if _is_folder(entry):
                 below.append((Path(entry.path), above | {real}))
-            elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+            elif _is_image(entry):
                 yield Path(entry.path)
+            elif entry.name.lower() not in LITTER:
+                others[shown(PurePath(entry.name).suffix.lower()) or "no suffix"] += 1
         folders += reversed(below)
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    """Go by the suffix, and by the first bytes where that says nothing."""
+    suffix = PurePath(entry.name).suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return True
+    if suffix in _OTHER_SUFFIXES:
+        return False
+    try:
+        if not entry.is_file():
+            return False
+        with open(entry.path, "rb") as file:
+            return is_image(file.read(32))
+    except OSError:
+        return False
+
+
+def _passed_over(others: Mapping[str, int]) -> str | None:
+    total = sum(others.values())
+    if not total:
+        return None
+    kinds = ", ".join(f"{suffix} {number}" for suffix, number in others.items())
+    files = "file was" if total == 1 else "files were"
+    return f"{total} other {files} passed over: {kinds}."
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

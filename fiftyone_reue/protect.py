@@ -15,6 +15,7 @@ import numpy as np
 
 from fiftyone_reue import manifest, outputs, pipeline, reversal
 from fiftyone_reue.changes import Changes, digest_of, find_changes, refresh
+from fiftyone_reue.classes import only_class
 from fiftyone_reue.errors import (
     InputError,
     LedgerUnavailableError,
@@ -257,6 +258,8 @@ def protect(
     require_enough(vault, items, source, config)
     vault.require_active(recipient)
     before = release_in(vault, output)
+    if config.clusters is None and (before is None or before.fit_id is None):
+        _require_classes(items)
     changes = Changes()
     if before is not None:
         check_same(vault, before, recipient, config, before.source)
@@ -435,7 +438,12 @@ def protect_image(
         VerificationError: the result would not restore exactly.
     """
     source = read_file(item.path, name=item.sample_id)
-    loaded = load(source, name=item.sample_id, max_pixels=max_pixels)
+    loaded = load(
+        source,
+        name=item.sample_id,
+        max_pixels=max_pixels,
+        ending=Path(item.path).suffix,
+    )
     if loaded.record is not None:
         raise InputError(
             f"{item.sample_id}: this is a protected or licensed copy already; protect "
@@ -663,6 +671,17 @@ def _require_labels(items: Sequence[Item]) -> None:
             f"{len(unlabelled)} images have no class, {unlabelled[0]} for one; the "
             "perturbation is made class by class. Label them, leave them out, or take "
             "clusters of images that look alike as the classes (--clusters N)"
+        )
+
+
+def _require_classes(items: Sequence[Item]) -> None:
+    alone = only_class(items)
+    if alone is not None:
+        raise InputError(
+            f"Only one class, {alone!r}, is there; at least two classes are needed for "
+            "a classifier to be misled. If the classes are folders further down, say "
+            "so (--classes-at N), or take clusters of images that look alike "
+            "(--clusters N)"
         )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from fiftyone_reue import pipeline, thumbnails
 from fiftyone_reue.clusters import Clusters, check_count, check_enough, cluster_items
 from fiftyone_reue.errors import InputError, OutputError
+from fiftyone_reue.folders import LITTER
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown
@@ -29,11 +30,6 @@ from fiftyone_reue.vault.crypto import open_sealed, seal
 from fiftyone_reue.vault.entities import Fit, Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.commitment import leaf, merkle_root
-
-LITTER = frozenset(
-    {".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"}
-)
-"""What desktops leave in folders that people look into, in lower case."""
 
 MAX_FIT_IMAGES = 4000
 """More images than this are sampled for fitting; the tables serve all of them."""

@@ -84,8 +84,8 @@ def describe_release(vault: Vault, release: Release) -> dict[str, Any]:
 def released_items(vault: Vault, folder: Path) -> list[Item]:
     """A release's files with their classes.
 
-    The classes are the folders' names, but of a release with clusters, which the
-    manifest tells, what its records say.
+    The classes are what the release's records say, or the folders' names of files
+    that none speaks of.
 
     Raises:
         InputError: as :func:`image_items`, or a file has no class.
@@ -93,9 +93,15 @@ def released_items(vault: Vault, folder: Path) -> list[Item]:
     items = image_items(folder)
     content = manifest.read(folder) or {}
     release = vault.ledger.release(str(content.get("release")))
-    if release is not None and "clusters" in release.parameters:
+    if release is not None:
         labels = {r.output: r.label for r in vault.ledger.records(release.id)}
-        items = [replace(item, label=labels.get(item.sample_id)) for item in items]
+        clusters = "clusters" in release.parameters  # which no folder is named for
+        items = [
+            replace(
+                item, label=labels.get(item.sample_id, None if clusters else item.label)
+            )
+            for item in items
+        ]
     loose = [item.sample_id for item in items if item.label is None]
     if loose:
         raise InputError(

@@ -1,13 +1,16 @@
+import io
 import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fiftyone_reue.errors import InputError, UnreadableImageError
 from fiftyone_reue.folders import (
     check_apart,
     image_items,
     labelled_items,
+    read_tree,
     suspect_items,
     whole_path,
 )
@@ -51,6 +54,42 @@ def test_images_outside_any_class_are_named(tree):
     assert next(i.label for i in image_items(tree)) is None
     with pytest.raises(InputError, match=r"1 images are in no class.*loose\.png"):
         labelled_items(tree)
+
+
+def test_splits_are_kept_apart_and_are_no_classes(tmp_path):
+    for name in (
+        "train/cat/x.png",
+        "train/dog/y.png",
+        "val/cat/x.png",
+        "val/a:b/z.png",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    tree = read_tree(tmp_path)
+    assert tree.layout.above == ("train", "val")
+    assert [(item.label, item.output) for item in tree.items] == [
+        ("cat", "train/cat/x"),
+        ("dog", "train/dog/y"),
+        ("a:b", "val/a%3Ab/z"),
+        ("cat", "val/cat/x"),
+    ]
+    assert {i.label for i in labelled_items(tmp_path, 1)} == {"train", "val"}
+    assert [i.label for i in image_items(tmp_path)] == [i.label for i in tree.items]
+
+
+def test_classes_that_are_not_plain_are_asked_for(tmp_path):
+    for name in ("a/cat/x.png", "a/dog/y.png", "b/cat/x.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with pytest.raises(InputError, match=r"a/cat 1, a/dog 1, b/cat 1.*--classes-at 2"):
+        labelled_items(tmp_path)
+    assert {i.label for i in labelled_items(tmp_path, 2)} == {"cat", "dog"}
+    assert {i.label for i in labelled_items(tmp_path, 1)} == {"a", "b"}
+    assert len(image_items(tmp_path)) == 3
+    with pytest.raises(InputError, match="3 images are in no class folder"):
+        labelled_items(tmp_path, 3)
 
 
 def test_linked_classes_are_read_and_loops_end(tree, tmp_path):
@@ -115,6 +154,39 @@ def test_what_is_no_file_is_one_item_that_can_not_be_read(tree):
         (only,) = suspect_items(tree / name)
         with pytest.raises(UnreadableImageError):
             load(only.path, name=only.sample_id)
+
+
+def test_what_is_no_image_is_counted_and_what_is_one_is_found(tree):
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "JPEG")
+    for name in ("cat/IMG_0001", "cat/scan.0002", "dog/x.tga", "dog/y.svg"):
+        (tree / name).write_bytes(image.getvalue())
+    (tree / "dog/photo.part2").write_bytes(b"8BPS" + bytes(40))
+    for name in ("README", "dog/labels.CSV", "dog/more.csv", "cat/.DS_Store"):
+        (tree / name).write_bytes(b"text")
+    (tree / "Thumbs.db").touch()
+    (tree / "cat/link").symlink_to("nothing")
+    os.mkfifo(tree / "cat/pipe")
+    found = read_tree(tree)
+    new = {i.sample_id: i.output for i in found.items if Path(i.path).stem not in "abc"}
+    assert new.pop("dog/a.b.tif") == "dog/a.b"
+    assert new == {
+        "cat/IMG_0001": "cat/IMG_0001",
+        "cat/scan.0002": "cat/scan.0002",
+        "dog/photo.part2": "dog/photo.part2",
+        "dog/x.tga": "dog/x",
+        "dog/y.svg": "dog/y",
+    }
+    assert found.others == {".csv": 2, ".json": 1, ".txt": 1, "no suffix": 3}
+    assert found.passed_over() == (
+        "7 other files were passed over: .csv 2, .json 1, .txt 1, no suffix 3."
+    )
+
+
+def test_a_folder_without_an_image_says_what_it_has(tmp_path):
+    (tmp_path / "a.csv").touch()
+    with pytest.raises(InputError, match=r"no image.*1 other file was passed.*\.csv 1"):
+        image_items(tmp_path)
 
 
 def test_outputs_are_names_that_every_system_holds(tmp_path):

@@ -26,6 +26,7 @@ from fiftyone_reue.errors import (
     RevokedKeyError,
     VaultError,
 )
+from fiftyone_reue.names import fold
 from fiftyone_reue.samples import fields, runs, source, vaults, views
 
 pytestmark = pytest.mark.integration
@@ -1122,6 +1123,66 @@ def test_stale_copies(dataset: Any, vault: Any, protect: Any) -> None:
     assert reue.find_stale(dataset[5:]).ids == [sixth.id]
     protect(dataset)
     assert reue.find_stale(dataset).ids == []
+
+
+def test_different_labels_never_share_a_folder(
+    dataset: Any, vault: Any, protect: Any, tmp_path: Path
+) -> None:
+    import fiftyone as fo
+
+    labels = [
+        "猫",
+        "犬",
+        "a b",
+        "a/b",
+        "Cat",
+        "cat",
+        "CON",
+        "..",
+        "caf\u00e9",
+        "cafe\u0301",
+    ]
+    labels += ["x" * 300, "x" * 301]
+    for sample, label in zip(dataset, 2 * labels, strict=True):
+        sample["ground_truth"] = fo.Classification(label=label)
+        sample.save()
+    result = protect(dataset)
+    assert result.failures == []
+    folders: dict[str, set[str]] = {}
+    for sample in dataset:
+        folder = Path(sample.protected_filepath).parent
+        assert folder.parent == tmp_path / "alice"
+        folders.setdefault(sample.ground_truth.label, set()).add(folder.name)
+    assert all(len(names) == 1 for names in folders.values())
+    assert len({fold(name) for (name,) in folders.values()}) == len(labels)
+    read = fo.Dataset.from_dir(
+        str(tmp_path / "alice"),
+        dataset_type=fo.types.ImageClassificationDirectoryTree,
+        progress=False,
+    )
+    assert len(read.distinct("ground_truth.label")) == len(labels)
+    read.delete()
+    assert protect(dataset).skipped == COUNT
+
+
+def test_odd_classes_are_said(dataset: Any, vault: Any, protect: Any) -> None:
+    import fiftyone as fo
+
+    sample = dataset.first()
+    sample["ground_truth"] = fo.Classification(label="alone")
+    sample.save()
+    told: list[str] = []
+    steps = reue.protect_steps(
+        dataset, "alice", method="lsp", label_field="ground_truth", vault=vault
+    )
+    while True:
+        try:
+            told.append(next(steps).label)
+        except StopIteration as stop:
+            result = stop.value
+            break
+    assert any(label.startswith("3 classes, 24 images: alone 1") for label in told)
+    assert "1 class has one image: alone." in result.text()
 
 
 def turned(path: str) -> None:

@@ -74,6 +74,12 @@ def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
     help="Take N clusters of images that look alike as the classes, not the folders.",
 )
 @click.option(
+    "--classes-at",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="The classes are the folders N levels below SRC; else that is found out.",
+)
+@click.option(
     "--scenes",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Images for deep_hiding to hide, a folder for each class; else from its bank.",
@@ -108,6 +114,7 @@ def protect(
     epsilon: int,
     seed: int | None,
     clusters: int | None,
+    classes_at: int | None,
     scenes: Path | None,
     depth: int | None,
     whole_files: bool,
@@ -119,11 +126,13 @@ def protect(
 ) -> int:
     """Protect the ImageFolder SRC into DST for one recipient.
 
-    Each folder in SRC is a class. Without such folders, let --clusters make classes.
+    Each folder in SRC is a class, or each folder in its splits (train/cat, val/cat).
+    Without such folders, let --clusters make classes.
     Run the same command again after an interruption, or when images were added,
     replaced, moved or deleted: what changed is known by content, and only that is done.
     """
-    from fiftyone_reue.folders import check_apart, image_items, labelled_items
+    from fiftyone_reue.classes import counts, listing, remarks
+    from fiftyone_reue.folders import check_apart, read_heap, read_tree
     from fiftyone_reue.protect import protect as run
     from fiftyone_reue.protect import withdraw_obsolete
     from fiftyone_reue.release import ProtectConfig
@@ -141,13 +150,25 @@ def protect(
         whole_files,
     )
     config.check()
+    if clusters is not None and classes_at is not None:
+        raise click.UsageError("--clusters and --classes-at both say what classes are")
     check_apart(source, output)
-    items = labelled_items(source) if clusters is None else image_items(source)
+    said: list[str] = []
+    found: dict[str, int] = {}
+    if clusters is None:
+        tree = read_tree(source, classes_at)
+        found = counts(tree.items)
+        said = remarks(tree.items, tree.layout)
+        if not as_json:
+            for line in (listing(tree.items), *said):
+                out.print(plain(line))
+    else:
+        tree = read_heap(source)
     with opened(vault_folder) as vault:
         job = run(
             vault,
             name,
-            items,
+            tree.items,
             output,
             name=f"{name}-{output.resolve().name}",
             source=str(source.resolve()),
@@ -158,9 +179,13 @@ def protect(
         if summary.obsolete and not as_json and _agreed(summary.obsolete):
             summary = withdraw_obsolete(vault, summary)
     if as_json:
-        click.echo(json.dumps(_figures(summary, config)))
+        figures = _figures(summary, config)
+        more = {"classes": found, "remarks": said, "passed_over": tree.others}
+        click.echo(json.dumps({**figures, **more}))
     else:
         _print(summary)
+        if tree.others:
+            out.print(plain(tree.passed_over() or ""))
     return report(summary.outcome)
 
 

@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from fiftyone_reue import names
 from fiftyone_reue.errors import (
@@ -45,13 +45,39 @@ _SUFFIXES = {
     "PNM": ".ppm",
 }
 
-_FOREIGN_SUFFIXES = (".avif", ".heic", ".heif", ".jp2", ".jxl")
 _READABLE = """
     .png .apng .jpg .jpeg .jpe .jfif .webp .tif .tiff .bmp .dib .gif .ppm .pgm .pnm
 """
+# Camera raw files are TIFFs to look at, whose first picture is a preview.
+_RAW = {
+    **{".3fr": "3FR", ".arw": "ARW", ".cr2": "CR2", ".cr3": "CR3", ".dng": "DNG"},
+    **{".erf": "ERF", ".iiq": "IIQ", ".kdc": "KDC", ".mos": "MOS", ".mrw": "MRW"},
+    **{".nef": "NEF", ".nrw": "NRW", ".orf": "ORF", ".pef": "PEF", ".raf": "RAF"},
+    **{".raw": "Camera raw", ".rw2": "RW2", ".rwl": "RWL", ".sr2": "SR2"},
+    **{".srf": "SRF", ".srw": "SRW", ".x3f": "X3F"},
+}
+_FOREIGN = {
+    **_RAW,
+    **{".avif": "AVIF", ".avifs": "AVIF", ".heic": "HEIC", ".heif": "HEIF"},
+    **{".hif": "HEIF", ".jp2": "JPEG 2000", ".j2c": "JPEG 2000", ".j2k": "JPEG 2000"},
+    **{".jpc": "JPEG 2000", ".jpf": "JPEG 2000", ".jpx": "JPEG 2000"},
+    **{".jls": "JPEG-LS", ".jxl": "JPEG XL", ".jxr": "JPEG XR", ".wdp": "JPEG XR"},
+    **{".tga": "TGA", ".icb": "TGA", ".vda": "TGA", ".vst": "TGA", ".pcx": "PCX"},
+    **{".pbm": "PBM", ".pam": "PAM", ".pfm": "PFM", ".xbm": "XBM", ".xpm": "XPM"},
+    **{".psd": "Photoshop", ".psb": "Photoshop", ".xcf": "GIMP", ".kra": "Krita"},
+    **{".exr": "OpenEXR", ".hdr": "Radiance HDR", ".dds": "DDS", ".qoi": "QOI"},
+    **{".ico": "Icon", ".cur": "Cursor", ".icns": "Icon", ".sgi": "SGI", ".ras": "Sun"},
+    **{".svg": "SVG", ".svgz": "SVG", ".eps": "EPS", ".wmf": "WMF", ".emf": "EMF"},
+    **{".dcm": "DICOM", ".dicom": "DICOM", ".nii": "NIfTI", ".fit": "FITS"},
+    **{".fits": "FITS", ".djvu": "DjVu", ".flif": "FLIF", ".bpg": "BPG"},
+    **{".jng": "JNG", ".mng": "MNG"},
+}
+
+READABLE_SUFFIXES: frozenset[str] = frozenset(_READABLE.split())
+"""Suffixes, in lower case, of images that can be protected."""
 
 # Foreign images are refused by name rather than passed over in silence.
-IMAGE_SUFFIXES: frozenset[str] = frozenset((*_READABLE.split(), *_FOREIGN_SUFFIXES))
+IMAGE_SUFFIXES: frozenset[str] = frozenset((*READABLE_SUFFIXES, *_FOREIGN))
 """Suffixes, in lower case, of what a walk through a folder takes for an image."""
 
 
@@ -61,6 +87,7 @@ def load(
     name: str | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     ignore_record: bool = False,
+    ending: str | None = None,
 ) -> Loaded:
     """Read an image file once: samples, metadata and record.
 
@@ -72,6 +99,8 @@ def load(
         max_pixels: refuse images with more pixels before decoding them.
         ignore_record: don't read the record, so that a damaged one doesn't hide the
             image.
+        ending: the suffix of its file, which names formats that the bytes don't; by
+            default that of the path or name.
 
     Returns:
         The raster and the record (None if the file holds none).
@@ -88,7 +117,9 @@ def load(
         label = name or names.shown(source)
         data = read_file(source, name=label)
     try:
-        decode = _DECODERS[probe.sniff(data)]
+        if ending is None:
+            ending = PurePath(label if isinstance(source, bytes) else source).suffix
+        decode = _DECODERS[_format(data, ending.lower())]
         return decode(data, max_pixels=max_pixels, want_record=not ignore_record)
     except (UnreadableImageError, UnsupportedImageError, DamagedRecordError) as error:
         raise type(error)(f"{label}: {error}") from None
@@ -103,6 +134,40 @@ def load(
             f"{label}: can't be decoded ({type(error).__name__}: {error}); replace or "
             "remove it"
         ) from error
+
+
+def is_image(head: bytes) -> bool:
+    """Whether a file's first bytes, 32 or more, are those of an image of any kind."""
+    try:
+        kind = probe.sniff(head)
+    except UnsupportedImageError:
+        return not head.startswith(b"%PDF")
+    except UnreadableImageError:
+        return False
+    # Two letters begin many a text: a bitmap's header has one of these sizes, too.
+    sizes = (12, 16, 40, 52, 56, 64, 108, 124)
+    return kind != "BMP" or int.from_bytes(head[14:18], "little") in sizes
+
+
+def _format(data: bytes, ending: str) -> str:
+    """Name the format of a file's bytes; the suffix names those without a magic.
+
+    Raises:
+        UnreadableImageError, UnsupportedImageError: it can't be decoded here.
+    """
+    foreign = _FOREIGN.get(ending)
+    refused = UnsupportedImageError(
+        f"{foreign} files can't be carried exactly; convert it to PNG first"
+    )
+    try:
+        found = probe.sniff(data)
+    except UnreadableImageError:
+        if data and foreign:
+            raise refused from None
+        raise
+    if found == "TIFF" and ending in _RAW:
+        raise refused
+    return found
 
 
 def encode(raster: Raster, format: str, record: bytes | None = None) -> bytes:

@@ -10,7 +10,6 @@ import warnings
 import zlib
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -49,6 +48,8 @@ def _by_pillow(data: bytes) -> bool:
 
 
 def _by_opencv(data: bytes) -> bool:
+    import cv2  # takes a while, and only protecting needs it
+
     quiet = np.frombuffer(_without_profile_warning(data), np.uint8)
     with _silent(data.startswith((b"II", b"MM"))):
         try:
@@ -66,6 +67,8 @@ def _silent(wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
+    import cv2
+
     with _LEVEL:
         before = cv2.utils.logging.getLogLevel()
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue import protect as folders
+from fiftyone_reue.classes import listing, remarks
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
 from fiftyone_reue.folders import whole_path
 from fiftyone_reue.names import component
@@ -54,6 +55,7 @@ class ProtectedSamples:
             dataset any more.
         pruned: such copies that this run took out of the folder.
         told: what else the owner should know of the files, a sentence each.
+        remarks: what is odd about the classes, a sentence each.
     """
 
     release: str
@@ -71,6 +73,7 @@ class ProtectedSamples:
     obsolete: list[str] = field(default_factory=list, repr=False)
     pruned: int = 0
     told: list[str] = field(default_factory=list, repr=False)
+    remarks: list[str] = field(default_factory=list, repr=False)
 
     def text(self) -> str:
         """The result in a sentence, then the first failures."""
@@ -93,7 +96,7 @@ class ProtectedSamples:
         if self.failures:
             reasons = source.describe(self.failures)
             sentence += f"; {len(self.failures)} failed:\n{reasons}"
-        return "\n".join((sentence, *self.told))
+        return "\n".join((sentence, *self.remarks, *self.told))
 
 
 def protect_samples(
@@ -208,6 +211,8 @@ def protect_steps(
     job = source.labelled_job(samples, path) if path else source.unlabelled_job(samples)
     if not job.items:
         raise InputError(_nothing_to_do(job.failures))
+    if path:
+        yield Progress(0.0, listing(job.items))
     vault = vault or open_vault()
     person = vault.recipient(recipient)
     output = _output(vault, dataset, person, output_dir, name)
@@ -258,6 +263,7 @@ def protect_steps(
             obsolete=summary.obsolete,
             pruned=summary.pruned,
             told=summary.told(),
+            remarks=remarks(job.items) if path else [],
         )
         run.done(result, reasons)
     except (GeneratorExit, KeyboardInterrupt):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -170,3 +171,111 @@ def test_a_renamed_source_is_said_and_gone_on_with(place):
     assert f"The source was {was} before; its images are the same" in done.stdout
     report = place.json("protect", "@renamed", "@out", *words)
     assert report["moved_from"] is None
+
+
+# Classes
+
+
+def tree(place, *folders: str) -> None:
+    """Replace the source by one with these folders, two images in each."""
+    images = sorted(Path(place.path("source")).rglob("*.png"))
+    pixels = [Image.open(path).copy() for path in images]
+    shutil.rmtree(place.path("source"))
+    for number, folder in enumerate(folders):
+        path = place.root / "source" / folder
+        path.mkdir(parents=True)
+        for one in range(2):
+            turned = pixels[(2 * number + one) % 12].rotate(90 * (number // 6))
+            turned.save(path / f"{one}.png")
+
+
+def test_classes_are_told_before_anything_is_begun(place):
+    done = place.protect("alice", "@out")
+    first = done.stdout.splitlines()[0]
+    assert first == "3 classes, 12 images: astronaut 4, brick 4, cat 4"
+    report = json.loads(place.protect("bob", "@b", "--json").stdout)
+    assert report["classes"] == {"astronaut": 4, "brick": 4, "cat": 4}
+    assert report["remarks"] == []
+
+
+def test_splits_are_no_classes(place, same):
+    tree(place, "train/cat", "train/dog", "val/cat", "val/dog")
+    done = place.protect("alice", "@out")
+    assert "2 classes, 8 images: cat 4, dog 4" in done.stdout
+    assert "The classes are the folders in train and val" in done.stdout
+    assert same(place.path("source"), place.path("out")) is False
+    manifest = json.loads(Path(place.path("out"), "manifest.json").read_text())
+    assert manifest["images"] == 8
+    place.ok("restore", "@out", "@o", "--vault", "@vault")
+    assert same(place.path("o"), place.path("source"))
+
+
+@pytest.mark.parametrize("folders", [("train", "val"), ("x/cat", "x/dog", "y/cat")])
+def test_classes_are_not_guessed(place, folders):
+    tree(place, *folders)
+    words = ["--vault", "@vault", "--recipient", "alice", "--method", "lsp"]
+    said = place.fails("protect", "@source", "@out", *words)
+    assert "which folders are the classes isn't plain" in said
+    assert f"{folders[0]} 2" in said
+    assert not Path(place.path("out")).exists()
+    first = place.json("protect", "@source", "@out", *words, "--classes-at", "1")
+    assert set(first["classes"]) == {folder.split("/")[0] for folder in folders}
+    assert "--classes-at" in place.fails(
+        "protect",
+        "@source",
+        "@o",
+        *words,
+        "--classes-at",
+        "1",
+        "--clusters",
+        "2",
+        status=2,
+    )
+
+
+def test_one_class_is_refused_before_anything_is_begun(place):
+    tree(place, "cat")
+    words = ["--vault", "@vault", "--recipient", "alice", "--method", "lsp"]
+    said = place.fails("protect", "@source", "@out", *words)
+    assert "Only one class, 'cat', is there" in said
+    assert not Path(place.path("out")).exists()
+
+
+def test_classes_of_one_image_are_remarked_on(place):
+    for path in Path(place.path("source")).rglob("[1-3].png"):
+        path.unlink()
+    done = place.protect("alice", "@out")
+    assert done.exit_code == 0
+    assert "Every class has one image: are these classes?" in done.stdout
+    report = json.loads(place.protect("alice", "@out", "--json").stdout)
+    assert len(report["remarks"]) == 1
+
+
+ODD_CLASSES = ("猫", "犬", "a b", "a%2Fb", "x:y", "con", "caf\u00e9", "cafe\u0301")
+
+
+def test_others_read_the_classes_that_were_protected(place):
+    datasets = pytest.importorskip("torchvision.datasets")
+    tree(place, *ODD_CLASSES, "UP", "up")
+    assert place.protect("alice", "@out").exit_code == 0
+    read = datasets.ImageFolder(place.path("out"))
+    assert len(read.classes) == len(ODD_CLASSES) + 2
+    assert len(read) == 2 * len(read.classes)
+    assert {"猫", "犬", "a b", "caf\u00e9", "UP"} <= set(read.classes)
+    assert len({name.casefold() for name in read.classes}) == len(read.classes)
+
+
+def test_what_is_not_protected_is_counted_and_named(place):
+    image = Image.open(place.path("source/brick/0.png"))
+    image.rotate(90).save(place.root / "source/brick/x.tga")
+    image.rotate(180).save(place.root / "source/brick/photo", "PNG")
+    (place.root / "source/notes.txt").write_text("text")
+    result = place.protect("alice", "@out")
+    assert result.exit_code == 1
+    assert "13 protected, 0 were there, 1 failed" in result.stdout
+    assert "brick/x.tga: TGA files can't be carried exactly; convert" in result.stderr
+    assert "1 other file was passed over: .txt 1." in result.stdout
+    report = json.loads(place.protect("alice", "@out", "--json").stdout)
+    assert report["passed_over"] == {".txt": 1}
+    assert report["failed"] == 1
+    assert (place.root / "out/brick/photo.png").is_file()

@@ -14,7 +14,9 @@ from PIL import Image
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media.codec import (
     IMAGE_SUFFIXES,
+    READABLE_SUFFIXES,
     encode,
+    is_image,
     load,
     read_file,
     release_format,
@@ -209,6 +211,48 @@ def test_suffixes():
     assert [suffix(f) for f in HOLDS] == [".png", ".webp", ".tif", ".bmp"]
     assert {suffix(f) for f in ("JPEG", "GIF", "PNM")} <= IMAGE_SUFFIXES
     assert all(s == s.lower() and s.startswith(".") for s in IMAGE_SUFFIXES)
+    assert READABLE_SUFFIXES < IMAGE_SUFFIXES
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.tga", "TGA"), ("b.PCX", "PCX"), ("c.svg", "SVG"), ("d.dcm", "DICOM")],
+)
+def test_formats_that_only_a_suffix_names_are_refused_by_name(tmp_path, name, kind):
+    path = tmp_path / name
+    path.write_bytes(bytes(2) + b"\2" + bytes(50))
+    said = f"{kind} files can't be carried exactly; convert it to PNG first"
+    for label in (name, "5f3a"):  # a sample's id has no suffix
+        with pytest.raises(UnsupportedImageError, match=f"^{label}: {said}"):
+            load(path, name=label)
+        with pytest.raises(UnsupportedImageError, match=f"^{label}: {said}"):
+            load(path.read_bytes(), name=label, ending=path.suffix)
+    path.write_bytes(b"")
+    with pytest.raises(UnreadableImageError, match="empty"):
+        load(path)
+
+
+def test_a_camera_raw_file_is_not_taken_for_its_preview(tmp_path):
+    image = Image.new("RGB", (16, 16), "red")
+    image.save(tmp_path / "a.tif")
+    load(tmp_path / "a.tif")
+    for ending, kind in ((".NEF", "NEF"), (".dng", "DNG"), (".cr2", "CR2")):
+        path = (tmp_path / "a.tif").rename(tmp_path / f"a{ending}")
+        with pytest.raises(UnsupportedImageError, match=f"{kind} files can't"):
+            load(path)
+        path.rename(tmp_path / "a.tif")
+    image.save(tmp_path / "png.dng", "PNG")  # what it is goes before what it is called
+    assert load(tmp_path / "png.dng").raster.format == "PNG"
+
+
+def test_images_are_known_by_their_first_bytes():
+    buffer = io.BytesIO()
+    for kind in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "ICO"):
+        buffer.seek(0)
+        Image.new("RGB", (16, 16)).save(buffer, kind)
+        assert is_image(buffer.getvalue()[:32]), kind
+    for head in (b"", b"BMI of patients, as of 2020, by ward", b"%PDF-1.7", b"text"):
+        assert not is_image(head)
     with pytest.raises(UnsupportedImageError, match="'WMF'"):
         suffix("WMF")
 
