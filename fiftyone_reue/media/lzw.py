@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 from fiftyone_reue.media.ifd import LONG, SHORT, Entry, write_directory
 
@@ -61,7 +61,9 @@ def decode(strips: Sequence[bytes], row: int, rows: int, last_rows: int) -> byte
     body = b"".join((struct.pack("<2sHI", b"II", 42, at), *strips)).ljust(at, b"\0")
     file = io.BytesIO(body + write_directory(directory, "<", at))
     try:
-        return TiffImagePlugin.TiffImageFile(file).tobytes()
+        image = TiffImagePlugin.TiffImageFile(file)
+        image.im = Image.new("L", (row, height)).im  # Pillow's own has a global limit
+        return image.tobytes()
     except Exception as error:
         raise ValueError(f"its LZW data is damaged ({error})") from None
 
