@@ -6,6 +6,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fiftyone_reue.errors import UnsupportedImageError
 from fiftyone_reue.media import lzw
 
 pytestmark = pytest.mark.unit
@@ -68,5 +69,5 @@ def test_short_strips_are_noticed(size):
 
 
 def test_older_codes_are_refused():
-    with pytest.raises(ValueError, match="before TIFF 6"):
+    with pytest.raises(UnsupportedImageError, match="before TIFF 6"):
         lzw.check(b"\0\1" + bytes(99), 10)
