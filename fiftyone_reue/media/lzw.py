@@ -10,8 +10,9 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
+from fiftyone_reue.errors import UnsupportedImageError
 from fiftyone_reue.media.ifd import LONG, SHORT, Entry, write_directory
 
 _CLEAR, _END, _FIRST = 256, 257, 258
@@ -36,6 +37,7 @@ def decode(strips: Sequence[bytes], row: int, rows: int, last_rows: int) -> byte
 
     Raises:
         ValueError: a strip is damaged or holds fewer rows.
+        UnsupportedImageError: the codes are of the kind from before TIFF 6.
     """
     for strip in strips[:-1]:
         check(strip, row * rows)
@@ -61,7 +63,9 @@ def decode(strips: Sequence[bytes], row: int, rows: int, last_rows: int) -> byte
     body = b"".join((struct.pack("<2sHI", b"II", 42, at), *strips)).ljust(at, b"\0")
     file = io.BytesIO(body + write_directory(directory, "<", at))
     try:
-        return TiffImagePlugin.TiffImageFile(file).tobytes()
+        image = TiffImagePlugin.TiffImageFile(file)
+        image.im = Image.new("L", (row, height)).im  # Pillow's own has a global limit
+        return image.tobytes()
     except Exception as error:
         raise ValueError(f"its LZW data is damaged ({error})") from None
 
@@ -75,10 +79,14 @@ def check(strip: bytes, size: int) -> None:
 
     Raises:
         ValueError: a code names an entry that isn't there yet, or the codes give fewer
-            bytes, or the codes are of the kind from before TIFF 6.
+            bytes.
+        UnsupportedImageError: the codes are of the kind from before TIFF 6.
     """
     if len(strip) >= 2 and strip[0] == 0 and strip[1] & 1:
-        raise ValueError("its LZW data is of the kind before TIFF 6")
+        raise UnsupportedImageError(
+            "TIFF with LZW codes of the kind before TIFF 6 can't be carried exactly; "
+            "re-save it"
+        )
     padded = np.frombuffer(strip + bytes(4), np.uint8)
     given = bit = 0
     while given < size:

@@ -174,6 +174,8 @@ def _note(kind: bytes, payload: bytes, found: _Found) -> None:
         found.xmp = _text(payload[len(_XMP_KEYWORD) + 1 :])
         if found.xmp is None:
             found.left_out.append("XMP packet that can't be unpacked")
+    elif kind == b"eXIf" or _is_xmp(payload):
+        found.left_out.append(f"another PNG chunk {kind.decode()}")
     elif kind in _KEPT_AS_STORED:
         found.in_samples.append((kind, payload))
     elif kind in _KEPT or _is_safe_to_copy(kind):

@@ -127,3 +127,39 @@ def test_an_edited_record_is_noticed(own_files):
 def test_other_programs_trailers_are_no_records(own_files, rgb):
     data = encode(Raster(rgb, "BMP"), "BMP")
     assert load(data + b"something else").record is None
+
+
+@pytest.mark.parametrize(
+    ("data", "stored"),
+    [
+        (assemble(24, 1, 1, bytes(4)), None),
+        (assemble(32, 1, 1, bytes(4)), None),
+        (assemble(16, 1, 1, bytes(4)), "5-bit samples"),
+        (
+            assemble(16, 1, 1, bytes(4), struct.pack("<III", 0xF800, 0x7E0, 0x1F), 3),
+            "5- and 6-bit samples",
+        ),
+        (assemble(1, 1, 1, bytes(4), bytes(8)), "a palette"),
+        (assemble(8, 1, 1, bytes(4), bytes(1024)), "a palette"),
+        (
+            assemble(
+                8, 1, 1, bytes(4), bytes(v for n in range(256) for v in (n, n, n, 0))
+            ),
+            None,
+        ),
+    ],
+)
+def test_how_samples_were_stored(data, stored):
+    loaded = load(data)
+    assert (loaded.stored, loaded.left_out) == (stored, ())
+
+
+def test_what_is_left_out_is_named(own_files):
+    data = assemble(24, 1, 1, bytes(4))
+    assert load(data + b"more").left_out == ("bytes after the end",)
+    gap = data[:10] + struct.pack("<I", 60) + data[14:54] + b"hidden" + data[54:]
+    assert load(gap).left_out == ("bytes between header and picture",)
+    fourth = assemble(32, 1, 1, b"\1\2\3\4")
+    assert load(fourth).left_out == ("fourth bytes that aren't alpha",)
+    loaded = load(own_files["BMP"])
+    assert (loaded.left_out, loaded.stored) == ((), None)

@@ -68,3 +68,12 @@ def test_a_picture_larger_than_its_canvas_is_refused(pillow, rgb):
     data[6] -= 1
     with pytest.raises(UnreadableImageError, match="larger than its canvas"):
         load(bytes(data))
+
+
+def test_what_is_left_out_is_named(pillow, rgb):
+    image = Image.fromarray(rgb).quantize(16)
+    assert load(pillow(image, "GIF")).left_out == ()
+    data = pillow(image, "GIF", comment=b"words", loop=0)
+    names = ("GIF comment", "GIF application extension 'NETSCAPE2.0'")
+    assert set(load(data).left_out) == set(names)
+    assert load(pillow(image, "GIF") + b"more").left_out == ("bytes after the end",)

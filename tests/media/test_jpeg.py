@@ -1,4 +1,5 @@
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -54,10 +55,90 @@ def test_cmyk_is_refused(pillow, rgb):
         load(data)
 
 
-@pytest.mark.parametrize(("marker", "bits"), [(0xC1, 12), (0xC3, 8)])
-def test_other_kinds_of_jpeg_are_refused(foreign_files, marker, bits):
+@pytest.mark.parametrize(
+    ("marker", "bits", "why"),
+    [
+        (0xC1, 12, "12-bit"),
+        (0xC3, 8, "lossless"),
+        (0xC5, 8, "hierarchical"),
+        (0xC9, 8, "arithmetic-coded"),
+        (0xCA, 8, "arithmetic-coded"),
+        (0xF7, 8, "JPEG-LS"),
+    ],
+)
+def test_other_kinds_of_jpeg_are_refused(foreign_files, marker, bits, why):
     data = bytearray(foreign_files["jpeg"])
     at = data.index(b"\xff\xc0")
     data[at + 1], data[at + 4] = marker, bits
-    with pytest.raises(UnsupportedImageError, match="8-bit baseline"):
+    with pytest.raises(UnsupportedImageError, match=f"{why} JPEG .*8-bit baseline"):
         load(bytes(data))
+
+
+def test_two_channels_are_refused(foreign_files):
+    data = bytearray(foreign_files["jpeg"])
+    data[data.index(b"\xff\xc0") + 9] = 2
+    with pytest.raises(UnsupportedImageError, match="two-channel"):
+        load(bytes(data))
+
+
+def segment(marker: int, payload: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        (segment(0xFE, b"words"), "JPEG comment"),
+        (segment(0xED, b"Photoshop 3.0\08BIM"), "IPTC (APP13)"),
+        (segment(0xE0, b"JFXX\0\x10"), "JFXX thumbnail"),
+        (segment(0xE2, b"MPF\0MM"), "index of further pictures (APP2)"),
+        (segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0"), "extended XMP"),
+        (segment(0xE1, b"own"), "APP1 segment"),
+        (segment(0xE5, b""), "APP5 segment"),
+        (segment(0xEE, b"Adobe" + bytes(30)), "APP14 segment"),
+        (
+            segment(0xE2, b"ICC_PROFILE\0\2\2half"),
+            "colour profile in pieces that don't fit",
+        ),
+    ],
+)
+def test_segments_that_are_left_out_are_named(foreign_files, part, name):
+    data = foreign_files["jpeg"]
+    loaded = load(data[:20] + part + part + data[20:])
+    assert loaded.left_out == (name,)
+    assert loaded.stored is None
+    assert loaded.raster.metadata == load(data).raster.metadata
+
+
+def test_what_lies_behind_the_end_is_named(foreign_files):
+    data = foreign_files["jpeg"]
+    assert load(data).left_out == ()
+    assert load(data + b"more").left_out == ("bytes after the end",)
+    assert load(data + data).left_out == ("further pictures after the end",)
+
+
+def test_the_jfif_segments_other_fields(foreign_files):
+    data = bytearray(foreign_files["jpeg"])
+    data[13:18] = struct.pack(">BHH", 0, 2, 1)
+    assert load(bytes(data)).left_out == ("pixel aspect ratio",)
+    thumbnail = b"JFIF\0\1\2\0\0\1\0\1\1\1abc"
+    whole = bytes(data[:2]) + segment(0xE0, thumbnail) + bytes(data[20:])
+    assert load(whole).left_out == ("JFIF thumbnail",)
+
+
+def test_blocks_in_several_segments_are_joined(pillow, rgb, foreign_files):
+    icc = np.random.default_rng(0).bytes(150_000)
+    data = pillow(rgb, "JPEG", icc_profile=icc)
+    loaded = load(data)
+    assert loaded.raster.metadata.icc == icc
+    assert loaded.left_out == ()
+
+
+def test_the_resolution_of_exif_counts_where_there_is_no_other(pillow, rgb):
+    exif = Image.Exif()
+    exif[274] = 6
+    assert load(pillow(rgb, "JPEG", exif=exif)).raster.metadata.dpi is None
+    exif[282] = exif[283] = 118.0
+    exif[296] = 3
+    dpi = load(pillow(rgb, "JPEG", exif=exif)).raster.metadata.dpi
+    assert dpi == pytest.approx((299.72, 299.72))

@@ -1,7 +1,11 @@
 """No place of any file format carries the original into a copy."""
 
+import io
+
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from fiftyone_reue.media.allowed import allowed
 from fiftyone_reue.media.codec import encode, load, release_format
@@ -9,7 +13,7 @@ from fiftyone_reue.media.raster import Raster
 from tests.media.hiding import Hidden
 from tests.media.searching import shows
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 FORMATS = {
     "PNG": lambda hidden: hidden.pngs(),
@@ -38,6 +42,8 @@ def test_no_place_shows_the_original(format, picture):
         kind = release_format(raster)
         kept = allowed(raster.metadata, kind)
         copy = encode(Raster(raster.samples, raster.format, kept.metadata), kind)
+        assert Image.open(io.BytesIO(copy)).tobytes(), place
+        assert cv2.imdecode(np.frombuffer(copy, np.uint8), -1) is not None, place
         found = shows(copy, picture)
         if found:
             failures.append(f"{place}: {found}")

@@ -6,6 +6,8 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from fiftyone_reue.errors import (
@@ -19,6 +21,15 @@ from fiftyone_reue.media.raster import Metadata, Raster
 
 pytestmark = pytest.mark.unit
 
+ADAM7 = (
+    (0, 0, 8, 8),
+    (0, 4, 8, 8),
+    (4, 0, 8, 4),
+    (0, 2, 4, 4),
+    (2, 0, 4, 2),
+    (0, 1, 2, 2),
+    (1, 0, 2, 1),
+)
 BOMB = zlib.compress(bytes(10 << 20))
 
 
@@ -95,22 +106,134 @@ def test_palettes_become_colours(transparency):
         assert raster.samples.ravel().tolist() == [9, 8, 7, 1, 2, 3]
 
 
-def test_interlaced_images(rgb):
-    height, width, _ = rgb.shape
+def interlaced(samples: np.ndarray) -> bytes:
+    """Adam7, unfiltered, of gray, gray and alpha, RGB or RGBA."""
+    height, width, channels = samples.shape
     passes = b""
-    for top, left, down, right in (
-        (0, 0, 8, 8),
-        (0, 4, 8, 8),
-        (4, 0, 8, 4),
-        (0, 2, 4, 4),
-        (2, 0, 4, 2),
-        (0, 1, 2, 2),
-        (1, 0, 2, 1),
-    ):
-        for row in rgb[top::down, left::right]:
-            passes += b"\0" + row.tobytes() if row.size else b""
-    data = assemble(width, height, 8, 2, passes, interlace=1)
-    assert np.array_equal(load(data).raster.samples, rgb)
+    for top, left, down, right in ADAM7:
+        for row in samples[top::down, left::right]:
+            stored = row.astype(row.dtype.newbyteorder(">"))
+            passes += b"\0" + stored.tobytes() if row.size else b""
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    depth = 8 * samples.itemsize
+    return assemble(width, height, depth, colour, passes, interlace=1)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@settings(max_examples=20, deadline=None)
+@given(
+    height=st.integers(1, 20), width=st.integers(1, 20), seed=st.integers(0, 2**32 - 1)
+)
+def test_interlaced_images(channels, dtype, height, width, seed):
+    draw = np.random.default_rng(seed)
+    peak = np.iinfo(dtype).max
+    samples = draw.integers(0, peak + 1, (height, width, channels)).astype(dtype)
+    loaded = load(interlaced(samples))
+    assert np.array_equal(loaded.raster.samples, samples)
+    assert loaded.stored == "interlacing"
+
+
+def test_interlaced_palettes_and_bits(pillow, rgb):
+    """Each pass's rows begin on a byte of their own."""
+    indices = np.arange(35, dtype=np.uint8).reshape(5, 7) % 4
+    passes = b""
+    for top, left, down, right in ADAM7:
+        for row in indices[top::down, left::right]:
+            if row.size:
+                bits = "".join(f"{v:02b}" for v in row).ljust(
+                    -(-len(row) // 4) * 8, "0"
+                )
+                passes += b"\0" + int(bits, 2).to_bytes(len(bits) // 8, "big")
+    palette = (b"PLTE", bytes(range(12)))
+    loaded = load(assemble(7, 5, 2, 3, passes, palette, interlace=1))
+    expected = np.arange(12, dtype=np.uint8).reshape(4, 3)[indices]
+    assert np.array_equal(loaded.raster.samples, expected)
+    assert loaded.stored == "a palette and interlacing"
+
+
+def test_interlaced_images_that_are_cut_or_damaged(rgb):
+    data = interlaced(rgb)
+    for size in range(len(data)):
+        with pytest.raises(UnreadableImageError):
+            load(data[:size])
+    at = data.index(b"IDAT") + 40
+    damaged = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    with pytest.raises(UnreadableImageError, match="checksum"):
+        load(damaged)
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour", "before", "stored"),
+    [
+        (8, 0, (), None),
+        (1, 0, (), "1-bit samples"),
+        (4, 0, (), "4-bit samples"),
+        (8, 0, ((b"tRNS", b"\0\1"),), "a transparent colour"),
+        (2, 0, ((b"tRNS", b"\0\1"),), "2-bit samples and a transparent colour"),
+        (1, 3, ((b"PLTE", bytes(6)),), "a palette"),
+        (1, 3, ((b"PLTE", bytes(6)), (b"tRNS", b"\1")), "a palette"),
+    ],
+)
+def test_how_samples_were_stored(depth, colour, before, stored):
+    assert load(assemble(1, 1, depth, colour, b"\0\0", *before)).stored == stored
+
+
+@pytest.mark.parametrize(
+    ("before", "colour", "rows"),
+    [
+        (((b"tRNS", b"\0"),), 0, b"\0\0"),
+        (((b"tRNS", bytes(4)),), 2, bytes(4)),
+        (((b"PLTE", bytes(4)),), 3, b"\0\0"),
+        (((b"PLTE", b""),), 3, b"\0\0"),
+        (((b"PLTE", bytes(3)), (b"tRNS", bytes(2))), 3, b"\0\0"),
+        (((b"tRNS", bytes(1)), (b"PLTE", bytes(3))), 3, b"\0\0"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(before, colour, rows):
+    with pytest.raises(UnreadableImageError, match="transparency or palette"):
+        load(assemble(1, 1, 8, colour, rows, *before))
+
+
+def test_only_the_bits_that_samples_have_count_for_a_colour_key():
+    data = assemble(2, 1, 8, 0, b"\0\7\x08", (b"tRNS", b"\xff\7"))
+    assert load(data).raster.samples.ravel().tolist() == [7, 0, 8, 255]
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "colour", "rows", "left_out"),
+    [
+        (b"PLTE", bytes(6), 2, bytes(4), ("PNG chunk PLTE",)),
+        (b"tRNS", bytes(2), 4, bytes(3), ("PNG chunk tRNS",)),
+        (b"hIST", bytes(2), 2, bytes(4), ("PNG chunk hIST",)),
+        (b"prVT", bytes(2), 2, bytes(4), ("PNG chunk prVT",)),
+        (b"prVt", bytes(2), 2, bytes(4), ()),  # it is metadata
+    ],
+)
+def test_chunks_that_are_left_out_are_named(kind, payload, colour, rows, left_out):
+    loaded = load(assemble(1, 1, 8, colour, rows, (kind, payload)))
+    assert loaded.left_out == left_out
+
+
+def test_what_lies_behind_the_end_is_named(own_files):
+    assert load(own_files["PNG"]).left_out == ()
+    assert load(own_files["PNG"] + b"more").left_out == ("bytes after the end",)
+
+
+def test_second_blocks_are_named(rgb):
+    data = encode(Raster(rgb, "PNG", Metadata(icc=b"first", exif=b"first")), "PNG")
+    data = insert(data, b"eXIf", b"second", at=len(data) - 12)
+    data = insert(data, b"iCCP", b"n\0\0" + zlib.compress(b"second"), at=len(data) - 12)
+    loaded = load(data)
+    assert loaded.raster.metadata == Metadata(icc=b"first", exif=b"first")
+    assert loaded.left_out == ("another PNG chunk eXIf", "PNG chunk iCCP")
+
+
+def test_apples_variant_is_refused_by_its_name(foreign_files):
+    data = foreign_files["png-RGB"]
+    data = data[:8] + chunk(b"CgBI", b"\x50\0\x20\6") + data[8:]
+    with pytest.raises(UnsupportedImageError, match=r"Apple's variant of PNG \(CgBI\)"):
+        load(data)
 
 
 def test_samples_are_as_stored_whatever_the_gamma(rgb):

@@ -11,6 +11,7 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
+from fiftyone_reue.media import ifd
 from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.media.raster import Metadata, Raster
 
@@ -239,3 +240,193 @@ def test_damaged_lzw_does_not_end_the_process(tiff, rgb):
         except UnreadableImageError:
             noticed += 1
     assert noticed > 100
+
+
+# What else than one picture a file holds
+
+
+def pages(tiff_pages) -> bytes:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for samples, options in tiff_pages:
+            writer.write(samples, metadata=None, **options)
+    return file.getvalue()
+
+
+def test_reduced_copies_and_masks_are_told_from_pages(rgb):
+    whole, half = (rgb, {"photometric": "rgb"}), rgb[::2, ::2].copy()
+    reduced = (half, {"photometric": "rgb", "subfiletype": 1})
+    mask = (rgb[:, :, 0] > 9, {"subfiletype": 4, "photometric": "mask"})
+    for further, why in (
+        ([reduced], r"1 reduced copy \(16 x 12\); save"),
+        ([reduced, reduced], r"2 reduced copies \(16 x 12, 16 x 12\); save"),
+        ([mask], r"1 mask \(31 x 23\); save"),
+        ([reduced, whole], r"1 reduced copy \(16 x 12\), 1 page \(31 x 23\); save"),
+        ([whole, whole], "has 3 pages; save the pages"),
+    ):
+        with pytest.raises(UnsupportedImageError, match=why):
+            load(pages([whole, *further]))
+
+
+def test_pictures_in_subifds_are_refused(rgb):
+    for kind, what in ((0, "further pictures"), (1, "reduced copies")):
+        file = io.BytesIO()
+        with tifffile.TiffWriter(file) as writer:
+            writer.write(rgb, photometric="rgb", subifds=1, metadata=None)
+            writer.write(rgb[::2, ::2].copy(), photometric="rgb", subfiletype=kind)
+        with pytest.raises(UnsupportedImageError, match=rf"{what} in SubIFDs \(16 x"):
+            load(file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("description", "planes"),
+    [
+        ("ImageJ=1.53t\nimages=3\nslices=3\n", 3),
+        ("ImageJ=1.53t\nframes=4\nslices=2\n", 8),
+        ("ImageJ=1.53t\nimages=6\nchannels=2\nframes=3\nhyperstack=true\n", 6),
+        ('<?xml?><OME><Pixels SizeX="4" SizeZ="5" SizeC="2" SizeT="1"/></OME>', 10),
+    ],
+)
+def test_planes_behind_one_directory_are_refused(tiff, rgb, description, planes):
+    data = tiff(rgb[:, :, 0].copy(), description=description)
+    with pytest.raises(UnsupportedImageError, match=f"has {planes} planes .*save"):
+        load(data)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "ImageJ=1.53t\nunit=um\n",
+        "ImageJ=1.53t\nimages=1\nchannels=1\n",
+        '<?xml?><OME><Pixels SizeX="4" SizeZ="1" SizeC="3" SizeT="1"/></OME>',
+        "Three cats\nimages=3\n",
+    ],
+)
+def test_one_plane_is_read(tiff, rgb, description):
+    data = tiff(rgb, photometric="rgb", description=description)
+    assert np.array_equal(load(data).raster.samples, rgb)
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        (ifd.Entry(33629, ifd.RATIONAL, 5, bytes(40)), "5 planes .*MetaMorph"),
+        (ifd.Entry(32997, ifd.LONG, 1, b"\3\0\0\0"), "3 planes .*ImageDepth"),
+    ],
+)
+def test_other_programs_stacks_are_refused(rgb, entry, why):
+    exif = b"II*\0\x08\0\0\0" + ifd.write_directory([entry], "<", 8)
+    data = encode(Raster(rgb, "TIFF", Metadata(exif=exif)), "TIFF")
+    with pytest.raises(UnsupportedImageError, match=why):
+        load(data)
+
+
+def test_a_real_imagej_stack_is_refused():
+    file = io.BytesIO()
+    stack = np.zeros((3, 32, 40), np.uint8)
+    tifffile.imwrite(file, stack, imagej=True)
+    data = bytearray(file.getvalue())
+    (first,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, first)
+    struct.pack_into("<I", data, first + 2 + 12 * count, 0)  # one directory
+    with pytest.raises(UnsupportedImageError, match="3 planes behind one directory"):
+        load(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("channels", "extra", "why"),
+    [
+        (4, (0,), r"a fourth band that isn't alpha \(ExtraSamples 0\); save"),
+        (4, (), r"a fourth band that isn't alpha \(no ExtraSamples\); save"),
+        (2, (0,), r"a second band that isn't alpha \(ExtraSamples 0\); save"),
+        (2, (), r"a second band that isn't alpha \(no ExtraSamples\); save"),
+    ],
+)
+def test_bands_that_are_not_alpha_are_refused(rgba, channels, extra, why):
+    samples = np.ascontiguousarray(rgba[:, :, -channels:])
+    data = with_extra_samples(encode(Raster(samples, "TIFF"), "TIFF"), extra)
+    with pytest.raises(UnsupportedImageError, match=why):
+        load(data)
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_alpha_of_both_kinds_is_read(rgba, kind):
+    data = with_extra_samples(encode(Raster(rgba, "TIFF"), "TIFF"), (kind,))
+    assert np.array_equal(load(data).raster.samples, rgba)
+
+
+def test_copies_that_earlier_versions_made_still_open(rgba):
+    """They carried an ExtraSamples of 0 and an ImageJ description along."""
+    description = b"ImageJ=1.53t\nimages=3\n\0"
+    exif = b"II*\0\x08\0\0\0" + ifd.write_directory(
+        [
+            ifd.Entry(270, ifd.ASCII, len(description), description),
+            ifd.Entry(338, ifd.SHORT, 1, b"\0\0"),
+        ],
+        "<",
+        8,
+    )
+    raster = Raster(rgba, "TIFF", Metadata(exif=exif))
+    data = encode(raster, "TIFF", b"record")
+    for ignored in (False, True):
+        loaded = load(data, ignore_record=ignored)
+        assert np.array_equal(loaded.raster.samples, rgba)
+        assert loaded.raster.metadata.exif == exif
+    with pytest.raises(UnsupportedImageError, match="planes"):
+        load(encode(raster, "TIFF"))
+
+
+def with_extra_samples(data: bytes, kinds: tuple[int, ...]) -> bytes:
+    """The file with another ExtraSamples, or (renamed away) none."""
+    entry = struct.pack("<HHIHH", 338, 3, 1, 2, 0)
+    assert entry in data
+    tag, value = (338, kinds[0]) if kinds else (337, 0)
+    return data.replace(entry, struct.pack("<HHIHH", tag, 3, 1, value, 0))
+
+
+# What is said of what is read
+
+
+@pytest.mark.parametrize(
+    ("options", "stored"),
+    [
+        ({}, None),
+        ({"photometric": "miniswhite"}, "zero as white"),
+        ({"compression": "lzw"}, None),
+        ({"photometric": "palette", "colormap": np.zeros((3, 256), "u2")}, "a palette"),
+    ],
+)
+def test_how_samples_were_stored(tiff, options, stored):
+    loaded = load(tiff(np.ones((4, 4), np.uint8), **options))
+    assert (loaded.stored, loaded.left_out) == (stored, ())
+
+
+def test_bits_and_white_zero_are_told_together(foreign_files):
+    data = foreign_files["tiff-1"]
+    assert load(data).stored == "1-bit samples"
+    black, white = (struct.pack("<HHIHH", 262, 3, 1, value, 0) for value in (1, 0))
+    assert black in data
+    loaded = load(data.replace(black, white))
+    assert loaded.stored == "1-bit samples and zero as white"
+
+
+def test_what_is_left_out_is_named(tiff, rgb, own_files):
+    extra = [(37724, "B", 40, bytes(40), True), (280, "H", 1, 5, True)]
+    loaded = load(tiff(rgb, photometric="rgb", extratags=extra))
+    assert loaded.left_out == (
+        "TIFF tag MinSampleValue",
+        "TIFF tag ImageSourceData (Photoshop layers)",
+    )
+    assert (37724).to_bytes(2, "little") not in loaded.raster.metadata.exif
+    behind = load(tiff(rgb, photometric="rgb") + b"something that is hidden here")
+    assert behind.left_out == ("data that no tag points to",)
+    own = load(own_files["TIFF"])
+    assert (own.left_out, own.stored) == ((), None)
+    assert load(own_files["TIFF"], ignore_record=True).left_out == ()
+
+
+def test_files_of_other_writers_leave_nothing_out(foreign_files):
+    names = [name for name in foreign_files if name.startswith("tiff")]
+    assert {
+        name: load(foreign_files[name]).left_out for name in names
+    } == dict.fromkeys(names, ())

@@ -110,3 +110,22 @@ def test_the_largest_sides(pillow):
     assert load(encode(raster, "WEBP")).raster.height == 16382
     foreign = pillow(np.full((16383, 1, 3), 7, np.uint8), "WEBP", lossless=True)
     assert np.unique(load(foreign).raster.samples).tolist() == [7]
+
+
+@pytest.mark.parametrize("name", ["webp-lossy", "webp-lossless"])
+def test_chunks_that_are_left_out_are_named(foreign_files, name):
+    data = foreign_files[name]
+    assert load(data).left_out == ()
+    more = b"prev\4\0\0\0abcd"
+    longer = len(data) - 8 + len(more)
+    whole = data[:4] + struct.pack("<I", longer) + data[8:] + more
+    assert load(whole).left_out == ("WebP chunk 'prev'",)
+    assert load(data + more).left_out == ("bytes after the end",)
+    again = data[12:]
+    twice = data[:4] + struct.pack("<I", len(data) - 8 + len(again)) + data[8:] + again
+    assert load(twice).left_out[0] in ("WebP chunk 'VP8 '", "WebP chunk 'VP8L'")
+
+
+def test_own_files_leave_nothing_out(own_files):
+    loaded = load(own_files["WEBP"])
+    assert (loaded.left_out, loaded.stored) == ((), None)
