@@ -35,6 +35,7 @@ from fiftyone_reue.vault.vault import Vault, create_folder
 REPO = Path(__file__).resolve().parent.parent
 SCREENSHOTS = os.environ.get("REUE_SCREENSHOTS")
 TEST_DATA = Path(os.environ.get("REUE_TEST_DATA", REPO.parent / "shared" / "data"))
+TEST_CASES = Path(os.environ.get("REUE_TEST_CASES", REPO.parent / "shared" / "cases"))
 
 
 def _isolate() -> Path:
@@ -279,6 +280,14 @@ def data_folder() -> Path:
     if not TEST_DATA.is_dir():
         pytest.skip(f"no real datasets in {TEST_DATA} (set REUE_TEST_DATA)")
     return TEST_DATA
+
+
+@pytest.fixture(scope="session")
+def cases_folder() -> Path:
+    """The folder of awkward files; the test is skipped where it is missing."""
+    if not TEST_CASES.is_dir():
+        pytest.skip(f"no awkward files in {TEST_CASES} (set REUE_TEST_CASES)")
+    return TEST_CASES
 
 
 @pytest.fixture(scope="session")
