@@ -216,18 +216,18 @@ def _whole(raster: Raster, order: bytes, packed: bytes, digest: bytes) -> bytes:
 
 _ORDERS = {
     "PNM": (b"big",),
-    "BMP": (b"bottom-up", b"top-down"),
+    "BMP": (b"bottom-up", b"top-down", b"bottom-up of four", b"top-down of four"),
     "TIFF": (b"little", b"big", b"little planes", b"big planes", b"little inverted"),
 }
 
 
 def _dictionary(samples: np.ndarray, order: bytes) -> bytes:
     """The samples as a file may store them plainly, in one of ``_ORDERS``."""
-    if order == b"bottom-up":
-        return _bmp_rows(samples[::-1])
-    if order == b"top-down":
-        return _bmp_rows(samples)
     byte_order, _, how = order.partition(b" ")
+    if byte_order == b"bottom-up":
+        return _bmp_rows(samples[::-1], 4 if how else samples.shape[2])
+    if byte_order == b"top-down":
+        return _bmp_rows(samples, 4 if how else samples.shape[2])
     if how == b"planes":
         samples = samples.transpose(2, 0, 1)
     elif how == b"inverted":
@@ -239,13 +239,15 @@ def _ordered(samples: np.ndarray, order: str) -> bytes:
     return samples.astype(samples.dtype.newbyteorder(order), copy=False).tobytes()  # type: ignore[arg-type]
 
 
-def _bmp_rows(samples: np.ndarray) -> bytes:
-    """Blue first, each row padded to four bytes."""
+def _bmp_rows(samples: np.ndarray, pixel: int) -> bytes:
+    """Blue first, each pixel of so many bytes, each row padded to four."""
     height, width, channels = samples.shape
     if channels >= 3:
         samples = samples[:, :, [2, 1, 0, 3][:channels]]
-    rows = np.zeros((height, (width * channels + 3) // 4 * 4), np.uint8)
-    rows[:, : width * channels] = samples.reshape(height, -1)
+    rows = np.zeros((height, (width * pixel + 3) // 4 * 4), np.uint8)
+    pixels = rows[:, : width * pixel].reshape(height, width, pixel)
+    pixels[:, :, :channels] = samples
+    rows[:, : width * pixel] = pixels.reshape(height, -1)
     return rows.tobytes()
 
 

@@ -1,4 +1,5 @@
 import io
+import struct
 import zlib
 from dataclasses import replace
 
@@ -36,6 +37,16 @@ def tiff(image: np.ndarray, **how: object) -> bytes:
     return out.getvalue()
 
 
+def four_bytes(image: np.ndarray) -> bytes:
+    """A BMP of 32 bits a pixel whose last byte means nothing."""
+    height, width = image.shape[:2]
+    pixels = np.zeros((height, width, 4), np.uint8)
+    pixels[..., :3] = image[::-1, :, ::-1]
+    info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 32, 0, 0, 0, 0, 0, 0)
+    head = struct.pack("<2sIII", b"BM", 54 + pixels.nbytes, 0, 54)
+    return head + info + pixels.tobytes()
+
+
 GRAY, COLOUR = scene(91, 70), scene(91, 70, 3)
 DEEP = GRAY.astype(np.uint16) * 257
 PLAIN = {
@@ -44,6 +55,7 @@ PLAIN = {
     "pgm of 16 bits": b"P5 70 91 65535\n" + DEEP.astype(">u2").tobytes(),
     "bmp": pillow(COLOUR, "BMP") + b"what follows",
     "bmp, gray": pillow(GRAY, "BMP"),
+    "bmp, four bytes a pixel": four_bytes(COLOUR),
     "tiff": tiff(COLOUR, description="words"),
     "tiff of 16 bits": tiff(DEEP),
     "tiff, big-endian": tiff(DEEP, byteorder=">"),
