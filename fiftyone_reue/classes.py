@@ -112,7 +112,11 @@ def remarks(items: Sequence[Item], layout: Layout | None = None) -> list[str]:
         said.append(
             f"Images in folders inside {_and(layout.nested)} are of that class."
         )
-    if single and len(single) == len(found):
+    if len(found) == 1:
+        said.append(
+            f"There is one class only, {next(iter(found))}: are the classes elsewhere?"
+        )
+    elif single and len(single) == len(found):
         said.append(
             "Every class has one image: are these classes? A perturbation is made for "
             "each of them."

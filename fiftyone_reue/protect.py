@@ -259,7 +259,7 @@ def protect(
     vault.require_active(recipient)
     before = release_in(vault, output)
     if config.clusters is None and (before is None or before.fit_id is None):
-        _require_classes(items)
+        _require_classes(items, config)
     changes = Changes()
     if before is not None:
         check_same(vault, before, recipient, config, before.source)
@@ -674,9 +674,11 @@ def _require_labels(items: Sequence[Item]) -> None:
         )
 
 
-def _require_classes(items: Sequence[Item]) -> None:
+def _require_classes(items: Sequence[Item], config: ProtectConfig) -> None:
+    """Refuse a single class before anything is begun, if the method would later."""
+    info = create_method(config.method).info
     alone = only_class(items)
-    if alone is not None:
+    if alone is not None and (info.needs_fit or info.least_classes > 1):
         raise InputError(
             f"Only one class, {alone!r}, is there; at least two classes are needed for "
             "a classifier to be misled. If the classes are folders further down, say "

@@ -104,7 +104,7 @@ class ProtectionStatus(foo.Panel):
             ctx.dataset.save_view(
                 STALE_VIEW,
                 ctx.dataset.select(stale.ids),
-                description="The original changed since, or the copy is missing",
+                description="The original or its class changed, or the copy is missing",
                 overwrite=True,
             )
         elif ctx.dataset.has_saved_view(STALE_VIEW):
@@ -444,8 +444,8 @@ def _stale_text(stale: dict[str, Any]) -> str:
     found = [
         f"{stale[kind]} {text}"
         for kind, text in (
-            ("changed", "originals changed after they were protected"),
-            ("missing", "protected files are missing"),
+            ("changed", "originals changed, or their class, after they were protected"),
+            ("missing", "protected files are missing or damaged"),
         )
         if stale[kind]
     ]

@@ -82,6 +82,8 @@ def test_odd_classes_are_remarked_on():
     assert remarks(items(dog=1, cat=8)) == ["1 class has one image: dog."]
     (all_single,) = remarks(items(**{f"c{number}": 1 for number in range(1000)}))
     assert all_single.startswith("Every class has one image: are these classes?")
+    (alone,) = remarks(items(dog=3))
+    assert alone.startswith("There is one class only, dog:")
     layout = find_layout(places("train/cat/old", "val/cat", "val/dog"))
     first, second = remarks(items(dog=2, cat=8), layout)
     assert first == "The classes are the folders in train and val; these stay apart."

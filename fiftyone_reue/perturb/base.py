@@ -41,6 +41,8 @@ class MethodInfo:
             make releases; the others are there to be measured against.
         variety: what the perturbation differs by: "class", "class and sample" (keyed
             draws around a class) or "sample" (made for the image).
+        least_classes: the fewest classes that it can be made for; at least 2 of what
+            is fitted.
     """
 
     name: str
@@ -51,6 +53,7 @@ class MethodInfo:
     cost: str
     bounded: bool = True
     variety: str = "class"
+    least_classes: int = 1
 
 
 @dataclass(frozen=True)

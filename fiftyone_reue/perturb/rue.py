@@ -116,6 +116,7 @@ class ReversibleUnlearnable(Method):
         uses_gpu=False,
         cost="nothing to fit",
         variety="class and sample",
+        least_classes=2,
     )
 
     def __init__(self, config: RueConfig | None = None) -> None:

@@ -235,10 +235,14 @@ def test_classes_are_not_guessed(place, folders):
 
 def test_one_class_is_refused_before_anything_is_begun(place):
     tree(place, "cat")
-    words = ["--vault", "@vault", "--recipient", "alice", "--method", "lsp"]
-    said = place.fails("protect", "@source", "@out", *words)
-    assert "Only one class, 'cat', is there" in said
-    assert not Path(place.path("out")).exists()
+    words = ["--vault", "@vault", "--recipient", "alice", "--method"]
+    for method in ("rue", "tap"):
+        said = place.fails("protect", "@source", "@out", *words, method)
+        assert "Only one class, 'cat', is there" in said
+        assert not Path(place.path("out")).exists()
+    assert place.json("release", "list", "--vault", "@vault")["releases"] == []
+    done = place.ok("protect", "@source", "@out", *words, "lsp")
+    assert "There is one class only, cat" in done.stdout
 
 
 def test_classes_of_one_image_are_remarked_on(place):

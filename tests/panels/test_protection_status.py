@@ -136,18 +136,24 @@ def test_checking_files_finds_stale_copies(panel: Any, scene: Any) -> None:
     changed, missing = scene.match({"protection.state": "protected"}).limit(2)
     copy = Path(missing.protected_filepath)
     kept = copy.read_bytes()
-    times = os.stat(changed.filepath)
+    original = Path(changed.filepath)
+    data, times = original.read_bytes(), os.stat(original)
     try:
-        os.utime(changed.filepath, (2e9, 2e9))
+        os.utime(original, (2e9, 2e9))  # a date alone is no change
+        status.do("check_files")
+        assert "every copy is there" in status.said()
+        original.write_bytes(Path(missing.filepath).read_bytes())
+        os.utime(original, (1, 1))
         copy.unlink()
         status.do("check_files")
         assert "1 originals changed" in status.said()
-        assert "1 protected files are missing" in status.said()
+        assert "1 protected files are missing or damaged" in status.said()
         status.do("show_stale")
         assert set(status.shown().values("id")) == {changed.id, missing.id}
     finally:
         copy.write_bytes(kept)
-        os.utime(changed.filepath, (times.st_atime, times.st_mtime))
+        original.write_bytes(data)
+        os.utime(original, (times.st_atime, times.st_mtime))
     status.do("check_files")
     assert "every copy is there" in status.said()
     assert not scene.has_saved_view("reue_stale")
