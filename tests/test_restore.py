@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from fiftyone_reue import manifest
 from fiftyone_reue.errors import (
@@ -286,7 +286,9 @@ def test_a_record_for_a_key_that_was_never_issued(release):
 
 
 def test_metadata_comes_back(vault, tmp_path, photos):
-    rich = Metadata(b"profile" * 9, None, b"<x/>", (72.0, 72.0))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
+    rich = Metadata(profile, exif, None, (72.0, 72.0))
     path = tmp_path / "source/cat/a.png"
     path.parent.mkdir(parents=True)
     path.write_bytes(encode(Raster(photos["cat"], "PNG", rich), "PNG"))
@@ -295,7 +297,7 @@ def test_metadata_comes_back(vault, tmp_path, photos):
     licensed(release, tmp_path / "w")
     originals(release, tmp_path / "w", tmp_path / "o")
     metadata = load(path).raster.metadata
-    assert metadata.icc == rich.icc
+    assert (metadata.icc, metadata.exif) == (rich.icc, rich.exif)
     for tier in "pwo":
         assert load(tmp_path / tier / "cat/a.png").raster.metadata == metadata
 
