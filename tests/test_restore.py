@@ -315,7 +315,8 @@ def test_a_record_for_a_key_that_was_never_issued(release):
 
 def test_metadata_comes_back(vault, tmp_path, photos):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    rich = Metadata(srgb, None, b"<x/>", (72.0, 72.0))
+    exif = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
+    rich = Metadata(srgb, exif, b"<x/>", (72.0, 72.0))
     path = tmp_path / "source/cat/a.png"
     path.parent.mkdir(parents=True)
     path.write_bytes(encode(Raster(photos["cat"], "PNG", rich), "PNG"))
