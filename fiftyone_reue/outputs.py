@@ -5,33 +5,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from fiftyone_reue import contained
 from fiftyone_reue.media.files import (
     make_folder,
     remove_stale_temporaries,
-    write_batch,
+    write_places,
 )
 
+_USUAL = 0o666, 0o777
+_PRIVATE = 0o600, 0o700
 
-def prepare(output: Path) -> None:
+
+def prepare(output: Path, *, private: bool = False) -> None:
     """Make the output folder, and clear what a killed run left half-written.
+
+    Args:
+        output: the folder.
+        private: if it is made, for its owner only.
 
     Raises:
         OutputError: the folder can't be made.
     """
-    make_folder(output)
+    make_folder(output, _modes(private)[1])
     remove_stale_temporaries(output)
 
 
-def write_below(output: Path, files: Sequence[tuple[str, bytes]]) -> None:
-    """Write files whole or not at all, making their folders.
+def write_below(
+    output: Path, files: Sequence[tuple[str, bytes]], *, private: bool = False
+) -> None:
+    """Write files whole or not at all, making their folders. No link is followed.
 
     Args:
         output: an existing folder.
         files: relative paths and contents.
+        private: make files and folders that only their owner may read.
 
     Raises:
+        UnsafePathError: a path leads out of the folder, or through a link.
         OutputError: disk full, no permission, a file where a folder should be.
     """
-    for folder in {(output / name).parent for name, _ in files}:
-        make_folder(folder)
-    write_batch([(output / name, data) for name, data in files])
+    file_mode, folder_mode = _modes(private)
+    names = [name for name, _ in files]
+    with contained.opened(output, names, make=folder_mode) as places:
+        pairs = zip(places, files, strict=True)
+        write_places([(place, data) for place, (_, data) in pairs], file_mode)
+
+
+def _modes(private: bool) -> tuple[int, int]:
+    return _PRIVATE if private else _USUAL
