@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fiftyone_reue import manifest, outputs, pipeline, reversal
+from fiftyone_reue import contained, manifest, outputs, pipeline, reversal
 from fiftyone_reue.changes import Changes, digest_of, find_changes, refresh
 from fiftyone_reue.errors import (
     InputError,
@@ -28,6 +28,7 @@ from fiftyone_reue.media import alpha, offsets, viewers
 from fiftyone_reue.media.allowed import allowed
 from fiftyone_reue.media.codec import (
     encode,
+    largest_file,
     load,
     read_file,
     release_format,
@@ -309,6 +310,8 @@ def protect(
             method = create_method(config.method)
 
             def work(item: Item) -> Protected:
+                with named(item.sample_id):
+                    contained.unlinked(output, item.output)
                 return protect_image(
                     item,
                     release,
@@ -421,7 +424,8 @@ def protect_image(
         InputError: it is a protected copy itself, or of an unknown class.
         VerificationError: the result would not restore exactly.
     """
-    source = read_file(item.path, name=item.sample_id)
+    most = largest_file(max_pixels)
+    source = read_file(item.path, name=item.sample_id, most=most)
     loaded = load(source, name=item.sample_id, max_pixels=max_pixels)
     if loaded.record is not None:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
@@ -10,7 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fiftyone_reue import approximate, manifest, outputs, pipeline, reversal
+from fiftyone_reue import (
+    approximate,
+    contained,
+    manifest,
+    outputs,
+    pipeline,
+    reversal,
+)
 from fiftyone_reue.approximate import Approximation, Delivered
 from fiftyone_reue.errors import (
     DamagedRecordError,
@@ -21,13 +29,14 @@ from fiftyone_reue.errors import (
     ReueError,
     RevokedKeyError,
     UnreadableImageError,
+    UnsupportedImageError,
     VerificationError,
     WrongKeyError,
     named,
 )
 from fiftyone_reue.items import Item, with_distinct_outputs
 from fiftyone_reue.media import offsets
-from fiftyone_reue.media.codec import encode, load, release_format, suffix
+from fiftyone_reue.media.codec import encode, load, read_file, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.original import Rebuilt, rebuild
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
@@ -620,11 +629,12 @@ def _restore(
     differing: dict[str, str] = {}
     written: dict[str, str] = {}
     planned = with_distinct_outputs(items, {})
-    outputs.prepare(output)
+    private = tier == "original"
+    outputs.prepare(output, private=private)
 
     def commit(batch: list[Restored]) -> None:
         new = [(one.output, one.data) for one in batch if one.data]
-        outputs.write_below(output, new)
+        outputs.write_below(output, new, private=private)
         exact = [one for one in batch if one.approximation is None]
         written.update({one.item.sample_id: one.output for one in exact})
         differing.update(
@@ -666,7 +676,8 @@ def _encoded(
     kind = release_format(raster) if ending is None else "PNG"
     name = item.output + (ending or suffix(kind))
     data = encode(raster, kind, record)
-    there = _is_there(output / name, item, raster, record, data)
+    path = contained.unlinked(output, name)
+    there = _is_there(path, item, raster, record, data)
     return Restored(item, name, b"" if there else data)
 
 
@@ -685,18 +696,33 @@ def _written(item: Item, original: Raster, file: Rebuilt, output: Path) -> Resto
                 "pixels, so it was not written; please report this image's format"
             )
     name = item.output + file.suffix
-    try:
-        present = (output / name).read_bytes()
-    except OSError:
-        return Restored(item, name, file.data, differs=file.differs)
+    path = contained.unlinked(output, name)
+    present = _present(path, item)
     if present == file.data:
         return Restored(item, name, b"", differs=file.differs)
     if present and not file.data.startswith(present):  # else it was cut short
         raise InputError(
-            f"{item.sample_id}: another file is at {output / name} already; choose an "
-            "empty folder, or move it away"
+            f"{item.sample_id}: another file is at {path} already; choose an empty "
+            "folder, or move it away"
         )
     return Restored(item, name, file.data, differs=file.differs)
+
+
+def _present(path: Path, item: Item) -> bytes | None:
+    """The file that is at a path already, or None.
+
+    Raises:
+        InputError: something is there that isn't a file, or no image's.
+    """
+    if not os.path.lexists(path):
+        return None
+    try:
+        return read_file(path)
+    except (UnreadableImageError, UnsupportedImageError) as error:
+        raise InputError(
+            f"{item.sample_id}: its place is taken; choose an empty folder, or move "
+            f"away what is there ({error})"
+        ) from error
 
 
 def _is_there(
@@ -707,9 +733,8 @@ def _is_there(
     Raises:
         InputError: another image is there.
     """
-    try:
-        present = path.read_bytes()
-    except OSError:
+    present = _present(path, item)
+    if present is None:
         return False
     if present == data:
         return True
