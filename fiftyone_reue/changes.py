@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from fiftyone_reue import pipeline
-from fiftyone_reue.errors import ReueError
+from fiftyone_reue import contained, pipeline
+from fiftyone_reue.errors import ReueError, UnsafePathError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load, read_file
 from fiftyone_reue.media.digest import sample_digest
@@ -142,7 +142,7 @@ def find_changes(
         seen = _see(item, decode=old, max_pixels=max_pixels)
         if record is None:
             return seen
-        copy = _standing(folder / record.output, record)
+        copy = _standing_in(folder, record)
         return _Seen(item, seen.there, seen.file_digest, seen.samples, copy)
 
     todo = [item for item in items if item.sample_id in known or orphans]
@@ -224,6 +224,15 @@ def _see(item: Item, *, decode: bool, max_pixels: int) -> _Seen:
         except ReueError:
             pass  # whoever protects it says why
     return _Seen(item, True, digest_of(data), samples)
+
+
+def _standing_in(folder: Path, record: _Known) -> bytes | None:
+    """As :func:`_standing`; what the ledger places elsewhere is no copy of ours."""
+    try:
+        path = contained.inside(folder, record.output)
+    except UnsafePathError:
+        return None
+    return _standing(path, record)
 
 
 def _standing(path: Path, record: _Known) -> bytes | None:

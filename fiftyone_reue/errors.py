@@ -61,6 +61,10 @@ class OutputError(ReueError):
     """An output can't be written: disk full, no permission, name taken."""
 
 
+class UnsafePathError(ReueError):
+    """A name from a ledger, manifest or record leads out of its folder."""
+
+
 class MissingPackageError(ReueError):
     """A package that only some installations have is missing or doesn't fit."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fiftyone_reue import pipeline
+from fiftyone_reue import contained, pipeline
 from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.folders import image_items
 from fiftyone_reue.items import Item
@@ -457,8 +457,8 @@ class Tracer:
         release = self._vault.ledger.release(record.release_id)
         if release is None:
             return None
-        path = Path(release.output) / record.output
         try:
+            path = contained.inside(Path(release.output), record.output)
             return load(path, max_pixels=self._max_pixels).raster
         except ReueError:
             return None

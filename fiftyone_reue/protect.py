@@ -9,11 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Container, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from fiftyone_reue import manifest, outputs, pipeline, reversal
+from fiftyone_reue import contained, manifest, outputs, pipeline, reversal
 from fiftyone_reue.changes import Changes, digest_of, find_changes, refresh
 from fiftyone_reue.classes import only_class
 from fiftyone_reue.errors import (
@@ -29,6 +29,7 @@ from fiftyone_reue.media import alpha, offsets, viewers
 from fiftyone_reue.media.allowed import allowed
 from fiftyone_reue.media.codec import (
     encode,
+    largest_file,
     load,
     read_file,
     release_format,
@@ -317,6 +318,8 @@ def protect(
             method = create_method(config.method)
 
             def work(item: Item) -> Protected:
+                with named(item.sample_id):
+                    contained.unlinked(output, item.output)
                 return protect_image(
                     item,
                     release,
@@ -332,7 +335,7 @@ def protect(
             def commit(batch: list[Protected]) -> list[Failure]:
                 nonlocal changed
                 files = [(b.record.output, b.data) for b in batch]
-                refused = outputs.write_below(output, files) or {}
+                refused = outputs.write_below(output, files)
                 failures = [
                     Failure(b.item.sample_id, b.item.path, refused[b.record.output])
                     for b in batch
@@ -437,7 +440,8 @@ def protect_image(
         InputError: it is a protected copy itself, or of an unknown class.
         VerificationError: the result would not restore exactly.
     """
-    source = read_file(item.path, name=item.sample_id)
+    most = largest_file(max_pixels)
+    source = read_file(item.path, name=item.sample_id, most=most)
     loaded = load(
         source,
         name=item.sample_id,
@@ -491,9 +495,7 @@ def protect_image(
     )
     digest_p = sample_digest(protected)
     sample = sample_hash(secrets.sample, release.id, item.sample_id)
-    path = Path(item.path)
-    own_name = path.name if item.keep_name else path.suffix
-    file = describe(source, loaded, own_name, whole=whole_files)
+    file = describe(source, loaded, _name_to_seal(item), whole=whole_files)
     envelope = records.seal_protected(
         records.Header(
             "protected",
@@ -594,6 +596,13 @@ def psnr(
     mse = float(flat @ flat) / flat.size
     peak = peak or int(np.iinfo(original.dtype).max)
     return 99.0 if mse == 0 else min(99.0, 10 * math.log10(peak * peak / mse))
+
+
+def _name_to_seal(item: Item) -> str:
+    """The original's name where its copy has another, else only the suffix."""
+    path = Path(item.path)
+    renamed = PurePosixPath(item.output).name != path.stem
+    return path.name if item.keep_name and renamed else path.suffix
 
 
 def _of_images(count: int) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fiftyone_reue import manifest
-from fiftyone_reue.errors import InputError, OutputError
+from fiftyone_reue import contained, manifest
+from fiftyone_reue.errors import InputError, OutputError, named
 from fiftyone_reue.folders import image_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.vault.entities import Release
@@ -115,7 +116,8 @@ def delete_release(vault: Vault, release: Release, *, files: bool) -> int:
     """Forget a release, and delete its files if wanted.
 
     Copies that were handed out can't be traced or restored by the owner any more.
-    Only files that the ledger lists are deleted, and folders left empty by that.
+    Only files that the ledger lists are deleted, and folders left empty by that; and
+    only from a folder whose manifest says that it is this release's.
 
     Args:
         vault: the owner's.
@@ -126,37 +128,45 @@ def delete_release(vault: Vault, release: Release, *, files: bool) -> int:
         How many files were deleted.
 
     Raises:
-        OutputError: a file can't be deleted; the release is kept then.
+        OutputError: a file can't be deleted, or the folder isn't known to be the
+            release's; the release is kept then.
+        UnsafePathError: the ledger names a file outside the folder, or one is there
+            through a link; nothing is deleted then.
     """
     deleted = 0
     if files:
-        folder = Path(release.output)
-        for record in vault.ledger.records(release.id):
-            deleted += _delete(folder / record.output)
-        content = manifest.read(folder)
-        if content is not None and content.get("release") == release.id:
-            _delete(folder / manifest.NAME)
-        _delete_empty(folder)
+        deleted = _delete_files(vault, release)
     vault.ledger.delete_release(release.id)
     return deleted
 
 
-def _delete(path: Path) -> int:
+def _delete_files(vault: Vault, release: Release) -> int:
+    folder = Path(release.output)
+    names = []
+    for record in vault.ledger.records(release.id):
+        with named(f"Release {release.name}, {record.sample_id}"):
+            contained.unlinked(folder, record.output)
+        names.append(record.output)
+    content = manifest.read(folder)
+    if content is None or content.get("release") != release.id:
+        if not any(os.path.lexists(folder / name) for name in names):
+            return 0
+        raise OutputError(
+            f"{folder}: no {manifest.NAME} says that this folder is release "
+            f"{release.name}'s, so nothing in it was deleted, and the release is kept; "
+            "forget it without its files, and delete those yourself"
+        )
+    deleted = sum(_delete(folder, name) for name in names)
+    _delete(folder, manifest.NAME)
+    with contextlib.suppress(OSError):  # not empty: something else is in it
+        folder.rmdir()
+    return deleted
+
+
+def _delete(folder: Path, name: str) -> int:
     try:
-        path.unlink()
-    except FileNotFoundError:
-        return 0
+        return int(contained.remove(folder, name))
     except OSError as error:
         raise OutputError(
-            f"{path} can't be deleted: {error.strerror}; the release is kept"
+            f"{folder / name} can't be deleted: {error.strerror}; the release is kept"
         ) from error
-    return 1
-
-
-def _delete_empty(folder: Path) -> None:
-    if not folder.is_dir():
-        return
-    inner = sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True)
-    for path in [*inner, folder]:
-        with contextlib.suppress(OSError):  # not empty: something else is in it
-            path.rmdir()

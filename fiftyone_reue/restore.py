@@ -11,7 +11,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from fiftyone_reue import approximate, manifest, outputs, pipeline, reversal
+from fiftyone_reue import (
+    approximate,
+    contained,
+    manifest,
+    outputs,
+    pipeline,
+    reversal,
+)
 from fiftyone_reue.approximate import Approximation, Delivered
 from fiftyone_reue.errors import (
     DamagedRecordError,
@@ -22,6 +29,8 @@ from fiftyone_reue.errors import (
     ReueError,
     RevokedKeyError,
     UnreadableImageError,
+    UnsafePathError,
+    UnsupportedImageError,
     VerificationError,
     WrongKeyError,
     named,
@@ -32,6 +41,7 @@ from fiftyone_reue.media.codec import encode, load, read_file, release_format, s
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.original import Rebuilt, rebuild
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
+from fiftyone_reue.names import portable
 from fiftyone_reue.pipeline import Failure, Outcome
 from fiftyone_reue.reversal import Content, Reversal
 from fiftyone_reue.steps import Progress
@@ -621,11 +631,12 @@ def _restore(
     differing: dict[str, str] = {}
     written: dict[str, str] = {}
     planned = with_distinct_outputs(items, {})
-    outputs.prepare(output)
+    private = tier == "original"
+    outputs.prepare(output, private=private)
 
     def commit(batch: list[Restored]) -> list[Failure]:
         new = [(one.output, one.data) for one in batch if one.data]
-        refused = outputs.write_below(output, new) or {}
+        refused = outputs.write_below(output, new, private=private)
         failures = [
             Failure(one.item.sample_id, one.item.path, refused[one.output])
             for one in batch
@@ -674,7 +685,8 @@ def _encoded(
     kind = release_format(raster) if ending is None else "PNG"
     name = item.output + (ending or suffix(kind))
     data = encode(raster, kind, record)
-    there = _is_there(output / name, item, raster, record, data)
+    path = contained.unlinked(output, name)
+    there = _is_there(path, item, raster, record, data)
     return Restored(item, name, b"" if there else data)
 
 
@@ -687,7 +699,14 @@ def _own_name(output: str, name: str) -> str:
     """
     if name.startswith(".") or not name:
         return output + name
-    return str(PurePosixPath(output).with_name(PurePosixPath(name).name))
+    if "/" in name:
+        raise UnsafePathError(f"{name!r} isn't a bare name, without any folder")
+    own = str(PurePosixPath(output).with_name(name))
+    try:
+        contained.parts(own)
+    except UnsafePathError:  # on some system, such as one that begins with a drive
+        own = str(PurePosixPath(output).with_name(portable(name)))
+    return own
 
 
 def _written(item: Item, original: Raster, file: Rebuilt, output: Path) -> Restored:
@@ -709,18 +728,33 @@ def _written(item: Item, original: Raster, file: Rebuilt, output: Path) -> Resto
             differs = f"{file.differs}; {' and '.join(refused)} can't open it"
             file = replace(file, differs=differs)
     name = _own_name(item.output, file.name)
-    try:
-        present = (output / name).read_bytes()
-    except OSError:
-        return Restored(item, name, file.data, differs=file.differs)
+    path = contained.unlinked(output, name)
+    present = _present(path, item)
     if present == file.data:
         return Restored(item, name, b"", differs=file.differs)
     if present and not file.data.startswith(present):  # else it was cut short
         raise InputError(
-            f"{item.sample_id}: another file is at {output / name} already; choose an "
-            "empty folder, or move it away"
+            f"{item.sample_id}: another file is at {path} already; choose an empty "
+            "folder, or move it away"
         )
     return Restored(item, name, file.data, differs=file.differs)
+
+
+def _present(path: Path, item: Item) -> bytes | None:
+    """The file that is at a path already, or None.
+
+    Raises:
+        InputError: something is there that isn't a file, or no image's.
+    """
+    if not os.path.lexists(path):
+        return None
+    try:
+        return read_file(path)
+    except (UnreadableImageError, UnsupportedImageError) as error:
+        raise InputError(
+            f"{item.sample_id}: its place is taken; choose an empty folder, or move "
+            f"away what is there ({error})"
+        ) from error
 
 
 def _is_there(
@@ -731,15 +765,9 @@ def _is_there(
     Raises:
         InputError: another image is there.
     """
-    if not os.path.lexists(path):
+    present = _present(path, item)
+    if present is None:
         return False
-    try:
-        present = read_file(path)
-    except UnreadableImageError as error:
-        raise InputError(
-            f"{item.sample_id}: what is at {path} already isn't an image file "
-            f"({error}); move it away"
-        ) from None
     if present == data:
         return True
     try:

@@ -233,7 +233,7 @@ def reveal(
         refused: dict[str, str] = {}
         if output is not None:
             files = [(_panels_name(one.item), one.panels) for one in batch]
-            refused = outputs.write_below(output, files) or {}
+            refused = outputs.write_below(output, files)
         failures = []
         for one in batch:
             reason = refused.get(_panels_name(one.item))

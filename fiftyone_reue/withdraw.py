@@ -7,12 +7,12 @@ before; it is no part of its release any more.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from fiftyone_reue import contained
 from fiftyone_reue.changes import is_copy
 from fiftyone_reue.errors import OutputError
 from fiftyone_reue.vault.entities import Record, Release
@@ -36,10 +36,14 @@ def withdraw(ledger: Ledger, release: Release, sample_ids: Sequence[str]) -> int
 
     Raises:
         OutputError: a file can't be deleted; its record is kept.
+        UnsafePathError: a record's file isn't in the release's folder, or is there
+            through a link.
     """
     count = 0
     for start in range(0, len(sample_ids), _PAGE):
         records = list(ledger.records(release.id, sample_ids[start : start + _PAGE]))
+        for record in records:
+            contained.parts(record.output)  # before any file is gone
         for record in records:
             _remove(Path(release.output), record.output)
         keep(ledger, records)
@@ -67,10 +71,11 @@ def remove_leftovers(
 
     Raises:
         OutputError: a file can't be deleted.
+        UnsafePathError: as for :func:`withdraw`.
     """
     folder = Path(release.output)
     for record in ledger.withdrawn(release.id) if records is None else records:
-        path = folder / record.output
+        path = contained.inside(folder, record.output)
         if not path.is_file():
             continue
         now = ledger.records(release.id, [record.sample_id])
@@ -85,13 +90,10 @@ def _withdrawn_id(record: Record) -> str:
 
 
 def _remove(folder: Path, output: str) -> None:
-    path = folder / output
     try:
-        path.unlink(missing_ok=True)
+        contained.remove(folder, output)
     except OSError as error:
         raise OutputError(
-            f"{path} can't be deleted: {error.strerror}; delete it, then run it again"
+            f"{folder / output} can't be deleted: {error.strerror}; delete it, then "
+            "run it again"
         ) from error
-    for parent in path.relative_to(folder).parents[:-1]:
-        with contextlib.suppress(OSError):  # not empty, or gone already
-            (folder / parent).rmdir()

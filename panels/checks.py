@@ -12,6 +12,8 @@ import fiftyone as fo
 import fiftyone.core.odm as foo
 from bson import ObjectId
 
+from fiftyone_reue import contained
+from fiftyone_reue.errors import UnsafePathError
 from fiftyone_reue.samples import runs
 from fiftyone_reue.samples.vaults import open_ledger
 
@@ -168,9 +170,17 @@ def _suspect_files(
         folder = Path(suspects.removeprefix(_FOLDER))
         if folder.is_file():
             return dict.fromkeys(names, str(folder))
-        return {name: str(folder / name) for name in names}
+        return {name: _suspect_path(folder, name) for name in names}
     ids, files = dataset.select(names).values(["id", "filepath"])
     return dict(zip(ids, files, strict=True))
+
+
+def _suspect_path(folder: Path, name: str) -> str:
+    """Where a suspect is; nowhere if the run's results name a file elsewhere."""
+    try:
+        return str(contained.inside(folder, name))
+    except UnsafePathError:
+        return ""
 
 
 def _exists(path: str) -> bool:

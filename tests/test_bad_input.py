@@ -321,9 +321,10 @@ def test_sources_deleted_halfway_are_named_and_the_rest_kept(
     moved = place.root / "moved"
 
     def write_and_lose_the_source(*arguments):
-        real(*arguments)
+        refused = real(*arguments)
         if not moved.exists():
             (place.root / "source").rename(moved)
+        return refused
 
     monkeypatch.setattr(protecting.outputs, "write_below", write_and_lose_the_source)
     text = place.fails("protect", "source", "out")
@@ -343,11 +344,12 @@ def test_an_output_deleted_halfway_is_made_again(place, monkeypatch):
     real = protecting.outputs.write_below
     calls = []
 
-    def write_and_lose_it(output, files):
-        real(output, files)
+    def write_and_lose_it(output, files, **how):
+        refused = real(output, files, **how)
         calls.append(files)
         if len(calls) == 2:
             shutil.rmtree(output)
+        return refused
 
     monkeypatch.setattr(protecting.outputs, "write_below", write_and_lose_it)
     place.run("protect", "source", "out")

@@ -12,7 +12,11 @@ from PIL import Image
 
 from fiftyone_reue import manifest, pipeline
 from fiftyone_reue import protect as protecting
-from fiftyone_reue.errors import InputError, LedgerUnavailableError
+from fiftyone_reue.errors import (
+    InputError,
+    LedgerUnavailableError,
+    UnsafePathError,
+)
 from fiftyone_reue.extract import Tracer
 from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.items import Item
@@ -452,3 +456,50 @@ def test_many_changes_are_committed_in_batches(vault, source, out, monkeypatch):
     summary = run(vault, source, out)
     assert counts(summary) == (12, 12, 0)
     assert len(list(vault.ledger.withdrawn(summary.release.id))) == 12
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_pruning_deletes_nothing_outside_whatever_the_ledger_says(
+    vault, source, out, tmp_path, absolute
+):
+    first = run(vault, source, out)
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(b"mine")
+    output = str(mine) if absolute else "astronaut/../../mine.png"
+    changed = records(vault, first)["cat/0.png"]
+    vault.ledger.put_records([replace(changed, output=output)])
+    (source / "cat/0.png").unlink()
+    (source / "cat/1.png").unlink()
+    with pytest.raises(UnsafePathError, match=r"mine\.png"):
+        run(vault, source, out, prune=True)
+    assert mine.read_bytes() == b"mine"
+    assert (out / "cat/1.png").exists()
+    assert "cat/0.png" in records(vault, first)
+
+
+def test_a_copy_elsewhere_is_none_and_nothing_is_written_there(
+    vault, source, out, tmp_path
+):
+    first = run(vault, source, out)
+    mine = tmp_path / "mine.png"
+    shutil.copy(out / "cat/0.png", mine)
+    before = mine.read_bytes()
+    changed = records(vault, first)["cat/0.png"]
+    vault.ledger.put_records([replace(changed, output="../mine.png")])
+    turned(source / "cat/0.png")
+    second = run(vault, source, out)
+    assert counts(second) == (0, 0, 11)
+    assert second.outcome.failures[0].sample_id == "cat/0.png"
+    assert "isn't the name of a file below" in second.outcome.failures[0].reason
+    assert mine.read_bytes() == before
+
+
+def test_leftovers_outside_are_not_deleted(vault, source, out, tmp_path):
+    first = run(vault, source, out)
+    mine = tmp_path / "mine.png"
+    shutil.copy(out / "cat/0.png", mine)
+    gone = replace(records(vault, first)["cat/0.png"], id="w", output="../mine.png")
+    vault.ledger.put_withdrawn([gone])
+    with pytest.raises(UnsafePathError):
+        run(vault, source, out)
+    assert mine.exists()

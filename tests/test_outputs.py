@@ -48,7 +48,7 @@ def test_names_that_are_refused_stop_none_of_the_others(tmp_path):
 
 
 def test_a_full_disk_is_no_matter_of_a_name(tmp_path, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     for call in ("replace", "write"):

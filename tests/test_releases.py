@@ -1,10 +1,12 @@
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fiftyone_reue import manifest, releases
-from fiftyone_reue.errors import InputError, OutputError
+from fiftyone_reue import contained, manifest
+from fiftyone_reue.errors import InputError, OutputError, UnsafePathError
 from fiftyone_reue.folders import labelled_items
 from fiftyone_reue.protect import protect
 from fiftyone_reue.release import ProtectConfig
@@ -73,21 +75,74 @@ def test_deleting_takes_only_what_is_the_releases(vault, make, tmp_path):
     assert (tmp_path / "source").is_dir()
 
 
-def test_another_releases_manifest_is_left(vault, make, tmp_path):
+@pytest.mark.parametrize("said", ['{"release": "another"}', "{", None])
+def test_only_the_releases_own_folder_is_deleted_from(vault, make, tmp_path, said):
+    kept = make("kept")
+    path = tmp_path / "kept" / manifest.NAME
+    path.unlink()
+    if said is not None:
+        path.write_text(said)
+    before = sorted((tmp_path / "kept").rglob("*"))
+    with pytest.raises(OutputError, match="so nothing in it was deleted"):
+        delete_release(vault, kept, files=True)
+    assert sorted((tmp_path / "kept").rglob("*")) == before
+    assert find_release(vault, "kept")
+    assert delete_release(vault, kept, files=False) == 0
+
+
+def test_a_folder_without_any_of_its_files_is_left_alone(vault, make, tmp_path):
     gone = make("gone")
-    path = tmp_path / "gone" / manifest.NAME
-    path.write_text('{"release": "another"}')
-    delete_release(vault, gone, files=True)
-    assert path.exists()
+    shutil.rmtree(tmp_path / "gone")
+    assert delete_release(vault, gone, files=True) == 0
+    again = make("gone")
+    shutil.rmtree(tmp_path / "gone")
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "gone/mine.txt").touch()
+    assert delete_release(vault, again, files=True) == 0
+    assert (tmp_path / "gone/mine.txt").exists()
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_ledger_can_not_have_files_elsewhere_deleted(vault, make, tmp_path, absolute):
+    kept = make("kept")
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(b"mine")
+    record = next(iter(vault.ledger.records(kept.id)))
+    output = str(mine) if absolute else "../mine.png"
+    vault.ledger.put_records([replace(record, output=output)])
+    with pytest.raises(UnsafePathError, match="mine"):
+        delete_release(vault, kept, files=True)
+    assert mine.read_bytes() == b"mine"
+    assert len(list((tmp_path / "kept").rglob("*.png"))) == 4
+    assert find_release(vault, "kept")
+
+
+def test_a_linked_folder_in_a_release_is_not_deleted_from(vault, make, tmp_path):
+    kept = make("kept")
+    inner, elsewhere = tmp_path / "kept/astronaut", tmp_path / "elsewhere"
+    inner.rename(elsewhere)
+    inner.symlink_to(elsewhere, target_is_directory=True)
+    with pytest.raises(UnsafePathError, match=r"astronaut: this is a link"):
+        delete_release(vault, kept, files=True)
+    assert len(list(elsewhere.iterdir())) == 2
+    assert find_release(vault, "kept")
+
+
+def test_a_release_folder_that_is_a_link_is_the_users(vault, make, tmp_path):
+    gone = make("gone")
+    (tmp_path / "gone").rename(tmp_path / "moved")
+    (tmp_path / "gone").symlink_to(tmp_path / "moved", target_is_directory=True)
+    assert delete_release(vault, gone, files=True) == 4
+    assert not list((tmp_path / "moved").iterdir())
 
 
 def test_a_file_that_can_not_be_deleted_keeps_the_release(vault, make, monkeypatch):
     kept = make("kept")
 
-    def locked(_):
+    def locked(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(releases.Path, "unlink", locked)
+    monkeypatch.setattr(contained.Place, "unlink", locked)
     with pytest.raises(OutputError, match=r"kept.*Permission denied; the release"):
         delete_release(vault, kept, files=True)
     assert find_release(vault, "kept")

@@ -1,4 +1,6 @@
+import os
 import shutil
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from PIL import Image, ImageCms
 
 from fiftyone_reue import manifest
 from fiftyone_reue import protect as protecting
+from fiftyone_reue import restore as restoring
 from fiftyone_reue.errors import (
     DamagedRecordError,
     ForeignRecordError,
@@ -22,6 +25,7 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import encode, load
+from fiftyone_reue.media.original import Rebuilt
 from fiftyone_reue.media.raster import Metadata, Raster
 from fiftyone_reue.protect import protect
 from fiftyone_reue.release import ProtectConfig
@@ -396,3 +400,79 @@ def test_originals_get_their_own_names_back(vault, tmp_path, photos):
     assert summary.differing == {}
     assert same_files(tmp_path / "o", tmp_path / "source")
     assert summary.written["cat/a.png"].startswith("cat/a.")
+
+
+def test_originals_are_their_owners_only(release, tmp_path):
+    for folder in ("originals", "licensed"):
+        before = os.umask(0o022)
+        try:
+            if folder == "originals":
+                originals(release, release.protected, tmp_path / "new" / folder)
+            else:
+                licensed(release, tmp_path / "new" / folder)
+        finally:
+            os.umask(before)
+    inner = list((tmp_path / "new/originals").rglob("*"))
+    assert {mode(path) for path in inner if path.is_file()} == {0o600}
+    assert {mode(path) for path in inner if path.is_dir()} == {0o700}
+    assert mode(tmp_path / "new/originals") == mode(tmp_path / "new") == 0o700
+    inner = list((tmp_path / "new/licensed").rglob("*"))
+    assert {mode(path) for path in inner} == {0o644, 0o755}
+
+
+def test_a_linked_class_folder_is_not_written_through(release, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for tier in ("originals", "licensed"):
+        output = tmp_path / tier
+        output.mkdir()
+        (output / "astronaut").symlink_to(elsewhere, target_is_directory=True)
+        if tier == "originals":
+            summary = originals(release, release.protected, output)
+        else:
+            summary = licensed(release, output)
+        assert summary.outcome.done == 3
+        assert len(summary.outcome.failures) == 3
+        (reason,) = {failure.reason for failure in summary.outcome.failures}
+        assert "astronaut: this is a link" in reason
+        assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("output", ["../evil", "/tmp/evil", "astronaut/../../evil"])
+def test_an_output_elsewhere_is_refused(release, tmp_path, output):
+    items = [replace(one, output=output) for one in image_items(release.protected)[:1]]
+    folder = tmp_path / "folder"
+    steps = restore_original(release.vault, items, folder)
+    (failure,) = finish(steps).outcome.failures
+    assert "isn't the name of a file below" in failure.reason
+    steps = restore_licensed(items, None, folder, release.key())
+    (failure,) = finish(steps).outcome.failures
+    assert "isn't the name of a file below" in failure.reason
+    assert not list(folder.iterdir())
+    assert not (tmp_path / "evil.png").exists()
+
+
+def test_the_suffix_that_a_record_brings_leads_nowhere(release, tmp_path, monkeypatch):
+    def elsewhere(content, original):
+        return Rebuilt(b"evil", "/../../../evil.png")
+
+    monkeypatch.setattr(restoring, "rebuild", elsewhere)
+    summary = originals(release, release.protected, tmp_path / "folder")
+    assert len(summary.outcome.failures) == 6
+    assert not (tmp_path / "evil.png").exists()
+    assert not list((tmp_path / "folder").rglob("*.png"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_file_in_an_originals_place_is_never_opened(release, tmp_path):
+    place = tmp_path / "folder/astronaut/0.png"
+    place.parent.mkdir(parents=True)
+    os.mkfifo(place)
+    summary = originals(release, release.protected, tmp_path / "folder")
+    (failure,) = summary.outcome.failures
+    assert "its place is taken" in failure.reason
+    assert "named pipe" in failure.reason
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)

@@ -24,6 +24,7 @@ from fiftyone_reue.errors import (
     LedgerUnavailableError,
     OutputError,
     RevokedKeyError,
+    UnsafePathError,
     VaultError,
 )
 from fiftyone_reue.names import fold
@@ -838,6 +839,26 @@ def test_two_recipients_show_and_delete(
     assert vault.ledger.releases() == []
     with pytest.raises(InputError, match="no release 'alice_1'; there are: none yet"):
         reue.delete_release(dataset, "alice_1", vault=vault, progress=False)
+
+
+def test_copies_that_the_ledger_places_elsewhere_are_not_used(
+    dataset: Any, vault: Any, protect: Any, tmp_path: Path
+) -> None:
+    result = protect(dataset)
+    record = next(iter(vault.ledger.records(result.release_id)))
+    vault.ledger.put_records([replace(record, output="../alice.key")])
+    restored = reue.restore_samples(
+        dataset, output_dir=tmp_path / "back", release=result.release, progress=False
+    )
+    assert restored.restored == COUNT - 1
+    (failure,) = restored.failures
+    assert failure.sample_id == record.sample_id
+    assert "isn't the name of a file below" in failure.reason
+    with pytest.raises(UnsafePathError, match=record.sample_id):
+        reue.show_release(dataset, result.release, progress=False)
+    with pytest.raises(UnsafePathError, match=record.sample_id):
+        reue.delete_release(dataset, result.release, files=True, progress=False)
+    assert (tmp_path / "alice.key").exists()
 
 
 def test_deleting_a_release_that_is_not_shown(

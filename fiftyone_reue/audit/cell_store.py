@@ -11,6 +11,9 @@ from pathlib import Path
 from fiftyone_reue.audit.results import Cell, cell_from_dict
 from fiftyone_reue.errors import OutputError
 
+# A link that somebody put there would lead to another file.
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+
 
 def cell_key(**parts: object) -> str:
     """A name for a cell that differs whenever anything that decides it differs."""
@@ -63,7 +66,8 @@ class CellStore:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # The leading line break ends a line that a crash left unfinished.
-            with self._path.open("a", encoding="utf-8") as file:
+            descriptor = os.open(self._path, _APPEND, 0o666)
+            with open(descriptor, "a", encoding="utf-8") as file:
                 file.write(f"\n{line}\n")
                 file.flush()
                 os.fsync(file.fileno())

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from fiftyone_reue import contained
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.invertible.adversarial import AdversarialConfig, AdversarialNetwork
 from fiftyone_reue.invertible.exact import ACTIVATION_BITS, WEIGHT_BITS, WEIGHT_LIMIT
@@ -136,6 +137,7 @@ def _path(name: str) -> Path:
 
 
 def _paths(name: str) -> list[Path]:
+    contained.bare(name)  # it may come from a record
     candidates = (folder / f"{name}.npz" for folder in _folders())
     paths = [path for path in candidates if path.is_file()]
     if not paths:

@@ -45,6 +45,9 @@ _SUFFIXES = {
     "PNM": ".ppm",
 }
 
+_ROOM = 256 << 20
+_PIECE = 16 << 20
+
 _READABLE = """
     .png .apng .jpg .jpeg .jpe .jfif .webp .tif .tiff .bmp .dib .gif .ppm .pgm .pnm
 """
@@ -115,7 +118,7 @@ def load(
         data = source
     else:
         label = name or names.shown(source)
-        data = read_file(source, name=label)
+        data = read_file(source, name=label, most=largest_file(max_pixels))
     try:
         if ending is None:
             ending = PurePath(label if isinstance(source, bytes) else source).suffix
@@ -218,7 +221,24 @@ def suffix(format: str) -> str:
         ) from None
 
 
-def read_file(path: str | os.PathLike[str], *, name: str | None = None) -> bytes:
+def largest_file(max_pixels: int) -> int:
+    """How many bytes an image file of so many pixels may have.
+
+    Those of samples as large as there are, and room for metadata and a record that
+    holds another file. Longer files are refused before they are read.
+    """
+    return 8 * max_pixels + _ROOM
+
+
+LARGEST_FILE = largest_file(DEFAULT_MAX_PIXELS)
+
+
+def read_file(
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    most: int = LARGEST_FILE,
+) -> bytes:
     """The bytes of a regular file.
 
     A link is followed. What isn't a file (a folder, a named pipe, a device) is never
@@ -227,18 +247,27 @@ def read_file(path: str | os.PathLike[str], *, name: str | None = None) -> bytes
     Args:
         path: the file.
         name: what errors call it; by default its path.
+        most: bytes that it may have.
 
     Raises:
         UnreadableImageError: it is missing, isn't a regular file or can't be read, or
             its name could be neither stored nor printed.
+        UnsupportedImageError: it is longer.
     """
     label = name or names.shown(path)
     if not names.is_text(path):
         raise UnreadableImageError(f"{label}: the name isn't valid UTF-8; rename it")
     try:
-        mode = os.stat(path).st_mode
+        found = os.stat(path)
+        mode = found.st_mode
         if stat.S_ISREG(mode):
-            return Path(path).read_bytes()
+            data = _read_at_most(Path(path), found.st_size, most)
+            if data is not None:
+                return data
+            raise UnsupportedImageError(
+                f"{label}: the file has more than the {most >> 20} MB that are read of "
+                "an image; if you trust it, raise the limit with --max-pixels"
+            )
         if stat.S_ISDIR(mode):
             os.scandir(path).close()  # or it is here since it can't be read
         why = _IRREGULAR.get(stat.S_IFMT(mode), "not a regular file; remove it")
@@ -253,6 +282,19 @@ def read_file(path: str | os.PathLike[str], *, name: str | None = None) -> bytes
         if isinstance(error, OSError) and error.errno == errno.ELOOP:
             why = "a link that leads to itself; remove it"
     raise UnreadableImageError(f"{label}: {why}")
+
+
+def _read_at_most(path: Path, size: int, most: int) -> bytes | None:
+    """A file's bytes; None if there are more, whatever its size is said to be."""
+    if size > most:
+        return None
+    with path.open("rb") as file:
+        data = file.read(size)
+        while more := file.read(_PIECE):  # it has grown, or its size wasn't known
+            data += more
+            if len(data) > most:
+                return None
+    return data
 
 
 _IRREGULAR = {

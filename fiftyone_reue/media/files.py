@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from fiftyone_reue.contained import Place
 from fiftyone_reue.errors import OutputError
 
 TEMPORARY_SUFFIX = ".reue-tmp"
@@ -53,22 +54,52 @@ def write_batch(items: Sequence[tuple[Path, bytes]]) -> None:
     Raises:
         OutputError: one couldn't be written; no temporary file is left.
     """
-    _write(items, None)
+    write_places([(Place(path.parent, path.name), data) for path, data in items])
 
 
-def write_each(items: Sequence[tuple[Path, bytes]]) -> dict[Path, str]:
-    """As :func:`write_batch`, but a name that is refused stops none of the others.
+def write_places(
+    items: Sequence[tuple[Place, bytes]],
+    mode: int = 0o666,
+    refused: dict[Path, str] | None = None,
+) -> None:
+    """As :func:`write_batch`, to places of :func:`fiftyone_reue.contained.opened`.
 
-    Returns:
-        Why they couldn't be written, of files whose very name the file system refuses:
-        too long, of a character that it doesn't know, or a folder's.
+    Args:
+        items: places, and the files' bytes.
+        mode: of the files, less the umask.
+        refused: takes up why they couldn't be written, of files whose very name the
+            file system refuses: too long, of a character that it doesn't know, or a
+            folder's. The others are written. None: that is an error as well.
 
     Raises:
-        OutputError: what none of them could be written for, such as a full disk.
+        OutputError: one couldn't be written; no temporary file is left.
     """
-    refused: dict[Path, str] = {}
-    _write(items, refused)
-    return refused
+    pending: dict[Place, Place] = {}  # temporary -> final
+    place = Place(Path(), "")
+    try:
+        try:
+            for place, data in items:
+                name = f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+                temporary = place.named(name)
+                pending[temporary] = place
+                _write_new(temporary, data, mode)
+            _flush(list(pending))
+            for temporary, place in list(pending.items()):
+                try:
+                    place.take(temporary)
+                except OSError as error:
+                    if refused is None or not _is_of_name(error):
+                        raise
+                    refused[place.path] = str(_unwritten(place.path, error))
+                    continue
+                del pending[temporary]
+            _flush_folders(place for place, _ in items)
+        finally:
+            for temporary in pending:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+    except OSError as error:
+        raise _unwritten(place.path, error) from error
 
 
 def is_refused_name(error: OutputError) -> bool:
@@ -76,39 +107,17 @@ def is_refused_name(error: OutputError) -> bool:
     return isinstance(error.__cause__, OSError) and _is_of_name(error.__cause__)
 
 
+def refused_path(path: Path) -> str | None:
+    """Why no file can have this path, be it there or not; None: one can."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return str(_unwritten(path, error)) if _is_of_name(error) else None
+    return None
+
+
 def _is_of_name(error: OSError) -> bool:
     return error.errno in _NAME_ERRORS
-
-
-def _write(
-    items: Sequence[tuple[Path, bytes]], refused: dict[Path, str] | None
-) -> None:
-    """Write files; names that are refused are collected, or raise if that is None."""
-    pending: dict[Path, Path] = {}  # temporary -> final
-    path = Path()
-    try:
-        try:
-            for path, data in items:
-                temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
-                pending[temporary] = path
-                _write_new(temporary, data)
-            _flush(list(pending))
-            for temporary, path in list(pending.items()):
-                try:
-                    os.replace(temporary, path)
-                except OSError as error:
-                    if refused is None or not _is_of_name(error):
-                        raise
-                    refused[path] = str(_unwritten(path, error))
-                    continue
-                del pending[temporary]
-            _flush_folders({path.parent for path, _ in items})
-        finally:
-            for temporary in pending:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
-    except OSError as error:
-        raise _unwritten(path, error) from error
 
 
 def _unwritten(path: Path, error: OSError) -> OutputError:
@@ -116,14 +125,18 @@ def _unwritten(path: Path, error: OSError) -> OutputError:
     return OutputError(f"{path}: can't be written: {reason}")
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, mode: int = 0o777) -> None:
     """Make a folder and those above it, unless it is there.
+
+    Args:
+        folder: which.
+        mode: of what is made, less the umask; of those above as well.
 
     Raises:
         OutputError: a file has its name, or it can't be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder, mode)
     except FileExistsError:
         raise OutputError(
             f"{folder}: a file is in the way; choose another output folder"
@@ -161,8 +174,19 @@ def remove_stale_temporaries(folder: str | os.PathLike[str]) -> int:
     return removed
 
 
-def _write_new(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+def _make(folder: Path, mode: int) -> None:
+    """Unlike ``Path.mkdir``, gives the mode to the folders above as well."""
+    try:
+        folder.mkdir(mode, exist_ok=True)
+    except FileNotFoundError:
+        if folder == folder.parent:
+            raise
+        _make(folder.parent, mode)
+        folder.mkdir(mode, exist_ok=True)
+
+
+def _write_new(place: Place, data: bytes, mode: int = 0o666) -> None:
+    descriptor = place.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         view = memoryview(data)
         while view:
@@ -171,26 +195,29 @@ def _write_new(path: Path, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _flush(paths: Sequence[Path]) -> None:
+def _flush(places: Sequence[Place]) -> None:
     """Wait until the files' data is on the disk."""
     sync_filesystem = _sync_filesystem()
-    if len(paths) > 1 and sync_filesystem:
-        folders = {path.parent for path in paths}
-        for device in {os.stat(folder).st_dev: folder for folder in folders}.values():
-            _with_descriptor(device, sync_filesystem)
+    if len(places) > 1 and sync_filesystem:
+        for place in {place.stat().st_dev: place for place in places}.values():
+            _with_file(place, sync_filesystem)
     else:
-        for path in paths:
-            _with_descriptor(path, os.fsync)
+        for place in places:
+            _with_file(place, os.fsync)
 
 
-def _flush_folders(folders: Iterable[Path]) -> None:
-    if os.name == "posix":
-        for folder in folders:
-            _with_descriptor(folder, os.fsync)
+def _flush_folders(places: Iterable[Place]) -> None:
+    if os.name != "posix":
+        return
+    for place in {place.folder: place for place in places}.values():
+        if place.descriptor is not None:
+            os.fsync(place.descriptor)
+        else:
+            _with_file(Place(place.folder, "."), os.fsync)
 
 
-def _with_descriptor(path: Path, call: Callable[[int], object]) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _with_file(place: Place, call: Callable[[int], object]) -> None:
+    descriptor = place.open(os.O_RDONLY)
     try:
         call(descriptor)
     finally:

@@ -6,6 +6,8 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fiftyone_reue import contained
+from fiftyone_reue.errors import named
 from fiftyone_reue.samples import fields, runs
 from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.vault.entities import Record, Release
@@ -33,6 +35,16 @@ def info_of(vault: Vault, release: Release) -> fields.ReleaseInfo:
     )
 
 
+def copy_path(release: Release, record: Record) -> str:
+    """Where a record's copy is.
+
+    Raises:
+        UnsafePathError: the ledger places it outside the release's folder.
+    """
+    with named(f"Release {release.name}, sample {record.sample_id}"):
+        return str(contained.inside(Path(release.output), record.output))
+
+
 def show_from_ledger(
     vault: Vault, dataset: fo.Dataset, release: Release, sample_ids: Sequence[str]
 ) -> Generator[int, None, None]:
@@ -46,6 +58,9 @@ def show_from_ledger(
 
     Yields:
         How many are behind us.
+
+    Raises:
+        UnsafePathError: the ledger places a copy outside the release's folder.
     """
     info = info_of(vault, release)
     seed = vault.code_seed(vault.recipient(release.recipient_id))
@@ -58,7 +73,7 @@ def show_from_ledger(
         copies = [
             fields.Shown(
                 sample_id=record.sample_id,
-                path=str(Path(release.output) / record.output),
+                path=copy_path(release, record),
                 payload=payloads[record.image_id],
                 psnr=record.psnr,
                 unlearnability=scores.get(record.sample_id),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fiftyone_reue.errors import InputError
@@ -30,13 +29,13 @@ def release_items(
 
     Raises:
         InputError: no such release, several that could be meant, or no copies.
+        UnsafePathError: the ledger places a copy outside the release's folder.
     """
     dataset = source.dataset_of(samples)
     ids = source.sample_ids(samples)
     release = _chosen_release(vault, dataset, ids, name)
-    folder = Path(release.output)
     items = [
-        Item(record.sample_id, str(folder / record.output), record.label, "")
+        Item(record.sample_id, copies.copy_path(release, record), record.label, "")
         for record in vault.ledger.records(release.id, ids)
     ]
     if not items:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from fiftyone_reue import restore as folders
 from fiftyone_reue.approximate import Approximation, described
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import InputError, UnsafePathError
 from fiftyone_reue.folders import whole_path
 from fiftyone_reue.items import Item
 from fiftyone_reue.pipeline import Failure
-from fiftyone_reue.samples import fields, source
+from fiftyone_reue.samples import copies, fields, source
 from fiftyone_reue.samples.drive import ProgressOption, drive
 from fiftyone_reue.samples.releases import find_release
 from fiftyone_reue.samples.vaults import open_vault
@@ -226,19 +226,18 @@ def _shown_items(
 def _release_items(
     vault: Vault, release: Release, ids: list[str]
 ) -> tuple[list[Item], list[Failure]]:
-    folder = Path(release.output)
-    items = [
-        Item(
-            record.sample_id,
-            str(folder / record.output),
-            record.label,
-            record.output.rsplit(".", 1)[0],
-        )
-        for record in vault.ledger.records(release.id, ids)
-    ]
-    made = {item.sample_id for item in items}
+    items, failures = [], []
+    for record in vault.ledger.records(release.id, ids):
+        try:
+            path = copies.copy_path(release, record)
+        except UnsafePathError as error:
+            failures.append(Failure(record.sample_id, record.sample_id, str(error)))
+            continue
+        output = record.output.rsplit(".", 1)[0]
+        items.append(Item(record.sample_id, path, record.label, output))
+    made = {item.sample_id for item in items} | {one.sample_id for one in failures}
     reason = f"it has no copy in release {release.name}"
-    failures = [Failure(key, key, reason) for key in ids if key not in made]
+    failures += [Failure(key, key, reason) for key in ids if key not in made]
     return items, failures
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import InputError, UnsafePathError
 from fiftyone_reue.invertible import weights
 from fiftyone_reue.invertible.adversarial import AdversarialConfig, AdversarialNetwork
 from fiftyone_reue.invertible.hiding import HidingConfig, HidingNetwork
@@ -73,3 +73,15 @@ def test_the_package_ships_small_weights(name: str, kind: str) -> None:
     assert name in weights.list_weights(kind)
     assert weights._path(name).stat().st_size < 500_000
     weights.load_weights(name, weights.identity(name), "cpu")
+
+
+@pytest.mark.parametrize("name", ["../mine", "inner/mine", "", "inner\\mine", "/mine"])
+def test_weights_are_looked_up_by_a_bare_name(folder: Path, name: str) -> None:
+    for place in (folder, folder / "inner", folder.parent):
+        place.mkdir(exist_ok=True)
+        weights.save_weights(_network(), place / "mine.npz", {})
+    with pytest.raises(UnsafePathError):
+        weights.identity(name)
+    with pytest.raises(UnsafePathError):
+        weights.load_weights(name, bytes(8), "cpu")
+    (folder.parent / "mine.npz").unlink()

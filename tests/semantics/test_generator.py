@@ -246,8 +246,8 @@ def test_nothing_half_written_is_left(painter, tmp_path, monkeypatch):
     next(steps)
     whole = files._write_new
 
-    def full(path, data):
-        whole(path, data[: len(data) // 2])
+    def full(place, data, mode):
+        whole(place, data[: len(data) // 2], mode)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files, "_write_new", full)
