@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.protect import psnr
+from fiftyone_reue.media.quality import psnr
 
 Pixels = np.ndarray
 """``(H, W, 3)`` uint8."""

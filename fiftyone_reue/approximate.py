@@ -19,8 +19,8 @@ from fiftyone_reue.errors import EditedImageError
 from fiftyone_reue.folders import suspect_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.media import alpha, offsets
+from fiftyone_reue.media.quality import psnr
 from fiftyone_reue.media.raster import Raster
-from fiftyone_reue.protect import psnr
 from fiftyone_reue.reversal import ByPattern, Reversal
 from fiftyone_reue.watermark.read import luma
 

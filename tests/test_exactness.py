@@ -27,7 +27,12 @@ from fiftyone_reue.media.original import Rebuilt
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb.base import FitData, State
 from fiftyone_reue.perturb.registry import create_method
-from fiftyone_reue.protect import FOUND_RANGE, Protected, Secrets, protect_image
+from fiftyone_reue.protect_image import (
+    FOUND_RANGE,
+    Protected,
+    Secrets,
+    protect_image,
+)
 from fiftyone_reue.release import ProtectConfig
 from fiftyone_reue.restore import Originals, restore_licensed_image
 from fiftyone_reue.steps import finish

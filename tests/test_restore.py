@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from fiftyone_reue import manifest
-from fiftyone_reue import protect as protecting
+from fiftyone_reue import manifest, protect_image
 from fiftyone_reue import restore as restoring
 from fiftyone_reue.errors import (
     DamagedRecordError,
@@ -209,7 +208,7 @@ def test_the_owner_finds_the_record_of_a_losslessly_resaved_file(release, tmp_pa
 def test_what_the_ledger_keeps_without_the_file_gives_the_pixels(
     release, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(protecting, "LARGEST_LEDGER_FILE", 0)
+    monkeypatch.setattr(protect_image, "LARGEST_LEDGER_FILE", 0)
     _protect(release.vault, release.source, tmp_path / "again")
     resaved = tmp_path / "resaved"
     for item in image_items(tmp_path / "again"):
