@@ -357,7 +357,7 @@ def test_a_full_disk_keeps_what_was_written(vault, source, tmp_path, monkeypatch
         calls += 1
         if calls == 3:
             raise OutputError("the disk is full")
-        real(*arguments)
+        return real(*arguments)
 
     monkeypatch.setattr(protecting.outputs, "write_below", full)
     with pytest.raises(OutputError, match="disk is full"):
