@@ -1,3 +1,6 @@
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 pytestmark = pytest.mark.unit
@@ -87,10 +90,15 @@ def test_a_typed_passphrase_is_said(empty, monkeypatch):
 
 def test_the_keyring_is_said(empty, monkeypatch):
     kept = {}
-    monkeypatch.setattr(
-        "keyring.set_password", lambda service, name, key: kept.update({name: key})
+    # Not the real one: it changes how metadata is found, and FiftyOne can't be
+    # imported after that.
+    fake = SimpleNamespace(
+        set_password=lambda service, name, key: kept.update({name: key}),
+        get_password=lambda service, name: kept[name],
     )
-    monkeypatch.setattr("keyring.get_password", lambda service, name: kept[name])
+    errors = SimpleNamespace(KeyringError=RuntimeError)
+    monkeypatch.setitem(sys.modules, "keyring", fake)
+    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
     said = created(empty, "--keyring")
     (account,) = kept
     assert f"in the keyring of this user, under fiftyone-reue/{account}" in said
