@@ -51,4 +51,6 @@ def _release(folder: Path) -> dict[str, Any]:
     if content is None:
         raise InputError(f"{folder}: no release is here (no {manifest.NAME})")
     facts = {k: v for k, v in content.items() if k not in ("files", "failures")}
-    return {"folder": str(folder), **facts, "failed": len(content.get("failures", []))}
+    failures = content.get("failures")
+    failed = len(failures) if isinstance(failures, list) else 0
+    return {"folder": str(folder), **facts, "failed": failed}

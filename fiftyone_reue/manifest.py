@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
 from fiftyone_reue import __version__
+from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.files import write_atomic
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 
 NAME = "manifest.json"
+
+MOST_BYTES = 256 << 20
+"""Some millions of images; reading takes a few times as much memory."""
 
 
 def write(
@@ -66,12 +71,30 @@ def write(
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """A folder's manifest, or None where there is none that can be read."""
+    """A folder's manifest, or None where there is none that can be read.
+
+    Raises:
+        InputError: it is larger than any.
+    """
+    path = folder / NAME
     try:
-        content = json.loads((folder / NAME).read_text())
-    except (OSError, ValueError):
+        content = json.loads(_start(path, MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _start(path: Path, most: int) -> bytes:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it isn't a file")
+    if found.st_size > most:
+        raise InputError(
+            f"{path}: this file is larger than any manifest ({most >> 20} MB); it is "
+            "none of this program's, remove it"
+        )
+    with path.open("rb") as file:
+        return file.read(found.st_size)
 
 
 def mark_revoked(vault: Vault, recipient: Recipient) -> list[Path]:
