@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fiftyone_reue import pipeline
+from fiftyone_reue.arrays import read_arrays
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
@@ -36,6 +37,7 @@ MINI_BATCH_FROM = 5_000
 MAX_CLUSTERS = 1000
 """The centres of more would be too much to keep in the ledger."""
 
+_MOST_BYTES = 16 << 20
 _BATCH = 4096  # smaller ones leave clusters of a few images
 _SIDE = 32
 _ORIENTATIONS = 8
@@ -84,8 +86,8 @@ class Clusters:
     @staticmethod
     def from_bytes(data: bytes) -> Clusters:
         """What :meth:`to_bytes` was called on."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            return Clusters(stored["mean"], stored["scale"], stored["centres"])
+        stored = read_arrays(data, _MOST_BYTES)
+        return Clusters(stored["mean"], stored["scale"], stored["centres"])
 
 
 def cluster_items(

@@ -316,13 +316,13 @@ class Tracer:
                 image = self._vault.ledger.image(candidate.image_id)
                 if image is None:
                     continue
-                turned = match.orient(luma, candidate.orientation)
-                turned = match.resize(turned, image.height, image.width)
                 try:
                     references = list(self._references(image))
                 except ReueError as error:
                     problems.append(str(error))
                     continue
+                turned = match.orient(luma, candidate.orientation)
+                turned = match.resize(turned, image.height, image.width)
                 for one in references:
                     left = read.residual(turned, one.luma, one.opacity)
                     size = _size(left, one.opacity)
@@ -394,6 +394,12 @@ class Tracer:
         had added to the mark; with alpha dropped, or laid on a background.
         """
         raster = self._reference(image.id)
+        if (raster.height, raster.width) != (image.height, image.width):
+            raise InputError(
+                f"The ledger says that the original {image.source} has {image.width} x "
+                f"{image.height} pixels, but it has {raster.width} x {raster.height}: "
+                "its entry was changed; restore the ledger from a backup"
+            )
         opacity = alpha.opacity(raster.samples, raster.colour_channels)
         if opacity is None:
             for state, luma in self._unmarked(image, raster):

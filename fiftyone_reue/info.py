@@ -54,5 +54,6 @@ def _release(folder: Path) -> dict[str, Any]:
         raise InputError(f"{shown(folder)}: no release is here (no {manifest.NAME})")
     facts = {k: v for k, v in content.items() if k not in ("files", "failures")}
     if "failures" in content:  # told by format 1
-        facts["failed"] = len(content["failures"])
+        failures = content["failures"]
+        facts["failed"] = len(failures) if isinstance(failures, list) else 0
     return {"folder": shown(folder), **facts}

@@ -8,11 +8,12 @@ clusters, what failed and what a release is called stay in the owner's ledger, s
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
 from fiftyone_reue import __version__
-from fiftyone_reue.errors import UnreadableImageError
+from fiftyone_reue.errors import InputError, UnreadableImageError
 from fiftyone_reue.media.codec import read_file
 from fiftyone_reue.media.files import write_atomic
 from fiftyone_reue.vault.entities import Recipient, Release
@@ -22,6 +23,9 @@ NAME = "manifest.json"
 
 FORMAT = 2
 """Format 1 told settings, classes, failures and names besides; it is still read."""
+
+MOST_BYTES = 256 << 20
+"""Some millions of images; reading takes a few times as much memory."""
 
 
 def write(vault: Vault, release: Release, recipient: Recipient) -> float | None:
@@ -63,12 +67,30 @@ def write(vault: Vault, release: Release, recipient: Recipient) -> float | None:
 
 
 def read(folder: Path) -> dict[str, Any] | None:
-    """A folder's manifest, or None where there is none that can be read."""
+    """A folder's manifest, or None where there is none that can be read.
+
+    Raises:
+        InputError: it is larger than any.
+    """
+    path = folder / NAME
     try:
-        content = json.loads(read_file(folder / NAME))
-    except (UnreadableImageError, ValueError, RecursionError):
+        content = json.loads(_start(path, MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _start(path: Path, most: int) -> bytes:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it isn't a file")
+    if found.st_size > most:
+        raise InputError(
+            f"{path}: this file is larger than any manifest ({most >> 20} MB); it is "
+            "none of this program's, remove it"
+        )
+    with path.open("rb") as file:
+        return file.read(found.st_size)
 
 
 def mark_revoked(vault: Vault, recipient: Recipient) -> list[Path]:

@@ -41,6 +41,7 @@ from fiftyone_reue.perturb.registry import create_method
 _SHAPE = struct.Struct(">HHB")
 _LENGTH = struct.Struct(">I")
 _PATTERN_LEVEL = 9
+_LARGEST_TILE = 512  # a method's own, whatever the image's size
 _SPARSE_LEVEL = 19
 _DENSE_LEVEL = 9  # higher ones save 3 to 10 % and take ten times as long
 
@@ -151,8 +152,13 @@ class ByPattern(ByOffset):
     def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> ByPattern:
         shape = _SHAPE.unpack_from(content)
         packed, lost = _parted(content[_SHAPE.size :], 2)
+        most = [max(side, _LARGEST_TILE) for side in like.shape[:2]]
         if not all(shape) or shape[2] not in (1, like.shape[2]):
             raise ValueError(f"no pattern has the shape {shape}")
+        if shape[0] > most[0] or shape[1] > most[1]:
+            # Nothing of its size is allocated: whoever has a recipient's key can
+            # write any here.
+            raise ValueError(f"a pattern of {shape[:2]} is larger than its image")
         raw = packing.unpack(packed, int(np.prod(shape)))
         pattern = np.frombuffer(raw, np.int8).reshape(shape)
         return cls(expand(pattern, *like.shape[:2]), lost, peak, pattern)
@@ -229,8 +235,11 @@ class ByUndo(Reversal):
         name, secret, repair, residual = _parted(content, 4)
         if like.dtype != np.uint8:
             raise ValueError("only 8-bit images are moved")
+        method = _invertible(name.decode())
+        if not method.takes(*like.shape[:2]):
+            raise ValueError(f"the method moves no images of {like.shape[:2]}")
         return cls(
-            _invertible(name.decode()),
+            method,
             secret,
             _from_sparse(repair, like.shape),
             _from_sparse(residual, like.shape),
@@ -393,6 +402,12 @@ def _moved(
             f"{name}: {width} x {height} pixels are too few for method "
             f"{method.info.name!r}; use images of at least {method.smallest_side} "
             "pixels a side, or another method"
+        )
+    if not method.takes(height, width):
+        raise UnsupportedImageError(
+            f"{name}: {width} x {height} pixels are too narrow for method "
+            f"{method.info.name!r}, which would take too much memory; cut the image "
+            "up, or use another method"
         )
     image = _colours_of(licensed, colours)
     small = eight_bit(stretched(image, peak, colours))

@@ -256,7 +256,7 @@ def test_both_tiers_come_back_from_invertible_methods(
 
 def _marked(house, made, samples, colours, epsilon):
     """The licensed copy, made again with nothing kept from the first time."""
-    for cached in (carriers.band, carriers.cosines):
+    for cached in (carriers.band, carriers._kept_cosines):
         cached.cache_clear()
     height, width = samples.shape[:2]
     secrets = house.secrets("alice")

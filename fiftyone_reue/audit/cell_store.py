@@ -48,7 +48,7 @@ class CellStore:
             try:
                 entry = json.loads(line)
                 self._cells[entry["key"]] = cell_from_dict(entry["cell"])
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
 
     def get(self, key: str) -> Cell | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -19,7 +18,8 @@ import torch
 from torch import nn
 
 from fiftyone_reue import contained
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.arrays import read_arrays
+from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.invertible.adversarial import AdversarialConfig, AdversarialNetwork
 from fiftyone_reue.invertible.exact import ACTIVATION_BITS, WEIGHT_BITS, WEIGHT_LIMIT
 from fiftyone_reue.invertible.hiding import HidingConfig, HidingNetwork
@@ -31,6 +31,7 @@ _KINDS = {
     "hiding": (HidingNetwork, HidingConfig),
     "adversarial": (AdversarialNetwork, AdversarialConfig),
 }
+_MOST_BYTES = 1 << 30
 _BIAS_UNIT = 2.0 ** (ACTIVATION_BITS + WEIGHT_BITS)
 _WEIGHT_UNIT = 2.0**WEIGHT_BITS
 
@@ -151,10 +152,9 @@ def _paths(name: str) -> list[Path]:
 @lru_cache(maxsize=32)
 def _read(path: Path, name: str) -> tuple[dict, dict[str, np.ndarray]]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
+        arrays = read_arrays(path, _MOST_BYTES)
         return json.loads(str(arrays.pop("header"))), arrays
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, DamagedRecordError) as error:
         raise InputError(
             f"{path}: these aren't weights for {name!r}; train or fetch them again"
         ) from error

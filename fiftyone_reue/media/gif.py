@@ -13,10 +13,14 @@ from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media.probe import check_size
-from fiftyone_reue.media.raster import Loaded, Raster
+from fiftyone_reue.media.raster import Loaded, Raster, note_left_out
 
 _EXTENSION, _FRAME, _TRAILER = 0x21, 0x2C, 0x3B
 _PLAIN_TEXT, _CONTROL, _COMMENT, _APPLICATION = 0x01, 0xF9, 0xFE, 0xFF
+
+_MOST_FRAMES = 10_000
+_LARGEST_RATIO = 1 << 14
+"""Pixels in a byte: a code has 2 bits at least, and stands for up to 4096."""
 
 
 @dataclass
@@ -63,6 +67,8 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     if not found.frames:
         raise _damaged("it holds no picture")
     (frame,) = found.frames
+    if frame.width * frame.height > _LARGEST_RATIO * (frame.end - frame.start):
+        raise _damaged("its picture is cut short")
     key = found.transparent
     # What a frame leaves open shows what is behind it, or the first colour.
     indices = np.full((height, width), key or 0, np.uint8)
@@ -131,6 +137,11 @@ def _read_frame(data: bytes, at: int, palette: bytes, found: _Found) -> int:
         end,
     )
     found.frames.append(frame)
+    if len(found.frames) > _MOST_FRAMES:
+        raise UnsupportedImageError(
+            f"has more than {_MOST_FRAMES} frames; save the frames as images of their "
+            "own"
+        )
     return end
 
 
@@ -149,14 +160,14 @@ def _note(label: int, first: bytes, found: _Found) -> None:
         if first[0] & 1 and not found.frames:
             found.transparent = first[3]
     elif label == _COMMENT:
-        found.left_out.append("GIF comment")
+        note_left_out(found.left_out, "GIF comment")
     elif label == _APPLICATION:
         name = first[:11].decode("latin-1")
-        found.left_out.append(f"GIF application extension {name!r}")
+        note_left_out(found.left_out, f"GIF application extension {name!r}")
     elif label == _PLAIN_TEXT:
-        found.left_out.append("GIF plain text")
+        note_left_out(found.left_out, "GIF plain text")
     else:
-        found.left_out.append(f"GIF extension {label:#04x}")
+        note_left_out(found.left_out, f"GIF extension {label:#04x}")
 
 
 def _indices(data: bytes, frame: _Frame) -> np.ndarray:

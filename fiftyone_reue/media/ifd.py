@@ -15,6 +15,9 @@ BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 SIGNED_RATIONAL, FLOAT, DOUBLE = 10, 11, 12
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 _SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
+MOST_INTEGERS = 1024
+"""So many whole numbers of a value are read, unless more are asked for."""
+_MOST_ENTRIES = 1 << 16
 _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 
 
@@ -48,10 +51,18 @@ class Entry:
     value: bytes
     children: tuple["Entry", ...] = ()
 
-    def integers(self, order: str) -> tuple[int, ...]:
-        """The value as integers; empty if it isn't of an integer type."""
+    def integers(self, order: str, most: int = MOST_INTEGERS) -> tuple[int, ...]:
+        """The value as integers; empty if it isn't of an integer type.
+
+        Args:
+            order: of the bytes.
+            most: of them, the first ones; a file may hold as many as it has bytes, and
+                each takes many times as much memory here.
+        """
         code = _INTEGERS.get(self.kind)
-        return struct.unpack(f"{order}{self.count}{code}", self.value) if code else ()
+        if not code:
+            return ()
+        return struct.unpack_from(f"{order}{min(self.count, most)}{code}", self.value)
 
 
 @dataclass(frozen=True)
@@ -178,6 +189,8 @@ def _places(data: bytes, offset: int, layout: Layout) -> tuple[range, int]:
     if start > len(data):
         raise DirectoryError("its directory is cut short")
     (count,) = struct.unpack_from(f"{order}{count_code}", data, offset)
+    if count > _MOST_ENTRIES:
+        raise DirectoryError("its directory has more entries than there are tags")
     end = start + count * entry_size
     if end + inline > len(data):
         raise DirectoryError("its directory is cut short")

@@ -15,7 +15,7 @@ from PIL import Image
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media import ifd
 from fiftyone_reue.media.probe import check_size
-from fiftyone_reue.media.raster import Loaded, Metadata, Raster
+from fiftyone_reue.media.raster import Loaded, Metadata, Raster, note_left_out
 
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -38,6 +38,7 @@ _KINDS = {
     0xCF: "hierarchical and arithmetic-coded",
     0xF7: "JPEG-LS",
 }
+_LONGEST_EXIF = 16 << 20
 _MODES = {1: "L", 3: "RGB"}
 _COLOURS = {2: "two-channel", 4: "CMYK"}
 _NAMES = {
@@ -82,8 +83,8 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     marker, bits, height, width, components = found.frame
     _check_kind(marker, bits, components)
     check_size(width, height, max_pixels)
-    if not found.end:
-        raise _damaged("it is cut short")
+    if not found.end or 8 * len(data) < (-(-width // 8)) * (-(-height // 8)):
+        raise _damaged("it is cut short")  # a block of 8 x 8 takes a bit at least
     mode = _MODES[components]
     try:
         # Pillow rather than imagecodecs, which fills a truncated image up with gray.
@@ -103,6 +104,12 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     )
 
 
+def sides(data: bytes) -> tuple[int, int] | None:
+    """The height and width that a JPEG stream says it has; None if it doesn't."""
+    frame = _walk(data).frame
+    return None if frame is None else frame[2:4]
+
+
 def _walk(data: bytes) -> _Found:
     found = _Found()
     for marker, payload, end in _segments(data):
@@ -114,7 +121,7 @@ def _walk(data: bytes) -> _Found:
         elif marker == _EOI:
             found.end = end
         elif marker == _COM:
-            found.left_out.append("JPEG comment")
+            note_left_out(found.left_out, "JPEG comment")
         elif _APP0 <= marker <= 0xEF:
             _note(marker, payload, found)
     return found
@@ -149,7 +156,10 @@ def _note(marker: int, payload: bytes, found: _Found) -> None:
     if marker == 0xE0 and payload.startswith(b"JFIF\0"):
         _note_jfif(payload, found)
     elif marker == 0xE1 and payload.startswith(_EXIF):
-        found.exif = (found.exif or b"") + payload[len(_EXIF) :]
+        if len(found.exif or b"") < _LONGEST_EXIF:
+            found.exif = (found.exif or b"") + payload[len(_EXIF) :]
+        else:
+            note_left_out(found.left_out, "EXIF in too many pieces")
     elif marker == 0xE1 and payload.startswith(_XMP) and found.xmp is None:
         found.xmp = payload[len(_XMP) :]
     elif marker == 0xE2 and payload.startswith(_ICC) and len(payload) > 14:
@@ -158,7 +168,7 @@ def _note(marker: int, payload: bytes, found: _Found) -> None:
     elif marker == 0xEE and payload.startswith(b"Adobe") and len(payload) == 12:
         pass  # how colours are coded: it is part of the samples
     else:
-        found.left_out.append(_name(marker, payload))
+        note_left_out(found.left_out, _name(marker, payload))
 
 
 def _name(marker: int, payload: bytes) -> str:
@@ -177,9 +187,9 @@ def _note_jfif(payload: bytes, found: _Found) -> None:
     if scale and x and y:
         found.dpi = (x * scale, y * scale)
     elif x != y:
-        found.left_out.append("pixel aspect ratio")
+        note_left_out(found.left_out, "pixel aspect ratio")
     if len(payload) > 14:
-        found.left_out.append("JFIF thumbnail")
+        note_left_out(found.left_out, "JFIF thumbnail")
 
 
 def _check_kind(marker: int, bits: int, components: int) -> None:

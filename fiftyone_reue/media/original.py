@@ -53,7 +53,8 @@ _DPI = struct.Struct(">dd")
 _LEVEL = 9
 _DICTIONARY_LEVEL = 3
 _LONGEST_DICTIONARY = 1 << 30
-_MOST_BYTES = (1 << 32) - 1
+_TIMES_SAMPLES, _BESIDES = 16, 256 << 20
+_MOST_PIECES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,17 @@ def describe(
         loaded: what was read from it.
         name: its name, or the name's suffix alone, with the dot.
         whole: take as many bytes as it needs to rebuild the file byte for byte.
+
+    Raises:
+        UnsupportedImageError: the file is so much larger than its picture that
+            :func:`rebuild` would refuse it.
     """
     raster = loaded.raster
+    if len(data) > _most_bytes(raster):
+        raise UnsupportedImageError(
+            f"its file has {len(data) >> 20} MB, far more than its picture takes; save "
+            "the picture without what else is in the file"
+        )
     named = name.encode(errors="surrogateescape")
     if raster.format == "PNG" and loaded.stored is None:
         described = _described_png(data, raster, named)
@@ -146,8 +156,10 @@ def rebuild(content: bytes, raster: Raster) -> Rebuilt:
 
 def _described_png(data: bytes, raster: Raster, name: bytes) -> Described | None:
     parts = png_stream.take_apart(data)
+    if len(parts.sizes) > _MOST_PIECES:
+        return None
     try:
-        raw = parts.unpacked()
+        raw = parts.unpacked(raster.samples.nbytes + raster.height)
         filters = png_stream.filters_of(raw, raster.height)
         if png_stream.filtered(raster.samples, filters) != raw:
             return None
@@ -167,7 +179,9 @@ def _described_png(data: bytes, raster: Raster, name: bytes) -> Described | None
 def _png(
     raster: Raster, name: str, packed: bytes, how: bytes, digest: bytes
 ) -> Rebuilt:
-    before, after, stored, filters = _parted(_unpacked(packed))
+    before, after, stored, filters = _parted(_unpacked(packed, raster))
+    if len(stored) > 4 * _MOST_PIECES:
+        raise ValueError("there are too many pieces")
     sizes = tuple(int(size) for size in np.frombuffer(stored, ">u4"))
     raw = png_stream.filtered(raster.samples, filters)
     if how:
@@ -206,9 +220,10 @@ def _described_whole(data: bytes, raster: Raster, name: bytes) -> bytes:
 
 def _whole(raster: Raster, order: bytes, packed: bytes, digest: bytes) -> bytes:
     if order:
-        data = _unpacked_with(packed, _dictionary(raster.samples, order))
+        dictionary = _dictionary(raster.samples, order)
+        data = _unpacked_with(packed, dictionary, raster)
     else:
-        data = _unpacked(packed)
+        data = _unpacked(packed, raster)
     if hashlib.sha256(data).digest() != digest:
         raise ValueError("these aren't the file's bytes")
     return data
@@ -263,7 +278,7 @@ def _described_metadata(raster: Raster, name: bytes) -> bytes:
 
 
 def _rewritten(raster: Raster, name: str, packed: bytes) -> Rebuilt:
-    format, icc, exif, xmp, dpi, chunks = _parted(_unpacked(packed))
+    format, icc, exif, xmp, dpi, chunks = _parted(_unpacked(packed, raster))
     pairs = _parted(chunks)
     metadata = Metadata(
         icc[1:] if icc else None,
@@ -283,8 +298,8 @@ def _packed(raw: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=_LEVEL).compress(raw)
 
 
-def _unpacked(packed: bytes) -> bytes:
-    _require_bounded(packed)
+def _unpacked(packed: bytes, raster: Raster) -> bytes:
+    _require_bounded(packed, raster)
     return zstandard.ZstdDecompressor().decompress(packed, allow_extra_data=False)
 
 
@@ -299,8 +314,8 @@ def _packed_with(raw: bytes, dictionary: bytes) -> bytes:
     return packer.compress(raw)
 
 
-def _unpacked_with(packed: bytes, dictionary: bytes) -> bytes:
-    _require_bounded(packed)
+def _unpacked_with(packed: bytes, dictionary: bytes, raster: Raster) -> bytes:
+    _require_bounded(packed, raster)
     unpacker = zstandard.ZstdDecompressor(
         dict_data=_raw(dictionary), max_window_size=1 << 31
     )
@@ -313,9 +328,14 @@ def _raw(dictionary: bytes) -> zstandard.ZstdCompressionDict:
     )
 
 
-def _require_bounded(packed: bytes) -> None:
-    if not 0 <= zstandard.frame_content_size(packed) <= _MOST_BYTES:
-        raise ValueError("a part has no size, or a wrong one")
+def _most_bytes(raster: Raster) -> int:
+    """What a file may have whose picture this is, and what it may be unpacked to."""
+    return _TIMES_SAMPLES * raster.samples.nbytes + _BESIDES
+
+
+def _require_bounded(packed: bytes, raster: Raster) -> None:
+    if not 0 <= zstandard.frame_content_size(packed) <= _most_bytes(raster):
+        raise ValueError("a part has no size, or one that no file of this image has")
 
 
 def _joined(*parts: bytes) -> bytes:

@@ -35,6 +35,7 @@ _LEVEL, _STRATEGY_RLE, _FILTER_PAETH = 1, 3, 0x80
 _MAX_CHUNK = 2**31 - 1
 _MAX_INFLATED = 64 * 2**20
 _MAX_SIDE = 1_000_000  # libpng's own limit
+_MOST_CHUNKS, _MOST_KEPT = 1 << 20, 1 << 12
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _KEPT = frozenset(
     b"cHRM gAMA sRGB cICP mDCV cLLI pHYs tEXt zTXt iTXt tIME sPLT oFFs pCAL sCAL "
@@ -248,9 +249,17 @@ def _chunks(data: bytes, want_record: bool) -> Iterator[tuple[bytes, int, int]]:
     """Walk the chunks as (type, payload start, payload end)."""
     at = len(SIGNATURE)
     size = len(data)
+    count = others = 0
     while at + 12 <= size:
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 8 + length
+        count += 1
+        others += kind != b"IDAT"
+        if count > _MOST_CHUNKS or others > _MOST_KEPT:
+            raise UnsupportedImageError(
+                f"holds more than {min(count, others) - 1} chunks, each of which takes "
+                "memory; re-save it as a plain PNG"
+            )
         if end + 4 > size:
             if kind == RECORD_CHUNK and want_record:
                 raise DamagedRecordError(

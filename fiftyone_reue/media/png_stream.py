@@ -80,15 +80,18 @@ class Parts:
     sizes: tuple[int, ...]
     stream: bytes
 
-    def unpacked(self) -> bytes:
+    def unpacked(self, most: int) -> bytes:
         """The filtered rows, each with its filter byte in front.
+
+        Args:
+            most: how many bytes they have; a stream may stand for far more.
 
         Raises:
             ValueError: there is something besides them.
         """
         inflater = zlib.decompressobj()
         try:
-            raw = inflater.decompress(self.stream)
+            raw = inflater.decompress(self.stream, most + 1)
         except zlib.error as error:
             raise ValueError(str(error)) from None
         if not inflater.eof or inflater.unused_data:

@@ -19,7 +19,10 @@ _BITMAP = re.compile(_BLANK + rb"+(\d{1,9})" + _BLANK + rb"+(\d{1,9})(?:#[^\n\r]
 _MAPS = re.compile(
     _BLANK + rb"+(\d{1,9})" + _BLANK + rb"+(\d{1,9})" + _BLANK + rb"+(\d{1,9})\s"
 )
+_LONGEST_HEADER = 1 << 16
+_LONGEST_NUMBER, _LONGEST_REST = 32, 1 << 20  # characters, comments counted
 _ANOTHER = re.compile(rb"\s*P[1-7]\s")
+_SPACES = b" \t\n\r\f\v"
 _TUPLES = {
     (b"GRAYSCALE", 1),
     (b"GRAYSCALE_ALPHA", 2),
@@ -78,7 +81,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
 
 
 def _header(data: bytes, kind: int) -> _Header:
-    found = (_BITMAP if kind in (1, 4) else _MAPS).match(data, 2)
+    found = (_BITMAP if kind in (1, 4) else _MAPS).match(data, 2, _LONGEST_HEADER)
     if not found:
         raise _damaged("no header")
     width, height, peak = (*map(int, found.groups()), 1)[:3]
@@ -87,7 +90,7 @@ def _header(data: bytes, kind: int) -> _Header:
 
 
 def _pam_header(data: bytes) -> _Header:
-    end = data.find(b"ENDHDR\n")
+    end = data.find(b"ENDHDR\n", 0, _LONGEST_HEADER)
     fields: dict[bytes, bytes] = {}
     lines = data[3 : max(end, 0)].splitlines()
     for line in lines:
@@ -123,6 +126,7 @@ def _binary(data: bytes, header: _Header) -> tuple[np.ndarray, bytes]:
 def _plain(body: bytes, header: _Header) -> tuple[np.ndarray, bytes]:
     shape = header.height, header.width, header.channels
     count = shape[0] * shape[1] * shape[2]
+    _require_short(body, count)
     text = _COMMENT.sub(b" ", body)
     found = _NUMBERS.match(text)
     numbers = found[0] if found else b""
@@ -141,6 +145,14 @@ def _plain(body: bytes, header: _Header) -> tuple[np.ndarray, bytes]:
     return samples.astype(dtype).reshape(shape), more + text[len(numbers) :]
 
 
+def _require_short(body: bytes, count: int) -> None:
+    """Refuse text that would take far more memory than the samples that it is for."""
+    if len(body) > _LONGEST_NUMBER * count + _LONGEST_REST:
+        raise UnsupportedImageError(
+            "holds far more text than its numbers take; save it as a plain PNM"
+        )
+
+
 def _bitmap(body: bytes, header: _Header) -> tuple[np.ndarray, bytes]:
     """Eight a byte; zero is white, and becomes 255."""
     row = (header.width + 7) // 8
@@ -155,10 +167,11 @@ def _bitmap(body: bytes, header: _Header) -> tuple[np.ndarray, bytes]:
 def _plain_bitmap(body: bytes, header: _Header) -> tuple[np.ndarray, bytes]:
     """A digit each; zero is white, and becomes 255."""
     count = header.width * header.height
+    _require_short(body, count)
     text = _COMMENT.sub(b" ", body)
     found = _DIGITS.match(text)
     digits = found[0] if found else b""
-    bits = np.frombuffer(b"".join(digits.split()), np.uint8)
+    bits = np.frombuffer(digits.translate(None, _SPACES), np.uint8)
     if len(bits) < count:
         raise _damaged("cut short, or not zeros and ones")
     samples = ((49 - bits[:count]) * np.uint8(255)).astype(np.uint8)

@@ -97,6 +97,20 @@ class Raster:
         return replace(self, samples=np.ascontiguousarray(samples))
 
 
+_MOST_LEFT_OUT = 64
+
+
+def note_left_out(left_out: list[str], what: str) -> None:
+    """Add a kind to what :class:`Loaded` says was left out; each once, not too many.
+
+    A file may have as many parts as it has bytes, each of a kind of its own.
+    """
+    if len(left_out) >= _MOST_LEFT_OUT:
+        what = "further kinds of parts"
+    if what not in left_out:
+        left_out.append(what)
+
+
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """What one read of a file gives.

@@ -17,7 +17,7 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from fiftyone_reue.media import ifd, lzw, tiff_further
+from fiftyone_reue.media import ifd, jpeg, lzw, tiff_further
 from fiftyone_reue.media.ifd import Entry
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
@@ -28,6 +28,9 @@ RECORD_TAG = 65123
 # (512 x 512, horizontal differences: 508 kB in 6 ms; level 6 512 kB in 10 ms).
 _LEVEL = 1
 _STRIP_BYTES = 1 << 20
+_AT_A_TIME = 16 << 20
+_MOST_SEGMENTS = 1 << 20
+_LARGEST_TILE = 4096  # a side; or twice the picture's
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _FILL_ORDER, _STRIP_OFFSETS, _CHANNELS, _ROWS, _STRIP_COUNTS = 266, 273, 277, 278, 279
@@ -223,6 +226,16 @@ def _page(tags: dict[int, Entry], order: str, max_pixels: int) -> _Page:
     else:
         segment = width, min(number(_ROWS, height), height)
         check_size(*segment, max_pixels)
+    across = math.ceil(width / segment[0])
+    down = math.ceil(height / segment[1])
+    planar = number(_PLANAR, 1) == 2 and channels > 1
+    expected = across * down * (channels if planar else 1)
+
+    def places(tag: int) -> tuple[int, ...]:
+        number(tag)
+        fits = tags[tag].count == expected <= _MOST_SEGMENTS
+        return tags[tag].integers(order, expected) if fits else ()
+
     page = _Page(
         width,
         height,
@@ -231,17 +244,24 @@ def _page(tags: dict[int, Entry], order: str, max_pixels: int) -> _Page:
         number(_COMPRESSION, _NONE),
         number(_PHOTOMETRIC),
         number(_PREDICTOR, 1),
-        number(_PLANAR, 1) == 2 and channels > 1,
+        planar,
         tiled,
         *segment,
-        numbers(_TILE_OFFSETS if tiled else _STRIP_OFFSETS),
-        numbers(_TILE_COUNTS if tiled else _STRIP_COUNTS),
+        places(_TILE_OFFSETS if tiled else _STRIP_OFFSETS),
+        places(_TILE_COUNTS if tiled else _STRIP_COUNTS),
         tags[_JPEG_TABLES].value if _JPEG_TABLES in tags else None,
     )
     _check_supported(page, bits, numbers(_FORMAT, (1,)), number(_FILL_ORDER, 1))
-    across = math.ceil(width / segment[0])
-    down = math.ceil(height / segment[1])
-    expected = across * down * (channels if page.planar else 1)
+    if expected > _MOST_SEGMENTS:
+        raise UnsupportedImageError(
+            f"has more than {_MOST_SEGMENTS} strips or tiles; re-save it with larger "
+            "ones"
+        )
+    if any(
+        one > max(2 * side, _LARGEST_TILE)
+        for one, side in zip(segment, (width, height), strict=True)
+    ):
+        raise _damaged("its tiles are far larger than its picture")
     if len(page.offsets) != expected or len(page.counts) != expected:
         raise _damaged("strips or tiles are missing")
     return page
@@ -294,16 +314,20 @@ def _decode_pixels(data: bytes, page: _Page, order: str) -> np.ndarray:
         and sum(page.counts) < math.prod(shape) * page.bits / 8
     ):
         raise _damaged("its image data is cut short")
-    raws = []
     for start, count in zip(page.offsets, page.counts, strict=True):
         if not count or start + count > len(data):
             raise _damaged("its image data is cut short")
-        raws.append(data[start : start + count])
+    if sum(page.counts) > len(data):
+        # However often some bytes are named, they are copied each time.
+        raise UnsupportedImageError("its strips or tiles share data; re-save it")
+    raws = [
+        data[start : start + count]
+        for start, count in zip(page.offsets, page.counts, strict=True)
+    ]
     out = np.empty(shape, dtype)
     try:
-        if page.compression == _LZW:
-            raws = _unlzw(raws, page)
-        for raw, (top, left, plane) in zip(raws, _segments(page), strict=True):
+        segments = _unlzw(raws, page) if page.compression == _LZW else iter(raws)
+        for raw, (top, left, plane) in zip(segments, _segments(page), strict=True):
             rows = min(page.segment_height, page.height - top)
             columns = min(page.segment_width, page.width - left)
             segment = _segment(raw, page, rows, order)[:rows, :columns]
@@ -313,23 +337,22 @@ def _decode_pixels(data: bytes, page: _Page, order: str) -> np.ndarray:
     return out
 
 
-def _unlzw(raws: list[bytes], page: _Page) -> list[bytes]:
-    """The segments unpacked, plane by plane."""
+def _unlzw(raws: list[bytes], page: _Page) -> Iterator[bytes]:
+    """The segments unpacked, plane by plane, some at a time."""
     size = _row_bytes(page) * page.segment_height
     last_rows = page.segment_height
     if not page.tiled:
         last_rows = (page.height - 1) % page.segment_height + 1
     each = len(raws) // (page.channels if page.planar else 1)
-    unpacked: list[bytes] = []
+    some = max(1, _AT_A_TIME // size)
     for first in range(0, len(raws), each):
-        plane = lzw.decode(
-            raws[first : first + each],
-            _row_bytes(page),
-            page.segment_height,
-            last_rows,
-        )
-        unpacked += [plane[at : at + size] for at in range(0, len(plane), size)]
-    return unpacked
+        for start in range(first, first + each, some):
+            end = min(start + some, first + each)
+            last = last_rows if end == first + each else page.segment_height
+            rows = lzw.decode(
+                raws[start:end], _row_bytes(page), page.segment_height, last
+            )
+            yield from (rows[at : at + size] for at in range(0, len(rows), size))
 
 
 def _row_bytes(page: _Page) -> int:
@@ -387,6 +410,9 @@ def _jpeg_segment(raw: bytes, page: _Page, rows: int, channels: int) -> np.ndarr
         raise UnsupportedImageError(
             "JPEG-compressed TIFF with alpha can't be carried; re-save it as PNG"
         )
+    height, width = jpeg.sides(raw) or (0, 0)
+    if width != page.segment_width or not rows <= height <= page.segment_height:
+        raise _damaged("a strip or tile has the wrong size")
     samples = imagecodecs.jpeg8_decode(
         raw,
         tables=page.jpeg_tables,

@@ -17,6 +17,7 @@ _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _IMAGEJ_AXIS = re.compile(rb"^(images|channels|slices|frames)=(\d{1,9})\s*$", re.M)
 _OME_AXIS = re.compile(rb"\bSize([ZCT])=[\"'](\d{1,9})[\"']")
+_MOST_FURTHER = 1000
 _ALONE = "save the picture without them (a plain copy, no overviews, one page)"
 
 
@@ -102,9 +103,14 @@ def check_alpha(tags: dict[int, Entry], order: str, channels: int) -> None:
 def _further(data: bytes, offset: int, layout: Layout) -> list[_Picture]:
     seen = {offset}
     _, following = ifd.list_tags(data, offset, layout)
-    found = []
+    found: list[_Picture] = []
     while following and following not in seen:
         seen.add(following)
+        if len(found) == _MOST_FURTHER:
+            raise UnsupportedImageError(
+                f"has more than {_MOST_FURTHER} pages; save the pages as images of "
+                "their own"
+            )
         found.append(_picture(data, following, layout))
         _, following = ifd.list_tags(data, following, layout)
     if following in seen and not found:

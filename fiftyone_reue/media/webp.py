@@ -25,6 +25,7 @@ MAX_SIDE = 16382  # imagecodecs' limit, one short of the format's own
 # libwebp's default 110 ms for 7 % less.
 _METHOD, _LEVEL = 0, 20
 
+_MOST_CHUNKS = 1 << 12
 _IMAGES = frozenset((b"VP8 ", b"VP8L"))
 _UNDERSTOOD = _IMAGES | {b"VP8X", b"ALPH", b"ICCP", b"EXIF", b"XMP ", RECORD_CHUNK}
 
@@ -47,15 +48,19 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
         raise UnsupportedImageError(
             f"has {frames} frames; save the frames as images of their own"
         )
-    if b"VP8L" in first:
+    # Of several pictures the first is decoded.
+    image = next((kind for kind in kinds if kind in _IMAGES), None)
+    if image == b"VP8L":
         width, height, alpha = _lossless_header(first[b"VP8L"])
         name = "WEBP"
-    elif b"VP8 " in first:
+    elif image == b"VP8 ":
         width, height = _lossy_header(first[b"VP8 "])
         alpha, name = b"ALPH" in first, "WEBP-LOSSY"
     else:
         raise _damaged("it holds no image data")
     check_size(width, height, max_pixels)
+    if first.get(b"VP8X", b"")[4:10] not in (b"", _canvas(width, height)):
+        raise _damaged("its parts disagree about its size")
     samples = _decode_pixels(data, alpha)
     if samples.shape != (height, width, 3 + alpha):
         raise _damaged("its parts disagree about its size")
@@ -88,8 +93,7 @@ def encode(raster: Raster, record: bytes | None) -> bytes:
         | (_EXIF if meta.exif is not None else 0)
         | (_XMP if meta.xmp is not None else 0)
     )
-    canvas = (raster.width - 1).to_bytes(3, "little")
-    canvas += (raster.height - 1).to_bytes(3, "little")
+    canvas = _canvas(raster.width, raster.height)
     parts = [_chunk(b"VP8X", bytes((flags, 0, 0, 0)) + canvas)]
     for kind, payload in (
         (b"ICCP", meta.icc),
@@ -128,6 +132,10 @@ def _chunks(data: bytes, want_record: bool) -> list[tuple[bytes, bytes]]:
                 raise _damaged_record()
             raise _damaged("it is cut short")
         chunks.append((kind, data[at + 8 : at + 8 + length]))
+        if len(chunks) > _MOST_CHUNKS:
+            raise UnsupportedImageError(
+                f"holds more than {_MOST_CHUNKS} chunks; re-save it"
+            )
         at += 8 + length + length % 2
     return chunks
 
@@ -155,6 +163,10 @@ def _cut_short(data: bytes, want_record: bool) -> Exception:
             return _damaged_record()
         at += 8 + length + length % 2
     return _damaged("it is cut short")
+
+
+def _canvas(width: int, height: int) -> bytes:
+    return (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
 
 
 def _lossless_header(payload: bytes) -> tuple[int, int, bool]:

@@ -20,10 +20,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fiftyone_reue.arrays import read_arrays
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.invertible.working import levels_for
 from fiftyone_reue.media.expand import expand
 from fiftyone_reue.prf import derive, keystream
 from fiftyone_reue.steps import mapped
+
+MOST_STATE_BYTES = 64 << 20
+"""What a state's arrays may take, many times what any method keeps."""
+
+MOST_SEEN = 1 << 20
+"""Pixels of an image, as a method's network sees it: it takes about 1 GB for them."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +116,12 @@ class State:
 
     @staticmethod
     def from_bytes(data: bytes) -> State:
-        """What :meth:`to_bytes` was called on."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            arrays = dict(stored)
+        """What :meth:`to_bytes` was called on.
+
+        Raises:
+            DamagedRecordError: it can't be read, or would take too much memory.
+        """
+        arrays = read_arrays(data, MOST_STATE_BYTES)
         about = json.loads(str(arrays.pop("about")))
         return State(about["method"], tuple(about["classes"]), arrays, about["summary"])
 
@@ -214,6 +225,19 @@ class InvertibleMethod(Method):
 
     smallest_side: int = 16
     """Images with a shorter side than this can't be moved."""
+
+    longest: int | None = None
+    """The shorter side, up to which images are seen at their own size; those with a
+    longer one are halved until they fit. None for methods without a network."""
+
+    def takes(self, height: int, width: int) -> bool:
+        """Whether images of this size can be moved, in memory that there is."""
+        if min(height, width) < self.smallest_side:
+            return False
+        if self.longest is None:
+            return True
+        levels = levels_for(height, width, self.longest)
+        return (height >> levels) * (width >> levels) <= MOST_SEEN
 
     @abstractmethod
     def secret(

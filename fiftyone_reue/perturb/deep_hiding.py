@@ -163,6 +163,7 @@ class DeepHiding(InvertibleMethod):
         cost="none; hiding takes a tenth of a second an image on a processor",
         variety="class and sample",
     )
+    longest = LONGEST
 
     def __init__(self, config: DeepHidingConfig | None = None) -> None:
         self.config = config or DeepHidingConfig()
@@ -345,8 +346,8 @@ def hiding_of(secret: bytes) -> Hiding:
         end = place + 1 + (secret[place] & ~_BENT)
         name = secret[place + 1 : end].decode()
         choice = _CHOICE.unpack_from(secret, end)
+        waves, phases = _stripes(root, *choice)  # refuses too many classes
         scene = _scene_of(root, choice, secret[end + _CHOICE.size :])
-        waves, phases = _stripes(root, *choice)
     except (struct.error, IndexError, ValueError) as error:
         raise DamagedRecordError(
             "The record is damaged: what was hidden can't be read from it"
@@ -427,5 +428,6 @@ def _network(
     from fiftyone_reue.invertible.weights import placed_network
 
     network, device = placed_network(weights, weights_identity)
-    assert isinstance(network, HidingNetwork)
+    if not isinstance(network, HidingNetwork):
+        raise DamagedRecordError(f"The weights {weights!r} aren't a hiding network's")
     return network, device

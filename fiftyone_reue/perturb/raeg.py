@@ -96,6 +96,7 @@ class Raeg(InvertibleMethod):
         "processor",
         variety="sample",
     )
+    longest = LONGEST
 
     def __init__(
         self, config: RaegConfig | None = None, code: CodeConfig | None = None

@@ -69,8 +69,11 @@ class Stripes:
         Raises:
             struct.error: bytes are missing.
             IndexError: likewise.
+            ValueError: there are no waves.
         """
         strength, count, rest = data[0], data[1], data[2:]
+        if not count:
+            raise ValueError("there are no waves")
         read = [_WAVE.unpack_from(rest, n * _WAVE.size) for n in range(count)]
         waves = tuple((down, across) for down, across, _ in read)
         phases = tuple(phase for _, _, phase in read)
@@ -174,7 +177,11 @@ def network_of(turning: Turning) -> tuple[AdversarialNetwork, torch.device]:
     from fiftyone_reue.invertible.weights import placed_network
 
     network, device = placed_network(turning.weights, turning.identity)
-    assert isinstance(network, AdversarialNetwork)
+    if not isinstance(network, AdversarialNetwork):
+        name = turning.weights
+        raise DamagedRecordError(
+            f"The weights {name!r} aren't an adversarial network's"
+        )
     return network, device
 
 

@@ -99,7 +99,7 @@ class RecipientKey:
                 key_id=headers["Key-Id"],
                 key=key,
             )
-        except (KeyError, ValueError, DamagedRecordError):
+        except (KeyError, ValueError, TypeError, RecursionError, DamagedRecordError):
             raise _inconsistent(name) from None
         if len(key) != prf.KEY_SIZE or crypto.key_id(key) != result.key_id:
             raise _inconsistent(name)

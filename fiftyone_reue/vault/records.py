@@ -179,6 +179,8 @@ def unpack(blob: bytes) -> Envelope:
     if marked & _WITH_PEAK:
         part, place = _part(blob, place, _PEAK.size)
         (peak,) = _PEAK.unpack(part)
+        if not peak:
+            raise DamagedRecordError("The record is damaged: its data has no range")
     file = b""
     if marked & _WITH_FILE:
         file, place = _part(blob, place, _DIGEST_SIZE)
@@ -301,7 +303,12 @@ def open_owner(
         )
     bound = _owner_bound(header, licensed_digest)
     key = derive(owner_key, "owner-box", bound)
-    return _unpack_owner(_open(key, envelope.owner_box, bound, header))
+    try:
+        return _unpack_owner(_open(key, envelope.owner_box, bound, header))
+    except (IndexError, UnicodeDecodeError):
+        raise DamagedRecordError(
+            "The record is damaged: what its owner's box holds can't be read"
+        ) from None
 
 
 def open_file(

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fiftyone_reue.errors import InputError
 from fiftyone_reue.prf import derive, keystream
 
 LARGEST_GRID = 256
@@ -29,6 +30,10 @@ SCALE = 64
 
 RINGS = 12
 """Into how many rings of like frequency a band is divided."""
+
+_ROWS = 4096
+_MOST_KEPT = 1 << 21
+"""Numbers in a table of cosines that is kept for the next image, 8 MB."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,16 @@ class Band:
 
 
 def grid_side(height: int, width: int) -> int:
-    """The canonical grid's side: a power of two, at most LARGEST_GRID."""
+    """The canonical grid's side: a power of two, at most LARGEST_GRID.
+
+    Raises:
+        InputError: no image has these sides.
+    """
+    if min(height, width) < 1:
+        raise InputError(
+            f"An image of {width} x {height} pixels carries no mark; if the ledger "
+            "says so, it was changed"
+        )
     shorter = min(height, width, LARGEST_GRID)
     return 1 << (shorter.bit_length() - 1)
 
@@ -79,12 +93,26 @@ def bit_count(height: int, width: int) -> int:
     return band(grid_side(height, width)).bit_count
 
 
-@functools.lru_cache(maxsize=64)
 def cosines(length: int, size: int) -> np.ndarray:
     """``(length, size)`` whole numbers: SCALE * cos(pi k (2y+1) / (2 length))."""
-    positions = 2 * np.arange(length)[:, None] + 1
-    angles = np.pi * positions * np.arange(size)[None] / (2 * length)
-    return np.round(SCALE * np.cos(angles)).astype(np.float32)
+    if length * size <= _MOST_KEPT:
+        return _kept_cosines(length, size)
+    return _cosines(length, size)
+
+
+@functools.lru_cache(maxsize=64)
+def _kept_cosines(length: int, size: int) -> np.ndarray:
+    return _cosines(length, size)
+
+
+def _cosines(length: int, size: int) -> np.ndarray:
+    made = np.empty((length, size), np.float32)
+    for start in range(0, length, _ROWS):  # doubles of a whole long side are large
+        rows = np.arange(start, min(start + _ROWS, length))
+        positions = 2 * rows[:, None] + 1
+        angles = np.pi * positions * np.arange(size)[None] / (2 * length)
+        made[start : start + _ROWS] = np.round(SCALE * np.cos(angles))
+    return made
 
 
 def signs(key: bytes, image_id: str, grid: int) -> np.ndarray:

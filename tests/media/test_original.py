@@ -107,8 +107,8 @@ def test_a_png_takes_no_second_copy_of_its_pixels(channels: int) -> None:
 def repacked(data: bytes) -> bytes:
     """By a packer that isn't zlib, with a chunk of its own."""
     parts = png_stream.take_apart(data)
-    stream = bytes(imagecodecs.deflate_encode(parts.unpacked(), 12))
-    stream = zlib.compress(parts.unpacked(), 0)[:2] + stream[2:]
+    stream = bytes(imagecodecs.deflate_encode(parts.unpacked(1 << 24), 12))
+    stream = zlib.compress(parts.unpacked(1 << 24), 0)[:2] + stream[2:]
     head = parts.before + chunk(b"teSt", b"of its own")
     return png_stream.put_together(png_stream.Parts(head, parts.after, (), stream))
 

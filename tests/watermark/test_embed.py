@@ -32,7 +32,7 @@ def test_a_mark_keeps_within_its_amplitude_and_uses_it(shape, amplitude):
 def test_a_mark_is_regenerated_identically():
     first = made(300, 280)
     carriers.band.cache_clear()
-    carriers.cosines.cache_clear()
+    carriers._kept_cosines.cache_clear()
     assert np.array_equal(made(300, 280), first)
     assert not np.array_equal(made(300, 280, image="imagf"), first)
 
