@@ -153,7 +153,7 @@ def protect(
     vault.require_active(recipient)
     before = release_in(vault, output)
     if config.clusters is None and (before is None or before.fit_id is None):
-        _require_classes(items, config)
+        require_classes(items, config)
     changes = Changes()
     if before is not None:
         check_same(vault, before, recipient, config, before.source)
@@ -332,8 +332,12 @@ def _require_labels(items: Sequence[Item]) -> None:
         )
 
 
-def _require_classes(items: Sequence[Item], config: ProtectConfig) -> None:
-    """Refuse a single class before anything is begun, if the method would later."""
+def require_classes(items: Sequence[Item], config: ProtectConfig) -> None:
+    """Refuse a single class before anything is begun, if the method would later.
+
+    Raises:
+        InputError: the items have one class, and the method needs two.
+    """
     info = create_method(config.method).info
     alone = only_class(items)
     if alone is not None and (info.needs_fit or info.least_classes > 1):

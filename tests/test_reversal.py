@@ -218,7 +218,7 @@ def test_small_images_and_unknown_classes_are_refused(toys):
     with pytest.raises(UnsupportedImageError, match=message):
         perturbed(toys["undo"], licensed, colours)
     licensed, colours = image((16, 16), 3, "noise", False, 6)
-    with pytest.raises(InputError, match="--refit"):
+    with pytest.raises(InputError, match="enlarged dataset into a new folder"):
         perturbed(toys["undo"], licensed, colours, label="c")
 
 

@@ -391,14 +391,30 @@ def test_parameters_that_can_not_be_used(
         protect(dataset, epsilon=12)
 
 
-def test_settings_can_change_after_a_failed_start(dataset: Any, protect: Any) -> None:
+def test_a_single_class_is_refused_before_anything_is_begun(
+    dataset: Any, protect: Any
+) -> None:
     one_class = dataset.match({"kind": CLASSES[0]})
     with pytest.raises(InputError, match="Only one class"):
         protect(one_class, method="rue")
+    assert runs.get_config(dataset, "alice_1") is None
+    assert protect(dataset).protected == COUNT
+
+
+def test_settings_can_change_after_a_failed_start(
+    dataset: Any, protect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(*_: Any) -> None:
+        raise InputError("no table can be fitted")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("fiftyone_reue.protect.fitted_state", nothing)
+        with pytest.raises(InputError, match="no table"):
+            protect(dataset, method="rue")
     config = runs.get_config(dataset, "alice_1")
     assert config is not None
     assert config["state"] == "failed"
-    assert "Only one class" in config["error"]
+    assert "no table" in config["error"]
     assert protect(dataset).protected == COUNT
 
 
@@ -757,8 +773,9 @@ def test_pictures_of_what_is_revealed(
     result = reveal(dataset[:3])
     assert (result.output_dir, len(result.failures)) == (str(output), 1)
     assert f"2 pictures ({output})\n1 failed" in result.text()
+    origin = source.source_of(dataset)
     paths = {
-        key: str(output / f"{number:03d}-{key}.revealed.png")
+        key: str(output / f"{number:03d}-{source.tag(origin, key)}.revealed.png")
         for number, key in ((1, first), (2, second))
     }
     shown = dict(rows_of(dataset[:3], "id", "revealed_filepath"))

@@ -212,6 +212,8 @@ def protect_steps(
     if not job.items:
         raise InputError(_nothing_to_do(job.failures))
     if path:
+        folders.require_classes(job.items, config)
+    if path:
         yield Progress(0.0, listing(job.items))
     vault = vault or open_vault()
     person = vault.recipient(recipient)

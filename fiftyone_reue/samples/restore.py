@@ -217,7 +217,9 @@ def _shown_items(
     items, failures = [], []
     for sample_id, file, copy in rows:
         if copy:
-            items.append(Item(sample_id, copy, None, _name(copy, sample_id)))
+            # Copies that older versions made have the sample's id itself.
+            ends = (sample_id, source.tag(source.source_of(dataset), sample_id))
+            items.append(Item(sample_id, copy, None, _name(copy, ends, sample_id)))
         else:
             failures.append(Failure(sample_id, file, "it has no protected copy"))
     return items, failures
@@ -241,10 +243,10 @@ def _release_items(
     return items, failures
 
 
-def _name(copy: str, sample_id: str) -> str:
-    """``class/name-id`` where the copy has that shape, else the sample's id."""
+def _name(copy: str, ends: tuple[str, ...], sample_id: str) -> str:
+    """``class/name-tag`` where the copy has that shape, else the sample's id."""
     path = PurePosixPath(Path(copy).as_posix())
-    if path.stem.endswith(sample_id):
+    if path.stem.endswith(ends):
         return f"{path.parent.name}/{path.stem}"
     return sample_id
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,6 +157,7 @@ def labelled_job(samples: foc.SampleCollection, path: str) -> Job:
         InputError: the view leaves out the label field.
     """
     ids, files, labels = _values(samples, "id", "filepath", path)
+    origin = source_of(samples._root_dataset)
     items: list[Item] = []
     failures: list[Failure] = []
     for sample_id, file, label in zip(ids, files, labels, strict=True):
@@ -165,7 +167,7 @@ def labelled_job(samples: foc.SampleCollection, path: str) -> Job:
         if reason is not None:
             failures.append(Failure(sample_id, file, reason))
             continue
-        output = f"{component(label)}/{_file_name(file, sample_id)}"
+        output = f"{component(label)}/{_file_name(file, origin, sample_id)}"
         items.append(Item(sample_id, file, label, output))
     return Job(items, failures)
 
@@ -173,12 +175,14 @@ def labelled_job(samples: foc.SampleCollection, path: str) -> Job:
 def unlabelled_job(samples: foc.SampleCollection) -> Job:
     """The files of some samples, whatever they are labelled."""
     ids, files = _values(samples, "id", "filepath")
+    origin = source_of(samples._root_dataset)
     items: list[Item] = []
     failures: list[Failure] = []
     for sample_id, file in zip(ids, files, strict=True):
         reason = _unusable(file)
         if reason is None:
-            items.append(Item(sample_id, file, None, _file_name(file, sample_id)))
+            output = _file_name(file, origin, sample_id)
+            items.append(Item(sample_id, file, None, output))
         else:
             failures.append(Failure(sample_id, file, reason))
     return Job(items, failures)
@@ -209,8 +213,24 @@ def former_name(text: str) -> str:
     return name or "_"
 
 
-def _file_name(file: str, sample_id: str) -> str:
-    return f"{portable(Path(file).stem, _STEM_BYTES)}-{sample_id}"
+def tag(origin: str, sample_id: str) -> str:
+    """What keeps a sample's copy apart from others of its file name.
+
+    A sample's id is the owner's and tells when it was made; this tells nothing to
+    whoever doesn't know the dataset's id, and stays the same.
+
+    Args:
+        origin: see :func:`source_of`.
+        sample_id: which.
+
+    Returns:
+        12 hex digits.
+    """
+    return hashlib.sha256(f"{origin}\0{sample_id}".encode()).hexdigest()[:12]
+
+
+def _file_name(file: str, origin: str, sample_id: str) -> str:
+    return f"{portable(Path(file).stem, _STEM_BYTES)}-{tag(origin, sample_id)}"
 
 
 def _unusable(file: str) -> str | None:
