@@ -56,4 +56,7 @@ def rotate(
     if as_json:
         click.echo(json.dumps({"old_key": old_id, "new_key": new_id}))
         return
-    out.print(f"The owner key is now {new_id}; {old_id} opens this vault no more.")
+    out.print(
+        f"The owner key is now the new one ({new_id}); the old one ({old_id}) opens "
+        "this vault no more."
+    )

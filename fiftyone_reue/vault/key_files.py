@@ -18,7 +18,14 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.vault import crypto
 from fiftyone_reue.vault.armour import Armour, decode, encode
 from fiftyone_reue.vault.private_files import write_private
-from fiftyone_reue.vault.stretch import DEFAULT_N, Ask, Stretch, spoken
+from fiftyone_reue.vault.stretch import (
+    DEFAULT_N,
+    LEAST_N_VARIABLE,
+    Ask,
+    Stretch,
+    WeakStretchError,
+    spoken,
+)
 
 KIND = "RECIPIENT"
 
@@ -46,10 +53,11 @@ class RecipientKey:
 
         Args:
             passphrase: seals the key; send it by another way than the file
-            scrypt_n: cost of trying a passphrase, a power of two
+            scrypt_n: cost of trying a passphrase, a power of two from 2^17 to 2^20
 
         Raises:
             InputError: if the passphrase is empty
+            ValueError: if `scrypt_n` is out of range
         """
         headers = {
             "Recipient": self.name,
@@ -183,7 +191,7 @@ def _unsealed(armour: Armour, passphrase: str | Ask | None, name: str) -> bytes:
     scheme, _, parameters = protection.partition(" ")
     if scheme != "scrypt":
         raise ValueError("unknown passphrase scheme")
-    stretch = Stretch.from_parameters(json.loads(parameters))
+    stretch = _stretch_of(parameters, name)
     text = spoken(passphrase, f"Passphrase for {name}")
     try:
         return crypto.open_sealed(
@@ -194,6 +202,18 @@ def _unsealed(armour: Armour, passphrase: str | Ask | None, name: str) -> bytes:
             f"The passphrase for {name} is wrong; try again, or ask whoever made the "
             "file"
         ) from None
+
+
+def _stretch_of(parameters: str, name: str) -> Stretch:
+    try:
+        return Stretch.from_parameters(json.loads(parameters))
+    except WeakStretchError as error:
+        raise InputError(
+            f"{name} can't be trusted: {error}. Ask whoever made it for a new one, or "
+            f"set {LEAST_N_VARIABLE}={error.n} if you know that they chose that cost"
+        ) from None
+    except RecursionError:
+        raise _inconsistent(name) from None
 
 
 def _inconsistent(name: str) -> InputError:

@@ -20,11 +20,18 @@ from typing import Any, Protocol
 
 from fiftyone_reue import prf
 from fiftyone_reue.errors import InputError, ReueError, VaultError
-from fiftyone_reue.vault import crypto
+from fiftyone_reue.vault import crypto, wraps
 from fiftyone_reue.vault.armour import Armour, decode, encode
 from fiftyone_reue.vault.key_files import read_text
 from fiftyone_reue.vault.private_files import write_private
-from fiftyone_reue.vault.stretch import DEFAULT_N, Ask, Stretch, spoken
+from fiftyone_reue.vault.stretch import (
+    DEFAULT_N,
+    LEAST_N_VARIABLE,
+    Ask,
+    Stretch,
+    WeakStretchError,
+    spoken,
+)
 
 KEY_VARIABLE = "REUE_OWNER_KEY"
 KEY_FILE_VARIABLE = "REUE_OWNER_KEY_FILE"
@@ -183,7 +190,7 @@ class Passphrase:
         stretch: scrypt's parameters, which the vault remembers
     """
 
-    kind = "passphrase"
+    kind = wraps.PASSPHRASE_KIND
 
     def __init__(self, passphrase: str | Ask, stretch: Stretch) -> None:
         self._passphrase = passphrase
@@ -268,10 +275,12 @@ class MidRotation:
     kind = "mid-rotation"
 
     def __init__(
-        self, makers: Sequence[Callable[[], OwnerKeyProvider]], expected: set[str]
+        self,
+        makers: Sequence[Callable[[], OwnerKeyProvider]],
+        fits: Callable[[bytes], bool],
     ) -> None:
         self._makers = makers
-        self._expected = expected
+        self._fits = fits
         self.found: OwnerKeyProvider | None = None
 
     def describe(self) -> str:
@@ -290,7 +299,7 @@ class MidRotation:
             except ReueError as error:
                 first_error = first_error or error
                 continue
-            if crypto.key_id(key) in self._expected:
+            if self._fits(key):
                 self.found = provider
                 return key
             other = key
@@ -330,7 +339,7 @@ def resolve(
         functools.partial(_stored_provider, public, folder, secrets, ask)
         for public in stored
     ]
-    return MidRotation(makers, {wrap["key_id"] for wrap in meta["wraps"]})
+    return MidRotation(makers, functools.partial(wraps.fits, meta))
 
 
 def _stored_provider(
@@ -451,6 +460,13 @@ def _required_passphrase(secrets: Mapping[str, str], ask: Ask | None) -> str | A
 def _stretch_of(public: Mapping[str, Any]) -> Stretch:
     try:
         return Stretch.from_parameters(public)
+    except WeakStretchError as error:
+        raise VaultError(
+            f"The vault's description can't be trusted: {error}. Somebody may have "
+            "changed the ledger; put it back from a backup. If you chose that cost "
+            f"yourself, set {LEAST_N_VARIABLE}={error.n} for one command, `reue keys "
+            "rotate --passphrase`"
+        ) from None
     except ValueError as error:
         raise VaultError(
             f"The vault's description is damaged: {error}; put the ledger back from a "

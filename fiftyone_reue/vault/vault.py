@@ -17,9 +17,8 @@ from fiftyone_reue.errors import (
     OutputError,
     RevokedKeyError,
     VaultError,
-    WrongKeyError,
 )
-from fiftyone_reue.vault import crypto
+from fiftyone_reue.vault import crypto, wraps
 from fiftyone_reue.vault.entities import Recipient
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.ledger.base import Ledger
@@ -82,16 +81,17 @@ class Vault:
         vault_id = vault_id or new_vault_id()
         owner_key = provider.load()
         key = random.token_bytes(prf.KEY_SIZE)
+        wrap = wraps.wrap(provider.kind, owner_key, key, vault_id)
         ledger.create_meta(
             {
                 "format": FORMAT,
                 "vault_id": vault_id,
                 "created": time.time(),
                 "provider": provider.public(),
-                "wraps": [_wrap(owner_key, key, vault_id)],
+                "wraps": [wrap],
             }
         )
-        return cls(ledger, vault_id, key, crypto.key_id(owner_key))
+        return cls(ledger, vault_id, key, wrap["key_id"])
 
     @classmethod
     def open(cls, ledger: Ledger, provider: OwnerKeyProvider) -> Self:
@@ -103,8 +103,8 @@ class Vault:
         """
         meta = _existing_meta(ledger)
         owner_key = provider.load()
-        key = _unwrap(meta, owner_key, provider.describe())
-        return cls(ledger, meta["vault_id"], key, crypto.key_id(owner_key))
+        opened = wraps.unwrap(meta, owner_key, provider.kind, provider.describe())
+        return cls(ledger, meta["vault_id"], opened.key, opened.id)
 
     def derive(self, purpose: str, *context: str | bytes) -> bytes:
         """A 32-byte key for one purpose; see :func:`prf.derive`."""
@@ -234,7 +234,7 @@ class Vault:
             install: e.g. swaps the key file
 
         Returns:
-            ids of the old and the new key
+            ids of the old and the new key; of a passphrase, a random one
 
         Raises:
             InputError: if the new key is the old one, and no rotation is to finish
@@ -242,23 +242,26 @@ class Vault:
         """
         meta = _existing_meta(self.ledger)
         new_key = new_provider.load()
-        old_id, new_id = self._owner_key_id, crypto.key_id(new_key)
-        wraps = [wrap for wrap in meta["wraps"] if wrap["key_id"] != new_id]
-        if not wraps:
+        others = [
+            one
+            for one in meta["wraps"]
+            if wraps.opens(one, new_key, self.vault_id) is None
+        ]
+        if not others:
             raise InputError(
                 "The new owner key is the one that the vault has; give another one"
             )
-        new_wrap = _wrap(new_key, self._key, self.vault_id)
+        new_wrap = wraps.wrap(new_provider.kind, new_key, self._key, self.vault_id)
         public = new_provider.public()
         self.ledger.put_meta(
-            {**meta, "wraps": [*wraps, new_wrap], "next_provider": public}
+            {**meta, "wraps": [*others, new_wrap], "next_provider": public}
         )
         if install is not None:
             install()
         meta.pop("next_provider", None)
         self.ledger.put_meta({**meta, "wraps": [new_wrap], "provider": public})
-        self._owner_key_id = new_id
-        return old_id, new_id
+        old_id, self._owner_key_id = self._owner_key_id, new_wrap["key_id"]
+        return old_id, self._owner_key_id
 
 
 def new_vault_id() -> str:
@@ -460,28 +463,6 @@ def _existing_meta(ledger: Ledger) -> dict[str, Any]:
             "The vault was made by a newer version of fiftyone-reue; update it"
         )
     return meta
-
-
-def _wrap(owner_key: bytes, key: bytes, vault_id: str) -> dict[str, str]:
-    wrapped = crypto.seal(
-        prf.derive(owner_key, "vault-wrap", vault_id), key, vault_id.encode()
-    )
-    return {"key_id": crypto.key_id(owner_key), "wrapped": wrapped.hex()}
-
-
-def _unwrap(meta: Mapping[str, Any], owner_key: bytes, source: str) -> bytes:
-    vault_id, offered = meta["vault_id"], crypto.key_id(owner_key)
-    wraps = {wrap["key_id"]: bytes.fromhex(wrap["wrapped"]) for wrap in meta["wraps"]}
-    if offered not in wraps:
-        raise WrongKeyError(
-            f"The owner key offered ({source}) has the id {offered}, but the vault "
-            f"{vault_id} expects {' or '.join(wraps)}; offer the key of this vault"
-        )
-    return crypto.open_sealed(
-        prf.derive(owner_key, "vault-wrap", vault_id),
-        wraps[offered],
-        vault_id.encode(),
-    )
 
 
 def _check_name(name: str) -> None:

@@ -84,6 +84,7 @@ def test_the_real_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) ->
     assert resolve(meta(kind="environment")).load() == KEY
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_no_provider_shows_its_secret() -> None:
     providers = [
         EnvironmentKey({"REUE_OWNER_KEY": KEY.hex()}),
@@ -131,6 +132,7 @@ def test_a_recipients_key_is_not_an_owner_key(tmp_path: Path) -> None:
         KeyFile(tmp_path / "ann.key").load()
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_a_passphrase_gives_one_key_a_salt() -> None:
     key = Passphrase("word", Stretch(SALT, 2)).load()
     assert key == Passphrase(lambda prompt: "word", Stretch(SALT, 2)).load()
@@ -141,6 +143,25 @@ def test_a_passphrase_gives_one_key_a_salt() -> None:
 
 def test_scrypt_costs_enough_by_default() -> None:
     assert Passphrase.new("word").public()["n"] >= 2**17
+
+
+@pytest.mark.parametrize("n", [2, 2**16])
+def test_a_ledger_that_makes_guessing_cheap_is_refused(n: int) -> None:
+    stored = meta(**{**Passphrase.new("word").public(), "n": n})
+    word = {"REUE_OWNER_PASSPHRASE": "word"}
+    with pytest.raises(VaultError, match=f"can't be trusted: scrypt's n is {n}") as e:
+        resolve(stored, None, word)
+    assert "put it back from a backup" in str(e.value)
+    assert f"set REUE_SCRYPT_LEAST_N={n} for one command" in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"n": 2**21}, {"n": None}, {"r": 9}, {"p": 99}, {"salt": ""}]
+)
+def test_a_ledger_that_would_use_up_memory_is_refused(changed: dict[str, Any]) -> None:
+    stored = meta(**{**Passphrase.new("word").public(), **changed})
+    with pytest.raises(VaultError, match="description is damaged"):
+        resolve(stored, None, {"REUE_OWNER_PASSPHRASE": "word"})
 
 
 def test_resolve_takes_the_raw_key_first(tmp_path: Path) -> None:
@@ -163,6 +184,7 @@ def test_resolve_finds_the_key_file_in_the_folder_or_elsewhere(tmp_path: Path) -
         resolve(stored, None, {})
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_resolve_finds_the_passphrase(tmp_path: Path) -> None:
     provider = Passphrase("word", Stretch(SALT, 2))
     stored = meta(**provider.public())
@@ -250,6 +272,7 @@ def test_choose_reports_what_can_not_be_written(tmp_path: Path) -> None:
         choose("v", tmp_path, key_file=tmp_path / "none" / "k", secrets={})
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_an_empty_passphrase_is_refused() -> None:
     with pytest.raises(InputError, match="empty"):
         Passphrase("", Stretch(SALT, 2)).load()

@@ -22,9 +22,11 @@ from fiftyone_reue.vault import (
     Vault,
     create_folder,
     open_folder,
+    rotate_folder,
 )
 from fiftyone_reue.vault.crypto import key_id
-from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyFile
+from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyFile, Passphrase
+from fiftyone_reue.vault.stretch import Stretch
 from fiftyone_reue.vault.vault import LEDGER_NAME
 
 pytestmark = pytest.mark.unit
@@ -203,6 +205,54 @@ def test_a_folder_with_a_passphrase_holds_no_key(tmp_path: Path) -> None:
         open_folder(tmp_path, secrets={"REUE_OWNER_PASSPHRASE": "other"})
     with pytest.raises(VaultError, match="REUE_OWNER_PASSPHRASE"):
         open_folder(tmp_path, secrets={})
+
+
+@pytest.mark.usefixtures("quick_scrypt")
+def test_nothing_shown_or_stored_names_a_passphrase(tmp_path: Path) -> None:
+    vault = create_folder(tmp_path, passphrase="two words", secrets={})
+    meta = vault.ledger.get_meta()
+    assert meta is not None
+    stretch = Stretch.from_parameters(meta["provider"])
+    ids = {key_id(stretch.key(guess)) for guess in ("two words", "other")}
+    with pytest.raises(WrongKeyError) as caught:
+        open_folder(tmp_path, secrets={"REUE_OWNER_PASSPHRASE": "other"})
+    shown = f"{meta} {caught.value}"
+    assert not [each for each in ids if each in shown]
+
+
+@pytest.mark.usefixtures("quick_scrypt")
+def test_an_old_vault_with_a_passphrase_opens_and_is_mended_by_rotating(
+    tmp_path: Path,
+) -> None:
+    word = {"REUE_OWNER_PASSPHRASE": "two words"}
+    vault = create_folder(tmp_path, passphrase="two words", secrets={})
+    meta = vault.ledger.get_meta()
+    assert meta is not None
+    derived = key_id(Stretch.from_parameters(meta["provider"]).key("two words"))
+    meta["wraps"][0]["key_id"] = derived
+    vault.ledger.put_meta(meta)
+    assert open_folder(tmp_path, secrets=word).derive("x") == vault.derive("x")
+    ids = rotate_folder(tmp_path, passphrase="new words", secrets=word)
+    assert ids[0] == "passphrase"
+    again = open_folder(tmp_path, secrets={"REUE_OWNER_PASSPHRASE": "new words"})
+    assert again.derive("x") == vault.derive("x")
+    assert derived not in f"{ids} {again.ledger.get_meta()}"
+
+
+def test_a_vault_made_cheap_on_purpose_can_be_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word = {"REUE_OWNER_PASSPHRASE": "two words"}
+    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "16")
+    with SqliteLedger(tmp_path / LEDGER_NAME) as ledger:
+        made = Vault.create(ledger, Passphrase.new("two words", n=16))
+    monkeypatch.delenv("REUE_SCRYPT_LEAST_N")
+    with pytest.raises(VaultError, match="set REUE_SCRYPT_LEAST_N=16 for one command"):
+        open_folder(tmp_path, secrets=word)
+    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "16")
+    rotate_folder(tmp_path, passphrase="two words", secrets=word)
+    monkeypatch.delenv("REUE_SCRYPT_LEAST_N")
+    assert open_folder(tmp_path, secrets=word).derive("x") == made.derive("x")
 
 
 def test_the_raw_key_wins_over_a_passphrase(tmp_path: Path) -> None:
