@@ -27,6 +27,11 @@ def ask_new(*_: object) -> str:
     )
 
 
+def can_ask() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
 def new_of_key_file(wanted: bool) -> str | None:
     """What to seal a key file with; None to leave it open."""
     if not wanted:
