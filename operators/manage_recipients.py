@@ -138,6 +138,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     forms.choice(inputs, "action", actions, default=ADD, label="What to do")
     action = ctx.params.get("action", ADD)
     if action == ADD:
+        forms.owner_key(inputs, ctx)
         inputs.str("name", required=True, label="Name of the recipient")
         _key_file(inputs, ctx)
     elif action == REVOKE:

@@ -51,6 +51,18 @@ def test_a_servers_key_file_has_a_whole_path(operator: Any, database: Any) -> No
     assert operator("manage_recipients")().result["recipients"] == []
 
 
+def test_no_key_file_is_written_unasked(
+    operator: Any, database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REUE_OWNER_KEY")
+    monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "config.json"))
+    with pytest.raises(Exception, match="Set REUE_OWNER_PASSPHRASE"):
+        operator("manage_recipients")(
+            action="add", name="a", key_out=str(tmp_path / "a.key")
+        )
+    assert not list(tmp_path.rglob("*.key"))
+
+
 def test_a_new_key_file_is_told_once(
     operator: Any,
     database: Any,
@@ -59,10 +71,11 @@ def test_a_new_key_file_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("REUE_OWNER_KEY")
-    monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "config.json"))
+    monkeypatch.setenv("REUE_OWNER_KEY_FILE", str(tmp_path / "owner.key"))
     manage = operator("manage_recipients")
     first, _ = said(manage(action="add", name="a", key_out=str(tmp_path / "a.key")))
-    assert str(tmp_path / "reue" / "owner.key") in first
+    assert str(tmp_path / "owner.key") in first
+    assert "FiftyOne's server sends every file" in first
     assert (
         len(said(manage(action="add", name="b", key_out=str(tmp_path / "b.key")))) == 1
     )
