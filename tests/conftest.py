@@ -30,6 +30,7 @@ from fiftyone_reue.perturb.base import (
     class_index,
 )
 from fiftyone_reue.prf import derive
+from fiftyone_reue.vault.owner_keys import load_keyring
 from fiftyone_reue.vault.vault import Vault, create_folder
 
 REPO = Path(__file__).resolve().parent.parent
@@ -168,7 +169,7 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
 @pytest.fixture
 def memory_keyring() -> Iterator[dict[tuple[str, str], str]]:
     """A keyring that forgets when the test ends: keys by service and account."""
-    import keyring
+    keyring = load_keyring()
     from keyring.backend import KeyringBackend
 
     stored: dict[tuple[str, str], str] = {}

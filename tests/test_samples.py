@@ -27,6 +27,8 @@ from fiftyone_reue.errors import (
     VaultError,
 )
 from fiftyone_reue.samples import fields, runs, source, vaults, views
+from fiftyone_reue.vault.identities import new_identity
+from fiftyone_reue.vault.key_files import read_key_file
 from fiftyone_reue.vault.stretch import Stretch
 
 pytestmark = pytest.mark.integration
@@ -1188,6 +1190,19 @@ def test_recipients(vault: Any, tmp_path: Path) -> None:
     revoked = reue.revoke_recipient("bob")
     assert revoked.revoked_at is not None
     assert reue.list_recipients()[1].revoked_at == revoked.revoked_at
+
+
+def test_a_recipients_own_key_seals_the_key_file(vault: Any, tmp_path: Path) -> None:
+    public = new_identity(tmp_path / "me.txt")
+    path = tmp_path / "carol.key.age"
+    with pytest.raises(InputError, match="isn't a public key"):
+        reue.add_recipient("carol", path, public_key=public[:-1])
+    with pytest.raises(InputError, match="public key or with a passphrase"):
+        reue.add_recipient("carol", path, public_key=public, passphrase="two words")
+    assert len(reue.list_recipients()) == 2
+    added = reue.add_recipient("carol", path, public_key=public)
+    key = read_key_file(path, identity=tmp_path / "me.txt")
+    assert (key.name, key.key_id) == ("carol", added.key_id)
 
 
 def test_a_relative_key_file_is_one_of_the_current_folder(

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import functools
+import importlib
 import os
 import re
 import secrets as random
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from fiftyone_reue.vault import crypto, wraps
 from fiftyone_reue.vault.armour import Armour, decode, encode
 from fiftyone_reue.vault.key_files import read_text
 from fiftyone_reue.vault.private_files import write_private
+from fiftyone_reue.vault.small_files import others_can_read
 from fiftyone_reue.vault.stretch import (
     DEFAULT_N,
     LEAST_N_VARIABLE,
@@ -170,9 +172,7 @@ class KeyFile:
         return armour.body
 
     def _require_private(self) -> None:
-        if os.name != "posix":
-            return
-        if stat.S_IMODE(self.path.stat().st_mode) & 0o077:
+        if others_can_read(self.path):
             raise VaultError(
                 f"The owner key file {self.path} can be read by others; run "
                 f"`chmod 600 {self.path}` (and consider a new key: `reue keys rotate`)"
@@ -268,7 +268,7 @@ class KeyringKey:
             )
 
     def _ask_keyring(self, action: str, *values: str) -> str | None:
-        import keyring
+        keyring = load_keyring()
         from keyring.errors import KeyringError
 
         try:
@@ -497,12 +497,23 @@ def _new_key_file(
     return provider
 
 
-def keyring_problem() -> str | None:
-    """Why the operating system's keyring can't keep a key, in words; None if it can."""
+def load_keyring() -> Any:
+    """The library `keyring`, so that FiftyOne can still be imported afterwards.
+
+    Before Python 3.12 it loads another reader of packages' descriptions, which
+    FiftyOne's part `eta` fails with; so that goes first, where it is.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("eta.constants")
     import keyring
 
+    return keyring
+
+
+def keyring_problem() -> str | None:
+    """Why the operating system's keyring can't keep a key, in words; None if it can."""
     try:
-        backend: Any = keyring.get_keyring()
+        backend: Any = load_keyring().get_keyring()
         kept_by = getattr(backend, "backends", [backend])
         module = type(kept_by[0]).__module__ if kept_by else _NO_KEYRINGS[0]
         recommended = backend.priority >= 1

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from fiftyone_reue import cli
+from fiftyone_reue.vault.owner_keys import load_keyring
 
 pytestmark = pytest.mark.unit
 
@@ -91,6 +92,7 @@ def test_a_typed_passphrase_is_said(empty, monkeypatch):
 
 
 def test_the_keyring_is_said(empty, monkeypatch):
+    load_keyring()
     kept = {}
     monkeypatch.setattr(
         "keyring.set_password", lambda service, name, key: kept.update({name: key})

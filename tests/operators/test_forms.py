@@ -238,3 +238,12 @@ def test_the_form_says_that_the_keyring_will_have_the_key(
     label = form("manage_recipients")["owner_key"]["view"]["label"]
     assert "kept in this user's keyring" in label
     assert memory_keyring == {}
+
+
+def test_the_form_looks_at_a_public_key(database: Any, form: Any) -> None:
+    good = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa"
+    assert not form("manage_recipients")["public_key"]["required"]
+    assert not form("manage_recipients", public_key=good)["public_key"]["invalid"]
+    prop = form("manage_recipients", public_key=good[:-1])["public_key"]
+    assert prop["invalid"]
+    assert "isn't a public key" in prop["error_message"]

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.samples import runs
+from fiftyone_reue.vault.identities import new_identity
+from fiftyone_reue.vault.key_files import read_key_file
 
 pytestmark = pytest.mark.integration
 
@@ -49,6 +51,18 @@ def test_a_servers_key_file_has_a_whole_path(operator: Any, database: Any) -> No
     with pytest.raises(Exception, match="Give the whole path"):
         operator("manage_recipients")(action="add", name="carol", key_out="carol.key")
     assert operator("manage_recipients")().result["recipients"] == []
+
+
+def test_a_recipients_own_key_seals_the_key_file(
+    operator: Any, database: Any, tmp_path: Path
+) -> None:
+    public = new_identity(tmp_path / "me.txt")
+    path = tmp_path / "carol.key.age"
+    added = operator("manage_recipients")(
+        action="add", name="carol", key_out=str(path), public_key=public
+    )
+    assert "Only their own identity opens it" in added.result["text"]
+    assert read_key_file(path, identity=tmp_path / "me.txt").name == "carol"
 
 
 def test_no_key_file_is_written_unasked(

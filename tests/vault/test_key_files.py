@@ -9,6 +9,12 @@ from hypothesis import strategies as st
 from fiftyone_reue.errors import InputError, OutputError, WrongKeyError
 from fiftyone_reue.vault import crypto
 from fiftyone_reue.vault.armour import Armour, decode, encode
+from fiftyone_reue.vault.identities import (
+    new_identity,
+    open_sealed,
+    read_identities,
+    seal,
+)
 from fiftyone_reue.vault.key_files import RecipientKey, read_key_file, write_key_file
 from fiftyone_reue.vault.owner_keys import KeyFile
 from fiftyone_reue.vault.stretch import Stretch, WeakStretchError
@@ -260,3 +266,68 @@ def test_reading_what_is_not_a_key(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "photo.png").write_bytes(data)
     with pytest.raises(InputError, match=r"photo\.png isn't a key file"):
         read_key_file(tmp_path / "photo.png")
+
+
+@pytest.fixture
+def me(tmp_path: Path) -> tuple[Path, str]:
+    """A recipient's identity, and its public key."""
+    return tmp_path / "me.txt", new_identity(tmp_path / "me.txt")
+
+
+def test_a_key_file_may_be_sealed_for_a_recipients_own_key(
+    tmp_path: Path, me: tuple[Path, str]
+) -> None:
+    path = tmp_path / "ann.key.age"
+    write_key_file(path, KEY, public_key=me[1])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_key_file(path, identity=me[0]) == KEY
+    text = path.read_text()
+    assert KEY.to_text().splitlines()[-3] not in text
+    assert KEY.name not in text
+
+
+def test_what_age_opens_is_a_key_file(tmp_path: Path, me: tuple[Path, str]) -> None:
+    path = tmp_path / "ann.key.age"
+    write_key_file(path, KEY, public_key=me[1])
+    opened = open_sealed(path.read_bytes(), read_identities(me[0]))
+    assert opened == KEY.to_text()
+
+
+def test_a_sealed_key_file_and_the_wrong_files(
+    tmp_path: Path, me: tuple[Path, str]
+) -> None:
+    path, other = tmp_path / "ann.key.age", tmp_path / "other.txt"
+    write_key_file(path, KEY, public_key=me[1])
+    new_identity(other)
+    with pytest.raises(InputError, match=r"ann\.key\.age is sealed.*--identity"):
+        read_key_file(path)
+    with pytest.raises(WrongKeyError, match=r"ann\.key\.age was sealed for another"):
+        read_key_file(path, identity=other)
+    with pytest.raises(InputError, match=r"no identity file .*none\.txt"):
+        read_key_file(path, identity=tmp_path / "none.txt")
+    with pytest.raises(InputError, match=r"me\.txt is an identity where a key file"):
+        read_key_file(me[0], identity=path)
+    path.write_text(path.read_text()[:200])
+    with pytest.raises(InputError, match=r"ann\.key\.age is damaged"):
+        read_key_file(path, identity=me[0])
+    path.write_text(seal("a letter", me[1]))
+    with pytest.raises(InputError, match=r"ann\.key\.age isn't a key file"):
+        read_key_file(path, identity=me[0])
+
+
+def test_an_identity_that_is_not_needed_is_not_read(tmp_path: Path) -> None:
+    write_key_file(tmp_path / "ann.key", KEY)
+    assert read_key_file(tmp_path / "ann.key", identity=tmp_path / "none") == KEY
+
+
+@pytest.mark.parametrize("public_key", ["age1", ""])
+def test_a_wrong_public_key_writes_nothing(tmp_path: Path, public_key: str) -> None:
+    with pytest.raises(InputError, match="isn't a public key"):
+        write_key_file(tmp_path / "ann.key", KEY, public_key=public_key)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_file_is_sealed_in_one_way(tmp_path: Path, me: tuple[Path, str]) -> None:
+    with pytest.raises(InputError, match="public key or with a passphrase"):
+        write_key_file(tmp_path / "ann.key", KEY, "two words", public_key=me[1])
+    assert not (tmp_path / "ann.key").exists()

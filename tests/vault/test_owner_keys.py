@@ -1,6 +1,8 @@
 import base64
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from fiftyone_reue.vault.owner_keys import (
     Passphrase,
     choose,
     keyring_problem,
+    load_keyring,
     planned_kind,
     resolve,
 )
@@ -23,6 +26,7 @@ from fiftyone_reue.vault.stretch import Stretch
 
 pytestmark = pytest.mark.unit
 
+REPO = Path(__file__).resolve().parents[2]
 KEY = bytes(range(200, 232))
 SALT = bytes(16)
 
@@ -200,7 +204,7 @@ def test_the_keyring_keeps_the_key(memory_keyring: dict[Any, str]) -> None:
 
 
 def test_a_machine_without_a_keyring() -> None:
-    import keyring
+    keyring = load_keyring()
     from keyring.backends.fail import Keyring
 
     before = keyring.get_keyring()
@@ -314,12 +318,22 @@ def broken(self: Any) -> float:
 def test_which_keyrings_keep_a_key(
     found: Any, problem: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    load_keyring()
     monkeypatch.setattr("keyring.get_keyring", lambda: found)
     said = keyring_problem()
     if problem is None:
         assert said is None
     else:
         assert re.search(problem, str(said))
+
+
+@pytest.mark.integration
+def test_fiftyone_can_be_imported_after_the_keyring() -> None:
+    code = (
+        "from fiftyone_reue.vault.owner_keys import keyring_problem\n"
+        "keyring_problem()\nimport fiftyone"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True)
 
 
 def test_a_keyring_that_forgets_is_noticed_at_once(
