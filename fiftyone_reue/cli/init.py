@@ -66,7 +66,7 @@ def init(
     with vault.ledger:
         provider = (vault.ledger.get_meta() or {})["provider"]
     kind = provider["kind"]
-    in_file = kind == owner_keys.KeyFile.kind
+    in_file = owner_keys.plain_file(kind, {} if passphrase else os.environ)
     warning = owner_keys.PLAIN_FILE_WARNING if in_file else None
     if as_json:
         made = {"vault": vault.vault_id, "owner_key": kind, "warning": warning}

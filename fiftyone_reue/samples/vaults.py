@@ -20,8 +20,8 @@ from fiftyone_reue.vault.owner_keys import (
     KeyFile,
     KeyringKey,
     OwnerKeyProvider,
-    Passphrase,
     choose,
+    plain_file,
     planned_kind,
     resolve,
     secret,
@@ -117,9 +117,9 @@ def key_notice(secrets: Mapping[str, str] | None = None) -> str | None:
     secrets = os.environ if secrets is None else secrets
     meta = open_ledger().get_meta()
     kind = planned_kind(secrets=secrets) if meta is None else meta["provider"]["kind"]
-    named = secret(secrets, KEY_FILE_VARIABLE) if kind != Passphrase.kind else None
-    if kind == KeyFile.kind or (named and not secret(secrets, KEY_VARIABLE)):
-        return f"The owner key is in a file. {PLAIN_FILE_WARNING}"
+    in_file = plain_file(kind, secrets)
+    if in_file:
+        return f"{in_file} is in a file. {PLAIN_FILE_WARNING}"
     if meta is None and kind == KeyringKey.kind:
         return "The owner key will be made, and kept in this user's keyring"
     return None

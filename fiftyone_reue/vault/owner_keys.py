@@ -50,9 +50,9 @@ _NEW_PROMPT = "New passphrase of the vault"
 PLAIN_FILE_WARNING = (
     "It is a plain file, and FiftyOne's server sends every file that its user can read "
     "to whoever reaches the server: with it, every original. For images that matter, "
-    "keep the owner key in the keyring or use a passphrase"
+    "keep the owner key in the keyring, or use a passphrase that is in no file"
 )
-"""What to tell whoever has the owner key in a file."""
+"""What to tell whoever has the owner key or its passphrase in a file."""
 
 
 class OwnerKeyProvider(Protocol):
@@ -508,6 +508,23 @@ def load_keyring() -> Any:
     import keyring
 
     return keyring
+
+
+def plain_file(kind: str, secrets: Mapping[str, str]) -> str | None:
+    """What of a vault's owner key is in a plain file, in words; None if nothing is.
+
+    Args:
+        kind: of its provider
+        secrets: where to look up the variables
+    """
+    if secret(secrets, KEY_VARIABLE):
+        return "The owner key" if kind == KeyFile.kind else None
+    if kind == Passphrase.kind:
+        in_file = secret(secrets, PASSPHRASE_FILE_VARIABLE)
+        said = secret(secrets, PASSPHRASE_VARIABLE)
+        return "The owner's passphrase" if in_file and not said else None
+    named = kind == EnvironmentKey.kind and secret(secrets, KEY_FILE_VARIABLE)
+    return "The owner key" if kind == KeyFile.kind or named else None
 
 
 def keyring_problem() -> str | None:

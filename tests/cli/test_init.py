@@ -81,6 +81,7 @@ def test_a_passphrase_from_the_environment_is_said(empty, tmp_path, where):
     said = created(empty, env=env)
     assert f"from the passphrase {where.format(file=file)}" in said
     assert "horse" not in said
+    assert ("Warning: It is a plain file" in said) == ("{file}" in where)
     assert not (tmp_path / "v/owner.key").exists()
 
 

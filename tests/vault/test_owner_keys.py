@@ -19,6 +19,7 @@ from fiftyone_reue.vault.owner_keys import (
     choose,
     keyring_problem,
     load_keyring,
+    plain_file,
     planned_kind,
     resolve,
 )
@@ -277,6 +278,27 @@ def test_without_any_the_choices_are_named_and_no_file_is_written(
             assert f"REUE_OWNER_{name}" in str(caught.value)
         assert "--plain-key-file" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "variables", "said"),
+    [
+        ("key-file", "", "The owner key"),
+        ("key-file", "KEY", "The owner key"),
+        ("environment", "KEY", None),
+        ("environment", "KEY_FILE", "The owner key"),
+        ("environment", "KEY KEY_FILE", None),
+        ("keyring", "", None),
+        ("passphrase", "", None),
+        ("passphrase", "PASSPHRASE", None),
+        ("passphrase", "PASSPHRASE_FILE", "The owner's passphrase"),
+        ("passphrase", "PASSPHRASE PASSPHRASE_FILE", None),
+        ("passphrase", "KEY_FILE", None),
+    ],
+)
+def test_what_is_in_a_plain_file(kind: str, variables: str, said: str | None) -> None:
+    secrets = {f"REUE_OWNER_{name}": "x" for name in variables.split()}
+    assert plain_file(kind, secrets) == said
 
 
 def backend(module: str, **members: Any) -> Any:
