@@ -19,8 +19,9 @@ help:
 	@echo "make app [DATASET=name]    open the demo's dataset in the FiftyOne App"
 	@echo "make venv                  only make .venv"
 
+# Its owner key is in the keyring, or where there is none in a file: it says so.
 demo: venv database
-	$(BIN)/python -m fiftyone_reue.demo $(if $(DATA),--data "$(DATA)")
+	$(BIN)/python -m fiftyone_reue.demo --plain-key-file $(if $(DATA),--data "$(DATA)")
 
 test: lint database browser
 	$(BIN)/python -m pytest

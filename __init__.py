@@ -22,6 +22,7 @@ _NEEDED = (
     "numpy",
     "cv2",
     "PIL",
+    "pyrage",
     "rich",
     "sklearn",
     "threadpoolctl",

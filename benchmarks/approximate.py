@@ -101,7 +101,7 @@ def measure(source: Path, method: str, scratch: Path) -> Iterator[Row]:
     """Protect a folder, edit the copies, approximate, compare."""
     items = labelled_items(source)
     release, licensed = scratch / "p", scratch / "w"
-    vault = create_folder(scratch / "vault", secrets={})
+    vault = create_folder(scratch / "vault", secrets={}, plain_key_file=True)
     with vault.ledger:
         _, key = vault.add_recipient("alice")
         config = ProtectConfig(method=method, seed=1)

@@ -73,7 +73,7 @@ def measure(source: Path, images: str, method: str, scratch: Path) -> Row:
     """Protect a folder, restore it in both tiers, compare."""
     items = labelled_items(source)
     release, licensed, originals = (scratch / n for n in ("p", "w", "o"))
-    vault = create_folder(scratch / "vault", secrets={})
+    vault = create_folder(scratch / "vault", secrets={}, plain_key_file=True)
     with vault.ledger:
         _, key = vault.add_recipient("alice")
         config = ProtectConfig(method=method, seed=1)

@@ -117,7 +117,7 @@ def _once(scratch: Path, size: str, count: int) -> dict[str, float]:
     source = scratch / "source"
     make_images(source, size, count)
     seconds = {"floor": timed(floor, source, scratch / "floor")}
-    vault = create_folder(scratch / "vault", secrets={})
+    vault = create_folder(scratch / "vault", secrets={}, plain_key_file=True)
     with vault.ledger:
         _, key = vault.add_recipient("alice")
         items = labelled_items(source)
@@ -146,7 +146,7 @@ def peak_memory(count: int) -> dict[str, float]:
         vault = ["--vault", str(place / "vault")]
         key = str(place / "alice.key")
         source, release = str(place / "source"), str(place / "release")
-        _run([reue, "init", *vault])
+        _run([reue, "init", "--plain-key-file", *vault])
         _run([reue, "recipient", "add", "alice", "--key-out", key, *vault])
         protecting = ["--recipient", "alice", "--method", "lsp", *vault]
         restored = str(place / "restored")

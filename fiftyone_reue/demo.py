@@ -3,6 +3,8 @@
     python -m fiftyone_reue.demo                  # tiles of installed photographs
     python -m fiftyone_reue.demo --data images    # your ImageFolder (class/name.png)
 
+    python -m fiftyone_reue.demo --plain-key-file # where there is no keyring
+
 Two recipients get a protected copy each. A model trained on a copy is compared with
 one trained on what the recipient restored from it; every pixel is compared with the
 originals; then some files of one copy leak, re-compressed, and are traced. The dataset
@@ -43,6 +45,7 @@ from fiftyone_reue.releases import delete_release
 from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.steps import Progress as Step
 from fiftyone_reue.steps import finish, mapped
+from fiftyone_reue.vault.owner_keys import keyring_problem
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -74,12 +77,26 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("demo").resolve())
     parser.add_argument("--method", default="rue")
     parser.add_argument("--epsilon", type=int, default=8)
+    parser.add_argument(
+        "--plain-key-file",
+        action="store_true",
+        help="without a keyring or a passphrase, keep a new owner key in a plain file",
+    )
     arguments = parser.parse_args()
     try:
+        _open_vault(arguments.plain_key_file)
         run(arguments.data, arguments.folder, arguments.method, arguments.epsilon)
     except ReueError as error:
         out.print(f"[bold red]Error:[/] {error}")
         sys.exit(1)
+
+
+def _open_vault(plain_key_file: bool) -> None:
+    """Open the vault, or create it: where there is a keyring, with its key in there."""
+    samples.open_vault(
+        on_new_key=_say,
+        plain_key_file=plain_key_file and keyring_problem() is not None,
+    )
 
 
 def run(data: Path | None, folder: Path, method: str, epsilon: int) -> None:

@@ -117,6 +117,20 @@ def folder_problem(path: str) -> str | None:
     return None
 
 
+def owner_key(inputs: types.Object, ctx: Any) -> None:
+    """Where the owner key is or will be, if a person should know.
+
+    Raises:
+        VaultError: a new vault has nowhere to keep it; says what to set
+    """
+    from fiftyone_reue.samples.vaults import SECRETS, key_notice
+
+    values = {name: ctx.secret(name) for name in SECRETS}
+    text = key_notice({name: value for name, value in values.items() if value})
+    if text:
+        inputs.view("owner_key", types.Notice(label=text))
+
+
 def recipient(
     inputs: types.Object, *, allow_revoked: bool = False, **options: Any
 ) -> bool:

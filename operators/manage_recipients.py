@@ -29,12 +29,14 @@ class Parameters:
         name: of the new recipient.
         key_out: the key file to write for them.
         recipient: whose key to revoke.
+        public_key: of the new recipient's own; seals the key file for it.
     """
 
     action: str = ADD
     name: str | None = None
     key_out: str | None = None
     recipient: str | None = None
+    public_key: str | None = None
 
 
 class ManageRecipients(foo.Operator):
@@ -89,6 +91,7 @@ class ManageRecipients(foo.Operator):
         name: str | None = None,
         key_out: str | None = None,
         recipient: str | None = None,
+        public_key: str | None = None,
     ) -> Any:
         """Add, revoke or list recipients.
 
@@ -97,8 +100,10 @@ class ManageRecipients(foo.Operator):
             name: 1 to 64 letters, digits and ``. _ @ -`` and inner spaces.
             key_out: the key file to write; must not be there yet.
             recipient: whose key to revoke.
+            public_key: of the new recipient's own (``age1...``); only who has its
+                identity can open the key file.
         """
-        parameters = Parameters(action, name, key_out, recipient)
+        parameters = Parameters(action, name, key_out, recipient, public_key)
         return call(self.uri, None, parameters)
 
 
@@ -110,10 +115,14 @@ def _do(ctx: Any, parameters: Parameters) -> str:
             if parameters.name is None or parameters.key_out is None:
                 raise InputError("Give the recipient's name and the key file to write")
             path = Path(parameters.key_out).expanduser()
-            add_recipient(parameters.name, path, vault=vault_of(ctx))
+            public_key = parameters.public_key or None
+            add_recipient(
+                parameters.name, path, public_key=public_key, vault=vault_of(ctx)
+            )
+            sealed = " Only their own identity opens it." if public_key else ""
             return (
                 f"Added {parameters.name}. Send them {path}; it restores their "
-                "licensed copies."
+                f"licensed copies.{sealed}"
             )
         case "revoke":
             if parameters.recipient is None:
@@ -138,8 +147,10 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     forms.choice(inputs, "action", actions, default=ADD, label="What to do")
     action = ctx.params.get("action", ADD)
     if action == ADD:
+        forms.owner_key(inputs, ctx)
         inputs.str("name", required=True, label="Name of the recipient")
         _key_file(inputs, ctx)
+        _public_key(inputs, ctx)
     elif action == REVOKE:
         chosen = forms.recipient(inputs, required=True, label="Recipient")
         if chosen:
@@ -165,6 +176,25 @@ def _key_file(inputs: types.Object, ctx: Any) -> None:
     if problem:
         prop.invalid = True
         prop.error_message = problem
+
+
+def _public_key(inputs: types.Object, ctx: Any) -> None:
+    from fiftyone_reue.vault.identities import check_public_key
+
+    prop = inputs.str(
+        "public_key",
+        label="Their public key",
+        description="If they told you one (age1...): the key file can then be opened "
+        "by nobody else, and sent by any mail",
+    )
+    text = ctx.params.get("public_key")
+    if not text:
+        return
+    try:
+        check_public_key(text)
+    except InputError as error:
+        prop.invalid = True
+        prop.error_message = str(error)
 
 
 def _key_file_problem(path: Path) -> str | None:

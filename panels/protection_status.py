@@ -10,7 +10,9 @@ import fiftyone.operators.types as types
 from fiftyone import ViewField as F
 from fiftyone.operators.categories import Categories
 
+from fiftyone_reue.errors import VaultError
 from fiftyone_reue.samples import find_stale
+from fiftyone_reue.samples.vaults import SECRETS, key_notice
 
 from . import audits, coverage, figures, layout
 from .coverage import FAILED, PROTECTED, UNPROTECTED
@@ -77,6 +79,7 @@ class ProtectionStatus(foo.Panel):
         }
         ctx.panel.state.stale = None
         ctx.panel.state.problem = None
+        ctx.panel.state.key_notice = _key_notice(ctx)
         colour = figures.COLOURS[PROTECTED]
         ctx.panel.data.classes = figures.coverage_bars(classes)
         ctx.panel.data.recipients = figures.bars(found.recipients, colour, "images")
@@ -209,6 +212,8 @@ class ProtectionStatus(foo.Panel):
             return layout.page(panel)
         if ctx.panel.state.problem:
             layout.alert(panel, "problem", "error", ctx.panel.state.problem)
+        if ctx.panel.state.key_notice:
+            layout.alert(panel, "owner_key", "warning", ctx.panel.state.key_notice)
         if _is_untouched(status):
             self._render_empty(panel, status)
         else:
@@ -450,6 +455,14 @@ def _stale_text(stale: dict[str, Any]) -> str:
         if stale[kind]
     ]
     return f"{checked}: {', '.join(found)}. Protect them again to mend this."
+
+
+def _key_notice(ctx: Any) -> str | None:
+    values = {name: ctx.secret(name) for name in SECRETS}
+    try:
+        return key_notice({name: value for name, value in values.items() if value})
+    except VaultError as error:
+        return str(error)
 
 
 def _is_untouched(status: dict[str, Any]) -> bool:

@@ -30,6 +30,7 @@ from fiftyone_reue.perturb.base import (
     class_index,
 )
 from fiftyone_reue.prf import derive
+from fiftyone_reue.vault.owner_keys import load_keyring
 from fiftyone_reue.vault.vault import Vault, create_folder
 
 REPO = Path(__file__).resolve().parent.parent
@@ -159,11 +160,37 @@ def write_folder(photos: dict[str, NDArray[np.uint8]]) -> Callable[..., Path]:
 @pytest.fixture
 def vault(tmp_path: Path) -> Iterator[Vault]:
     """A vault in ``tmp_path / "vault"``, its recipients being alice and bob."""
-    made = create_folder(tmp_path / "vault")
+    made = create_folder(tmp_path / "vault", plain_key_file=True)
     with made.ledger:
         for name in ("alice", "bob"):
             made.add_recipient(name)
         yield made
+
+
+@pytest.fixture
+def memory_keyring() -> Iterator[dict[tuple[str, str], str]]:
+    """A keyring that forgets when the test ends: keys by service and account."""
+    keyring = load_keyring()
+    from keyring.backend import KeyringBackend
+
+    stored: dict[tuple[str, str], str] = {}
+
+    class Memory(KeyringBackend):
+        priority = 1  # type: ignore[assignment]
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return stored.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            stored[service, username] = password
+
+        def delete_password(self, service: str, username: str) -> None:
+            del stored[service, username]
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Memory())
+    yield stored
+    keyring.set_keyring(before)
 
 
 class ToyInvertible(InvertibleMethod):

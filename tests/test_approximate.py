@@ -121,7 +121,7 @@ def _released(root: Path, write_folder, method: str) -> House:
             rows, columns = np.indices((80, 80))
             ramp = ((rows * 5 + columns * 3) % 256).astype(np.uint8)
             Image.fromarray(np.stack([ramp] * 3, 2)).save(path)
-    vault = create_folder(root / "vault")
+    vault = create_folder(root / "vault", plain_key_file=True)
     for who in ("alice", "bob"):
         vault.add_recipient(who)
     steps = protect(

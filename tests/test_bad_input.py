@@ -92,7 +92,10 @@ def build(root: Path, write_folder: Callable[..., Path], each: int = 4) -> Place
     write_folder(root / "source", classes=3, each=each)
     vault = ["--vault", str(root / "vault")]
     key = ["--key-out", str(root / "alice.key")]
-    for words in (["init", *vault], ["recipient", "add", "alice", *vault, *key]):
+    for words in (
+        ["init", "--plain-key-file", *vault],
+        ["recipient", "add", "alice", *vault, *key],
+    ):
         assert CliRunner().invoke(cli.main, words).exit_code == 0
     return Place(root)
 

@@ -69,7 +69,7 @@ def cutout(name: str, side: int, *, keep_hidden: bool) -> np.ndarray:
 def built(
     root: Path, write: Callable[[Path], None], people=PEOPLE, method="lsp"
 ) -> House:
-    vault = create_folder(root / "vault")
+    vault = create_folder(root / "vault", plain_key_file=True)
     write(root / "source")
     for who in people:
         _, key = vault.add_recipient(who)
@@ -467,7 +467,7 @@ def test_images_of_which_next_to_nothing_is_seen_are_refused(tmp_path, seen):
     folder.mkdir(parents=True)
     Image.fromarray(samples).save(folder / "ghost.png")
     Image.fromarray(cutout("cat", 64, keep_hidden=True)).save(folder / "cat.png")
-    vault = create_folder(tmp_path / "vault")
+    vault = create_folder(tmp_path / "vault", plain_key_file=True)
     vault.add_recipient("alice")
     steps = protect.protect(
         vault,

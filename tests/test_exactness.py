@@ -117,7 +117,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
-    vault = create_folder(folder / "vault")
+    vault = create_folder(folder / "vault", plain_key_file=True)
     with vault.ledger:
         vault.add_recipient("alice")
         vault.add_recipient("bob")

@@ -38,7 +38,7 @@ def house(tmp_path_factory, write_folder: Callable[..., Path]) -> House:
 
 
 def built(root: Path, write_folder: Callable[..., Path], method: str) -> House:
-    vault = create_folder(root / "vault")
+    vault = create_folder(root / "vault", plain_key_file=True)
     source = write_folder(root / "source", classes=3, each=4, side=48)
     for who in ("alice", "bob"):
         _, key = vault.add_recipient(who)

@@ -160,7 +160,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, write_folder: Callable[..., Path]) -> Place:
     write_folder(tmp_path / "source", classes=3, each=IMAGES // 3, side=24)
-    vault = create_folder(tmp_path / "vault")
+    vault = create_folder(tmp_path / "vault", plain_key_file=True)
     with vault.ledger:
         _, key = vault.add_recipient("alice")
     (tmp_path / "alice.key").write_text(key.to_text())

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.integration
 README = Path(__file__).parents[1] / "README.md"
 
 
-def example(language: str) -> str:
-    pattern = rf"<!-- run by tests/test_readme.py -->\n```{language}\n(.*?)```"
+def example(language: str, which: str = "") -> str:
+    pattern = rf"<!-- run by tests/test_readme.py{which} -->\n```{language}\n(.*?)```"
     found = re.findall(pattern, README.read_text(), re.DOTALL)
     assert len(found) == 1
     return found[0]
@@ -29,19 +29,32 @@ def photos_folder(tmp_path):
     return tmp_path
 
 
-def test_the_shell_example(photos_folder):
+def shell(script: str, folder: Path) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        ["bash", "-eu", "-c", example("bash")],
-        cwd=photos_folder,
+        ["bash", "-eu", "-c", script],
+        cwd=folder,
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "derived from the copy of bob" in done.stdout
+    return done.stdout
+
+
+def test_the_shell_example(photos_folder):
+    said = shell(example("bash"), photos_folder)
+    assert "derived from the copy of bob" in said
     originals = sorted((photos_folder / "originals").rglob("*.png"))
     assert len(originals) == len(sorted((photos_folder / "photos").rglob("*.png")))
+
+
+def test_the_example_of_a_recipients_own_key(photos_folder):
+    init = "reue init --vault vault --plain-key-file\n"
+    said = shell(init + example("bash", ", own key"), photos_folder)
+    assert "Only their own identity opens it" in said
+    licensed = sorted((photos_folder / "dora_licensed").rglob("*.png"))
+    assert len(licensed) == len(sorted((photos_folder / "photos").rglob("*.png")))
 
 
 def test_the_python_example(photos_folder, fiftyone_folder, monkeypatch, capsys):

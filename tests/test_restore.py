@@ -265,7 +265,7 @@ def test_the_wrong_key_restores_nothing(release, tmp_path):
 
 
 def test_another_vaults_key_and_files_are_told_apart(release, tmp_path):
-    stranger = create_folder(tmp_path / "other")
+    stranger = create_folder(tmp_path / "other", plain_key_file=True)
     with stranger.ledger:
         _, key = stranger.add_recipient("alice")
         items = image_items(release.protected)

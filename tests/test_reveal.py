@@ -45,7 +45,7 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory, write_folder: Callable[..., Path]) -> House:
     root = tmp_path_factory.mktemp("house")
-    vault = create_folder(root / "vault")
+    vault = create_folder(root / "vault", plain_key_file=True)
     source = write_folder(root / "source", classes=4, each=4, side=64)
     for who, method in (("alice", "deep_hiding"), ("bob", "deep_hiding"), ("c", "lsp")):
         _, key = vault.add_recipient(who)
@@ -135,7 +135,7 @@ def test_cutouts_reveal_it_too_and_are_shown_on_white(tmp_path, photos):
         folder = tmp_path / "source" / ("a" if name in ("cat", "coffee") else "b")
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(samples).save(folder / f"{name}.png")
-    vault = create_folder(tmp_path / "vault")
+    vault = create_folder(tmp_path / "vault", plain_key_file=True)
     vault.add_recipient("alice")
     steps = protect(
         vault,

@@ -29,6 +29,9 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.names import fold
 from fiftyone_reue.samples import fields, runs, source, vaults, views
+from fiftyone_reue.vault.identities import new_identity
+from fiftyone_reue.vault.key_files import read_key_file
+from fiftyone_reue.vault.stretch import Stretch
 
 pytestmark = pytest.mark.integration
 
@@ -1288,6 +1291,19 @@ def test_recipients(vault: Any, tmp_path: Path) -> None:
     assert reue.list_recipients()[1].revoked_at == revoked.revoked_at
 
 
+def test_a_recipients_own_key_seals_the_key_file(vault: Any, tmp_path: Path) -> None:
+    public = new_identity(tmp_path / "me.txt")
+    path = tmp_path / "carol.key.age"
+    with pytest.raises(InputError, match="isn't a public key"):
+        reue.add_recipient("carol", path, public_key=public[:-1])
+    with pytest.raises(InputError, match="public key or with a passphrase"):
+        reue.add_recipient("carol", path, public_key=public, passphrase="two words")
+    assert len(reue.list_recipients()) == 2
+    added = reue.add_recipient("carol", path, public_key=public)
+    key = read_key_file(path, identity=tmp_path / "me.txt")
+    assert (key.name, key.key_id) == ("carol", added.key_id)
+
+
 def test_a_relative_key_file_is_one_of_the_current_folder(
     vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1297,20 +1313,81 @@ def test_a_relative_key_file_is_one_of_the_current_folder(
     assert (tmp_path / "keys/carol.key").is_file()
 
 
-def test_the_first_use_makes_a_key_file_and_says_so_once(
-    vault: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def no_key(vault: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No vault yet, and nothing that says where its key is to be."""
     import fiftyone.core.odm as foo
 
     foo.get_db_conn().drop_collection("reue_meta")
     monkeypatch.delenv("REUE_OWNER_KEY")
     monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "config.json"))
+
+
+@pytest.mark.usefixtures("no_key")
+def test_the_first_use_writes_no_key_file_unasked(tmp_path: Path) -> None:
+    with pytest.raises(VaultError, match="Set REUE_OWNER_PASSPHRASE to a passphrase"):
+        reue.add_recipient("carol", tmp_path / "carol.key")
+    with pytest.raises(VaultError, match="plain_key_file=True"):
+        vaults.key_notice()
+    assert vaults.open_ledger().get_meta() is None
+    assert not (tmp_path / "carol.key").exists()
+    assert not list(tmp_path.rglob("owner.key"))
+    assert not (tmp_path / "reue").exists()
+
+
+@pytest.mark.usefixtures("no_key")
+def test_the_first_use_takes_the_keyring(
+    memory_keyring: dict[tuple[str, str], str], tmp_path: Path
+) -> None:
+    assert "will be made, and kept in this user's keyring" in str(vaults.key_notice())
     said: list[str] = []
     made = reue.open_vault(on_new_key=said.append)
+    assert list(memory_keyring) == [("fiftyone-reue", made.vault_id)]
+    assert f"keyring's entry fiftyone-reue/{made.vault_id}" in said[0]
+    assert reue.open_vault(on_new_key=said.append).derive("x") == made.derive("x")
+    assert len(said) == 1
+    assert vaults.key_notice() is None
+    assert not (tmp_path / "reue").exists()
+
+
+@pytest.mark.usefixtures("no_key")
+def test_a_passphrase_may_be_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "2")
+    new = Stretch.new
+    monkeypatch.setattr(Stretch, "new", lambda n=0: new(n=2))
+    made = reue.open_vault(ask_new=lambda prompt: "two words")
+    monkeypatch.setenv("REUE_OWNER_PASSPHRASE", "two words")
+    assert reue.open_vault().derive("x") == made.derive("x")
+    assert vaults.key_notice() is None
+
+
+@pytest.mark.usefixtures("no_key")
+def test_a_key_in_a_file_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    named = tmp_path / "named.key"
+    monkeypatch.setenv("REUE_OWNER_KEY_FILE", str(named))
+    for _ in range(2):  # before and after it is made
+        assert "FiftyOne's server sends every file" in str(vaults.key_notice())
+        assert str(tmp_path) not in str(vaults.key_notice())
+        reue.open_vault()
+    assert named.is_file()
+
+
+@pytest.mark.usefixtures("no_key")
+def test_a_plain_key_file_is_made_if_wanted_and_told_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    made = reue.open_vault(on_new_key=said.append, plain_key_file=True)
     key = tmp_path / "reue" / "owner.key"
     assert os.stat(key).st_mode & 0o777 == 0o600
     assert len(said) == 1
     assert str(key) in said[0]
+    assert "FiftyOne's server sends every file" in said[0]
+    assert "FiftyOne's server sends every file" in str(vaults.key_notice())
     assert reue.open_vault(on_new_key=said.append).vault_id == made.vault_id
     assert len(said) == 1
     shutil.move(key, tmp_path / "elsewhere.key")

@@ -77,7 +77,9 @@ def test_make_passes_the_data_folder_to_the_demo() -> None:
         text=True,
         check=True,
     )
-    assert '-m fiftyone_reue.demo --data "/some/my images"' in done.stdout
+    assert (
+        '-m fiftyone_reue.demo --plain-key-file --data "/some/my images"' in done.stdout
+    )
 
 
 @pytest.mark.parametrize("script", [".ci/run", ".ci/apt-install"])

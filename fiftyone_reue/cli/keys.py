@@ -9,8 +9,13 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import FOLDER, json_option, vault_option
-from fiftyone_reue.cli.passphrases import ask_existing, ask_new
+from fiftyone_reue.cli.options import (
+    FOLDER,
+    json_option,
+    plain_key_file_option,
+    vault_option,
+)
+from fiftyone_reue.cli.passphrases import ask_existing, ask_new, can_ask
 from fiftyone_reue.cli.printing import out
 
 
@@ -24,6 +29,7 @@ def keys() -> None:
 @click.option("--passphrase", is_flag=True, help="Ask for the new passphrase.")
 @click.option("--keyring", is_flag=True, help="Keep the new key in the OS keyring.")
 @click.option("--key-file", type=FOLDER, help="Where to put the new owner key.")
+@plain_key_file_option
 @json_option
 @guarded
 def rotate(
@@ -31,14 +37,15 @@ def rotate(
     passphrase: bool,
     keyring: bool,
     key_file: Path | None,
+    plain_key_file: bool,
     as_json: bool,
 ) -> None:
     """Replace the owner key. Touches no image and no recipient's key.
 
     The new key is REUE_OWNER_KEY_NEW if that is set (then set REUE_OWNER_KEY to it
     afterwards), else a passphrase (--passphrase, or REUE_OWNER_PASSPHRASE_NEW), else
-    in the keyring (--keyring), else in a new key file: --key-file, or in place of the
-    one that the vault has.
+    in the keyring (--keyring), else in a new plain file: --key-file or
+    --plain-key-file. Without any of these the new key is kept as the old one is.
     """
     from fiftyone_reue.vault.owner_keys import EnvironmentKey
     from fiftyone_reue.vault.vault import rotate_folder
@@ -51,9 +58,14 @@ def rotate(
         passphrase=phrase or (ask_new if passphrase else None),
         use_keyring=keyring,
         key_file=key_file,
+        plain_key_file=plain_key_file,
         ask=ask_existing,
+        ask_new=ask_new if can_ask() else None,
     )
     if as_json:
         click.echo(json.dumps({"old_key": old_id, "new_key": new_id}))
         return
-    out.print(f"The owner key is now {new_id}; {old_id} opens this vault no more.")
+    out.print(
+        f"The owner key is now the new one ({new_id}); the old one ({old_id}) opens "
+        "this vault no more."
+    )

@@ -22,6 +22,11 @@ vault_option = click.option(
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object."
 )
+plain_key_file_option = click.option(
+    "--plain-key-file",
+    is_flag=True,
+    help="Keep the owner key in a plain file in the vault's folder.",
+)
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ..."
 )

@@ -1,4 +1,4 @@
-"""``reue recipient``: add, key, list, revoke."""
+"""``reue recipient``: add, key, identity, list, revoke."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import FOLDER, json_option, vault_option
-from fiftyone_reue.cli.passphrases import new_of_key_file
+from fiftyone_reue.cli.passphrases import new_of_identity, new_of_key_file
 from fiftyone_reue.cli.printing import count, out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import OutputError
@@ -19,6 +19,10 @@ key_out_option = click.option(
 )
 passphrase_option = click.option(
     "--passphrase", is_flag=True, help="Seal the key file with a passphrase."
+)
+public_key_option = click.option(
+    "--public-key",
+    help="Their own public key, age1...: nobody else can open the key file.",
 )
 
 
@@ -32,14 +36,26 @@ def recipient() -> None:
 @vault_option
 @key_out_option
 @passphrase_option
+@public_key_option
 @json_option
 @guarded
 def add(
-    name: str, vault_folder: Path, key_out: Path, passphrase: bool, as_json: bool
+    name: str,
+    vault_folder: Path,
+    key_out: Path,
+    passphrase: bool,
+    public_key: str | None,
+    as_json: bool,
 ) -> None:
-    """Add a recipient and write the key file to send them."""
+    """Add a recipient and write the key file to send them.
+
+    With --public-key no secret is sent: they make an identity themselves (`reue
+    recipient identity`, or age-keygen), tell its public key, and open the key file
+    with `reue restore --key FILE --identity FILE`.
+    """
     from fiftyone_reue.vault.key_files import write_key_file
 
+    _check_sealing(passphrase, public_key)
     if key_out.exists():
         raise OutputError(f"{key_out} is there already; choose another name")
     if not key_out.resolve().parent.is_dir():
@@ -47,7 +63,9 @@ def add(
     with opened(vault_folder) as vault:
         person, secret = vault.add_recipient(name)
         try:
-            write_key_file(key_out, secret, new_of_key_file(passphrase))
+            write_key_file(
+                key_out, secret, new_of_key_file(passphrase), public_key=public_key
+            )
         except OutputError as error:
             again = f"reue recipient key {name} --vault {vault_folder} --key-out FILE"
             raise OutputError(
@@ -58,6 +76,8 @@ def add(
         return
     out.print(f"Added {plain(name)} (key {person.key_id}).")
     out.print(f"Send them {plain(str(key_out))}; it restores their licensed copies.")
+    if public_key:
+        out.print("Only their own identity opens it.")
 
 
 @recipient.command()
@@ -65,23 +85,67 @@ def add(
 @vault_option
 @key_out_option
 @passphrase_option
+@public_key_option
 @json_option
 @guarded
 def key(
-    name: str, vault_folder: Path, key_out: Path, passphrase: bool, as_json: bool
+    name: str,
+    vault_folder: Path,
+    key_out: Path,
+    passphrase: bool,
+    public_key: str | None,
+    as_json: bool,
 ) -> None:
-    """Write a recipient's key file once more, when it was lost."""
+    """Write a recipient's key file once more, when it or their identity was lost."""
     from fiftyone_reue.vault.key_files import write_key_file
 
+    _check_sealing(passphrase, public_key)
     with opened(vault_folder) as vault:
         person = vault.recipient(name)
         vault.require_active(person)
         secret = vault.recipient_key(person)
-        write_key_file(key_out, secret, new_of_key_file(passphrase))
+        write_key_file(
+            key_out, secret, new_of_key_file(passphrase), public_key=public_key
+        )
     if as_json:
         click.echo(json.dumps({"name": name, "id": person.id, "key": person.key_id}))
         return
     out.print(f"Send {plain(name)} {plain(str(key_out))}.")
+
+
+def _check_sealing(passphrase: bool, public_key: str | None) -> None:
+    from fiftyone_reue.vault.identities import check_public_key
+
+    if public_key is None:
+        return
+    if passphrase:
+        raise click.UsageError("give --public-key or --passphrase, one of them")
+    check_public_key(public_key)
+
+
+@recipient.command()
+@click.option("--out", "path", type=FOLDER, required=True, help="The file to write.")
+@click.option("--passphrase", is_flag=True, help="Seal it with a passphrase.")
+@json_option
+@guarded
+def identity(path: Path, passphrase: bool, as_json: bool) -> None:
+    """Make an identity of your own, as a recipient.
+
+    Tell its public key to whoever gives you copies, and keep the file: it opens the
+    key file that they send, and nothing else does. No vault is needed. The file is
+    age's: age-keygen makes such as well.
+    """
+    from fiftyone_reue.vault.identities import new_identity
+
+    public_key = new_identity(path, new_of_identity(passphrase))
+    if as_json:
+        click.echo(json.dumps({"public_key": public_key, "identity": str(path)}))
+        return
+    out.print(f"Public key: {public_key}")
+    out.print(
+        f"Tell it to whoever gives you copies. Keep {plain(str(path))} to yourself, "
+        "and a copy of it: it alone opens the key file that they will send."
+    )
 
 
 @recipient.command("list")

@@ -10,19 +10,27 @@ import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import FOLDER, json_option, pixels_option
-from fiftyone_reue.cli.passphrases import existing_of_key_file
-from fiftyone_reue.cli.printing import SHOWN_NAMES, failed, out, plain, report
+from fiftyone_reue.cli.passphrases import existing_of_identity, existing_of_key_file
+from fiftyone_reue.cli.printing import SHOWN_NAMES, err, failed, out, plain, report
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 
 if TYPE_CHECKING:
     from fiftyone_reue.restore import RestoreSummary
+    from fiftyone_reue.vault.key_files import RecipientKey
 
 
 @click.command()
 @click.argument("source", metavar="SRC", type=FOLDER)
 @click.argument("output", metavar="DST", type=FOLDER)
 @click.option("--key", "key_path", type=FOLDER, help="A recipient's key file.")
+@click.option(
+    "--identity",
+    type=FOLDER,
+    envvar="REUE_IDENTITY_FILE",
+    help="Your identity, if the key file was sealed for your own key "
+    "(REUE_IDENTITY_FILE).",
+)
 @click.option("--vault", "vault_folder", type=FOLDER, help="The owner's vault.")
 @click.option(
     "--approximate",
@@ -41,6 +49,7 @@ def restore(
     source: Path,
     output: Path,
     key_path: Path | None,
+    identity: Path | None,
     vault_folder: Path | None,
     approximate: bool,
     records: Path | None,
@@ -59,7 +68,6 @@ def restore(
     """
     from fiftyone_reue import restore as restoring
     from fiftyone_reue.folders import check_apart, image_items
-    from fiftyone_reue.vault.key_files import read_key_file
 
     if (key_path is None) == (vault_folder is None):
         raise click.UsageError("give --key (recipient) or --vault (owner), one of them")
@@ -70,7 +78,7 @@ def restore(
     check_apart(source, output)
     items = image_items(source)
     if key_path is not None:
-        key = read_key_file(key_path, existing_of_key_file)
+        key = _key(key_path, identity)
         job = restoring.restore_licensed(
             items,
             source,
@@ -93,6 +101,25 @@ def restore(
     else:
         _print(summary)
     return report(summary.outcome)
+
+
+def _key(path: Path, identity: Path | None) -> RecipientKey:
+    from fiftyone_reue.vault.key_files import read_key_file
+    from fiftyone_reue.vault.small_files import others_can_read
+
+    key = read_key_file(
+        path,
+        existing_of_key_file,
+        identity=identity,
+        identity_passphrase=existing_of_identity,
+    )
+    if identity is not None and identity.exists() and others_can_read(identity):
+        name = plain(str(identity))
+        err.print(
+            f"[yellow]Warning:[/] your identity {name} can be read by others; run "
+            f"`chmod 600 {name}`"
+        )
+    return key
 
 
 def _figures(summary: RestoreSummary) -> dict:

@@ -9,6 +9,7 @@ from pathlib import Path
 from fiftyone_reue import manifest
 from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.samples.vaults import open_ledger, open_vault
+from fiftyone_reue.vault.identities import check_public_key
 from fiftyone_reue.vault.key_files import write_key_file
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.vault import Vault
@@ -58,6 +59,7 @@ def add_recipient(
     key_out: str | os.PathLike[str],
     *,
     passphrase: str | None = None,
+    public_key: str | None = None,
     vault: Vault | None = None,
 ) -> RecipientInfo:
     """Add a recipient and write the key file to send them.
@@ -67,12 +69,18 @@ def add_recipient(
         key_out: the key file to write, mode 0600; must not be there yet. A relative
             path is one below the current directory.
         passphrase: seals the key file.
+        public_key: of the recipient's own, ``age1...``: seals the key file so that
+            only who has its identity can open it.
         vault: by default the one in FiftyOne's database.
 
     Raises:
-        InputError: the name is taken or can't be used.
+        InputError: the name is taken or can't be used, or the public key isn't one.
         OutputError: the key file can't be written.
     """
+    if public_key is not None:
+        check_public_key(public_key)
+    if public_key is not None and passphrase is not None:
+        raise InputError("Seal the key file for a public key or with a passphrase")
     path = Path(key_out).expanduser().absolute()
     if path.is_dir():
         raise InputError(f"{path} is a folder; add a file name, such as {name}.key")
@@ -84,7 +92,7 @@ def add_recipient(
         raise OutputError(f"{path.parent}: no permission to write; choose another")
     vault = vault or open_vault()
     person, key = vault.add_recipient(name)
-    write_key_file(path, key, passphrase)
+    write_key_file(path, key, passphrase, public_key=public_key)
     return RecipientInfo(person.name, person.key_id, person.created, None, 0)
 
 

@@ -16,10 +16,17 @@ from fiftyone_reue.vault.owner_keys import (
     KEY_VARIABLE,
     PASSPHRASE_FILE_VARIABLE,
     PASSPHRASE_VARIABLE,
+    PLAIN_FILE_WARNING,
     KeyFile,
+    KeyringKey,
+    OwnerKeyProvider,
     choose,
+    plain_file,
+    planned_kind,
     resolve,
+    secret,
 )
+from fiftyone_reue.vault.stretch import Ask
 from fiftyone_reue.vault.vault import Vault, new_vault_id
 
 SECRETS = (
@@ -49,19 +56,26 @@ def open_vault(
     secrets: Mapping[str, str] | None = None,
     *,
     on_new_key: Callable[[str], None] = logger.warning,
+    plain_key_file: bool = False,
+    ask_new: Ask | None = None,
 ) -> Vault:
     """The vault in FiftyOne's database; the first use creates it.
 
     The owner key of a new vault is ``REUE_OWNER_KEY`` if that is set, else computed
-    from a passphrase (``REUE_OWNER_PASSPHRASE``), else in a key file:
-    ``REUE_OWNER_KEY_FILE``, or ``owner.key`` in :func:`key_folder`.
+    from a passphrase (``REUE_OWNER_PASSPHRASE``), else in a plain file if that is
+    wanted: ``REUE_OWNER_KEY_FILE`` names one, `plain_key_file` makes ``owner.key`` in
+    :func:`key_folder`. If nothing was chosen it is in the operating system's keyring.
 
     Args:
         secrets: where to look up the variables, by default the environment.
-        on_new_key: told once where the key file is, in a sentence.
+        on_new_key: told once where the key of a new vault is, in a sentence.
+        plain_key_file: whether a plain file will do for a new vault, to try things
+            out: FiftyOne's server sends it to whoever reaches the server.
+        ask_new: asks a person for a new vault's passphrase if nothing else is left.
 
     Raises:
-        VaultError: the owner key is missing.
+        VaultError: the owner key is missing, or a new vault has nowhere to keep it;
+            says what there is to choose from.
         WrongKeyError: the owner key is another vault's.
         LedgerUnavailableError: MongoDB can't be reached.
     """
@@ -70,7 +84,7 @@ def open_vault(
     meta = ledger.get_meta()
     if meta is None:
         try:
-            return _create(ledger, secrets, on_new_key)
+            return _create(ledger, secrets, on_new_key, plain_key_file, ask_new)
         except VaultError:
             # Another process may have been faster; if not, the reason stands.
             meta = ledger.get_meta()
@@ -86,26 +100,88 @@ def key_folder() -> Path:
     return folder / "reue"
 
 
+def key_notice(secrets: Mapping[str, str] | None = None) -> str | None:
+    """What the owner should know of where the owner key is, or where a new one goes.
+
+    No key is needed for it, and nothing is made.
+
+    Args:
+        secrets: where to look up the variables, by default the environment.
+
+    Returns:
+        A sentence, or None if there is nothing to say.
+
+    Raises:
+        VaultError: there is no vault yet, and nowhere to keep the key of a new one.
+    """
+    secrets = os.environ if secrets is None else secrets
+    meta = open_ledger().get_meta()
+    kind = planned_kind(secrets=secrets) if meta is None else meta["provider"]["kind"]
+    in_file = plain_file(kind, secrets)
+    if in_file:
+        return f"{in_file} is in a file. {PLAIN_FILE_WARNING}"
+    if meta is None and kind == KeyringKey.kind:
+        return "The owner key will be made, and kept in this user's keyring"
+    return None
+
+
 def _create(
-    ledger: MongoLedger, secrets: Mapping[str, str], on_new_key: Callable[[str], None]
+    ledger: MongoLedger,
+    secrets: Mapping[str, str],
+    on_new_key: Callable[[str], None],
+    plain_key_file: bool,
+    ask_new: Ask | None,
 ) -> Vault:
+    vault_id = new_vault_id()
     folder = key_folder()
+    kind = planned_kind(secrets=secrets, plain_key_file=plain_key_file, ask=ask_new)
+    if kind == KeyFile.kind and not secret(secrets, KEY_FILE_VARIABLE):
+        _make(folder)
+    provider = choose(
+        vault_id,
+        folder,
+        plain_key_file=plain_key_file,
+        secrets=secrets,
+        ask=ask_new,
+    )
+    vault = Vault.create(ledger, provider, vault_id=vault_id)
+    text = _told(provider)
+    if text:
+        on_new_key(text)
+    return vault
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"{folder}: this folder for the owner key can't be made: "
-            f"{error.strerror}; set {KEY_VARIABLE} to 64 random hex digits instead"
+            f"{error.strerror}; set {PASSPHRASE_VARIABLE} to a passphrase instead"
         ) from error
-    vault_id = new_vault_id()
-    provider = choose(vault_id, folder, secrets=secrets)
-    vault = Vault.create(ledger, provider, vault_id=vault_id)
-    if isinstance(provider, KeyFile):
-        on_new_key(
-            f"A vault was created; its owner key is {provider.path}. Whoever has it "
-            "can restore every original: keep a copy in a safe place"
-        )
-    return vault
 
 
-__all__ = ["KEY_FILE_NAME", "SECRETS", "key_folder", "open_ledger", "open_vault"]
+def _told(provider: OwnerKeyProvider) -> str | None:
+    """What the owner of a new vault has to know, but for what they set themselves."""
+    match provider:
+        case KeyFile():
+            where = f"its owner key is {provider.path}"
+            warning = f". {PLAIN_FILE_WARNING}"
+        case KeyringKey():
+            where, warning = f"its owner key is {provider.describe()}", ""
+        case _:
+            return None
+    return (
+        f"A vault was created; {where}. Whoever has it can restore every original, "
+        f"and without it nobody can: keep a copy in a safe place{warning}"
+    )
+
+
+__all__ = [
+    "KEY_FILE_NAME",
+    "SECRETS",
+    "key_folder",
+    "key_notice",
+    "open_ledger",
+    "open_vault",
+]

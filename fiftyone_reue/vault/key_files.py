@@ -15,14 +15,21 @@ from fiftyone_reue.errors import (
     OutputError,
     WrongKeyError,
 )
-from fiftyone_reue.vault import crypto
+from fiftyone_reue.vault import crypto, identities
 from fiftyone_reue.vault.armour import Armour, decode, encode
 from fiftyone_reue.vault.private_files import write_private
-from fiftyone_reue.vault.stretch import DEFAULT_N, Ask, Stretch, spoken
+from fiftyone_reue.vault.small_files import read_small
+from fiftyone_reue.vault.stretch import (
+    DEFAULT_N,
+    LEAST_N_VARIABLE,
+    Ask,
+    Stretch,
+    WeakStretchError,
+    spoken,
+)
 
 KIND = "RECIPIENT"
 
-_LARGEST_FILE = 64 * 1024
 _NO_PASSPHRASE = "none"
 
 
@@ -46,10 +53,11 @@ class RecipientKey:
 
         Args:
             passphrase: seals the key; send it by another way than the file
-            scrypt_n: cost of trying a passphrase, a power of two
+            scrypt_n: cost of trying a passphrase, a power of two from 2^17 to 2^20
 
         Raises:
             InputError: if the passphrase is empty
+            ValueError: if `scrypt_n` is out of range
         """
         headers = {
             "Recipient": self.name,
@@ -107,15 +115,39 @@ class RecipientKey:
 
 
 def read_key_file(
-    path: str | os.PathLike[str], passphrase: str | Ask | None = None
+    path: str | os.PathLike[str],
+    passphrase: str | Ask | None = None,
+    *,
+    identity: str | os.PathLike[str] | None = None,
+    identity_passphrase: str | Ask | None = None,
 ) -> RecipientKey:
     """Reads a recipient's key file; see :meth:`RecipientKey.from_text`.
 
+    Args:
+        path: the file
+        passphrase: needed if the key was sealed with one
+        identity: the file of the recipient's identity, needed if the key file was
+            sealed for their own key; see
+            :func:`~fiftyone_reue.vault.identities.read_identities`
+        identity_passphrase: needed if that file was sealed with one
+
     Raises:
-        InputError: also if the file isn't there or can't be read
-        WrongKeyError: if the passphrase is wrong
+        InputError: also if a file isn't there, can't be read or is damaged, or an
+            identity is needed
+        WrongKeyError: if a passphrase is wrong, or the key file was sealed for
+            another identity
     """
-    text = read_text(Path(path))
+    path = Path(path)
+    data = read_small(path)
+    if identities.is_sealed(data):
+        text = _opened(path, data, identity, identity_passphrase)
+    else:
+        text = _text(data, path)
+    if identities.SECRET in text:
+        raise InputError(
+            f"{path} is an identity where a key file is expected; give it as the "
+            "identity, and the key file that you were sent as the key"
+        )
     return RecipientKey.from_text(text, passphrase, name=str(path))
 
 
@@ -124,15 +156,32 @@ def write_key_file(
     key: RecipientKey,
     passphrase: str | Ask | None = None,
     overwrite: bool = False,
+    *,
+    public_key: str | None = None,
 ) -> None:
     """Writes a recipient's key file with mode 0600.
 
+    Args:
+        path: the file
+        key: what it holds
+        passphrase: seals it
+        overwrite: whether a file that is there may be replaced
+        public_key: of the recipient's own, ``age1...``; only who has its identity can
+            open the file, which may then be sent by any mail
+
     Raises:
+        InputError: if the passphrase is empty, `public_key` isn't one, or both are
+            given
         OutputError: if the file is there already and `overwrite` is False, or it
             can't be written
     """
+    if public_key is not None and passphrase is not None:
+        raise InputError("Seal a key file for a public key or with a passphrase")
+    text = key.to_text(passphrase)
+    if public_key is not None:
+        text = identities.seal(text, public_key)
     try:
-        write_private(Path(path), key.to_text(passphrase), overwrite=overwrite)
+        write_private(Path(path), text, overwrite=overwrite)
     except FileExistsError:
         raise OutputError(
             f"{path} is there already; choose another name, or remove it first"
@@ -145,20 +194,30 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: if it isn't there, can't be read, or isn't text of at most 64 KiB
     """
+    return _text(read_small(path), path)
+
+
+def _text(data: bytes, path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
-        if len(data) > _LARGEST_FILE:
-            raise InputError(f"{path} isn't a key file; it is too large")
         return data.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"There is no key file {path}; check the path") from None
-    except OSError as error:
-        raise InputError(
-            f"{path} can't be read: {error.strerror}; check the path and permissions"
-        ) from error
     except UnicodeDecodeError:
         raise InputError(f"{path} isn't a key file; it isn't text") from None
+
+
+def _opened(
+    path: Path,
+    data: bytes,
+    identity: str | os.PathLike[str] | None,
+    identity_passphrase: str | Ask | None,
+) -> str:
+    """The text of a key file that was sealed for a recipient's own key."""
+    if identity is None:
+        raise InputError(
+            f"{path} is sealed for a key of the recipient's own; give the file of "
+            "your identity as well (--identity, or REUE_IDENTITY_FILE)"
+        )
+    mine = identities.read_identities(identity, identity_passphrase)
+    return identities.open_sealed(data, mine, str(path))
 
 
 def _require_recipient_key(armour: Armour, name: str) -> None:
@@ -183,7 +242,7 @@ def _unsealed(armour: Armour, passphrase: str | Ask | None, name: str) -> bytes:
     scheme, _, parameters = protection.partition(" ")
     if scheme != "scrypt":
         raise ValueError("unknown passphrase scheme")
-    stretch = Stretch.from_parameters(json.loads(parameters))
+    stretch = _stretch_of(parameters, name)
     text = spoken(passphrase, f"Passphrase for {name}")
     try:
         return crypto.open_sealed(
@@ -194,6 +253,18 @@ def _unsealed(armour: Armour, passphrase: str | Ask | None, name: str) -> bytes:
             f"The passphrase for {name} is wrong; try again, or ask whoever made the "
             "file"
         ) from None
+
+
+def _stretch_of(parameters: str, name: str) -> Stretch:
+    try:
+        return Stretch.from_parameters(json.loads(parameters))
+    except WeakStretchError as error:
+        raise InputError(
+            f"{name} can't be trusted: {error}. Ask whoever made it for a new one, or "
+            f"set {LEAST_N_VARIABLE}={error.n} if you know that they chose that cost"
+        ) from None
+    except RecursionError:
+        raise _inconsistent(name) from None
 
 
 def _inconsistent(name: str) -> InputError:

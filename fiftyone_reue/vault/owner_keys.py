@@ -9,22 +9,31 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import functools
+import importlib
 import os
 import re
 import secrets as random
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from fiftyone_reue import prf
 from fiftyone_reue.errors import InputError, ReueError, VaultError
-from fiftyone_reue.vault import crypto
+from fiftyone_reue.vault import crypto, wraps
 from fiftyone_reue.vault.armour import Armour, decode, encode
 from fiftyone_reue.vault.key_files import read_text
 from fiftyone_reue.vault.private_files import write_private
-from fiftyone_reue.vault.stretch import DEFAULT_N, Ask, Stretch, spoken
+from fiftyone_reue.vault.small_files import others_can_read
+from fiftyone_reue.vault.stretch import (
+    DEFAULT_N,
+    LEAST_N_VARIABLE,
+    Ask,
+    Stretch,
+    WeakStretchError,
+    spoken,
+)
 
 KEY_VARIABLE = "REUE_OWNER_KEY"
 KEY_FILE_VARIABLE = "REUE_OWNER_KEY_FILE"
@@ -36,6 +45,14 @@ KEYRING_SERVICE = "fiftyone-reue"
 
 _KIND = "OWNER"
 _PROMPT = "Passphrase of the vault"
+_NEW_PROMPT = "New passphrase of the vault"
+
+PLAIN_FILE_WARNING = (
+    "It is a plain file, and FiftyOne's server sends every file that its user can read "
+    "to whoever reaches the server: with it, every original. For images that matter, "
+    "keep the owner key in the keyring, or use a passphrase that is in no file"
+)
+"""What to tell whoever has the owner key or its passphrase in a file."""
 
 
 class OwnerKeyProvider(Protocol):
@@ -155,9 +172,7 @@ class KeyFile:
         return armour.body
 
     def _require_private(self) -> None:
-        if os.name != "posix":
-            return
-        if stat.S_IMODE(self.path.stat().st_mode) & 0o077:
+        if others_can_read(self.path):
             raise VaultError(
                 f"The owner key file {self.path} can be read by others; run "
                 f"`chmod 600 {self.path}` (and consider a new key: `reue keys rotate`)"
@@ -183,7 +198,7 @@ class Passphrase:
         stretch: scrypt's parameters, which the vault remembers
     """
 
-    kind = "passphrase"
+    kind = wraps.PASSPHRASE_KIND
 
     def __init__(self, passphrase: str | Ask, stretch: Stretch) -> None:
         self._passphrase = passphrase
@@ -242,12 +257,18 @@ class KeyringKey:
         """Stores a new random key.
 
         Raises:
-            VaultError: if there is no keyring, or it refuses
+            VaultError: if there is no keyring, or it refuses or forgets it
         """
-        self._ask_keyring("set_password", random.token_hex(prf.KEY_SIZE))
+        key = random.token_hex(prf.KEY_SIZE)
+        self._ask_keyring("set_password", key)
+        if self._ask_keyring("get_password") != key:
+            raise VaultError(
+                "The system's keyring doesn't keep what it is given. Set up another "
+                f"one, or set {PASSPHRASE_VARIABLE} to a passphrase"
+            )
 
     def _ask_keyring(self, action: str, *values: str) -> str | None:
-        import keyring
+        keyring = load_keyring()
         from keyring.errors import KeyringError
 
         try:
@@ -268,10 +289,12 @@ class MidRotation:
     kind = "mid-rotation"
 
     def __init__(
-        self, makers: Sequence[Callable[[], OwnerKeyProvider]], expected: set[str]
+        self,
+        makers: Sequence[Callable[[], OwnerKeyProvider]],
+        fits: Callable[[bytes], bool],
     ) -> None:
         self._makers = makers
-        self._expected = expected
+        self._fits = fits
         self.found: OwnerKeyProvider | None = None
 
     def describe(self) -> str:
@@ -290,7 +313,7 @@ class MidRotation:
             except ReueError as error:
                 first_error = first_error or error
                 continue
-            if crypto.key_id(key) in self._expected:
+            if self._fits(key):
                 self.found = provider
                 return key
             other = key
@@ -330,7 +353,7 @@ def resolve(
         functools.partial(_stored_provider, public, folder, secrets, ask)
         for public in stored
     ]
-    return MidRotation(makers, {wrap["key_id"] for wrap in meta["wraps"]})
+    return MidRotation(makers, functools.partial(wraps.fits, meta))
 
 
 def _stored_provider(
@@ -358,6 +381,44 @@ def _stored_provider(
             )
 
 
+def planned_kind(
+    *,
+    passphrase: str | Ask | None = None,
+    use_keyring: bool = False,
+    key_file: str | os.PathLike[str] | None = None,
+    plain_key_file: bool = False,
+    secrets: Mapping[str, str] | None = None,
+    ask: Ask | None = None,
+) -> str:
+    """The kind of provider that :func:`choose` would choose; nothing is made.
+
+    Raises:
+        VaultError: if none is possible; says what there is to choose from
+    """
+    secrets = os.environ if secrets is None else secrets
+    if secret(secrets, KEY_VARIABLE):
+        return EnvironmentKey.kind
+    if passphrase is not None or given_passphrase(secrets) is not None:
+        return Passphrase.kind
+    if use_keyring:
+        return KeyringKey.kind
+    if key_file or plain_key_file or secret(secrets, KEY_FILE_VARIABLE):
+        return KeyFile.kind
+    problem = keyring_problem()
+    if problem is None:
+        return KeyringKey.kind
+    if ask is not None:
+        return Passphrase.kind
+    raise VaultError(
+        f"A new vault needs an owner key, and {problem}. Set {PASSPHRASE_VARIABLE} to "
+        f"a passphrase of several words, {PASSPHRASE_FILE_VARIABLE} to a file that "
+        f"holds one, or {KEY_VARIABLE} to 64 random hex digits. To try things out, "
+        "have a plain key file made, which FiftyOne's server would show to whoever "
+        f"reaches it: `reue init --plain-key-file`, {KEY_FILE_VARIABLE}, or in Python "
+        "plain_key_file=True"
+    )
+
+
 def choose(
     vault_id: str,
     folder: Path | None = None,
@@ -365,30 +426,55 @@ def choose(
     passphrase: str | Ask | None = None,
     use_keyring: bool = False,
     key_file: str | os.PathLike[str] | None = None,
+    plain_key_file: bool = False,
     secrets: Mapping[str, str] | None = None,
+    ask: Ask | None = None,
 ) -> OwnerKeyProvider:
     """Chooses the provider of a new vault, and makes its key where it needs one.
 
-    In this order: ``REUE_OWNER_KEY``; a passphrase, given or in the environment; the
-    keyring; a key file at `key_file`, ``REUE_OWNER_KEY_FILE`` or in the folder, which
-    is used as it is if it's there already.
+    In this order what was chosen: ``REUE_OWNER_KEY``; a passphrase, given or in the
+    environment; the keyring; a key file at `key_file`, ``REUE_OWNER_KEY_FILE`` or, if
+    `plain_key_file`, in the folder, which is used as it is if it's there already. If
+    nothing was chosen, the keyring where there is one, else a passphrase that is
+    asked for: never a key file.
+
+    Args:
+        vault_id: the new vault's
+        folder: the vault's
+        passphrase: or a callback that asks for it
+        use_keyring: keep the key in the operating system's keyring
+        key_file: where the key file is to be
+        plain_key_file: whether a key file in the folder will do
+        secrets: where to look up the variables, by default the environment
+        ask: asks a person for a new passphrase, if nothing else is left
 
     Raises:
-        VaultError: if none is possible
+        VaultError: if none is possible; says what there is to choose from
         OutputError: if the key file can't be written
     """
     secrets = os.environ if secrets is None else secrets
-    if secret(secrets, KEY_VARIABLE):
-        return EnvironmentKey(secrets)
-    if passphrase is None:
-        passphrase = given_passphrase(secrets)
-    if passphrase is not None:
-        return Passphrase.new(passphrase)
-    if use_keyring:
-        keyring_key = KeyringKey(vault_id)
-        keyring_key.create()
-        return keyring_key
-    return _new_key_file(folder, key_file or secret(secrets, KEY_FILE_VARIABLE))
+    kind = planned_kind(
+        passphrase=passphrase,
+        use_keyring=use_keyring,
+        key_file=key_file,
+        plain_key_file=plain_key_file,
+        secrets=secrets,
+        ask=ask,
+    )
+    match kind:
+        case EnvironmentKey.kind:
+            return EnvironmentKey(secrets)
+        case Passphrase.kind:
+            given = given_passphrase(secrets) if passphrase is None else passphrase
+            words = ask if given is None else given
+            assert words is not None
+            return Passphrase.new(spoken(words, _NEW_PROMPT))
+        case KeyringKey.kind:
+            keyring_key = KeyringKey(vault_id)
+            keyring_key.create()
+            return keyring_key
+        case _:
+            return _new_key_file(folder, key_file or secret(secrets, KEY_FILE_VARIABLE))
 
 
 def _new_key_file(
@@ -400,8 +486,8 @@ def _new_key_file(
         provider = KeyFile(folder / KEY_FILE_NAME, reference=KEY_FILE_NAME)
     else:
         raise VaultError(
-            f"A new vault needs an owner key. Set {KEY_VARIABLE} to 64 random hex "
-            f"digits, or {PASSPHRASE_VARIABLE}, or {KEY_FILE_VARIABLE} to a new file"
+            f"The new owner key file has no folder here; set {KEY_FILE_VARIABLE} to "
+            "where it is to be"
         )
     try:
         provider.create()
@@ -409,6 +495,56 @@ def _new_key_file(
         # Left by an interrupted start, or the one key of an owner of several vaults.
         provider.load()
     return provider
+
+
+def load_keyring() -> Any:
+    """The library `keyring`, so that FiftyOne can still be imported afterwards.
+
+    Before Python 3.12 it loads another reader of packages' descriptions, which
+    FiftyOne's part `eta` fails with; so that goes first, where it is.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("eta.constants")
+    import keyring
+
+    return keyring
+
+
+def plain_file(kind: str, secrets: Mapping[str, str]) -> str | None:
+    """What of a vault's owner key is in a plain file, in words; None if nothing is.
+
+    Args:
+        kind: of its provider
+        secrets: where to look up the variables
+    """
+    if secret(secrets, KEY_VARIABLE):
+        return "The owner key" if kind == KeyFile.kind else None
+    if kind == Passphrase.kind:
+        in_file = secret(secrets, PASSPHRASE_FILE_VARIABLE)
+        said = secret(secrets, PASSPHRASE_VARIABLE)
+        return "The owner's passphrase" if in_file and not said else None
+    named = kind == EnvironmentKey.kind and secret(secrets, KEY_FILE_VARIABLE)
+    return "The owner key" if kind == KeyFile.kind or named else None
+
+
+def keyring_problem() -> str | None:
+    """Why the operating system's keyring can't keep a key, in words; None if it can."""
+    try:
+        backend: Any = load_keyring().get_keyring()
+        kept_by = getattr(backend, "backends", [backend])
+        module = type(kept_by[0]).__module__ if kept_by else _NO_KEYRINGS[0]
+        recommended = backend.priority >= 1
+    except Exception as error:  # whatever a system's backend raises
+        return f"the keyring here can't be used ({type(error).__name__})"
+    if module.startswith(_NO_KEYRINGS):
+        return "there is no keyring here"
+    if module.startswith(_PLAIN_KEYRINGS) or not recommended:
+        return "the keyring here is none of the operating system's"
+    return None
+
+
+_NO_KEYRINGS = ("keyring.backends.fail", "keyring.backends.null")
+_PLAIN_KEYRINGS = "keyrings.alt"  # files, some of them in clear
 
 
 def given_passphrase(secrets: Mapping[str, str]) -> str | None:
@@ -451,6 +587,13 @@ def _required_passphrase(secrets: Mapping[str, str], ask: Ask | None) -> str | A
 def _stretch_of(public: Mapping[str, Any]) -> Stretch:
     try:
         return Stretch.from_parameters(public)
+    except WeakStretchError as error:
+        raise VaultError(
+            f"The vault's description can't be trusted: {error}. Somebody may have "
+            "changed the ledger; put it back from a backup. If you chose that cost "
+            f"yourself, set {LEAST_N_VARIABLE}={error.n} for one command, `reue keys "
+            "rotate --passphrase`"
+        ) from None
     except ValueError as error:
         raise VaultError(
             f"The vault's description is damaged: {error}; put the ledger back from a "

@@ -17,19 +17,42 @@ Ask = Callable[[str], str]
 
 DEFAULT_N = 2**17
 
-# A crafted file must not make the reader allocate any amount of memory: scrypt needs
-# 128 * n * r bytes, here at most 1 GiB.
+LEAST_N_VARIABLE = "REUE_SCRYPT_LEAST_N"
+"""Accepts less than :data:`DEFAULT_N`, from whoever once chose that on purpose."""
+
+# Parameters are read from ledgers and files, which others may have written. Less than
+# what every version has written makes guessing cheap; too much takes the memory, of
+# which scrypt needs 128 * n * r bytes: here at most 1 GiB.
 _LARGEST_N = 2**20
-_LARGEST_R = 8
+_R = 8
 _LARGEST_P = 4
 _SALT_SIZE = 16
+_LARGEST_SALT = 64
+
+
+class WeakStretchError(ValueError):
+    """The cost is too low to keep a passphrase from being guessed."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(
+            f"scrypt's n is {n}, which makes the passphrase cheap to guess; at least "
+            f"{least_n()} is accepted"
+        )
+        self.n = n
 
 
 @dataclass(frozen=True)
 class Stretch:
     """scrypt's public parameters.
 
+    Args:
+        salt: 16 to 64 bytes
+        n: cost, a power of two from 2^17 (or :func:`least_n`) to 2^20
+        r: 8
+        p: 1 to 4
+
     Raises:
+        WeakStretchError: if `n` is too low
         ValueError: if a parameter is out of range
     """
 
@@ -42,10 +65,12 @@ class Stretch:
         power_of_two = self.n >= 2 and self.n & (self.n - 1) == 0
         if not power_of_two or self.n > _LARGEST_N:
             raise ValueError("scrypt's n must be a power of two up to 2^20")
-        if not (1 <= self.r <= _LARGEST_R and 1 <= self.p <= _LARGEST_P):
-            raise ValueError("scrypt's r must be 1 to 8, its p 1 to 4")
-        if not 8 <= len(self.salt) <= 64:
-            raise ValueError("scrypt's salt must have 8 to 64 bytes")
+        if self.r != _R or not 1 <= self.p <= _LARGEST_P:
+            raise ValueError("scrypt's r must be 8, its p 1 to 4")
+        if not _SALT_SIZE <= len(self.salt) <= _LARGEST_SALT:
+            raise ValueError("scrypt's salt must have 16 to 64 bytes")
+        if self.n < least_n():
+            raise WeakStretchError(self.n)
 
     @classmethod
     def new(cls, n: int = DEFAULT_N) -> Self:
@@ -57,6 +82,7 @@ class Stretch:
         """The inverse of :meth:`parameters`.
 
         Raises:
+            WeakStretchError: if the cost is too low
             ValueError: if something is missing or out of range
         """
         try:
@@ -68,6 +94,8 @@ class Stretch:
             )
         except KeyError as error:
             raise ValueError(f"scrypt's parameter {error} is missing") from None
+        except (TypeError, OverflowError):
+            raise ValueError("scrypt's parameters aren't numbers") from None
 
     def parameters(self) -> dict[str, Any]:
         """The public parameters as plain values."""
@@ -77,15 +105,37 @@ class Stretch:
         """32 bytes. Takes about half a second and 128 MB with the default `n`.
 
         Raises:
-            InputError: if the passphrase is empty
+            InputError: if the passphrase is empty, or there is too little memory
         """
         if not passphrase:
             raise InputError("The passphrase is empty; choose one of several words")
         # The same letters typed on another system may come in another composition.
         text = unicodedata.normalize("NFC", passphrase).encode()
-        return Scrypt(salt=self.salt, length=32, n=self.n, r=self.r, p=self.p).derive(
-            text
+        try:
+            scrypt = Scrypt(salt=self.salt, length=32, n=self.n, r=self.r, p=self.p)
+            return scrypt.derive(text)
+        except MemoryError:
+            megabytes = 128 * self.n * self.r // 2**20
+            raise InputError(
+                f"The passphrase can't be checked: that takes {megabytes} MiB of "
+                "memory, which aren't free; close something else and try again"
+            ) from None
+
+
+def least_n() -> int:
+    """The lowest `n` that is accepted: 2^17, or less if the environment says so.
+
+    Raises:
+        InputError: if the variable isn't a number
+    """
+    text = os.environ.get(LEAST_N_VARIABLE)
+    if not text:
+        return DEFAULT_N
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise InputError(
+            f"{LEAST_N_VARIABLE} must be a number such as 16384, or not be set"
         )
+    return min(int(text), DEFAULT_N)
 
 
 def spoken(passphrase: str | Ask, prompt: str) -> str:

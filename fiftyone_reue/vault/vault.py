@@ -17,9 +17,8 @@ from fiftyone_reue.errors import (
     OutputError,
     RevokedKeyError,
     VaultError,
-    WrongKeyError,
 )
-from fiftyone_reue.vault import crypto
+from fiftyone_reue.vault import crypto, wraps
 from fiftyone_reue.vault.entities import Recipient
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.ledger.base import Ledger
@@ -32,9 +31,10 @@ from fiftyone_reue.vault.owner_keys import (
     OwnerKeyProvider,
     Passphrase,
     choose,
+    planned_kind,
     resolve,
 )
-from fiftyone_reue.vault.stretch import Ask
+from fiftyone_reue.vault.stretch import Ask, spoken
 
 FORMAT = 1
 LEDGER_NAME = "ledger.sqlite"
@@ -82,16 +82,17 @@ class Vault:
         vault_id = vault_id or new_vault_id()
         owner_key = provider.load()
         key = random.token_bytes(prf.KEY_SIZE)
+        wrap = wraps.wrap(provider.kind, owner_key, key, vault_id)
         ledger.create_meta(
             {
                 "format": FORMAT,
                 "vault_id": vault_id,
                 "created": time.time(),
                 "provider": provider.public(),
-                "wraps": [_wrap(owner_key, key, vault_id)],
+                "wraps": [wrap],
             }
         )
-        return cls(ledger, vault_id, key, crypto.key_id(owner_key))
+        return cls(ledger, vault_id, key, wrap["key_id"])
 
     @classmethod
     def open(cls, ledger: Ledger, provider: OwnerKeyProvider) -> Self:
@@ -103,8 +104,8 @@ class Vault:
         """
         meta = _existing_meta(ledger)
         owner_key = provider.load()
-        key = _unwrap(meta, owner_key, provider.describe())
-        return cls(ledger, meta["vault_id"], key, crypto.key_id(owner_key))
+        opened = wraps.unwrap(meta, owner_key, provider.kind, provider.describe())
+        return cls(ledger, meta["vault_id"], opened.key, opened.id)
 
     def derive(self, purpose: str, *context: str | bytes) -> bytes:
         """A 32-byte key for one purpose; see :func:`prf.derive`."""
@@ -234,7 +235,7 @@ class Vault:
             install: e.g. swaps the key file
 
         Returns:
-            ids of the old and the new key
+            ids of the old and the new key; of a passphrase, a random one
 
         Raises:
             InputError: if the new key is the old one, and no rotation is to finish
@@ -242,23 +243,26 @@ class Vault:
         """
         meta = _existing_meta(self.ledger)
         new_key = new_provider.load()
-        old_id, new_id = self._owner_key_id, crypto.key_id(new_key)
-        wraps = [wrap for wrap in meta["wraps"] if wrap["key_id"] != new_id]
-        if not wraps:
+        others = [
+            one
+            for one in meta["wraps"]
+            if wraps.opens(one, new_key, self.vault_id) is None
+        ]
+        if not others:
             raise InputError(
                 "The new owner key is the one that the vault has; give another one"
             )
-        new_wrap = _wrap(new_key, self._key, self.vault_id)
+        new_wrap = wraps.wrap(new_provider.kind, new_key, self._key, self.vault_id)
         public = new_provider.public()
         self.ledger.put_meta(
-            {**meta, "wraps": [*wraps, new_wrap], "next_provider": public}
+            {**meta, "wraps": [*others, new_wrap], "next_provider": public}
         )
         if install is not None:
             install()
         meta.pop("next_provider", None)
         self.ledger.put_meta({**meta, "wraps": [new_wrap], "provider": public})
-        self._owner_key_id = new_id
-        return old_id, new_id
+        old_id, self._owner_key_id = self._owner_key_id, new_wrap["key_id"]
+        return old_id, self._owner_key_id
 
 
 def new_vault_id() -> str:
@@ -272,27 +276,42 @@ def create_folder(
     passphrase: str | Ask | None = None,
     use_keyring: bool = False,
     key_file: str | os.PathLike[str] | None = None,
+    plain_key_file: bool = False,
     secrets: Mapping[str, str] | None = None,
+    ask: Ask | None = None,
 ) -> Vault:
     """Creates a vault in a folder, with a SQLite ledger.
 
-    The owner key comes from ``REUE_OWNER_KEY`` if that is set; else from a passphrase,
-    given or in the environment; else from the keyring if that is wanted; else from a
-    new key file.
+    The owner key comes from where it is wanted to, by an argument or a variable; see
+    :func:`~fiftyone_reue.vault.owner_keys.choose`. If nothing says where, it is kept
+    in the operating system's keyring, or computed from a passphrase that `ask` asks
+    for. It is never written to a plain file unless that is wanted.
 
     Args:
         folder: made with mode 0700 if it isn't there
         passphrase: or a callback that asks for it
         use_keyring: keep the key in the operating system's keyring
-        key_file: where to put the key file, by default ``owner.key`` in the folder
+        key_file: keep it in a plain file, here
+        plain_key_file: keep it in a plain file, ``owner.key`` in the folder
         secrets: where to look up the variables, by default the environment
+        ask: asks a person for a new passphrase if nothing else is left
 
     Raises:
-        VaultError: if there is a vault in the folder
+        VaultError: if there is a vault in the folder, or no owner key is possible
         OutputError: if the folder or the key file can't be made
         InputError: if the passphrase is empty
     """
     folder = Path(folder)
+    wanted: dict[str, Any] = {
+        "passphrase": passphrase,
+        "use_keyring": use_keyring,
+        "key_file": key_file,
+        "plain_key_file": plain_key_file,
+        "secrets": secrets,
+        "ask": ask,
+    }
+    if not (folder / LEDGER_NAME).exists():
+        planned_kind(**wanted)  # before anything is made
     _make_private_folder(folder)
     ledger = SqliteLedger(folder / LEDGER_NAME)
     try:
@@ -302,14 +321,7 @@ def create_folder(
                 "folder"
             )
         vault_id = new_vault_id()
-        provider = choose(
-            vault_id,
-            folder,
-            passphrase=passphrase,
-            use_keyring=use_keyring,
-            key_file=key_file,
-            secrets=secrets,
-        )
+        provider = choose(vault_id, folder, **wanted)
         return Vault.create(ledger, provider, vault_id=vault_id)
     except BaseException:
         ledger.close()
@@ -359,21 +371,36 @@ def rotate_folder(
     passphrase: str | Ask | None = None,
     use_keyring: bool = False,
     key_file: str | os.PathLike[str] | None = None,
+    plain_key_file: bool = False,
     provider: OwnerKeyProvider | None = None,
     secrets: Mapping[str, str] | None = None,
     ask: Ask | None = None,
+    ask_new: Ask | None = None,
 ) -> tuple[str, str]:
     """Gives the vault in a folder a new owner key; see :meth:`Vault.rotate`.
 
-    The new key comes from `provider`, a new passphrase, the keyring, or a new key
-    file, in this order. Without `key_file`, the key file that the vault has is
-    swapped.
+    The new key comes from `provider`, a new passphrase, the keyring, a new key file at
+    `key_file`, or with `plain_key_file` one in the vault's folder, in this order.
+    Without any of these it is kept as the old one is: the key file is swapped, the
+    keyring gets another entry, a new passphrase is asked for.
+
+    Args:
+        folder: the vault's
+        passphrase: the new one, or a callback that asks for it
+        use_keyring: keep the new key in the operating system's keyring
+        key_file: keep it in a plain file, here
+        plain_key_file: keep it in a plain file, the vault's or ``owner.key``
+        provider: of the new key
+        secrets: where to look up the variables, by default the environment
+        ask: asks a person for the present passphrase
+        ask_new: asks a person for a new passphrase
 
     Returns:
         ids of the old and the new key
 
     Raises:
-        VaultError: if there is no vault, or its owner key is missing
+        VaultError: if there is no vault, its owner key is missing, or it has to be
+            said where the new one is to come from
         WrongKeyError: if the owner key is another vault's
         OutputError: if `key_file` is there already, or a key file can't be written
     """
@@ -385,13 +412,31 @@ def rotate_folder(
         if passphrase is not None:
             return vault.rotate(Passphrase.new(passphrase))
         if use_keyring:
-            # Another account than before, so that both keys are there until the end.
-            keyring_key = KeyringKey(f"{vault.vault_id}-{random.token_hex(4)}")
-            keyring_key.create()
-            return vault.rotate(keyring_key)
+            return _rotate_in_keyring(vault)
         if key_file is not None:
             return vault.rotate(_free_key_file(Path(key_file)))
-        return _swap_key_file(vault, _present_key_file(folder, present))
+        if plain_key_file or isinstance(_found(present), KeyFile):
+            return _swap_key_file(vault, _present_key_file(folder, present))
+        if isinstance(_found(present), KeyringKey):
+            return _rotate_in_keyring(vault)
+        if ask_new is not None:
+            return vault.rotate(Passphrase.new(spoken(ask_new, "New passphrase")))
+        raise VaultError(
+            "Say where the new owner key is to come from: `reue keys rotate` with "
+            "--passphrase, --keyring, --key-file or --plain-key-file, or with "
+            "REUE_OWNER_PASSPHRASE_NEW or REUE_OWNER_KEY_NEW set"
+        )
+
+
+def _found(present: OwnerKeyProvider) -> OwnerKeyProvider | None:
+    return present.found if isinstance(present, MidRotation) else present
+
+
+def _rotate_in_keyring(vault: Vault) -> tuple[str, str]:
+    # Another account than before, so that both keys are there until the end.
+    keyring_key = KeyringKey(f"{vault.vault_id}-{random.token_hex(4)}")
+    keyring_key.create()
+    return vault.rotate(keyring_key)
 
 
 def _free_key_file(path: Path) -> KeyFile:
@@ -406,7 +451,7 @@ def _free_key_file(path: Path) -> KeyFile:
 
 
 def _present_key_file(folder: Path, present: OwnerKeyProvider) -> KeyFile:
-    found = present.found if isinstance(present, MidRotation) else present
+    found = _found(present)
     if isinstance(found, KeyFile):
         return found
     return KeyFile(folder / KEY_FILE_NAME, reference=KEY_FILE_NAME)
@@ -460,28 +505,6 @@ def _existing_meta(ledger: Ledger) -> dict[str, Any]:
             "The vault was made by a newer version of fiftyone-reue; update it"
         )
     return meta
-
-
-def _wrap(owner_key: bytes, key: bytes, vault_id: str) -> dict[str, str]:
-    wrapped = crypto.seal(
-        prf.derive(owner_key, "vault-wrap", vault_id), key, vault_id.encode()
-    )
-    return {"key_id": crypto.key_id(owner_key), "wrapped": wrapped.hex()}
-
-
-def _unwrap(meta: Mapping[str, Any], owner_key: bytes, source: str) -> bytes:
-    vault_id, offered = meta["vault_id"], crypto.key_id(owner_key)
-    wraps = {wrap["key_id"]: bytes.fromhex(wrap["wrapped"]) for wrap in meta["wraps"]}
-    if offered not in wraps:
-        raise WrongKeyError(
-            f"The owner key offered ({source}) has the id {offered}, but the vault "
-            f"{vault_id} expects {' or '.join(wraps)}; offer the key of this vault"
-        )
-    return crypto.open_sealed(
-        prf.derive(owner_key, "vault-wrap", vault_id),
-        wraps[offered],
-        vault_id.encode(),
-    )
 
 
 def _check_name(name: str) -> None:

@@ -59,7 +59,7 @@ class Place:
 def build(root: Path, write_folder: Callable[..., Path]) -> Place:
     write_folder(root / "source", classes=3, each=4, side=48)
     place = Place(root)
-    place.ok("init", "--vault", "@vault")
+    place.ok("init", "--vault", "@vault", "--plain-key-file")
     for who in ("alice", "bob"):
         key = f"@{who}.key"
         place.ok("recipient", "add", who, "--vault", "@vault", "--key-out", key)

@@ -1,20 +1,23 @@
-import sys
-from types import SimpleNamespace
+import json
 
 import pytest
+from click.testing import CliRunner
+
+from fiftyone_reue import cli
+from fiftyone_reue.vault.owner_keys import load_keyring
 
 pytestmark = pytest.mark.unit
 
 
 def test_init_says_where_the_owner_key_is_and_refuses_a_second_time(empty, tmp_path):
-    out = empty.ok("init", "--vault", "@v").stdout
+    out = empty.ok("init", "--vault", "@v", "--plain-key-file").stdout
     assert "owner.key" in out
     assert "keep a copy in a safe place" in out
     assert (tmp_path / "v/owner.key").stat().st_mode & 0o077 == 0
     before = (tmp_path / "v/owner.key").read_bytes()
-    assert "a vault in" in empty.fails("init", "--vault", "@v")
+    assert "a vault in" in empty.fails("init", "--vault", "@v", "--plain-key-file")
     assert (tmp_path / "v/owner.key").read_bytes() == before
-    made = empty.json("init", "--vault", "@w")
+    made = empty.json("init", "--vault", "@w", "--plain-key-file")
     assert len(made["vault"]) == 16
 
 
@@ -41,7 +44,7 @@ def created(empty, *options, env=None):
 
 
 def test_a_stray_key_file_isnt_called_the_owner_key(empty, tmp_path):
-    empty.ok("init", "--vault", "@other")
+    empty.ok("init", "--vault", "@other", "--plain-key-file")
     (tmp_path / "v").mkdir(mode=0o700)
     (tmp_path / "other/owner.key").rename(tmp_path / "v/owner.key")
     said = created(empty, env={"REUE_OWNER_KEY": HEX_KEY})
@@ -78,6 +81,7 @@ def test_a_passphrase_from_the_environment_is_said(empty, tmp_path, where):
     said = created(empty, env=env)
     assert f"from the passphrase {where.format(file=file)}" in said
     assert "horse" not in said
+    assert ("Warning: It is a plain file" in said) == ("{file}" in where)
     assert not (tmp_path / "v/owner.key").exists()
 
 
@@ -89,17 +93,62 @@ def test_a_typed_passphrase_is_said(empty, monkeypatch):
 
 
 def test_the_keyring_is_said(empty, monkeypatch):
+    load_keyring()
     kept = {}
-    # Not the real one: it changes how metadata is found, and FiftyOne can't be
-    # imported after that.
-    fake = SimpleNamespace(
-        set_password=lambda service, name, key: kept.update({name: key}),
-        get_password=lambda service, name: kept[name],
+    monkeypatch.setattr(
+        "keyring.set_password", lambda service, name, key: kept.update({name: key})
     )
-    errors = SimpleNamespace(KeyringError=RuntimeError)
-    monkeypatch.setitem(sys.modules, "keyring", fake)
-    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
+    monkeypatch.setattr("keyring.get_password", lambda service, name: kept[name])
     said = created(empty, "--keyring")
     (account,) = kept
     assert f"in the keyring of this user, under fiftyone-reue/{account}" in said
     assert kept[account] not in said
+
+
+def test_without_a_keyring_and_a_terminal_the_choices_are_named(empty, tmp_path):
+    said = empty.fails("init", "--vault", "@v")
+    assert "there is no keyring here" in said
+    assert "--plain-key-file" in said
+    assert not (tmp_path / "v").exists()
+
+
+def test_nothing_chosen_is_the_keyring(empty, tmp_path, memory_keyring):
+    assert empty.json("init", "--vault", "@v") | {"vault": ""} == {
+        "vault": "",
+        "owner_key": "keyring",
+        "warning": None,
+    }
+    assert len(memory_keyring) == 1
+    assert not list(tmp_path.rglob("*.key"))
+
+
+def test_on_a_terminal_without_a_keyring_a_passphrase_is_asked_for_twice(
+    empty, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("fiftyone_reue.cli.init.can_ask", lambda: True)
+    typed = "correct horse\ncorrect horse\n"
+    words = ["init", "--vault", str(tmp_path / "v")]
+    done = CliRunner().invoke(cli.main, words, input=typed)
+    assert done.exit_code == 0, done.stderr
+    assert "There is no keyring here" in done.stderr
+    assert "from the passphrase you typed" in done.stdout
+    assert not list(tmp_path.rglob("*.key"))
+    env = {"REUE_OWNER_PASSPHRASE": "correct horse"}
+    assert empty.run("recipient", "list", "--vault", "@v", env=env).exit_code == 0
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_plain_key_file_comes_with_a_warning(empty, tmp_path, named):
+    env = {"REUE_OWNER_KEY_FILE": str(tmp_path / "k.key")} if named else {}
+    options = [] if named else ["--plain-key-file"]
+    said = created(empty, *options, env=env)
+    assert "Warning: It is a plain file, and FiftyOne's server sends" in said
+    done = empty.run("init", "--vault", "@w", *options, "--json", env=env)
+    assert "FiftyOne's server sends" in json.loads(done.stdout)["warning"]
+
+
+def test_a_plain_key_file_that_was_not_needed_is_said(empty, tmp_path):
+    said = created(empty, "--plain-key-file", env={"REUE_OWNER_KEY": HEX_KEY})
+    assert "--plain-key-file was not needed" in said
+    assert "Warning" not in said
+    assert not (tmp_path / "v/owner.key").exists()

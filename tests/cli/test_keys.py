@@ -21,3 +21,27 @@ def test_rotation_touches_no_image_and_no_recipient(place):
     rotated = place.run("keys", "rotate", "--vault", "@vault", "--json")
     assert rotated.exit_code == 1
     assert json.loads(rotated.stdout)["kind"] == "WrongKeyError"
+
+
+def test_a_key_is_moved_out_of_its_plain_file(place, memory_keyring):
+    words = ("keys", "rotate", "--vault", "@vault")
+    place.ok(*words, "--keyring")
+    (place.root / "vault/owner.key").unlink()
+    place.ok("recipient", "list", "--vault", "@vault")
+    place.ok(*words)
+    assert len(memory_keyring) == 2
+    assert not (place.root / "vault/owner.key").exists()
+
+
+def test_rotating_a_passphrase_writes_no_plain_file(place):
+    words = ("keys", "rotate", "--vault", "@vault")
+    env = {"REUE_OWNER_PASSPHRASE_NEW": "two words"}
+    assert place.run(*words, env=env).exit_code == 0
+    (place.root / "vault/owner.key").unlink()
+    env = {"REUE_OWNER_PASSPHRASE": "two words"}
+    done = place.run(*words, env=env)
+    assert done.exit_code == 1
+    assert "Say where the new owner key is to come from" in done.stderr
+    assert not (place.root / "vault/owner.key").exists()
+    assert place.run(*words, "--plain-key-file", env=env).exit_code == 0
+    place.ok("recipient", "list", "--vault", "@vault")

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 pytestmark = pytest.mark.unit
@@ -73,3 +75,86 @@ def test_a_revoked_recipient_gets_and_restores_nothing(place):
     place.ok("restore", "@pb", "@o", "--vault", "@vault")
     # Revoking again changes nothing.
     place.ok("recipient", "revoke", "bob", "--vault", "@vault")
+
+
+def identity(place, name="me.txt"):
+    made = place.json("recipient", "identity", "--out", f"@{name}")
+    return made["public_key"]
+
+
+def test_a_recipient_makes_the_key_themselves(place, images):
+    said = place.ok("recipient", "identity", "--out", "@me.txt").stdout
+    public = said.splitlines()[0].removeprefix("Public key: ")
+    assert (place.root / "me.txt").stat().st_mode & 0o777 == 0o600
+    key = ("--key-out", "@carol.key.age", "--public-key", public)
+    said = place.ok("recipient", "add", "carol", "--vault", "@vault", *key).stdout
+    assert "Only their own identity opens it" in said
+    assert place.protect("carol", "@out").exit_code == 0
+    restore = ("restore", "@out", "@w", "--key", "@carol.key.age")
+    assert "--identity" in place.fails(*restore)
+    place.ok(*restore, "--identity", "@me.txt")
+    assert len(images(place.root / "w")) == 12
+    env = {"REUE_IDENTITY_FILE": str(place.root / "me.txt")}
+    again = ("restore", "@out", "@w2", "--key", "@carol.key.age")
+    assert place.run(*again, env=env).exit_code == 0
+    # The owner needs neither.
+    place.ok("restore", "@out", "@o", "--vault", "@vault")
+    assert place.json("extract", "@w", "--vault", "@vault")["recipient"] == "carol"
+
+
+def test_a_lost_identity_is_replaced(place):
+    assert place.protect("alice", "@out").exit_code == 0
+    identity(place, "lost.txt")
+    key = ("--key-out", "@again.age", "--public-key", identity(place))
+    place.ok("recipient", "key", "alice", "--vault", "@vault", *key)
+    restore = ("restore", "@out", "@w", "--key", "@again.age", "--identity")
+    assert "was sealed for another key" in place.fails(*restore, "@lost.txt")
+    assert not (place.root / "w").exists()
+    place.ok(*restore, "@me.txt")
+
+
+def test_a_wrong_public_key_adds_nobody(place):
+    words = ("recipient", "add", "carol", "--vault", "@vault", "--key-out", "@c.key")
+    assert "isn't a public key" in place.fails(*words, "--public-key", "age1carol")
+    secret = (place.root / "me.txt", identity(place))[0].read_text().splitlines()[-1]
+    said = place.fails(*words, "--public-key", secret)
+    assert "secret key" in said
+    assert secret not in said
+    both = ("--public-key", "age1", "--passphrase")
+    assert "one of them" in place.fails(*words, *both, status=2)
+    names = place.json("recipient", "list", "--vault", "@vault")["recipients"]
+    assert [row["name"] for row in names] == ["alice", "bob"]
+    assert not (place.root / "c.key").exists()
+
+
+def test_an_identity_that_others_can_read_is_warned_of(place):
+    assert place.protect("alice", "@out").exit_code == 0
+    key = ("--key-out", "@a.age", "--public-key", identity(place))
+    place.ok("recipient", "key", "alice", "--vault", "@vault", *key)
+    (place.root / "me.txt").chmod(0o644)
+    restore = ("restore", "@out", "@w", "--key", "@a.age", "--identity", "@me.txt")
+    done = place.run(*restore)
+    assert done.exit_code == 0
+    assert "can be read by others; run `chmod 600" in done.stderr
+
+
+def test_an_identity_is_not_overwritten(place):
+    identity(place)
+    before = (place.root / "me.txt").read_bytes()
+    said = place.fails("recipient", "identity", "--out", "@me.txt")
+    assert "is there already" in said
+    assert (place.root / "me.txt").read_bytes() == before
+
+
+def test_an_identity_with_a_passphrase(place):
+    assert place.protect("alice", "@out").exit_code == 0
+    env = {"REUE_IDENTITY_PASSPHRASE": "open sesame"}
+    made = place.run(
+        "recipient", "identity", "--out", "@me.txt", "--passphrase", "--json", env=env
+    )
+    public = json.loads(made.stdout)["public_key"]
+    key = ("--key-out", "@a.age", "--public-key", public)
+    place.ok("recipient", "key", "alice", "--vault", "@vault", *key)
+    restore = ("restore", "@out", "@w", "--key", "@a.age", "--identity", "@me.txt")
+    assert "REUE_IDENTITY_PASSPHRASE" in place.fails(*restore)
+    assert place.run(*restore, env=env).exit_code == 0

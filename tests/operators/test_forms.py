@@ -204,3 +204,46 @@ def test_a_form_shows_what_is_wrong_with_the_vault(
     monkeypatch.setattr(people, "open_ledger", gone)
     problem = form("protect_dataset", dataset)["problem"]
     assert problem["error_message"] == "MongoDB can't be reached"
+
+
+def test_the_first_form_says_what_to_set_for_an_owner_key(
+    database: Any, form: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REUE_OWNER_KEY")
+    problem = form("manage_recipients")["problem"]
+    assert problem["invalid"]
+    assert "Set REUE_OWNER_PASSPHRASE" in problem["error_message"]
+    assert "name" not in form("manage_recipients")
+
+
+def test_the_form_warns_of_a_key_in_a_file(
+    database: Any, form: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "owner_key" not in form("manage_recipients")
+    monkeypatch.delenv("REUE_OWNER_KEY")
+    monkeypatch.setenv("REUE_OWNER_KEY_FILE", str(tmp_path / "owner.key"))
+    properties = form("manage_recipients")
+    label = properties["owner_key"]["view"]["label"]
+    assert "FiftyOne's server sends every file" in label
+    assert not any(prop["invalid"] for prop in properties.values())
+
+
+def test_the_form_says_that_the_keyring_will_have_the_key(
+    database: Any,
+    form: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    memory_keyring: dict[tuple[str, str], str],
+) -> None:
+    monkeypatch.delenv("REUE_OWNER_KEY")
+    label = form("manage_recipients")["owner_key"]["view"]["label"]
+    assert "kept in this user's keyring" in label
+    assert memory_keyring == {}
+
+
+def test_the_form_looks_at_a_public_key(database: Any, form: Any) -> None:
+    good = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa"
+    assert not form("manage_recipients")["public_key"]["required"]
+    assert not form("manage_recipients", public_key=good)["public_key"]["invalid"]
+    prop = form("manage_recipients", public_key=good[:-1])["public_key"]
+    assert prop["invalid"]
+    assert "isn't a public key" in prop["error_message"]

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.samples import runs
+from fiftyone_reue.vault.identities import new_identity
+from fiftyone_reue.vault.key_files import read_key_file
 
 pytestmark = pytest.mark.integration
 
@@ -51,6 +53,30 @@ def test_a_servers_key_file_has_a_whole_path(operator: Any, database: Any) -> No
     assert operator("manage_recipients")().result["recipients"] == []
 
 
+def test_a_recipients_own_key_seals_the_key_file(
+    operator: Any, database: Any, tmp_path: Path
+) -> None:
+    public = new_identity(tmp_path / "me.txt")
+    path = tmp_path / "carol.key.age"
+    added = operator("manage_recipients")(
+        action="add", name="carol", key_out=str(path), public_key=public
+    )
+    assert "Only their own identity opens it" in added.result["text"]
+    assert read_key_file(path, identity=tmp_path / "me.txt").name == "carol"
+
+
+def test_no_key_file_is_written_unasked(
+    operator: Any, database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REUE_OWNER_KEY")
+    monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "config.json"))
+    with pytest.raises(Exception, match="Set REUE_OWNER_PASSPHRASE"):
+        operator("manage_recipients")(
+            action="add", name="a", key_out=str(tmp_path / "a.key")
+        )
+    assert not list(tmp_path.rglob("*.key"))
+
+
 def test_a_new_key_file_is_told_once(
     operator: Any,
     database: Any,
@@ -59,10 +85,11 @@ def test_a_new_key_file_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("REUE_OWNER_KEY")
-    monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "config.json"))
+    monkeypatch.setenv("REUE_OWNER_KEY_FILE", str(tmp_path / "owner.key"))
     manage = operator("manage_recipients")
     first, _ = said(manage(action="add", name="a", key_out=str(tmp_path / "a.key")))
-    assert str(tmp_path / "reue" / "owner.key") in first
+    assert str(tmp_path / "owner.key") in first
+    assert "FiftyOne's server sends every file" in first
     assert (
         len(said(manage(action="add", name="b", key_out=str(tmp_path / "b.key")))) == 1
     )

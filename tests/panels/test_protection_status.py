@@ -395,5 +395,32 @@ def test_many_classes_are_cut_to_those_with_most_to_do(panel: Any, scene: Any) -
         copy.delete()
 
 
+def test_a_key_in_a_file_is_warned_of(
+    panel: Any, scene: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "owner_key" not in panel(NAME, scene).layout
+    monkeypatch.delenv("REUE_OWNER_KEY", raising=False)
+    monkeypatch.setenv("REUE_OWNER_KEY_FILE", str(tmp_path / "owner.key"))
+    warned = panel(NAME, scene).layout["owner_key"]["view"]
+    assert warned["severity"] == "warning"
+    assert "FiftyOne's server sends every file" in warned["label"]
+
+
+def test_before_there_is_a_vault_it_says_what_to_set(
+    panel: Any, scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fiftyone.core.odm as foo
+
+    monkeypatch.delenv("REUE_OWNER_KEY", raising=False)
+    kept = foo.get_db_conn()["reue_meta"]
+    meta = kept.find_one()
+    kept.delete_many({})
+    try:
+        said = panel(NAME, scene).layout["owner_key"]["view"]["label"]
+    finally:
+        kept.insert_one(meta)
+    assert "Set REUE_OWNER_PASSPHRASE" in said
+
+
 def _labels(dataset: Any) -> list[str]:
     return dataset.values("ground_truth.label")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fiftyone_reue.vault.stretch import Stretch
+from fiftyone_reue.vault.stretch import LEAST_N_VARIABLE, Stretch
 
 START_SECONDS = 30
 
@@ -75,4 +75,5 @@ def mongo_database(mongo_uri: str) -> Iterator[Any]:
 def quick_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes new passphrases cheap to try."""
     new: Callable[..., Stretch] = Stretch.new
+    monkeypatch.setenv(LEAST_N_VARIABLE, "2")
     monkeypatch.setattr(Stretch, "new", lambda n=0: new(n=2))

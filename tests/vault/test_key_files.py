@@ -1,3 +1,4 @@
+import json
 import stat
 from pathlib import Path
 
@@ -8,9 +9,15 @@ from hypothesis import strategies as st
 from fiftyone_reue.errors import InputError, OutputError, WrongKeyError
 from fiftyone_reue.vault import crypto
 from fiftyone_reue.vault.armour import Armour, decode, encode
+from fiftyone_reue.vault.identities import (
+    new_identity,
+    open_sealed,
+    read_identities,
+    seal,
+)
 from fiftyone_reue.vault.key_files import RecipientKey, read_key_file, write_key_file
 from fiftyone_reue.vault.owner_keys import KeyFile
-from fiftyone_reue.vault.stretch import Stretch
+from fiftyone_reue.vault.stretch import Stretch, WeakStretchError
 
 pytestmark = pytest.mark.unit
 
@@ -32,12 +39,14 @@ def test_repr_hides_the_key() -> None:
     assert repr(SECRET) not in repr(KEY)
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_a_passphrase_seals_the_key() -> None:
-    text = KEY.to_text("two words", scrypt_n=2)
+    text = KEY.to_text("two words")
     assert KEY.to_text().splitlines()[-3] not in text
     assert RecipientKey.from_text(text, "two words") == KEY
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_the_passphrase_may_be_asked_for() -> None:
     prompts: list[str] = []
 
@@ -45,7 +54,7 @@ def test_the_passphrase_may_be_asked_for() -> None:
         prompts.append(prompt)
         return "two words"
 
-    text = KEY.to_text(ask, scrypt_n=2)
+    text = KEY.to_text(ask)
     assert RecipientKey.from_text(text, ask, name="ann.key") == KEY
     assert prompts == ["Passphrase for the key of Ann Lee", "Passphrase for ann.key"]
 
@@ -57,13 +66,15 @@ def test_nobody_is_asked_for_a_passphrase_that_is_not_needed() -> None:
     assert RecipientKey.from_text(KEY.to_text(), ask) == KEY
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_composed_and_decomposed_letters_are_one_passphrase() -> None:
-    text = KEY.to_text("caf\u00e9", scrypt_n=2)
+    text = KEY.to_text("caf\u00e9")
     assert RecipientKey.from_text(text, "cafe\u0301") == KEY
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_a_missing_a_wrong_and_an_empty_passphrase_differ() -> None:
-    text = KEY.to_text("right", scrypt_n=2)
+    text = KEY.to_text("right")
     with pytest.raises(InputError, match=r"ann\.key needs the passphrase"):
         RecipientKey.from_text(text, name="ann.key")
     with pytest.raises(WrongKeyError, match=r"passphrase for ann\.key is wrong"):
@@ -135,14 +146,71 @@ def test_headers_that_do_not_fit_the_key_are_refused() -> None:
         RecipientKey.from_text(forged)
 
 
+def crafted(**changed: object) -> str:
+    """A key file whose passphrase costs what somebody chose."""
+    parameters = {**Stretch.new().parameters(), **changed}
+    headers = decode(KEY.to_text(), "it").headers
+    headers["Passphrase"] = "scrypt " + json.dumps(parameters)
+    return encode(Armour("RECIPIENT", headers, bytes(76)))
+
+
+@pytest.mark.parametrize("n", [2, 2**14, 2**16])
+def test_a_passphrase_that_is_cheap_to_guess_is_refused(n: int) -> None:
+    with pytest.raises(InputError, match=rf"ann\.key can't be trusted.* n is {n}") as e:
+        RecipientKey.from_text(crafted(n=n), "two words", name="ann.key")
+    assert f"set REUE_SCRYPT_LEAST_N={n} if" in str(e.value)
+    with pytest.raises(WeakStretchError):
+        KEY.to_text("two words", scrypt_n=n)
+
+
+def test_a_key_file_made_cheap_on_purpose_opens_on_purpose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "16")
+    text = KEY.to_text("two words", scrypt_n=16)
+    assert RecipientKey.from_text(text, "two words") == KEY
+    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "32")
+    with pytest.raises(InputError, match="at least 32 is accepted"):
+        RecipientKey.from_text(text, "two words")
+
+
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("n", 2**30), ("n", 3), ("r", 99), ("p", 99), ("salt", ""), ("n", None)],
+    "changed",
+    [
+        {"n": 2**21},
+        {"n": 2**30},
+        {"n": None},
+        {"n": float("inf")},
+        {"n": "many"},
+        {"n": -(2**17)},
+        {"r": 16},
+        {"r": 1},
+        {"p": 5},
+        {"p": 0},
+        {"p": []},
+        {"salt": "00" * 8},
+        {"salt": "00" * 65},
+        {"salt": "salt"},
+    ],
 )
-def test_a_crafted_file_can_not_use_up_memory(name: str, value: object) -> None:
-    parameters = {**Stretch.new(2).parameters(), name: value}
-    with pytest.raises(ValueError, match=r".+"):
-        Stretch.from_parameters({k: v for k, v in parameters.items() if v is not None})
+def test_a_crafted_file_costs_nothing(
+    changed: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def computed(*args: object) -> bytes:
+        raise AssertionError("scrypt was called")
+
+    monkeypatch.setattr(Stretch, "key", computed)
+    with pytest.raises(InputError, match=r"ann\.key is damaged"):
+        RecipientKey.from_text(crafted(**changed), "two words", name="ann.key")
+
+
+@pytest.mark.parametrize("parameters", ["", "[]", "7", "{}", "[" * 40_000])
+def test_parameters_that_are_none(parameters: str) -> None:
+    headers = decode(KEY.to_text(), "it").headers
+    headers["Passphrase"] = f"scrypt {parameters}"
+    text = encode(Armour("RECIPIENT", headers, bytes(76)))
+    with pytest.raises(InputError, match=r"ann\.key is damaged"):
+        RecipientKey.from_text(text, "two words", name="ann.key")
 
 
 def test_a_newer_format_asks_for_an_update() -> None:
@@ -198,3 +266,68 @@ def test_reading_what_is_not_a_key(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "photo.png").write_bytes(data)
     with pytest.raises(InputError, match=r"photo\.png isn't a key file"):
         read_key_file(tmp_path / "photo.png")
+
+
+@pytest.fixture
+def me(tmp_path: Path) -> tuple[Path, str]:
+    """A recipient's identity, and its public key."""
+    return tmp_path / "me.txt", new_identity(tmp_path / "me.txt")
+
+
+def test_a_key_file_may_be_sealed_for_a_recipients_own_key(
+    tmp_path: Path, me: tuple[Path, str]
+) -> None:
+    path = tmp_path / "ann.key.age"
+    write_key_file(path, KEY, public_key=me[1])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_key_file(path, identity=me[0]) == KEY
+    text = path.read_text()
+    assert KEY.to_text().splitlines()[-3] not in text
+    assert KEY.name not in text
+
+
+def test_what_age_opens_is_a_key_file(tmp_path: Path, me: tuple[Path, str]) -> None:
+    path = tmp_path / "ann.key.age"
+    write_key_file(path, KEY, public_key=me[1])
+    opened = open_sealed(path.read_bytes(), read_identities(me[0]))
+    assert opened == KEY.to_text()
+
+
+def test_a_sealed_key_file_and_the_wrong_files(
+    tmp_path: Path, me: tuple[Path, str]
+) -> None:
+    path, other = tmp_path / "ann.key.age", tmp_path / "other.txt"
+    write_key_file(path, KEY, public_key=me[1])
+    new_identity(other)
+    with pytest.raises(InputError, match=r"ann\.key\.age is sealed.*--identity"):
+        read_key_file(path)
+    with pytest.raises(WrongKeyError, match=r"ann\.key\.age was sealed for another"):
+        read_key_file(path, identity=other)
+    with pytest.raises(InputError, match=r"no identity file .*none\.txt"):
+        read_key_file(path, identity=tmp_path / "none.txt")
+    with pytest.raises(InputError, match=r"me\.txt is an identity where a key file"):
+        read_key_file(me[0], identity=path)
+    path.write_text(path.read_text()[:200])
+    with pytest.raises(InputError, match=r"ann\.key\.age is damaged"):
+        read_key_file(path, identity=me[0])
+    path.write_text(seal("a letter", me[1]))
+    with pytest.raises(InputError, match=r"ann\.key\.age isn't a key file"):
+        read_key_file(path, identity=me[0])
+
+
+def test_an_identity_that_is_not_needed_is_not_read(tmp_path: Path) -> None:
+    write_key_file(tmp_path / "ann.key", KEY)
+    assert read_key_file(tmp_path / "ann.key", identity=tmp_path / "none") == KEY
+
+
+@pytest.mark.parametrize("public_key", ["age1", ""])
+def test_a_wrong_public_key_writes_nothing(tmp_path: Path, public_key: str) -> None:
+    with pytest.raises(InputError, match="isn't a public key"):
+        write_key_file(tmp_path / "ann.key", KEY, public_key=public_key)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_file_is_sealed_in_one_way(tmp_path: Path, me: tuple[Path, str]) -> None:
+    with pytest.raises(InputError, match="public key or with a passphrase"):
+        write_key_file(tmp_path / "ann.key", KEY, "two words", public_key=me[1])
+    assert not (tmp_path / "ann.key").exists()

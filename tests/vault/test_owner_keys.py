@@ -1,6 +1,8 @@
 import base64
+import re
 import stat
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,43 +17,23 @@ from fiftyone_reue.vault.owner_keys import (
     KeyringKey,
     Passphrase,
     choose,
+    keyring_problem,
+    load_keyring,
+    plain_file,
+    planned_kind,
     resolve,
 )
 from fiftyone_reue.vault.stretch import Stretch
 
 pytestmark = pytest.mark.unit
 
+REPO = Path(__file__).resolve().parents[2]
 KEY = bytes(range(200, 232))
 SALT = bytes(16)
 
 
 def meta(**provider: Any) -> dict[str, Any]:
     return {"format": 1, "vault_id": "v", "provider": provider, "wraps": []}
-
-
-@pytest.fixture
-def memory_keyring() -> Iterator[dict[tuple[str, str], str]]:
-    import keyring
-    from keyring.backend import KeyringBackend
-
-    stored: dict[tuple[str, str], str] = {}
-
-    class Memory(KeyringBackend):
-        priority = 1  # type: ignore[assignment]
-
-        def get_password(self, service: str, username: str) -> str | None:
-            return stored.get((service, username))
-
-        def set_password(self, service: str, username: str, password: str) -> None:
-            stored[service, username] = password
-
-        def delete_password(self, service: str, username: str) -> None:
-            del stored[service, username]
-
-    before = keyring.get_keyring()
-    keyring.set_keyring(Memory())
-    yield stored
-    keyring.set_keyring(before)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +66,7 @@ def test_the_real_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) ->
     assert resolve(meta(kind="environment")).load() == KEY
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_no_provider_shows_its_secret() -> None:
     providers = [
         EnvironmentKey({"REUE_OWNER_KEY": KEY.hex()}),
@@ -131,6 +114,7 @@ def test_a_recipients_key_is_not_an_owner_key(tmp_path: Path) -> None:
         KeyFile(tmp_path / "ann.key").load()
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_a_passphrase_gives_one_key_a_salt() -> None:
     key = Passphrase("word", Stretch(SALT, 2)).load()
     assert key == Passphrase(lambda prompt: "word", Stretch(SALT, 2)).load()
@@ -141,6 +125,25 @@ def test_a_passphrase_gives_one_key_a_salt() -> None:
 
 def test_scrypt_costs_enough_by_default() -> None:
     assert Passphrase.new("word").public()["n"] >= 2**17
+
+
+@pytest.mark.parametrize("n", [2, 2**16])
+def test_a_ledger_that_makes_guessing_cheap_is_refused(n: int) -> None:
+    stored = meta(**{**Passphrase.new("word").public(), "n": n})
+    word = {"REUE_OWNER_PASSPHRASE": "word"}
+    with pytest.raises(VaultError, match=f"can't be trusted: scrypt's n is {n}") as e:
+        resolve(stored, None, word)
+    assert "put it back from a backup" in str(e.value)
+    assert f"set REUE_SCRYPT_LEAST_N={n} for one command" in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"n": 2**21}, {"n": None}, {"r": 9}, {"p": 99}, {"salt": ""}]
+)
+def test_a_ledger_that_would_use_up_memory_is_refused(changed: dict[str, Any]) -> None:
+    stored = meta(**{**Passphrase.new("word").public(), **changed})
+    with pytest.raises(VaultError, match="description is damaged"):
+        resolve(stored, None, {"REUE_OWNER_PASSPHRASE": "word"})
 
 
 def test_resolve_takes_the_raw_key_first(tmp_path: Path) -> None:
@@ -163,6 +166,7 @@ def test_resolve_finds_the_key_file_in_the_folder_or_elsewhere(tmp_path: Path) -
         resolve(stored, None, {})
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_resolve_finds_the_passphrase(tmp_path: Path) -> None:
     provider = Passphrase("word", Stretch(SALT, 2))
     stored = meta(**provider.public())
@@ -201,7 +205,7 @@ def test_the_keyring_keeps_the_key(memory_keyring: dict[Any, str]) -> None:
 
 
 def test_a_machine_without_a_keyring() -> None:
-    import keyring
+    keyring = load_keyring()
     from keyring.backends.fail import Keyring
 
     before = keyring.get_keyring()
@@ -220,19 +224,152 @@ def test_choose_follows_the_order(
 ) -> None:
     both = {"REUE_OWNER_KEY": KEY.hex(), "REUE_OWNER_PASSPHRASE": "word"}
     word = {"REUE_OWNER_PASSPHRASE": "word"}
+    named = {"REUE_OWNER_KEY_FILE": str(tmp_path / "named.key")}
     kinds = [
         choose("v", tmp_path, passphrase="word", use_keyring=True, secrets=both).kind,
         choose("v", tmp_path, use_keyring=True, secrets=word).kind,
         choose("v", tmp_path, passphrase="word", use_keyring=True, secrets={}).kind,
-        choose("v", tmp_path, use_keyring=True, secrets={}).kind,
-        choose("v", tmp_path, secrets={}).kind,
+        choose("v", tmp_path, use_keyring=True, plain_key_file=True, secrets={}).kind,
+        choose("v", tmp_path, plain_key_file=True, secrets={}).kind,
+        choose("v", tmp_path, secrets=named).kind,
     ]
-    assert kinds == ["environment", "passphrase", "passphrase", "keyring", "key-file"]
+    first = ["environment", "passphrase", "passphrase", "keyring"]
+    assert kinds == [*first, "key-file", "key-file"]
+
+
+def test_nothing_chosen_is_the_keyring(
+    tmp_path: Path, memory_keyring: dict[Any, str]
+) -> None:
+    def ask(prompt: str) -> str:
+        raise AssertionError(prompt)
+
+    provider = choose("v", tmp_path, secrets={}, ask=ask)
+    assert provider.kind == "keyring"
+    assert list(memory_keyring) == [("fiftyone-reue", "v")]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("quick_scrypt")
+def test_without_a_keyring_a_passphrase_is_asked_for(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return "two words"
+
+    provider = choose("v", tmp_path, secrets={}, ask=ask)
+    assert provider.kind == "passphrase"
+    assert provider.load() == provider.load()
+    assert asked == ["New passphrase of the vault"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_any_the_choices_are_named_and_no_file_is_written(
+    tmp_path: Path,
+) -> None:
+    for choosing in (
+        lambda: planned_kind(secrets={}),
+        lambda: choose("v", tmp_path, secrets={}),
+        lambda: choose("v", secrets={"REUE_OWNER_PASSPHRASE": ""}),
+    ):
+        with pytest.raises(VaultError, match="there is no keyring here") as caught:
+            choosing()
+        for name in ("PASSPHRASE", "PASSPHRASE_FILE", "KEY", "KEY_FILE"):
+            assert f"REUE_OWNER_{name}" in str(caught.value)
+        assert "--plain-key-file" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "variables", "said"),
+    [
+        ("key-file", "", "The owner key"),
+        ("key-file", "KEY", "The owner key"),
+        ("environment", "KEY", None),
+        ("environment", "KEY_FILE", "The owner key"),
+        ("environment", "KEY KEY_FILE", None),
+        ("keyring", "", None),
+        ("passphrase", "", None),
+        ("passphrase", "PASSPHRASE", None),
+        ("passphrase", "PASSPHRASE_FILE", "The owner's passphrase"),
+        ("passphrase", "PASSPHRASE PASSPHRASE_FILE", None),
+        ("passphrase", "KEY_FILE", None),
+    ],
+)
+def test_what_is_in_a_plain_file(kind: str, variables: str, said: str | None) -> None:
+    secrets = {f"REUE_OWNER_{name}": "x" for name in variables.split()}
+    assert plain_file(kind, secrets) == said
+
+
+def backend(module: str, **members: Any) -> Any:
+    """A keyring of some module, as `keyring` would find it."""
+    return type("Keyring", (), {"__module__": module, "priority": 5, **members})()
+
+
+def broken(self: Any) -> float:
+    raise OSError("no bus")
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        (backend("keyring.backends.SecretService"), None),
+        (backend("keyring.backends.macOS"), None),
+        (backend("keyring.backends.null", priority=-1), "no keyring"),
+        (backend("keyring.backends.fail", priority=0), "no keyring"),
+        (backend("keyrings.alt.file"), "none of the operating system's"),
+        (backend("somebody.elses", priority=0.5), "none of the operating system's"),
+        (backend("some.where", priority=property(broken)), r"\(OSError\)"),
+        (backend("keyring.backends.chainer", backends=[]), "no keyring"),
+        (
+            backend(
+                "keyring.backends.chainer",
+                backends=[backend("keyrings.alt.file"), backend("keyring.backends.kw")],
+            ),
+            "none of the operating system's",
+        ),
+        (
+            backend(
+                "keyring.backends.chainer",
+                backends=[backend("keyring.backends.kw"), backend("keyrings.alt.file")],
+            ),
+            None,
+        ),
+    ],
+)
+def test_which_keyrings_keep_a_key(
+    found: Any, problem: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_keyring()
+    monkeypatch.setattr("keyring.get_keyring", lambda: found)
+    said = keyring_problem()
+    if problem is None:
+        assert said is None
+    else:
+        assert re.search(problem, str(said))
+
+
+@pytest.mark.integration
+def test_fiftyone_can_be_imported_after_the_keyring() -> None:
+    code = (
+        "from fiftyone_reue.vault.owner_keys import keyring_problem\n"
+        "keyring_problem()\nimport fiftyone"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPO, check=True)
+
+
+def test_a_keyring_that_forgets_is_noticed_at_once(
+    memory_keyring: dict[Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyring.set_password", lambda *words: None)
+    with pytest.raises(VaultError, match="doesn't keep what it is given"):
+        choose("v", use_keyring=True, secrets={})
 
 
 def test_choose_keeps_an_existing_key_file(tmp_path: Path) -> None:
-    first = choose("v", tmp_path, secrets={})
-    assert choose("w", tmp_path, secrets={}).load() == first.load()
+    first = choose("v", tmp_path, secrets={}, plain_key_file=True)
+    again = choose("w", tmp_path, secrets={}, plain_key_file=True)
+    assert again.load() == first.load()
     assert first.public() == {"kind": "key-file", "path": "owner.key"}
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(VaultError, match=r"notes\.txt"):
@@ -240,9 +377,9 @@ def test_choose_keeps_an_existing_key_file(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_choose_without_a_folder_needs_to_be_told() -> None:
-    with pytest.raises(VaultError, match="Set REUE_OWNER_KEY"):
-        choose("v", secrets={})
+def test_a_plain_key_file_without_a_folder_needs_to_be_told_where() -> None:
+    with pytest.raises(VaultError, match="set REUE_OWNER_KEY_FILE"):
+        choose("v", secrets={}, plain_key_file=True)
 
 
 def test_choose_reports_what_can_not_be_written(tmp_path: Path) -> None:
@@ -250,6 +387,7 @@ def test_choose_reports_what_can_not_be_written(tmp_path: Path) -> None:
         choose("v", tmp_path, key_file=tmp_path / "none" / "k", secrets={})
 
 
+@pytest.mark.usefixtures("quick_scrypt")
 def test_an_empty_passphrase_is_refused() -> None:
     with pytest.raises(InputError, match="empty"):
         Passphrase("", Stretch(SALT, 2)).load()

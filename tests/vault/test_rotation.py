@@ -145,7 +145,7 @@ def test_killed_while_the_new_key_is_installed(tmp_path: Path) -> None:
 
 
 def test_a_rotated_folder_swaps_its_key_file(tmp_path: Path) -> None:
-    vault = create_folder(tmp_path, secrets={})
+    vault = create_folder(tmp_path, secrets={}, plain_key_file=True)
     old = (tmp_path / "owner.key").read_text()
     old_id, new_id = rotate_folder(tmp_path, secrets={})
     assert old_id in old
@@ -186,7 +186,7 @@ module.rotate_folder(sys.argv[1], secrets={})
 @pytest.mark.integration
 @pytest.mark.parametrize("point", range(7))
 def test_a_killed_process_leaves_a_vault_that_opens(tmp_path: Path, point: int) -> None:
-    vault = create_folder(tmp_path, secrets={})
+    vault = create_folder(tmp_path, secrets={}, plain_key_file=True)
     vault.ledger.close()
     result = subprocess.run(
         [sys.executable, "-c", KILL_SCRIPT, str(tmp_path), str(point)],
@@ -208,7 +208,7 @@ def test_rotating_between_kinds(tmp_path: Path) -> None:
         {"REUE_OWNER_PASSPHRASE": "first"},
         {"REUE_OWNER_PASSPHRASE": "second"},
     )
-    vault = create_folder(tmp_path / "v", secrets={})
+    vault = create_folder(tmp_path / "v", secrets={}, plain_key_file=True)
     rotate_folder(tmp_path / "v", passphrase="first", secrets={})
     with pytest.raises(VaultError, match="passphrase is missing"):
         open_folder(tmp_path / "v", secrets={})
@@ -221,9 +221,32 @@ def test_rotating_between_kinds(tmp_path: Path) -> None:
     assert open_folder(tmp_path / "v", secrets=NEW).derive("x") == vault.derive("x")
     # The file in the folder that the vault left long ago isn't taken up again.
     abandoned = KeyFile(tmp_path / "v" / "owner.key").load()
-    rotate_folder(tmp_path / "v", secrets=NEW)
+    with pytest.raises(VaultError, match="Say where the new owner key is to come"):
+        rotate_folder(tmp_path / "v", secrets=NEW)
+    assert KeyFile(tmp_path / "v" / "owner.key").load() == abandoned
+    rotate_folder(tmp_path / "v", secrets=NEW, plain_key_file=True)
     assert KeyFile(tmp_path / "v" / "owner.key").load() != abandoned
     assert open_folder(tmp_path / "v", secrets={}).derive("x") == vault.derive("x")
+
+
+@pytest.mark.usefixtures("quick_scrypt")
+def test_a_key_stays_where_its_kind_is(
+    tmp_path: Path, memory_keyring: dict[Any, str]
+) -> None:
+    vault = create_folder(tmp_path / "ring", secrets={})
+    rotate_folder(tmp_path / "ring", secrets={})
+    assert len(memory_keyring) == 2
+    opened = open_folder(tmp_path / "ring", secrets={})
+    assert opened.derive("x") == vault.derive("x")
+
+    first = {"REUE_OWNER_PASSPHRASE": "first"}
+    create_folder(tmp_path / "word", secrets=first).ledger.close()
+    with pytest.raises(VaultError, match="--passphrase"):
+        rotate_folder(tmp_path / "word", secrets=first)
+    assert opens(tmp_path / "word", first)
+    rotate_folder(tmp_path / "word", secrets=first, ask_new=lambda prompt: "second")
+    assert opens(tmp_path / "word", {"REUE_OWNER_PASSPHRASE": "second"})
+    assert not list(tmp_path.rglob("*.key*"))
 
 
 @pytest.mark.usefixtures("quick_scrypt")
@@ -256,7 +279,7 @@ def test_either_passphrase_opens_in_the_middle(
 
 
 def test_in_the_middle_a_missing_key_file_is_explained(tmp_path: Path) -> None:
-    vault = create_folder(tmp_path, secrets={})
+    vault = create_folder(tmp_path, secrets={}, plain_key_file=True)
     vault.ledger = MortalLedger(tmp_path / "ledger.sqlite", 1, True)
     with pytest.raises(KilledError):
         vault.rotate(EnvironmentKey(NEW))
@@ -280,7 +303,7 @@ def test_a_key_file_elsewhere_is_swapped_where_it_is(tmp_path: Path) -> None:
 def test_a_key_that_can_not_be_installed_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create_folder(tmp_path, secrets={}).ledger.close()
+    create_folder(tmp_path, secrets={}, plain_key_file=True).ledger.close()
 
     def refuse(*args: object) -> None:
         raise PermissionError(13, "Permission denied")

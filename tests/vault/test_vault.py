@@ -22,9 +22,11 @@ from fiftyone_reue.vault import (
     Vault,
     create_folder,
     open_folder,
+    rotate_folder,
 )
 from fiftyone_reue.vault.crypto import key_id
-from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyFile
+from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyFile, Passphrase
+from fiftyone_reue.vault.stretch import Stretch
 from fiftyone_reue.vault.vault import LEDGER_NAME
 
 pytestmark = pytest.mark.unit
@@ -172,7 +174,7 @@ def test_revoking_ends_restores_and_nothing_else(vault: Vault) -> None:
 
 def test_a_folder_gets_a_private_vault(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "vault"
-    vault = create_folder(folder, secrets={})
+    vault = create_folder(folder, secrets={}, plain_key_file=True)
     _, key = vault.add_recipient("ann")
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -183,8 +185,23 @@ def test_a_folder_gets_a_private_vault(tmp_path: Path) -> None:
     assert again.recipient_key(again.recipient("ann")) == key
 
 
+def test_a_vault_without_a_choice_is_not_begun(tmp_path: Path) -> None:
+    with pytest.raises(VaultError, match="A new vault needs an owner key"):
+        create_folder(tmp_path / "vault", secrets={})
+    assert not (tmp_path / "vault").exists()
+
+
+def test_a_vault_without_a_choice_has_its_key_in_the_keyring(
+    tmp_path: Path, memory_keyring: dict[tuple[str, str], str]
+) -> None:
+    vault = create_folder(tmp_path, secrets={})
+    assert list(memory_keyring) == [("fiftyone-reue", vault.vault_id)]
+    assert not list(tmp_path.rglob("*.key"))
+    assert open_folder(tmp_path, secrets={}).derive("x") == vault.derive("x")
+
+
 def test_a_folder_can_be_moved(tmp_path: Path) -> None:
-    vault = create_folder(tmp_path / "a", secrets={})
+    vault = create_folder(tmp_path / "a", secrets={}, plain_key_file=True)
     vault.ledger.close()
     (tmp_path / "a").rename(tmp_path / "b")
     assert open_folder(tmp_path / "b", secrets={}).vault_id == vault.vault_id
@@ -205,6 +222,54 @@ def test_a_folder_with_a_passphrase_holds_no_key(tmp_path: Path) -> None:
         open_folder(tmp_path, secrets={})
 
 
+@pytest.mark.usefixtures("quick_scrypt")
+def test_nothing_shown_or_stored_names_a_passphrase(tmp_path: Path) -> None:
+    vault = create_folder(tmp_path, passphrase="two words", secrets={})
+    meta = vault.ledger.get_meta()
+    assert meta is not None
+    stretch = Stretch.from_parameters(meta["provider"])
+    ids = {key_id(stretch.key(guess)) for guess in ("two words", "other")}
+    with pytest.raises(WrongKeyError) as caught:
+        open_folder(tmp_path, secrets={"REUE_OWNER_PASSPHRASE": "other"})
+    shown = f"{meta} {caught.value}"
+    assert not [each for each in ids if each in shown]
+
+
+@pytest.mark.usefixtures("quick_scrypt")
+def test_an_old_vault_with_a_passphrase_opens_and_is_mended_by_rotating(
+    tmp_path: Path,
+) -> None:
+    word = {"REUE_OWNER_PASSPHRASE": "two words"}
+    vault = create_folder(tmp_path, passphrase="two words", secrets={})
+    meta = vault.ledger.get_meta()
+    assert meta is not None
+    derived = key_id(Stretch.from_parameters(meta["provider"]).key("two words"))
+    meta["wraps"][0]["key_id"] = derived
+    vault.ledger.put_meta(meta)
+    assert open_folder(tmp_path, secrets=word).derive("x") == vault.derive("x")
+    ids = rotate_folder(tmp_path, passphrase="new words", secrets=word)
+    assert ids[0] == "passphrase"
+    again = open_folder(tmp_path, secrets={"REUE_OWNER_PASSPHRASE": "new words"})
+    assert again.derive("x") == vault.derive("x")
+    assert derived not in f"{ids} {again.ledger.get_meta()}"
+
+
+def test_a_vault_made_cheap_on_purpose_can_be_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word = {"REUE_OWNER_PASSPHRASE": "two words"}
+    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "16")
+    with SqliteLedger(tmp_path / LEDGER_NAME) as ledger:
+        made = Vault.create(ledger, Passphrase.new("two words", n=16))
+    monkeypatch.delenv("REUE_SCRYPT_LEAST_N")
+    with pytest.raises(VaultError, match="set REUE_SCRYPT_LEAST_N=16 for one command"):
+        open_folder(tmp_path, secrets=word)
+    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "16")
+    rotate_folder(tmp_path, passphrase="two words", secrets=word)
+    monkeypatch.delenv("REUE_SCRYPT_LEAST_N")
+    assert open_folder(tmp_path, secrets=word).derive("x") == made.derive("x")
+
+
 def test_the_raw_key_wins_over_a_passphrase(tmp_path: Path) -> None:
     vault = create_folder(tmp_path, passphrase="two words", secrets=SECRETS)
     assert open_folder(tmp_path, secrets=SECRETS).vault_id == vault.vault_id
@@ -212,7 +277,7 @@ def test_the_raw_key_wins_over_a_passphrase(tmp_path: Path) -> None:
 
 
 def test_the_owner_may_come_with_the_raw_key_of_a_key_file(tmp_path: Path) -> None:
-    vault = create_folder(tmp_path, secrets={})
+    vault = create_folder(tmp_path, secrets={}, plain_key_file=True)
     raw = KeyFile(tmp_path / "owner.key").load().hex()
     (tmp_path / "owner.key").unlink()
     opened = open_folder(tmp_path, secrets={"REUE_OWNER_KEY": raw})
@@ -232,10 +297,10 @@ def test_a_key_file_elsewhere(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_not_given_a_second_vault(tmp_path: Path) -> None:
-    create_folder(tmp_path, secrets={}).ledger.close()
+    create_folder(tmp_path, secrets={}, plain_key_file=True).ledger.close()
     key = (tmp_path / "owner.key").read_bytes()
     with pytest.raises(VaultError, match=r"There is a vault in .* already"):
-        create_folder(tmp_path, secrets={})
+        create_folder(tmp_path, secrets={}, plain_key_file=True)
     assert (tmp_path / "owner.key").read_bytes() == key
 
 
@@ -248,10 +313,10 @@ def test_an_interrupted_creation_can_be_repeated(
     with monkeypatch.context() as patched:
         patched.setattr(SqliteLedger, "create_meta", fail)
         with pytest.raises(KeyboardInterrupt):
-            create_folder(tmp_path, secrets={})
+            create_folder(tmp_path, secrets={}, plain_key_file=True)
     with pytest.raises(VaultError, match="no vault in"):
         open_folder(tmp_path, secrets={})
-    vault = create_folder(tmp_path, secrets={})
+    vault = create_folder(tmp_path, secrets={}, plain_key_file=True)
     assert open_folder(tmp_path, secrets={}).vault_id == vault.vault_id
 
 
@@ -265,9 +330,9 @@ def test_a_folder_without_a_vault_says_what_to_run(tmp_path: Path) -> None:
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="is a file"):
-        create_folder(tmp_path / "file", secrets={})
+        create_folder(tmp_path / "file", secrets={}, plain_key_file=True)
     with pytest.raises(OutputError, match="can't be made"):
-        create_folder(tmp_path / "file" / "vault", secrets={})
+        create_folder(tmp_path / "file" / "vault", secrets={}, plain_key_file=True)
 
 
 @pytest.mark.usefixtures("quick_scrypt")

@@ -1,0 +1,48 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fiftyone_reue import demo
+from fiftyone_reue.errors import VaultError
+from fiftyone_reue.samples.vaults import open_ledger
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def no_vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    import fiftyone.core.odm as foo
+
+    monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "config.json"))
+    foo.get_db_conn().drop_collection("reue_meta")
+    yield
+    foo.get_db_conn().drop_collection("reue_meta")
+
+
+def kind() -> str | None:
+    meta = open_ledger().get_meta()
+    return None if meta is None else meta["provider"]["kind"]
+
+
+def test_a_plain_file_is_for_those_without_a_keyring(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(VaultError, match="A new vault needs an owner key"):
+        demo._open_vault(plain_key_file=False)
+    assert kind() is None
+    demo._open_vault(plain_key_file=True)
+    assert kind() == "key-file"
+    assert (tmp_path / "reue" / "owner.key").is_file()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "FiftyOne's server sends every file" in said
+    demo._open_vault(plain_key_file=True)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_keyring_comes_first(memory_keyring: dict[Any, str], tmp_path: Path) -> None:
+    demo._open_vault(plain_key_file=True)
+    assert kind() == "keyring"
+    assert len(memory_keyring) == 1
+    assert not list(tmp_path.rglob("*.key"))

@@ -1,0 +1,52 @@
+import pytest
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.vault import stretch
+from fiftyone_reue.vault.stretch import DEFAULT_N, Stretch, WeakStretchError, least_n
+
+pytestmark = pytest.mark.unit
+
+SALT = bytes(16)
+
+
+def test_what_is_written_is_read() -> None:
+    made = Stretch.new()
+    assert Stretch.from_parameters(made.parameters()) == made
+    assert made.n == DEFAULT_N
+    assert made.salt != Stretch.new().salt
+
+
+def test_what_every_version_wrote_is_the_least() -> None:
+    assert least_n() == 2**17
+    Stretch(SALT, 2**17)
+    with pytest.raises(WeakStretchError, match="at least 131072 is accepted"):
+        Stretch(SALT, 2**16)
+
+
+def test_a_variable_accepts_less_and_never_asks_for_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "16384")
+    Stretch(SALT, 2**14)
+    with pytest.raises(WeakStretchError, match="at least 16384"):
+        Stretch(SALT, 2**13)
+    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "999999999")
+    Stretch(SALT, 2**17)
+
+
+@pytest.mark.parametrize("text", ["few", "-1", "1e5", "²", "9" * 5000])
+def test_a_variable_that_is_no_number(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", text)
+    with pytest.raises(InputError, match="REUE_SCRYPT_LEAST_N must be a number"):
+        Stretch.new()
+
+
+def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(**parameters: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(stretch, "Scrypt", fail)
+    with pytest.raises(InputError, match="128 MiB of memory"):
+        Stretch.new().key("two words")
