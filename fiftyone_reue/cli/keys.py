@@ -11,7 +11,7 @@ import click
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import FOLDER, json_option, vault_option
 from fiftyone_reue.cli.passphrases import ask_existing, ask_new
-from fiftyone_reue.cli.printing import out
+from fiftyone_reue.cli.printing import out, plain
 
 
 @click.group()
@@ -54,4 +54,7 @@ def rotate(
     if as_json:
         click.echo(json.dumps({"old_key": old_id, "new_key": new_id}))
         return
-    out.print(f"The owner key is now {new_id}; {old_id} opens this vault no more.")
+    out.print(
+        f"The owner key is now {plain(new_id)}; {plain(old_id)} opens this vault no "
+        "more."
+    )

@@ -11,6 +11,7 @@ from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import json_option, vault_option
 from fiftyone_reue.cli.printing import out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.shown import printable
 
 
 @click.group()
@@ -63,9 +64,10 @@ def delete(name: str, vault_folder: Path, files: bool, yes: bool) -> None:
         found = find_release(vault, name)
         if not yes:
             click.confirm(
-                f"Forget release {found.name} ({found.id})? Copies of it can't be "
+                f"Forget release {printable(found.name)} ({printable(found.id)})? "
+                "Copies of it can't be "
                 "traced or restored to the original any more",
                 abort=True,
             )
         deleted = delete_release(vault, found, files=files)
-    out.print(f"Forgot release {found.id}; {deleted} files deleted.")
+    out.print(f"Forgot release {plain(found.id)}; {deleted} files deleted.")
