@@ -43,6 +43,7 @@ from fiftyone_reue.networks.training import accuracy, train
 from fiftyone_reue.pipeline import Outcome
 from fiftyone_reue.releases import delete_release
 from fiftyone_reue.samples.source import source_of
+from fiftyone_reue.shown import printable
 from fiftyone_reue.steps import Progress as Step
 from fiftyone_reue.steps import finish, mapped
 from fiftyone_reue.vault.owner_keys import keyring_problem
@@ -87,7 +88,7 @@ def main() -> None:
         _open_vault(arguments.plain_key_file)
         run(arguments.data, arguments.folder, arguments.method, arguments.epsilon)
     except ReueError as error:
-        out.print(f"[bold red]Error:[/] {error}")
+        out.print(f"[bold red]Error:[/] {_plain(error)}")
         sys.exit(1)
 
 
@@ -321,6 +322,10 @@ def _bar(steps: Generator[Step, None, Result]) -> Result:
             bar.update(task, completed=step.fraction, description=step.label)
 
         return finish(mapped(steps, show))
+
+
+def _plain(error: ReueError) -> str:
+    return printable(error, lines=True).replace("[", r"\[")
 
 
 def _say(text: str) -> None:

@@ -24,6 +24,7 @@ from fiftyone_reue.semantics.generator import (
     GeneratorConfig,
     generate_scenes,
 )
+from fiftyone_reue.shown import printable
 from fiftyone_reue.steps import Progress, finish, mapped
 
 _DEFAULT = GeneratorConfig()
@@ -103,8 +104,8 @@ def main(folders: tuple[Path, ...], classes: str | None, **options: Any) -> None
         steps = generate_scenes(names, output, GeneratorConfig(**options))
         made = finish(mapped(steps, _say))
     except ReueError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"{output}: {summary(made)}")
+        raise click.ClickException(printable(error, lines=True)) from None
+    click.echo(f"{printable(output)}: {summary(made)}")
 
 
 def class_names(photos: Path) -> list[str]:
@@ -128,7 +129,7 @@ def summary(made: Generated) -> str:
 
 
 def _say(progress: Progress) -> None:
-    click.echo(f"{100 * progress.fraction:.0f} %  {progress.label}")
+    click.echo(f"{100 * progress.fraction:.0f} %  {printable(progress.label)}")
 
 
 if __name__ == "__main__":

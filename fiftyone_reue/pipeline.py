@@ -23,6 +23,7 @@ from fiftyone_reue.errors import (
     OutputError,
     ReueError,
 )
+from fiftyone_reue.shown import printable
 
 CHUNK_ITEMS = 32
 CHUNK_BYTES = 4 << 20
@@ -208,7 +209,8 @@ def _file_size(path: str) -> int:
 
 def first_failures(failures: list[Failure], count: int = 3) -> str:
     """A few failures as lines of text, and how many more there are."""
-    lines = [f"{failure.sample_id}: {failure.reason}" for failure in failures[:count]]
+    told = [f"{failure.sample_id}: {failure.reason}" for failure in failures[:count]]
+    lines = [printable(line) for line in told]
     if len(failures) > count:
         lines.append(f"... and {len(failures) - count} more")
     return "\n".join(lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,6 +43,7 @@ from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
 from fiftyone_reue.names import portable
 from fiftyone_reue.pipeline import Failure, Outcome
 from fiftyone_reue.reversal import Content, Reversal
+from fiftyone_reue.shown import moment
 from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Record
@@ -792,7 +792,7 @@ def _require_not_revoked(source: Path, key: RecipientKey) -> None:
         return
     revoked = content.get("revoked_at")
     if isinstance(revoked, (int, float)):
-        day = time.strftime("%Y-%m-%d", time.gmtime(revoked))
+        day = moment(revoked, "%Y-%m-%d")
         raise RevokedKeyError(
             f"The key of {key.name} was revoked on {day}; ask the owner for a new one"
         )

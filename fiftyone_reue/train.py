@@ -27,6 +27,7 @@ from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import FitData
+from fiftyone_reue.shown import printable
 
 SIDE = 64
 """Pixels a side of the photographs to train on."""
@@ -62,8 +63,8 @@ def main(
         made = train_hiding if kind == "hiding" else train_adversarial
         about = made(data, output, steps=steps, begin=begin, seed=seed, device=device)
     except ReueError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"{output}: {json.dumps(about)}")
+        raise click.ClickException(printable(error, lines=True)) from None
+    click.echo(f"{printable(output)}: {json.dumps(about)}")
 
 
 def read_photos(items: list[Item], seed: int) -> FitData:

@@ -16,6 +16,7 @@ from fiftyone_reue.audit.budgets import BUDGETS, Budget, budget_named
 from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
 from fiftyone_reue.audit.verdict import count_attacks
 from fiftyone_reue.networks.registry import list_networks
+from fiftyone_reue.shown import markdown
 
 from . import forms
 from .parameters import call, read
@@ -75,6 +76,8 @@ class AuditRelease(foo.Operator):
             "headline": result.headline,
             "paragraph": result.paragraph,
             "findings": result.findings,
+            "shown": markdown(result.headline),
+            "more": markdown(result.paragraph),
             "table": [_row(finding) for finding in result.findings],
             "report": result.report,
             "images_failed": len(result.failures),
@@ -82,8 +85,8 @@ class AuditRelease(foo.Operator):
 
     def resolve_output(self, ctx: Any) -> types.Property:
         outputs = types.Object()
-        outputs.str("headline", label="Verdict", view=types.MarkdownView())
-        outputs.str("paragraph", label="In more words", view=types.MarkdownView())
+        outputs.str("shown", label="Verdict", view=types.MarkdownView())
+        outputs.str("more", label="In more words", view=types.MarkdownView())
         table = types.TableView()
         table.add_column("title", label="Countermeasure")
         table.add_column("level", label="The release")

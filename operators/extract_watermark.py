@@ -9,6 +9,8 @@ import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from fiftyone_reue.shown import markdown, printable
+
 from . import forms
 from .parameters import call, read
 from .running import finished, risk, told, vault_of
@@ -68,9 +70,10 @@ class ExtractWatermark(foo.Operator):
         check = finished(ctx, steps)
         told(ctx, check.text(), well=not check.failures)
         verdict = {**check.to_dict(), "run": check.run}
+        verdict["shown"] = markdown(verdict["verdict"])
         verdict["table"] = [
             {
-                "recipient": row["recipient"],
+                "recipient": printable(row["recipient"]),
                 "z": round(row["z"], 2),
                 "chance": f"{row['p_value']:.1e}",
             }
@@ -80,7 +83,7 @@ class ExtractWatermark(foo.Operator):
 
     def resolve_output(self, ctx: Any) -> types.Property:
         outputs = types.Object()
-        outputs.str("verdict", label="Verdict", view=types.MarkdownView())
+        outputs.str("shown", label="Verdict", view=types.MarkdownView())
         table = types.TableView()
         table.add_column("recipient", label="Recipient")
         table.add_column("z", label="Z")

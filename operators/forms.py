@@ -9,6 +9,7 @@ from typing import Any
 import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import ReueError
+from fiftyone_reue.shown import markdown, printable
 
 PLUGIN = "@reue/fiftyone-reue"
 
@@ -44,9 +45,10 @@ def asked(
 
 def block(inputs: types.Object, text: str, details: str = "") -> None:
     """Show why the form can't be submitted."""
-    prop = inputs.view("problem", types.Warning(label=text, description=details))
+    view = types.Warning(label=markdown(text), description=markdown(details))
+    prop = inputs.view("problem", view)
     prop.invalid = True
-    prop.error_message = text
+    prop.error_message = printable(text)
 
 
 def choice(
@@ -65,7 +67,9 @@ def choice(
     """
     view = types.DropdownView()
     for value, label, description in values:
-        view.add_choice(value, label=label, description=description)
+        view.add_choice(
+            value, label=printable(label), description=printable(description)
+        )
     return inputs.enum(name, view.values(), view=view, **options)
 
 
@@ -78,7 +82,9 @@ def radio(
     """A choice among few, all of them in sight; see :func:`choice`."""
     view = types.RadioGroup(orientation="vertical")
     for value, label, description in values:
-        view.add_choice(value, label=label, description=description)
+        view.add_choice(
+            value, label=printable(label), description=printable(description)
+        )
     return inputs.enum(name, view.values(), view=view, **options)
 
 
@@ -91,7 +97,9 @@ def several(
     """A dropdown that takes any number of choices; see :func:`choice`."""
     view = types.AutocompleteView(allow_user_input=False, allow_duplicates=False)
     for value, label, description in values:
-        view.add_choice(value, label=label, description=description)
+        view.add_choice(
+            value, label=printable(label), description=printable(description)
+        )
     return inputs.list(name, types.String(), view=view, **options)
 
 

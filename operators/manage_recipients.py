@@ -10,6 +10,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.shown import markdown, printable
 
 from . import forms
 from .parameters import call, read
@@ -64,7 +65,7 @@ class ManageRecipients(foo.Operator):
         parameters = read(Parameters, ctx.params)
         text = _do(ctx, parameters)
         if parameters.action != LIST:
-            ctx.ops.notify(text, variant="success")
+            ctx.ops.notify(printable(text), variant="success")
         rows = [
             {
                 "name": person.name,
@@ -74,15 +75,17 @@ class ManageRecipients(foo.Operator):
             }
             for person in list_recipients()
         ]
-        return {"text": text, "recipients": rows}
+        table = [{**row, "name": printable(row["name"])} for row in rows]
+        shown = markdown(text)
+        return {"text": text, "recipients": rows, "shown": shown, "table": table}
 
     def resolve_output(self, ctx: Any) -> types.Property:
         outputs = types.Object()
-        outputs.str("text", label="Result", view=types.MarkdownView())
+        outputs.str("shown", label="Result", view=types.MarkdownView())
         table = types.TableView()
         for name in ("name", "key", "releases", "state"):
             table.add_column(name, label=name.capitalize())
-        outputs.list("recipients", types.Object(), view=table, label="Recipients")
+        outputs.list("table", types.Object(), view=table, label="Recipients")
         return types.Property(outputs, view=types.View(label="Recipients"))
 
     def __call__(

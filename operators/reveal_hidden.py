@@ -10,6 +10,8 @@ import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from fiftyone_reue.shown import markdown, printable
+
 from . import forms
 from .parameters import call, read
 from .running import finished, risk, told, vault_of
@@ -67,8 +69,8 @@ class RevealHidden(foo.Operator):
                 result[name] = round(result[name], 3)
         result["table"] = [
             {
-                "original": row["original"],
-                "release": row["release"],
+                "original": printable(row["original"]),
+                "release": printable(row["release"]),
                 "agreement": round(row["agreement"], 2),
                 "decoys_as_good": row["decoys_as_good"],
                 "chance": f"{row['p_value']:.3f}",
@@ -76,11 +78,12 @@ class RevealHidden(foo.Operator):
             for row in result["per_image"]
             if "error" not in row
         ][:_SHOWN]
+        result["shown"] = markdown(result["verdict"])
         return {**result, **_best(found)}
 
     def resolve_output(self, ctx: Any) -> types.Property:
         outputs = types.Object()
-        outputs.str("verdict", label="Verdict", view=types.MarkdownView())
+        outputs.str("shown", label="Verdict", view=types.MarkdownView())
         _show_best(outputs, ctx.results or {})
         table = types.TableView()
         table.add_column("original", label="Sample")
@@ -181,5 +184,5 @@ def _show_best(outputs: types.Object, results: dict[str, Any]) -> None:
             alt="The scene seen in the image, and the one that was hidden",
             componentsProps={"image": {"style": look}},
         )
-        label = f"Sample {one['original']}: agreement {one['agreement']:.2f}"
+        label = f"Sample {printable(one['original'])}: agreement {one['agreement']:.2f}"
         outputs.str(f"picture_{place}", label=label, view=view)

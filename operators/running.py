@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import CancelledError, ReueError
+from fiftyone_reue.shown import printable
 from fiftyone_reue.steps import Progress, finish
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def reported(
                 # Once a generator has yielded, the App shows nothing of what it raises.
                 if not ctx.delegated:
                     first_line = str(error).splitlines()[0]
-                    yield ctx.ops.notify(first_line, variant="error")
+                    yield ctx.ops.notify(printable(first_line), variant="error")
                 raise
             wait = (
                 _SECONDS_BETWEEN_STORED_UPDATES
@@ -62,9 +63,10 @@ def reported(
             shown = time.monotonic()
             if ctx.delegated:
                 _require_wanted(ctx)
-                ctx.set_progress(step.fraction, label=step.label)
+                ctx.set_progress(step.fraction, label=printable(step.label))
             else:
-                yield ctx.ops.set_progress(progress=step.fraction, label=step.label)
+                label = printable(step.label)
+                yield ctx.ops.set_progress(progress=step.fraction, label=label)
     finally:
         steps.close()
 
@@ -80,7 +82,9 @@ def told(ctx: Any, text: str, *, well: bool) -> list[Any]:
         return []
     return [
         ctx.ops.reload_dataset(),
-        ctx.ops.notify(text, variant="success" if well else "warning"),
+        ctx.ops.notify(
+            printable(text, lines=True), variant="success" if well else "warning"
+        ),
     ]
 
 
@@ -91,7 +95,7 @@ def risk(level: str) -> dict[str, Any]:
 
 
 def _tell_new_key(ctx: Any, text: str) -> None:
-    ctx.ops.notify(text, variant="warning")
+    ctx.ops.notify(printable(text, lines=True), variant="warning")
 
 
 def _require_wanted(ctx: Any) -> None:

@@ -9,6 +9,8 @@ import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from fiftyone_reue.shown import markdown
+
 from . import forms
 from .parameters import call, read
 from .running import finished, risk, told, vault_of
@@ -55,11 +57,13 @@ class ScoreUnlearnability(foo.Operator):
         told(ctx, result.text(), well=not result.failures)
         figures = asdict(result)
         failures = figures.pop("failures")
-        return {**figures, "text": result.text(), "images_failed": len(failures)}
+        text = result.text()
+        told_so = {"text": text, "shown": markdown(text)}
+        return {**figures, **told_so, "images_failed": len(failures)}
 
     def resolve_output(self, ctx: Any) -> types.Property:
         outputs = types.Object()
-        outputs.str("text", label="Result", view=types.MarkdownView())
+        outputs.str("shown", label="Result", view=types.MarkdownView())
         outputs.float("unlearnability", label="Unlearnability, 0 to 1")
         outputs.float("accuracy_clean", label="Accuracy, trained on originals")
         outputs.float("accuracy_protected", label="Accuracy, trained on copies")

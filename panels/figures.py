@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fiftyone_reue.audit.verdict import BROKEN, HOLDS, NOT_TELLABLE, WEAKENED
+from fiftyone_reue.shown import printable
 
 from .coverage import FAILED, PROTECTED, STATES, UNPROTECTED, Bins
 
@@ -28,6 +30,16 @@ _ROW = 24
 _FRAME = 60
 
 
+def label(name: object) -> str:
+    """A name at an axis: Plotly would make links and markup of what looks like it."""
+    return html.escape(printable(name), quote=False)
+
+
+def named(shown: str, names: Iterable[str]) -> str:
+    """The name that an axis shows so; the text itself if it is none of them."""
+    return next((name for name in names if label(name) == shown), shown)
+
+
 def coverage_bars(classes: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
     """A stacked bar for each class, one trace a state."""
     return [
@@ -35,7 +47,7 @@ def coverage_bars(classes: Mapping[str, Mapping[str, int]]) -> list[dict[str, An
             "type": "bar",
             "orientation": "h",
             "name": state,
-            "y": list(classes),
+            "y": [label(name) for name in classes],
             "x": [counts[state] for counts in classes.values()],
             "marker": {"color": COLOURS[state]},
             "hovertemplate": f"%{{y}}: %{{x}} {state}<extra></extra>",
@@ -50,7 +62,7 @@ def bars(counts: Mapping[str, float], colour: str, what: str) -> list[dict[str, 
         {
             "type": "bar",
             "orientation": "h",
-            "y": list(counts),
+            "y": [label(name) for name in counts],
             "x": list(counts.values()),
             "text": [f"{count:g}" for count in counts.values()],
             "textposition": "auto",
@@ -82,7 +94,7 @@ def evidence_bars(
 ) -> list[dict[str, Any]]:
     """A bar of evidence for the likeliest recipients and for the best innocent."""
     shown = rows[:limit]
-    names = [str(row["recipient"] or INNOCENT) for row in shown]
+    names = [label(row["recipient"] or INNOCENT) for row in shown]
     accused = [
         row["recipient"] is not None and row["recipient"] == named for row in shown
     ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import fiftyone.operators.types as types
+
+from fiftyone_reue.shown import markdown, printable
 
 from . import figures
 
@@ -59,11 +61,13 @@ def note(panel: types.Object, name: str, text: str, space: int = 12) -> None:
 def alert(
     panel: types.Object, name: str, severity: str, text: str, more: str = ""
 ) -> None:
-    """A coloured box: one line, and what there is to add."""
-    panel.view(
-        name,
-        types.AlertView(severity=severity, label=text, description=more or None),
+    """A coloured box: one line, and what there is to add; the App reads Markdown."""
+    view = types.AlertView(
+        severity=severity,
+        label=markdown(text),
+        description=markdown(more) if more else None,
     )
+    panel.view(name, view)
 
 
 def image(panel: types.Object, name: str, url: str, space: int) -> None:
@@ -92,7 +96,7 @@ def button(
     """One button of a row."""
     row.btn(
         name,
-        label,
+        printable(label),
         icon=icon,
         variant="contained" if primary else "outlined",
         on_click=on_click,
@@ -175,4 +179,16 @@ def plot(
 
 
 def _text(panel: types.Object, name: str, text: str, **look: Any) -> None:
-    panel.view(name, types.TextView(title=text, **{"color": "text.primary", **look}))
+    look = {"color": "text.primary", **look}
+    panel.view(name, types.TextView(title=printable(text, lines=True), **look))
+
+
+def cells(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A table's rows, their texts ready to be shown."""
+    return [
+        {
+            key: printable(value) if isinstance(value, str) else value
+            for key, value in row.items()
+        }
+        for row in rows
+    ]

@@ -112,14 +112,14 @@ class LeakCheckPanel(foo.Panel):
         ctx.dataset.reload()
         known = checks.list_checks(ctx.dataset)
         state.past = [check.key for check in known]
-        ctx.panel.data.past = [
+        ctx.panel.data.past = layout.cells(
             {
                 "date": check.date,
                 "suspects": check.suspects,
                 "outcome": check.outcome(),
             }
             for check in known
-        ]
+        )
         if known:
             self._open(ctx, known[0])
         else:
@@ -134,14 +134,14 @@ class LeakCheckPanel(foo.Panel):
         }
         bars = _bars(check)
         ctx.panel.data.evidence = figures.evidence_bars(bars, check.named, BARS)
-        ctx.panel.data.recipients = [
+        ctx.panel.data.recipients = layout.cells(
             {
                 "recipient": _who(bar, check),
                 "z": f"{bar['z']:.1f}",
                 "p_value": chance(bar["p_value"]),
             }
             for bar in bars
-        ]
+        )
         self._turn_to(ctx, found, 0)
 
     # -- pairs

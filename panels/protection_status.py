@@ -13,6 +13,7 @@ from fiftyone.operators.categories import Categories
 from fiftyone_reue.errors import VaultError
 from fiftyone_reue.samples import find_stale
 from fiftyone_reue.samples.vaults import SECRETS, key_notice
+from fiftyone_reue.shown import printable
 
 from . import audits, coverage, figures, layout
 from .coverage import FAILED, PROTECTED, UNPROTECTED
@@ -86,7 +87,7 @@ class ProtectionStatus(foo.Panel):
         ctx.panel.data.methods = figures.bars(found.methods, colour, "images")
         ctx.panel.data.psnr = figures.histogram(psnr, colour, " dB")
         ctx.panel.data.unlearnability = figures.histogram(score, colour, "")
-        ctx.panel.data.releases = [row.to_dict() for row in rows]
+        ctx.panel.data.releases = layout.cells(row.to_dict() for row in rows)
         names = [row.release for row in rows]
         told = ctx.panel.state.audited
         self._open_audit(ctx, told if told in names else shown or next(iter(names), ""))
@@ -127,15 +128,19 @@ class ProtectionStatus(foo.Panel):
 
     def click_class(self, ctx: Any) -> None:
         status = ctx.panel.state.status
-        label, state = ctx.params["y"], ctx.params["trace"]
+        label = figures.named(ctx.params["y"], status["classes"])
+        state = ctx.params["trace"]
         of_class = coverage.of_class(status["label_path"], label)
         self._show(ctx, of_class & coverage.of_state(state))
 
     def click_recipient(self, ctx: Any) -> None:
-        self._show(ctx, F(coverage.RECIPIENTS).contains(ctx.params["y"]))
+        known = ctx.panel.state.status["recipients"]
+        name = figures.named(ctx.params["y"], known)
+        self._show(ctx, F(coverage.RECIPIENTS).contains(name))
 
     def click_method(self, ctx: Any) -> None:
-        of_method = F(coverage.METHOD) == ctx.params["y"]
+        known = ctx.panel.state.status["methods"]
+        of_method = F(coverage.METHOD) == figures.named(ctx.params["y"], known)
         self._show(ctx, of_method & coverage.of_state(PROTECTED))
 
     def click_psnr(self, ctx: Any) -> None:
@@ -200,7 +205,8 @@ class ProtectionStatus(foo.Panel):
         found = audits.last_audit(ctx.dataset, release)
         ctx.panel.state.audited = release
         ctx.panel.state.audit = found[0].to_dict() if found else None
-        ctx.panel.data.audit = [row.to_dict() for row in found[1]] if found else []
+        rows = [row.to_dict() for row in found[1]] if found else []
+        ctx.panel.data.audit = layout.cells(rows)
 
     # -- layout
 
@@ -314,7 +320,7 @@ class ProtectionStatus(foo.Panel):
         if len(names) > 1:
             choices = types.DropdownView()
             for name in names:
-                choices.add_choice(name, label=name)
+                choices.add_choice(name, label=printable(name))
             panel.enum(
                 "audited",
                 choices.values(),

@@ -31,6 +31,7 @@ from fiftyone_reue.audit.verdict import (
     victim_title,
 )
 from fiftyone_reue.errors import OutputError
+from fiftyone_reue.shown import printable
 
 JSON_NAME = "audit.json"
 HTML_NAME = "audit.html"
@@ -86,6 +87,7 @@ def report_html(audit: Audit, verdicts: list[Verdict], checks: list[Check]) -> s
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -135,6 +137,13 @@ def _by_victim(audit: Audit, subject: str) -> list[tuple[str, list[tuple[str, st
         cells = [(ours, clean) for ours, clean in texts]
         rows.append((countermeasure_info(name).title, cells))
     return rows
+
+
+def _visible(value: object) -> object:
+    """Texts without control characters; what they mean to HTML is escaped after."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(value)
+    return value
 
 
 def _number(value: float | int | str | None) -> str:

@@ -38,5 +38,5 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
 def _fail(text: str, error: Exception, arguments: dict[str, Any]) -> int:
     if arguments.get("as_json"):
         click.echo(json.dumps({"error": shown(text), "kind": type(error).__name__}))
-    err.print(f"[bold red]Error:[/] {plain(text)}")
+    err.print(f"[bold red]Error:[/] {plain(text, lines=True)}")
     return 1

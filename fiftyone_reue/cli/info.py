@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ import click
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import FOLDER, json_option
 from fiftyone_reue.cli.printing import out, plain
+from fiftyone_reue.shown import moment
 
 
 @click.command()
@@ -26,12 +26,13 @@ def info(source: Path, as_json: bool) -> None:
         click.echo(json.dumps(facts))
         return
     for name, value in facts.items():
-        out.print(f"[bold]{name.replace('_', ' ')}[/]: {plain(_shown(name, value))}")
+        title = plain(name.replace("_", " "))
+        out.print(f"[bold]{title}[/]: {plain(_shown(name, value))}")
 
 
 def _shown(name: str, value: object) -> str:
     if value is None:
         return "no"
     if name in ("created", "revoked_at") and isinstance(value, (int, float)):
-        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(value))
+        return moment(value)
     return str(value)

@@ -16,7 +16,7 @@ from fiftyone_reue.cli.options import (
     vault_option,
 )
 from fiftyone_reue.cli.passphrases import ask_existing, ask_new, can_ask
-from fiftyone_reue.cli.printing import out
+from fiftyone_reue.cli.printing import out, plain
 
 
 @click.group()
@@ -66,6 +66,6 @@ def rotate(
         click.echo(json.dumps({"old_key": old_id, "new_key": new_id}))
         return
     out.print(
-        f"The owner key is now the new one ({new_id}); the old one ({old_id}) opens "
-        "this vault no more."
+        f"The owner key is now the new one ({plain(new_id)}); the old one "
+        f"({plain(old_id)}) opens this vault no more."
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from fiftyone_reue.names import shown
+from fiftyone_reue.shown import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,13 +19,26 @@ if TYPE_CHECKING:
 SHOWN_NAMES = 10
 """So many files of one kind, such as one reason to fail, are named on the terminal."""
 
+_BACKSLASHES = re.compile(r"(\\*)(\[|$)")
+
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-def plain(text: str) -> str:
-    """Text whose brackets are no markup, and bytes that aren't UTF-8 are escaped."""
-    return shown(text).replace("[", r"\[")
+def plain(text: object, *, lines: bool = False) -> str:
+    """Text as it is: its brackets are no markup, and nothing in it is a command.
+
+    Args:
+        text: anything.
+        lines: see :func:`fiftyone_reue.shown.printable`.
+    """
+    text = printable(shown(str(text)), lines=lines)
+    return _BACKSLASHES.sub(_doubled, text)
+
+
+def _doubled(found: re.Match[str]) -> str:
+    """Backslashes that markup would take for its own, and a bracket as a bracket."""
+    return 2 * found[1] + (r"\[" if found[2] else "")
 
 
 def count(number: int, thing: str, things: str = "") -> str:

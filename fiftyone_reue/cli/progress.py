@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeVar
 
-from fiftyone_reue.cli.printing import err
+from fiftyone_reue.cli.printing import err, plain
 from fiftyone_reue.steps import Progress, finish, mapped
 
 Result = TypeVar("Result")
@@ -28,6 +28,6 @@ def shown(steps: Generator[Progress, None, Result]) -> Result:
         task = bar.add_task("Starting", total=1.0)
 
         def show(step: Progress) -> None:
-            bar.update(task, completed=step.fraction, description=step.label)
+            bar.update(task, completed=step.fraction, description=plain(step.label))
 
         return finish(mapped(steps, show))

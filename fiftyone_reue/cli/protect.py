@@ -30,6 +30,7 @@ from fiftyone_reue.cli.printing import (
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import ReueError
+from fiftyone_reue.shown import printable
 
 if TYPE_CHECKING:
     from fiftyone_reue.protect import ProtectSummary
@@ -43,7 +44,7 @@ def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
     try:
         create_method(name)
     except ReueError as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(printable(error)) from None
     return name
 
 
@@ -215,7 +216,7 @@ def _figures(summary: ProtectSummary, config: ProtectConfig) -> dict:
 
 def _agreed(obsolete: list[str]) -> bool:
     """Ask at the terminal, if there is somebody to ask."""
-    question = f"{_obsolete(obsolete)}. Take them out of the folder?"
+    question = f"{printable(_obsolete(obsolete))}. Take them out of the folder?"
     return _at_a_terminal() and click.confirm(question, err=True)
 
 
@@ -255,7 +256,7 @@ def _told(summary: ProtectSummary) -> list[str]:
 def _print(summary: ProtectSummary) -> None:
     outcome = summary.outcome
     out.print(
-        f"Release {summary.release.id} for {plain(summary.recipient)}: "
+        f"Release {plain(summary.release.id)} for {plain(summary.recipient)}: "
         f"{outcome.done} protected, {outcome.skipped} were there, "
         f"{len(outcome.failures)} failed"
         + (f"; PSNR {summary.psnr:.1f} dB" if summary.psnr else "")

@@ -172,7 +172,8 @@ def list_(vault_folder: Path, as_json: bool) -> None:
     listed = table("Name", "Key", "Releases", "State")
     for row in rows:
         state = "revoked" if row["revoked_at"] else "active"
-        listed.add_row(str(row["name"]), str(row["key"]), str(row["releases"]), state)
+        shown = (plain(row[key]) for key in ("name", "key", "releases"))
+        listed.add_row(*shown, state)
     print_table(listed)
 
 

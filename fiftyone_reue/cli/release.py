@@ -19,6 +19,7 @@ from fiftyone_reue.cli.printing import (
     table,
 )
 from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.shown import printable
 
 
 @click.group()
@@ -122,9 +123,10 @@ def delete(name: str, vault_folder: Path, files: bool, yes: bool) -> None:
         found = find_release(vault, name)
         if not yes:
             click.confirm(
-                f"Forget release {found.name} ({found.id})? Copies of it can't be "
+                f"Forget release {printable(found.name)} ({printable(found.id)})? "
+                "Copies of it can't be "
                 "traced or restored to the original any more",
                 abort=True,
             )
         deleted = delete_release(vault, found, files=files)
-    out.print(f"Forgot release {found.id}; {deleted} files deleted.")
+    out.print(f"Forgot release {plain(found.id)}; {deleted} files deleted.")

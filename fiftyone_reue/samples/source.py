@@ -13,6 +13,7 @@ from fiftyone_reue.items import Item
 from fiftyone_reue.names import component, portable
 from fiftyone_reue.pipeline import Failure
 from fiftyone_reue.samples.trouble import plain_errors, require_dataset
+from fiftyone_reue.shown import printable
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -201,7 +202,8 @@ def short_reason(failure: Failure) -> str:
 
 def describe(failures: list[Failure], count: int = 3) -> str:
     """A few failures as lines of text, by file name, and how many more there are."""
-    lines = [f"{Path(f.path).name}: {short_reason(f)}" for f in failures[:count]]
+    told = [f"{Path(f.path).name}: {short_reason(f)}" for f in failures[:count]]
+    lines = [printable(line) for line in told]
     if len(failures) > count:
         lines.append(f"... and {len(failures) - count} more")
     return "\n".join(lines)

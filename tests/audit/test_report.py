@@ -167,3 +167,14 @@ def test_a_file_in_the_way_is_said(audit, tmp_path):
     (tmp_path / "report").write_text("x")
     with pytest.raises(OutputError, match="choose another output folder"):
         write_report(audit, tmp_path / "report")
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\rb", "gpj.\u202egnp", "a\x9bb"])
+def test_names_are_shown_without_what_can_not_be_seen(audit, tmp_path, name):
+    subjects = [audit.subjects[0], replace(audit.subjects[1], title=name)]
+    odd = replace(audit, name=name, subjects=subjects, classes=[name], notes=[name])
+    page = write_report(odd, tmp_path)["html"].read_text("utf-8")
+    assert not {one for one in page if not one.isprintable()} - {"\n", "\N{NBSP}"}
+    assert name.encode("unicode_escape").decode() in page
+    said = json.loads((tmp_path / "audit.json").read_text("utf-8"))
+    assert said["audit"]["name"] == name

@@ -1,0 +1,77 @@
+"""Text of others, ready to be shown: names of files, classes, people and releases.
+
+A name may hold what a terminal obeys (escape sequences, a carriage return that writes
+over what was said before), what turns the direction of a line, or markup that a page
+makes a picture or link of. None of that is ever needed to read it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+import unicodedata
+
+_SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
+# They join or part letters of some scripts, and the parts of emoji.
+_JOINERS = "\u200c\u200d"
+# An underscore within a word is one to Markdown too.
+_MARKUP = re.compile(r"[\\`*\[\]<>&~|!]|(?<![^\W_])_|_(?![^\W_])")
+_LINE_START = re.compile(r"^([#+=:-]|\d+(?=[.)]))", re.MULTILINE)
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
+
+
+def printable(text: object, *, lines: bool = False) -> str:
+    """Text in which nothing is invisible or a command.
+
+    Args:
+        text: anything; its ``str``.
+        lines: whether line breaks (``\\n``) are meant, as in a message of several
+            lines; those after the first are indented then, so that none passes for a
+            message of its own.
+
+    Returns:
+        The text, with control characters, marks of direction and other invisible
+        characters, and bytes that are no text written as ``\\x1b`` and the like.
+    """
+    if lines:
+        return "\n  ".join(printable(line.strip(" ")) for line in str(text).split("\n"))
+    return "".join(map(_character, str(text)))
+
+
+def markdown(text: object) -> str:
+    """Text of one or several lines that Markdown, or HTML in it, shows as it is."""
+    shown = "\n".join(printable(line) for line in str(text).split("\n"))
+    shown = _INDENT.sub(lambda found: "\u00a0" * len(found[0]), shown)
+    shown = _MARKUP.sub(r"\\\g<0>", shown)
+    shown = _LINE_START.sub(_escaped_start, shown)
+    return shown.replace("\n", "  \n")
+
+
+def moment(seconds: object, form: str = "%Y-%m-%d %H:%M UTC") -> str:
+    """Seconds since 1970 as a date; the number itself where no calendar reaches."""
+    if not isinstance(seconds, (int, float)):
+        return printable(seconds)
+    try:
+        return time.strftime(form, time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return printable(seconds)
+
+
+def _escaped_start(found: re.Match[str]) -> str:
+    return f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _character(one: str) -> str:
+    if one in _SHORT:
+        return _SHORT[one]
+    code = ord(one)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that isn't UTF-8
+        return f"\\x{code & 0xFF:02x}"
+    kind = unicodedata.category(one)
+    if kind not in ("Cc", "Cf", "Cs", "Zl", "Zp") or one in _JOINERS:
+        return one
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
