@@ -25,6 +25,7 @@ _NEEDED = (
     "pyrage",
     "rich",
     "sklearn",
+    "simplejpeg",
     "threadpoolctl",
     "torch",
     "torchvision",

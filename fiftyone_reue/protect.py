@@ -18,7 +18,9 @@ from fiftyone_reue.errors import (
     OutputError,
     named,
 )
+from fiftyone_reue.folders import LITTER
 from fiftyone_reue.items import Item, with_distinct_folders, with_distinct_outputs
+from fiftyone_reue.names import shown
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.pipeline import Failure, Outcome
 from fiftyone_reue.protect_image import Protected, Secrets, protect_image
@@ -39,6 +41,8 @@ from fiftyone_reue.withdraw import keep, remove_leftovers, withdraw
 
 _LOOKING = 0.1
 """The share of a run's progress that looking for changes has."""
+
+SHOWN_STRANGERS = 5
 
 KEPT_FAILURES = 1000
 """So many failures of a release's last run are kept in the ledger."""
@@ -64,6 +68,7 @@ class ProtectSummary:
         obsolete: samples with a copy in the folder and no original any more.
         pruned: such copies that this run took out of the folder.
         moved_from: the source's name before, if it has another now.
+        strangers: files in the folder that aren't of the release.
     """
 
     release: Release
@@ -79,6 +84,7 @@ class ProtectSummary:
     obsolete: list[str] = field(default_factory=list)
     pruned: int = 0
     moved_from: str | None = None
+    strangers: list[str] = field(default_factory=list)
 
     def told(self) -> list[str]:
         """What the owner should know of the files of this run, a sentence each."""
@@ -90,6 +96,11 @@ class ProtectSummary:
             lines.append(
                 "Withheld from the copies and sealed for you, with how many files have "
                 f"it: {kinds}."
+            )
+        if self.strangers:
+            lines.append(
+                f"In the folder, but not of this release: {_few(self.strangers)}. "
+                "Remove what you don't want to hand out."
             )
         reasons = Counter(self.differing.values())
         for why, count in reasons.items():
@@ -285,6 +296,7 @@ def protect(
         obsolete,
         pruned,
         moved_from,
+        _strangers(vault.ledger, release),
     )
 
 
@@ -316,6 +328,25 @@ def describe_conversions(converted: Mapping[str, int]) -> str:
 
 
 _NAMES = {"WEBP": "WebP", "WEBP-LOSSY": "lossy WebP", "PNM": "PPM or PGM"}
+
+
+def _strangers(ledger: Ledger, release: Release) -> list[str]:
+    """Files in a release's folder that would be handed out and aren't its copies."""
+    folder = Path(release.output)
+    own = {record.output for record in ledger.records(release.id)} | {manifest.NAME}
+    found = (
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.name.lower() not in LITTER and not path.is_dir()
+    )
+    return sorted(shown(name) for name in found if name not in own)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN_STRANGERS
+    return ", ".join(names[:SHOWN_STRANGERS]) + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 def _of_images(count: int) -> str:

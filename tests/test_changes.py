@@ -303,6 +303,17 @@ def test_a_leftover_of_a_crash_goes_with_the_next_run(vault, source, out, monkey
 # Originals that are gone
 
 
+def test_what_is_not_of_the_release_is_named(vault, source, tmp_path):
+    run(vault, source, tmp_path / "out")
+    shutil.copy(source / "cat/0.png", tmp_path / "out/cat/stranger.png")
+    (tmp_path / "out/.DS_Store").touch()
+    summary = run(vault, source, tmp_path / "out")
+    assert summary.strangers == ["cat/stranger.png"]
+    assert any("not of this release: cat/stranger.png" in s for s in summary.told())
+    (tmp_path / "out/cat/stranger.png").unlink()
+    assert run(vault, source, tmp_path / "out").strangers == []
+
+
 @pytest.mark.parametrize("old", [False, True])
 def test_copies_without_an_original_are_named_and_go_when_asked_for(
     vault, source, out, old

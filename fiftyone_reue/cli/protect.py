@@ -206,6 +206,7 @@ def _figures(summary: ProtectSummary, config: ProtectConfig) -> dict:
         "pruned": summary.pruned,
         "moved_from": summary.moved_from,
         "notes": summary.notes,
+        "strangers": summary.strangers,
         "withheld": summary.withheld,
         "differing": [
             {"image": name, "reason": why} for name, why in summary.differing.items()

@@ -60,9 +60,12 @@ def require_levels(raster: Raster) -> None:
     Raises:
         UnsupportedImageError: it isn't; says what to do.
     """
-    if raster.peak < LEAST:
+    peak = raster.peak
+    if raster.depth == 16 and raster.white is None:
+        peak = int(raster.samples[..., : raster.colour_channels].max())
+    if peak < LEAST:
         raise UnsupportedImageError(
-            f"its 16-bit samples are {raster.peak} at most, so how large a visible "
+            f"its 16-bit samples are {peak} at most, so how large a visible "
             "change is can't be told; say how many bits the data has (--depth 12), or "
             "leave it out if these are labels"
         )

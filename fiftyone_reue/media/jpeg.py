@@ -6,10 +6,12 @@ reader does as the process's settings say (``LOAD_TRUNCATED_IMAGES``, for one).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import simplejpeg
 from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
@@ -38,6 +40,9 @@ _KINDS = {
     0xCF: "hierarchical and arithmetic-coded",
     0xF7: "JPEG-LS",
 }
+_DAMAGED = re.compile(
+    "remature end|bad Huffman code|instead of RST|Inconsistent progression"
+)
 _LONGEST_EXIF = 16 << 20
 _MODES = {1: "L", 3: "RGB"}
 _COLOURS = {2: "two-channel", 4: "CMYK"}
@@ -85,6 +90,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     check_size(width, height, max_pixels)
     if not found.end or 8 * len(data) < (-(-width // 8)) * (-(-height // 8)):
         raise _damaged("it is cut short")  # a block of 8 x 8 takes a bit at least
+    _check_whole(data[: found.end])
     mode = _MODES[components]
     try:
         # Pillow rather than imagecodecs, which fills a truncated image up with gray.
@@ -102,6 +108,22 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
         Raster(samples, "JPEG", metadata),
         left_out=tuple(dict.fromkeys(found.left_out)),
     )
+
+
+def _check_whole(data: bytes) -> None:
+    """Refuse a stream whose end mark hides that a part of the picture is missing.
+
+    libjpeg fills the rest up with gray and only warns, which Pillow doesn't pass on.
+
+    Raises:
+        UnreadableImageError: the picture is cut short or damaged.
+    """
+    try:
+        simplejpeg.decode_jpeg(data, "GRAY", strict=True)
+    except ValueError as error:
+        why = str(error)
+        if _DAMAGED.search(why):  # other warnings don't touch the picture
+            raise _damaged(f"its picture is cut short or damaged ({why})") from None
 
 
 def sides(data: bytes) -> tuple[int, int] | None:

@@ -41,8 +41,8 @@ ELSEWHERE = (
     "it; pixels and metadata are exact"
 )
 REWRITTEN = (
-    "its bytes would make the protected copy much larger; pixels are exact, and the "
-    "metadata that PNG, TIFF, WebP and BMP share"
+    "its bytes would make the protected copy much larger; pixels are exact, and all "
+    "metadata that doesn't say how they were stored"
 )
 
 _LOSSY = frozenset(("JPEG", "GIF", "WEBP-LOSSY", "PNM"))

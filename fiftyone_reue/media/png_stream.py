@@ -17,11 +17,12 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _AROUND = 12  # bytes of a chunk besides its payload
 _LONGEST = 2**31 - 1
 
-# The header's two bits for the level, and the levels that zlib writes there. With run
-# lengths alone it writes 0, whatever the level, and gives the same bytes for all.
+# The header's two bits for the level, and the levels that zlib writes there. With some
+# strategies it writes 0, whatever the level; run lengths and Huffman codes alone give
+# the same bytes at all levels.
 _LEVELS = ((1,), (2, 3, 4, 5), (6,), (7, 8, 9))
 _MEMORIES = (9, 8)  # Pillow's, and the default
-_FILTERED, _DEFAULT, _RLE = 1, 0, 3
+_DEFAULT, _FILTERED, _HUFFMAN_ONLY, _RLE, _FIXED = range(5)
 _FEED = 1 << 15
 _TELLING = 64  # so many equal bytes of compressed data are no accident
 
@@ -200,6 +201,9 @@ def _candidates(head: bytes) -> Iterator[Settings]:
                 yield Settings(head, level, memory, _DEFAULT, window)
             if mark == 0:
                 yield Settings(head, 1, memory, _RLE, window)
+                yield Settings(head, 1, memory, _HUFFMAN_ONLY, window)
+                for level in (6, 9, 1, 3):
+                    yield Settings(head, level, memory, _FIXED, window)
 
 
 def _prediction(

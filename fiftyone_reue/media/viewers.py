@@ -18,6 +18,8 @@ from fiftyone_reue.media.png_stream import SIGNATURE
 READERS = ("Pillow", "OpenCV")
 
 _LEVEL = threading.Lock()
+_ANCILLARY = 0x20
+_NAMELESS = b"noNe"
 
 
 def unopened(data: bytes) -> tuple[str, ...]:
@@ -50,7 +52,7 @@ def _by_pillow(data: bytes) -> bool:
 def _by_opencv(data: bytes) -> bool:
     import cv2  # takes a while, and only protecting needs it
 
-    quiet = np.frombuffer(_without_profile_warning(data), np.uint8)
+    quiet = np.frombuffer(_without_opinions(data), np.uint8)
     with _silent(data.startswith((b"II", b"MM"))):
         try:
             return cv2.imdecode(quiet, cv2.IMREAD_UNCHANGED) is not None
@@ -78,18 +80,24 @@ def _silent(wanted: bool) -> Iterator[None]:
             cv2.utils.logging.setLogLevel(before)
 
 
-def _without_profile_warning(data: bytes) -> bytes:
-    """A PNG whose colour profile has a name of no meaning.
+def _without_opinions(data: bytes) -> bytes:
+    """A PNG whose chunks beside the picture have a name of no meaning.
 
-    libpng prints what it thinks of a profile on standard error, but opens the file all
-    the same. What matters, the chunk's length, stays.
+    libpng prints what it thinks of a colour profile or background on standard error,
+    but opens the file all the same. What matters, the chunks' lengths, stays.
     """
     if not data.startswith(SIGNATURE):
         return data
-    at = data.find(b"iCCP", 0, data.find(b"IDAT"))
-    if at < 0:
-        return data
-    (length,) = struct.unpack_from(">I", data, at - 4)
-    payload = data[at + 4 : at + 4 + length]
-    crc = zlib.crc32(payload, zlib.crc32(b"icCp")).to_bytes(4, "big")
-    return data[:at] + b"icCp" + payload + crc + data[at + 8 + length :]
+    parts = [SIGNATURE]
+    at = len(SIGNATURE)
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if kind[0] & _ANCILLARY and kind != b"tRNS" and end <= len(data):
+            payload = data[at + 8 : end - 4]
+            crc = zlib.crc32(payload, zlib.crc32(_NAMELESS)).to_bytes(4, "big")
+            parts += (data[at : at + 4], _NAMELESS, payload, crc)
+        else:
+            parts.append(data[at:end])
+        at = end
+    return b"".join((*parts, data[at:]))

@@ -9,6 +9,8 @@ from pathlib import Path
 from fiftyone_reue.errors import InputError
 
 _LARGEST = 64 * 1024
+# What a shell's <(command) names is a pipe with a writer; another may never have one.
+_OF_SHELLS = Path("/dev/fd")
 
 
 def read_small(path: Path, kind: str = "key file") -> bytes:
@@ -22,6 +24,8 @@ def read_small(path: Path, kind: str = "key file") -> bytes:
         InputError: if it isn't there, can't be read, or has more than 64 KiB
     """
     try:
+        if stat.S_ISFIFO(path.stat().st_mode) and path.parent != _OF_SHELLS:
+            raise InputError(f"{path} isn't a {kind}; it is a named pipe")
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
     except FileNotFoundError:

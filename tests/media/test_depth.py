@@ -56,8 +56,11 @@ def test_more_than_was_said_is_refused() -> None:
 
 def test_too_few_levels_are_refused_with_what_to_do() -> None:
     require_levels(with_range(deep(255)))
-    with pytest.raises(UnsupportedImageError, match=r"254 at most.*--depth 12"):
-        require_levels(with_range(deep(254)))
+    for value in (254, 0):
+        message = rf"{value} at most.*--depth 12"
+        with pytest.raises(UnsupportedImageError, match=message):
+            require_levels(with_range(deep(value)))
+    require_levels(with_range(deep(0), 12))
 
 
 @given(st.lists(st.integers(0, 5000), min_size=1), st.integers(0, 65535))

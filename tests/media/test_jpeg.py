@@ -142,3 +142,28 @@ def test_the_resolution_of_exif_counts_where_there_is_no_other(pillow, rgb):
     exif[296] = 3
     dpi = load(pillow(rgb, "JPEG", exif=exif)).raster.metadata.dpi
     assert dpi == pytest.approx((299.72, 299.72))
+
+
+@pytest.mark.parametrize("how", ["cut", "progressive", "huge"])
+def test_an_end_mark_does_not_hide_what_is_missing(
+    how: str, capfd: pytest.CaptureFixture
+) -> None:
+    noise = np.random.default_rng(2).integers(0, 256, (112, 160, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "JPEG", progressive=how == "progressive")
+    data = file.getvalue()
+    if how == "huge":
+        at = data.index(b"\xff\xc0") + 5
+        data = data[:at] + (1400).to_bytes(2, "big") * 2 + data[at + 4 :]
+    else:
+        data = data[: len(data) // 2] + b"\xff\xd9"
+    with pytest.raises(UnreadableImageError, match="cut short"):
+        load(data)
+    assert capfd.readouterr().err == ""
+
+
+def test_bytes_that_say_nothing_are_no_damage() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(file, "JPEG")
+    data = file.getvalue()[:-2] + b"\0\0\0\xff\xd9"
+    assert load(data).raster.samples.shape == (30, 40, 3)

@@ -48,6 +48,11 @@ WRITERS = {
     "opencv": by_opencv,
     "opencv 3": lambda image: by_opencv(image, cv2.IMWRITE_PNG_COMPRESSION, 3),
     "opencv 9": lambda image: by_opencv(image, cv2.IMWRITE_PNG_COMPRESSION, 9),
+    "pillow, Huffman": lambda image: by_pillow(image, compress_type=2),
+    "pillow, fixed": lambda image: by_pillow(image, compress_type=4),
+    "opencv, fixed": lambda image: by_opencv(
+        image, cv2.IMWRITE_PNG_STRATEGY, 4, cv2.IMWRITE_PNG_COMPRESSION, 9
+    ),
     "imagecodecs": lambda image: imagecodecs.png_encode(image.squeeze()),
 }
 

@@ -48,10 +48,24 @@ def test_a_profile_that_libpng_dislikes_prints_nothing(
     data = encode(Raster(IMAGE, "PNG", Metadata(icc=b"no profile" * 9)), "PNG")
     assert viewers.unopened(data) == ()
     assert capfd.readouterr().err == ""
-    renamed = viewers._without_profile_warning(data)
+    renamed = viewers._without_opinions(data)
     assert len(renamed) == len(data)
     assert b"iCCP" not in renamed
-    at = renamed.index(b"icCp")
+    at = renamed.index(b"noNe")
     (length,) = struct.unpack_from(">I", renamed, at - 4)
     crc = zlib.crc32(renamed[at : at + 4 + length])
     assert renamed[at + 4 + length :][:4] == crc.to_bytes(4, "big")
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [(b"bKGD", b"\xff" * 6), (b"cLLI", b"\xff" * 8), (b"hIST", b"\0\1")],
+)
+def test_chunks_that_libpng_dislikes_print_nothing(
+    kind: bytes, payload: bytes, capfd: pytest.CaptureFixture
+) -> None:
+    metadata = Metadata(chunks=((kind, payload),))
+    data = encode(Raster(IMAGE, "PNG", metadata), "PNG")
+    assert kind in data
+    assert viewers.unopened(data) == ()
+    assert capfd.readouterr().err == ""
