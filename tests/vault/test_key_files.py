@@ -331,11 +331,3 @@ def test_a_key_file_is_sealed_in_one_way(tmp_path: Path, me: tuple[Path, str]) -
     with pytest.raises(InputError, match="public key or with a passphrase"):
         write_key_file(tmp_path / "ann.key", KEY, "two words", public_key=me[1])
     assert not (tmp_path / "ann.key").exists()
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_named_pipe_is_never_waited_for(tmp_path):
-    path = tmp_path / "alice.key"
-    os.mkfifo(path)
-    with pytest.raises(InputError, match="named pipe"):
-        read_key_file(path)

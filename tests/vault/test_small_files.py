@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,11 @@ def test_who_can_read_a_file(tmp_path: Path, mode: int, open_to_others: bool) ->
     (tmp_path / "file").touch()
     (tmp_path / "file").chmod(mode)
     assert others_can_read(tmp_path / "file") == open_to_others
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_is_never_waited_for(tmp_path):
+    path = tmp_path / "alice.key"
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="named pipe"):
+        read_small(path)
