@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import InputError
 
-from . import forms
+from . import confirming, forms
 from .parameters import call, read
 from .running import risk, vault_of
+
+if TYPE_CHECKING:
+    from fiftyone_reue.vault.vault import Vault
+
+ACTION = "manage_recipients"
 
 ADD = "add"
 REVOKE = "revoke"
@@ -43,7 +48,7 @@ class ManageRecipients(foo.Operator):
     @property
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
-            name="manage_recipients",
+            name=ACTION,
             label="Manage recipients",
             description="Add somebody to make copies for, or revoke their key",
             icon="group",
@@ -66,7 +71,6 @@ class ManageRecipients(foo.Operator):
         rows = [
             {
                 "name": person.name,
-                "key": person.key_id,
                 "releases": person.releases,
                 "state": "active" if person.revoked_at is None else "revoked",
             }
@@ -78,7 +82,7 @@ class ManageRecipients(foo.Operator):
         outputs = types.Object()
         outputs.str("text", label="Result", view=types.MarkdownView())
         table = types.TableView()
-        for name in ("name", "key", "releases", "state"):
+        for name in ("name", "releases", "state"):
             table.add_column(name, label=name.capitalize())
         outputs.list("recipients", types.Object(), view=table, label="Recipients")
         return types.Property(outputs, view=types.View(label="Recipients"))
@@ -99,7 +103,8 @@ class ManageRecipients(foo.Operator):
             recipient: whose key to revoke.
         """
         parameters = Parameters(action, name, key_out, recipient)
-        return call(self.uri, None, parameters)
+        confirms = None if action == LIST else ACTION
+        return call(self.uri, None, parameters, confirms=confirms)
 
 
 def _do(ctx: Any, parameters: Parameters) -> str:
@@ -110,7 +115,7 @@ def _do(ctx: Any, parameters: Parameters) -> str:
             if parameters.name is None or parameters.key_out is None:
                 raise InputError("Give the recipient's name and the key file to write")
             path = Path(parameters.key_out).expanduser()
-            add_recipient(parameters.name, path, vault=vault_of(ctx))
+            add_recipient(parameters.name, path, vault=_confirmed_vault(ctx))
             return (
                 f"Added {parameters.name}. Send them {path}; it restores their "
                 "licensed copies."
@@ -118,7 +123,7 @@ def _do(ctx: Any, parameters: Parameters) -> str:
         case "revoke":
             if parameters.recipient is None:
                 raise InputError("Say whose key to revoke (recipient)")
-            revoke_recipient(parameters.recipient, vault=vault_of(ctx))
+            revoke_recipient(parameters.recipient, vault=_confirmed_vault(ctx))
             return (
                 f"Revoked {parameters.recipient}. Copies that they have already, and "
                 "what they restored, stay readable."
@@ -127,6 +132,12 @@ def _do(ctx: Any, parameters: Parameters) -> str:
             return "These are the recipients."
         case other:
             raise InputError(f"There is no action {other!r}; choose add, revoke, list")
+
+
+def _confirmed_vault(ctx: Any) -> Vault:
+    vault = vault_of(ctx)
+    confirming.require(ctx, ACTION, vault)
+    return vault
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
@@ -140,6 +151,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     if action == ADD:
         inputs.str("name", required=True, label="Name of the recipient")
         _key_file(inputs, ctx)
+        confirming.ask(inputs, ctx, ACTION)
     elif action == REVOKE:
         chosen = forms.recipient(inputs, required=True, label="Recipient")
         if chosen:
@@ -150,6 +162,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
                     description="It can't reach copies and keys handed out already.",
                 ),
             )
+            confirming.ask(inputs, ctx, ACTION)
 
 
 def _key_file(inputs: types.Object, ctx: Any) -> None:

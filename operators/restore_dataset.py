@@ -12,9 +12,11 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import InputError
 
-from . import forms
+from . import confirming, forms
 from .parameters import call, read
 from .running import reported, risk, told, vault_of
+
+ACTION = "restore_dataset"
 
 ORIGINAL = "original"
 LICENSED = "licensed"
@@ -47,7 +49,7 @@ class RestoreDataset(foo.Operator):
     @property
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
-            name="restore_dataset",
+            name=ACTION,
             label="Restore a protected dataset",
             description="Write the exact originals, or a recipient's licensed copies",
             icon="lock_open",
@@ -61,10 +63,16 @@ class RestoreDataset(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(ctx, _fill, "Restore a protected dataset", "Restore")
 
+    def resolve_run_name(self, ctx: Any) -> str:
+        confirming.exchange(ctx, ACTION, needed=True)
+        return ACTION
+
     def execute(self, ctx: Any) -> Iterator[Any]:
         from fiftyone_reue.samples import restore_steps
 
         parameters = read(Parameters, ctx.params)
+        vault = vault_of(ctx)
+        confirming.require(ctx, ACTION, vault)
         steps = restore_steps(
             ctx.target_view(),
             output_dir=parameters.output_dir,
@@ -72,7 +80,7 @@ class RestoreDataset(foo.Operator):
             release=parameters.release,
             approximate=parameters.approximate,
             records=parameters.records,
-            vault=vault_of(ctx),
+            vault=vault,
         )
         result = yield from reported(ctx, steps)
         yield from told(ctx, result.text(), well=not result.failures)
@@ -105,6 +113,7 @@ class RestoreDataset(foo.Operator):
             Parameters(output_dir, tier, recipient, release, approximate, records),
             delegate=delegate,
             delegation_target=delegation_target,
+            confirms=ACTION,
         )
 
 
@@ -147,6 +156,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     )
     if licensed:
         _approximately(inputs, ctx)
+    confirming.ask(inputs, ctx, ACTION)
 
 
 def _approximately(inputs: types.Object, ctx: Any) -> None:

@@ -20,6 +20,7 @@ from fiftyone_reue.vault.owner_keys import (
     choose,
     resolve,
 )
+from fiftyone_reue.vault.stretch import Ask
 from fiftyone_reue.vault.vault import Vault, new_vault_id
 
 SECRETS = (
@@ -49,6 +50,8 @@ def open_vault(
     secrets: Mapping[str, str] | None = None,
     *,
     on_new_key: Callable[[str], None] = logger.warning,
+    create: bool = True,
+    ask: Ask | None = None,
 ) -> Vault:
     """The vault in FiftyOne's database; the first use creates it.
 
@@ -59,15 +62,22 @@ def open_vault(
     Args:
         secrets: where to look up the variables, by default the environment.
         on_new_key: told once where the key file is, in a sentence.
+        create: whether to create it if there is none.
+        ask: asks a person for the passphrase if no variable has it.
 
     Raises:
-        VaultError: the owner key is missing.
+        VaultError: the owner key is missing, or the vault is and `create` is False.
         WrongKeyError: the owner key is another vault's.
         LedgerUnavailableError: MongoDB can't be reached.
     """
     secrets = os.environ if secrets is None else secrets
     ledger = open_ledger()
     meta = ledger.get_meta()
+    if meta is None and not create:
+        raise VaultError(
+            "There is no vault in FiftyOne's database yet. Make it in a terminal with "
+            "`reue app confirm manage_recipients`, then add a recipient"
+        )
     if meta is None:
         try:
             return _create(ledger, secrets, on_new_key)
@@ -76,7 +86,7 @@ def open_vault(
             meta = ledger.get_meta()
             if meta is None:
                 raise
-    return Vault.open(ledger, resolve(meta, key_folder(), secrets))
+    return Vault.open(ledger, resolve(meta, key_folder(), secrets, ask))
 
 
 def key_folder() -> Path:
