@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.collections as foc
 import fiftyone.operators as foo
@@ -15,6 +15,10 @@ from fiftyone_reue.perturb.registry import DEFAULT_METHOD, list_methods
 from . import confirming, forms
 from .parameters import call, read
 from .running import reported, risk, told, vault_of
+
+if TYPE_CHECKING:
+    from fiftyone_reue.samples import ProtectedSamples
+    from fiftyone_reue.steps import Progress
 
 ACTION = "protect_dataset"
 
@@ -67,14 +71,7 @@ class ProtectDataset(foo.Operator):
         return ACTION
 
     def execute(self, ctx: Any) -> Iterator[Any]:
-        from fiftyone_reue.samples import protect_steps
-
-        parameters = read(Parameters, ctx.params)
-        vault = vault_of(ctx)
-        if _needs_code(asdict(parameters)):
-            confirming.require(ctx, ACTION, vault)
-        steps = protect_steps(ctx.target_view(), vault=vault, **asdict(parameters))
-        result = yield from reported(ctx, steps)
+        result = yield from reported(ctx, _steps(ctx))
         yield from told(ctx, result.text(), well=not result.failures)
 
     def __call__(
@@ -128,6 +125,16 @@ class ProtectDataset(foo.Operator):
             delegation_target=delegation_target,
             confirms=ACTION if _needs_code(asdict(parameters)) else None,
         )
+
+
+def _steps(ctx: Any) -> Generator[Progress, None, ProtectedSamples]:
+    from fiftyone_reue.samples import protect_steps
+
+    parameters = asdict(read(Parameters, ctx.params))
+    vault = vault_of(ctx)
+    if _needs_code(parameters):
+        confirming.require(ctx, ACTION, vault)
+    return (yield from protect_steps(ctx.target_view(), vault=vault, **parameters))
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:

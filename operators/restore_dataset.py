@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.collections as foc
 import fiftyone.operators as foo
@@ -15,6 +15,10 @@ from fiftyone_reue.errors import InputError
 from . import confirming, forms
 from .parameters import call, read
 from .running import reported, risk, told, vault_of
+
+if TYPE_CHECKING:
+    from fiftyone_reue.samples import RestoredSamples
+    from fiftyone_reue.steps import Progress
 
 ACTION = "restore_dataset"
 
@@ -68,21 +72,7 @@ class RestoreDataset(foo.Operator):
         return ACTION
 
     def execute(self, ctx: Any) -> Iterator[Any]:
-        from fiftyone_reue.samples import restore_steps
-
-        parameters = read(Parameters, ctx.params)
-        vault = vault_of(ctx)
-        confirming.require(ctx, ACTION, vault)
-        steps = restore_steps(
-            ctx.target_view(),
-            output_dir=parameters.output_dir,
-            recipient=_recipient(parameters),
-            release=parameters.release,
-            approximate=parameters.approximate,
-            records=parameters.records,
-            vault=vault,
-        )
-        result = yield from reported(ctx, steps)
+        result = yield from reported(ctx, _steps(ctx))
         yield from told(ctx, result.text(), well=not result.failures)
 
     def __call__(
@@ -115,6 +105,25 @@ class RestoreDataset(foo.Operator):
             delegation_target=delegation_target,
             confirms=ACTION,
         )
+
+
+def _steps(ctx: Any) -> Generator[Progress, None, RestoredSamples]:
+    from fiftyone_reue.samples import restore_steps
+
+    parameters = read(Parameters, ctx.params)
+    vault = vault_of(ctx)
+    confirming.require(ctx, ACTION, vault)
+    return (
+        yield from restore_steps(
+            ctx.target_view(),
+            output_dir=parameters.output_dir,
+            recipient=_recipient(parameters),
+            release=parameters.release,
+            approximate=parameters.approximate,
+            records=parameters.records,
+            vault=vault,
+        )
+    )
 
 
 def _recipient(parameters: Parameters) -> str | None:
