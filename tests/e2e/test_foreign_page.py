@@ -238,6 +238,21 @@ def test_a_page_that_reads_every_answer_can_do_no_harm(
     assert waiting.replace("-", "") not in everything
 
 
+def test_the_server_hands_out_what_its_user_can_read(
+    foreign: Any, browser: Any, server: Any
+) -> None:
+    """Why keys shouldn't be such files: who can read answers reads them."""
+    path = f"/media?filepath={server.folder / 'dora.key'}"
+    read = "async url => fetch(url).then(a => a.text()).catch(() => null)"
+    assert foreign.evaluate(read, server.address + path) is None
+    address = server.address.replace("127.0.0.1", "rebound.test")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{address}/plugins")
+    assert page.evaluate(read, address + path).startswith("-----BEGIN REUE RECIPIENT")
+    context.close()
+
+
 def test_the_owner_restores_with_a_code(app: Any, tmp_path: Path) -> None:
     app.open(DATASET)
     form = app.run("Restore a protected dataset")
