@@ -73,6 +73,10 @@ class ModelError(ReueError):
     """A model of somebody else's can't be loaded, lacks memory, or fails to draw."""
 
 
+class NotConfirmedError(ReueError):
+    """The owner has not confirmed what the App was asked to do."""
+
+
 class CancelledError(ReueError):
     """The user stopped the run; what was finished is kept."""
 

@@ -18,9 +18,11 @@ from fiftyone_reue.audit.verdict import count_attacks
 from fiftyone_reue.networks.registry import list_networks
 from fiftyone_reue.shown import markdown
 
-from . import forms
+from . import confirming, forms
 from .parameters import call, read
 from .running import finished, risk, told, vault_of
+
+ACTION = "audit_release"
 
 MOST_SEEDS = 20
 
@@ -45,7 +47,7 @@ class AuditRelease(foo.Operator):
     @property
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
-            name="audit_release",
+            name=ACTION,
             label="Audit how well a release holds",
             description="Try on a release what a thief may do to it, and train models "
             "on the outcome",
@@ -60,6 +62,10 @@ class AuditRelease(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(ctx, _fill, "Audit how well a release holds", "Audit")
 
+    def resolve_run_name(self, ctx: Any) -> str:
+        confirming.exchange(ctx, ACTION, needed=_needs_code(ctx.params))
+        return ACTION
+
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import audit_steps
 
@@ -68,7 +74,10 @@ class AuditRelease(foo.Operator):
         given = asdict(parameters)
         if folder is not None:
             given["output_dir"] = str(Path(folder).expanduser())
-        steps = audit_steps(ctx.target_view(), vault=vault_of(ctx), **given)
+        vault = vault_of(ctx)
+        if _needs_code(given):
+            confirming.require(ctx, ACTION, vault)
+        steps = audit_steps(ctx.target_view(), vault=vault, **given)
         result = finished(ctx, steps)
         told(ctx, result.text(), well=not result.failures)
         return {
@@ -136,6 +145,7 @@ class AuditRelease(foo.Operator):
             ),
             delegate=delegate,
             delegation_target=delegation_target,
+            confirms=ACTION if output_dir else None,
         )
 
 
@@ -161,7 +171,14 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         description=f"Leave it empty for {_default_folder(ctx, names)}",
     )
     forms.device(inputs)
+    if _needs_code(ctx.params):
+        confirming.ask(inputs, ctx, ACTION)
     _patience(inputs)
+
+
+def _needs_code(params: Mapping[str, Any]) -> bool:
+    """Whether it writes its report to a folder of the request's choice."""
+    return bool(params.get("output_dir"))
 
 
 def _grid(inputs: types.Object, budget: Budget) -> None:

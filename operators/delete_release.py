@@ -9,26 +9,24 @@ import fiftyone as fo
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_reue.errors import InputError
-
-from . import forms
+from . import confirming, forms
 from .parameters import call, read
 from .running import finished, risk, told, vault_of
+
+ACTION = "delete_release"
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Which release, and whether it is meant.
+    """Which release, and whether its files go too.
 
     Attributes:
         release: its name.
         files: whether to delete the protected files too.
-        confirm: must be True.
     """
 
     release: str
     files: bool = False
-    confirm: bool = False
 
 
 class DeleteRelease(foo.Operator):
@@ -37,7 +35,7 @@ class DeleteRelease(foo.Operator):
     @property
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
-            name="delete_release",
+            name=ACTION,
             label="Delete a release",
             description="Forget a release: its copies can't be traced any more",
             icon="delete",
@@ -54,13 +52,13 @@ class DeleteRelease(foo.Operator):
         from fiftyone_reue.samples import delete_release_steps
 
         parameters = read(Parameters, ctx.params)
-        if not parameters.confirm:
-            raise InputError("Deleting a release can't be undone; confirm it first")
+        vault = vault_of(ctx)
+        confirming.require(ctx, ACTION, vault)
         steps = delete_release_steps(
             ctx.dataset,
             parameters.release,
             files=parameters.files,
-            vault=vault_of(ctx),
+            vault=vault,
         )
         deleted = finished(ctx, steps)
         text = f"Deleted release {parameters.release}; {deleted} files deleted"
@@ -69,7 +67,7 @@ class DeleteRelease(foo.Operator):
 
     def __call__(self, dataset: fo.Dataset, release: str, files: bool = False) -> Any:
         """Delete a release; see :func:`fiftyone_reue.samples.delete_release`."""
-        return call(self.uri, dataset, Parameters(release, files, confirm=True))
+        return call(self.uri, dataset, Parameters(release, files), confirms=ACTION)
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
@@ -90,7 +88,4 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
             "can't restore from them, any more.",
         ),
     )
-    prop = inputs.bool("confirm", default=False, label="Yes, delete this release")
-    if not ctx.params.get("confirm"):
-        prop.invalid = True
-        prop.error_message = "Tick this to go on"
+    confirming.ask(inputs, ctx, ACTION)

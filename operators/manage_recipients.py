@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
@@ -12,9 +12,14 @@ import fiftyone.operators.types as types
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.shown import markdown, printable
 
-from . import forms
+from . import confirming, forms
 from .parameters import call, read
 from .running import risk, vault_of
+
+if TYPE_CHECKING:
+    from fiftyone_reue.vault.vault import Vault
+
+ACTION = "manage_recipients"
 
 ADD = "add"
 REVOKE = "revoke"
@@ -46,7 +51,7 @@ class ManageRecipients(foo.Operator):
     @property
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
-            name="manage_recipients",
+            name=ACTION,
             label="Manage recipients",
             description="Add somebody to make copies for, or revoke their key",
             icon="group",
@@ -69,7 +74,6 @@ class ManageRecipients(foo.Operator):
         rows = [
             {
                 "name": person.name,
-                "key": person.key_id,
                 "releases": person.releases,
                 "state": "active" if person.revoked_at is None else "revoked",
             }
@@ -83,7 +87,7 @@ class ManageRecipients(foo.Operator):
         outputs = types.Object()
         outputs.str("shown", label="Result", view=types.MarkdownView())
         table = types.TableView()
-        for name in ("name", "key", "releases", "state"):
+        for name in ("name", "releases", "state"):
             table.add_column(name, label=name.capitalize())
         outputs.list("table", types.Object(), view=table, label="Recipients")
         return types.Property(outputs, view=types.View(label="Recipients"))
@@ -107,7 +111,8 @@ class ManageRecipients(foo.Operator):
                 identity can open the key file.
         """
         parameters = Parameters(action, name, key_out, recipient, public_key)
-        return call(self.uri, None, parameters)
+        confirms = None if action == LIST else ACTION
+        return call(self.uri, None, parameters, confirms=confirms)
 
 
 def _do(ctx: Any, parameters: Parameters) -> str:
@@ -119,9 +124,8 @@ def _do(ctx: Any, parameters: Parameters) -> str:
                 raise InputError("Give the recipient's name and the key file to write")
             path = Path(parameters.key_out).expanduser()
             public_key = parameters.public_key or None
-            add_recipient(
-                parameters.name, path, public_key=public_key, vault=vault_of(ctx)
-            )
+            vault = _confirmed_vault(ctx)
+            add_recipient(parameters.name, path, public_key=public_key, vault=vault)
             sealed = " Only their own identity opens it." if public_key else ""
             return (
                 f"Added {parameters.name}. Send them {path}; it restores their "
@@ -130,7 +134,7 @@ def _do(ctx: Any, parameters: Parameters) -> str:
         case "revoke":
             if parameters.recipient is None:
                 raise InputError("Say whose key to revoke (recipient)")
-            revoke_recipient(parameters.recipient, vault=vault_of(ctx))
+            revoke_recipient(parameters.recipient, vault=_confirmed_vault(ctx))
             return (
                 f"Revoked {parameters.recipient}. Copies that they have already, and "
                 "what they restored, stay readable."
@@ -139,6 +143,12 @@ def _do(ctx: Any, parameters: Parameters) -> str:
             return "These are the recipients."
         case other:
             raise InputError(f"There is no action {other!r}; choose add, revoke, list")
+
+
+def _confirmed_vault(ctx: Any) -> Vault:
+    vault = vault_of(ctx)
+    confirming.require(ctx, ACTION, vault)
+    return vault
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
@@ -154,6 +164,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         inputs.str("name", required=True, label="Name of the recipient")
         _key_file(inputs, ctx)
         _public_key(inputs, ctx)
+        confirming.ask(inputs, ctx, ACTION)
     elif action == REVOKE:
         chosen = forms.recipient(inputs, required=True, label="Recipient")
         if chosen:
@@ -164,6 +175,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
                     description="It can't reach copies and keys handed out already.",
                 ),
             )
+            confirming.ask(inputs, ctx, ACTION)
 
 
 def _key_file(inputs: types.Object, ctx: Any) -> None:

@@ -12,6 +12,8 @@ import fiftyone.operators as foo
 
 from fiftyone_reue.errors import InputError
 
+from .confirming import CODE
+
 P = TypeVar("P")
 
 
@@ -40,8 +42,12 @@ def call(
     *,
     delegate: bool = False,
     delegation_target: str | None = None,
+    confirms: str | None = None,
 ) -> Any:
     """Execute an operator from Python.
+
+    Who runs Python with the owner key needs no code from elsewhere, and gets one; no
+    request to the App's server comes this way.
 
     Args:
         uri: the operator's.
@@ -49,16 +55,21 @@ def call(
         parameters: the operator's dataclass.
         delegate: whether to schedule it for a delegated worker.
         delegation_target: an orchestrator, where there are several.
+        confirms: the operator's name, if it asks for a confirmation code.
 
     Returns:
         What :func:`fiftyone.operators.execute_operator` returns.
     """
+    from fiftyone_reue.samples import confirmation_code
+
     context: dict[str, Any] = {}
     if isinstance(samples, fo.DatasetView):
         context["view"] = samples
     elif samples is not None:
         context["dataset"] = samples
     given = {k: v for k, v in asdict(parameters).items() if v is not None}
+    if confirms is not None:
+        given[CODE] = confirmation_code(confirms)
     return foo.execute_operator(
         uri,
         context,

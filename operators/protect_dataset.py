@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.collections as foc
 import fiftyone.operators as foo
@@ -12,9 +12,15 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.perturb.registry import DEFAULT_METHOD, list_methods
 
-from . import forms
+from . import confirming, forms
 from .parameters import call, read
 from .running import reported, risk, told, vault_of
+
+if TYPE_CHECKING:
+    from fiftyone_reue.samples import ProtectedSamples
+    from fiftyone_reue.steps import Progress
+
+ACTION = "protect_dataset"
 
 DEFAULT_CLUSTERS = 10
 """What the form suggests for a dataset without labels."""
@@ -45,7 +51,7 @@ class ProtectDataset(foo.Operator):
     @property
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
-            name="protect_dataset",
+            name=ACTION,
             label="Protect a dataset for a recipient",
             description="Make a copy that can't be trained on, can be restored "
             "exactly, and names its recipient if it leaks",
@@ -60,14 +66,12 @@ class ProtectDataset(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(ctx, _fill, "Protect a dataset for a recipient", "Protect")
 
-    def execute(self, ctx: Any) -> Iterator[Any]:
-        from fiftyone_reue.samples import protect_steps
+    def resolve_run_name(self, ctx: Any) -> str:
+        confirming.exchange(ctx, ACTION, needed=_needs_code(ctx.params))
+        return ACTION
 
-        parameters = read(Parameters, ctx.params)
-        steps = protect_steps(
-            ctx.target_view(), vault=vault_of(ctx), **asdict(parameters)
-        )
-        result = yield from reported(ctx, steps)
+    def execute(self, ctx: Any) -> Iterator[Any]:
+        result = yield from reported(ctx, _steps(ctx))
         yield from told(ctx, result.text(), well=not result.failures)
 
     def __call__(
@@ -98,27 +102,39 @@ class ProtectDataset(foo.Operator):
             delegate: whether to schedule it for a delegated worker.
             delegation_target: an orchestrator, where there are several.
         """
+        parameters = Parameters(
+            recipient=recipient,
+            output_dir=output_dir,
+            label_field=label_field,
+            method=method,
+            epsilon=epsilon,
+            seed=seed,
+            device=device,
+            name=name,
+            clusters=clusters,
+            scenes=scenes,
+            depth=depth,
+            whole_files=whole_files,
+            prune=prune,
+        )
         return call(
             self.uri,
             sample_collection,
-            Parameters(
-                recipient=recipient,
-                output_dir=output_dir,
-                label_field=label_field,
-                method=method,
-                epsilon=epsilon,
-                seed=seed,
-                device=device,
-                name=name,
-                clusters=clusters,
-                scenes=scenes,
-                depth=depth,
-                whole_files=whole_files,
-                prune=prune,
-            ),
+            parameters,
             delegate=delegate,
             delegation_target=delegation_target,
+            confirms=ACTION if _needs_code(asdict(parameters)) else None,
         )
+
+
+def _steps(ctx: Any) -> Generator[Progress, None, ProtectedSamples]:
+    from fiftyone_reue.samples import protect_steps
+
+    parameters = asdict(read(Parameters, ctx.params))
+    vault = vault_of(ctx)
+    if _needs_code(parameters):
+        confirming.require(ctx, ACTION, vault)
+    return (yield from protect_steps(ctx.target_view(), vault=vault, **parameters))
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
@@ -149,6 +165,17 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         description=f"Leave it empty for {place}",
     )
     _advanced(inputs, ctx)
+    if _needs_code(ctx.params):
+        confirming.ask(inputs, ctx, ACTION)
+
+
+def _needs_code(params: Mapping[str, Any]) -> bool:
+    """Whether it names folders, or takes files out of one: the owner confirms that.
+
+    A copy in the default folder harms nobody; a request that could put one anywhere
+    could hand it out.
+    """
+    return any(params.get(name) for name in ("output_dir", "scenes", "prune"))
 
 
 def _label_field(inputs: types.Object, ctx: Any) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.collections as foc
 import fiftyone.operators as foo
@@ -12,9 +12,15 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import InputError
 
-from . import forms
+from . import confirming, forms
 from .parameters import call, read
 from .running import reported, risk, told, vault_of
+
+if TYPE_CHECKING:
+    from fiftyone_reue.samples import RestoredSamples
+    from fiftyone_reue.steps import Progress
+
+ACTION = "restore_dataset"
 
 ORIGINAL = "original"
 LICENSED = "licensed"
@@ -47,7 +53,7 @@ class RestoreDataset(foo.Operator):
     @property
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
-            name="restore_dataset",
+            name=ACTION,
             label="Restore a protected dataset",
             description="Write the exact originals, or a recipient's licensed copies",
             icon="lock_open",
@@ -61,20 +67,12 @@ class RestoreDataset(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(ctx, _fill, "Restore a protected dataset", "Restore")
 
-    def execute(self, ctx: Any) -> Iterator[Any]:
-        from fiftyone_reue.samples import restore_steps
+    def resolve_run_name(self, ctx: Any) -> str:
+        confirming.exchange(ctx, ACTION, needed=True)
+        return ACTION
 
-        parameters = read(Parameters, ctx.params)
-        steps = restore_steps(
-            ctx.target_view(),
-            output_dir=parameters.output_dir,
-            recipient=_recipient(parameters),
-            release=parameters.release,
-            approximate=parameters.approximate,
-            records=parameters.records,
-            vault=vault_of(ctx),
-        )
-        result = yield from reported(ctx, steps)
+    def execute(self, ctx: Any) -> Iterator[Any]:
+        result = yield from reported(ctx, _steps(ctx))
         yield from told(ctx, result.text(), well=not result.failures)
 
     def __call__(
@@ -105,7 +103,27 @@ class RestoreDataset(foo.Operator):
             Parameters(output_dir, tier, recipient, release, approximate, records),
             delegate=delegate,
             delegation_target=delegation_target,
+            confirms=ACTION,
         )
+
+
+def _steps(ctx: Any) -> Generator[Progress, None, RestoredSamples]:
+    from fiftyone_reue.samples import restore_steps
+
+    parameters = read(Parameters, ctx.params)
+    vault = vault_of(ctx)
+    confirming.require(ctx, ACTION, vault)
+    return (
+        yield from restore_steps(
+            ctx.target_view(),
+            output_dir=parameters.output_dir,
+            recipient=_recipient(parameters),
+            release=parameters.release,
+            approximate=parameters.approximate,
+            records=parameters.records,
+            vault=vault,
+        )
+    )
 
 
 def _recipient(parameters: Parameters) -> str | None:
@@ -147,6 +165,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     )
     if licensed:
         _approximately(inputs, ctx)
+    confirming.ask(inputs, ctx, ACTION)
 
 
 def _approximately(inputs: types.Object, ctx: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,14 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.shown import markdown, printable
 
-from . import forms
+from . import confirming, forms
 from .parameters import call, read
 from .running import finished, risk, told, vault_of
 
 if TYPE_CHECKING:
     from fiftyone_reue.samples import RevealedSamples
+
+ACTION = "reveal_hidden"
 
 _SHOWN = 20
 
@@ -40,7 +43,7 @@ class RevealHidden(foo.Operator):
     @property
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
-            name="reveal_hidden",
+            name=ACTION,
             label="Reveal what was hidden in images",
             description="Compare the scenes that the method deep_hiding hid with what "
             "is found in copies, also in re-saved ones",
@@ -54,13 +57,18 @@ class RevealHidden(foo.Operator):
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(ctx, _fill, "Reveal what was hidden in images", "Reveal")
 
+    def resolve_run_name(self, ctx: Any) -> str:
+        confirming.exchange(ctx, ACTION, needed=_needs_code(ctx.params))
+        return ACTION
+
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import reveal_steps
 
         parameters = read(Parameters, ctx.params)
-        steps = reveal_steps(
-            ctx.target_view(), vault=vault_of(ctx), **asdict(parameters)
-        )
+        vault = vault_of(ctx)
+        if _needs_code(asdict(parameters)):
+            confirming.require(ctx, ACTION, vault)
+        steps = reveal_steps(ctx.target_view(), vault=vault, **asdict(parameters))
         found = finished(ctx, steps)
         told(ctx, found.text(), well=not found.failures)
         result = found.to_dict()
@@ -124,6 +132,7 @@ class RevealHidden(foo.Operator):
             Parameters(originals, decoys, output_dir),
             delegate=delegate,
             delegation_target=delegation_target,
+            confirms=ACTION if output_dir else None,
         )
 
 
@@ -148,6 +157,13 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         "the scene that was hidden. The display options switch the grid to them",
     )
     forms.originals(inputs)
+    if _needs_code(ctx.params):
+        confirming.ask(inputs, ctx, ACTION)
+
+
+def _needs_code(params: Mapping[str, Any]) -> bool:
+    """Whether it writes pictures of the images to a folder of the request's choice."""
+    return bool(params.get("output_dir"))
 
 
 def _best(found: RevealedSamples) -> dict[str, Any]:

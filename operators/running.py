@@ -22,12 +22,16 @@ _SECONDS_BETWEEN_STORED_UPDATES = 2.0
 
 
 def vault_of(ctx: Any) -> Vault:
-    """The vault in FiftyOne's database, with the owner key from the secrets."""
+    """The vault in FiftyOne's database, with the owner key from the secrets.
+
+    An operator never creates it: whoever can send a request would decide when an owner
+    key is made, and the answer would have to say where.
+    """
     from fiftyone_reue.samples.vaults import SECRETS, open_vault
 
     values = {name: ctx.secret(name) for name in SECRETS}
     secrets = {name: value for name, value in values.items() if value}
-    return open_vault(secrets, on_new_key=lambda text: _tell_new_key(ctx, text))
+    return open_vault(secrets, create=False)
 
 
 def reported(
@@ -92,10 +96,6 @@ def risk(level: str) -> dict[str, Any]:
     """The risk level as an option of a configuration, where FiftyOne knows it."""
     levels = getattr(types, "RiskLevel", None)
     return {} if levels is None else {"risk_level": levels[level]}
-
-
-def _tell_new_key(ctx: Any, text: str) -> None:
-    ctx.ops.notify(printable(text, lines=True), variant="warning")
 
 
 def _require_wanted(ctx: Any) -> None:

@@ -373,7 +373,9 @@ def _job(ctx: Any) -> str:
 
 def _steps(ctx: Any, choice: dict[str, Any]) -> Generator[Progress, None, Any]:
     secrets = {name: ctx.secret(name) for name in SECRETS}
-    vault = open_vault({name: text for name, text in secrets.items() if text})
+    vault = open_vault(
+        {name: text for name, text in secrets.items() if text}, create=False
+    )
     if choice.get("suspects") == FOLDER:
         folder = choice["folder"].strip()
         return extract_folder_steps(folder, dataset=ctx.dataset, vault=vault)

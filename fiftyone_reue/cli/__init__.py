@@ -12,6 +12,7 @@ import click
 
 from fiftyone_reue import __version__
 from fiftyone_reue.cli import (
+    app,
     audit,
     extract,
     info,
@@ -48,3 +49,4 @@ main.add_command(info.info)
 main.add_command(release.release)
 main.add_command(keys.keys)
 main.add_command(link.link)
+main.add_command(app.app)

@@ -9,6 +9,7 @@ from fiftyone_reue.samples.audit import (
     audit_samples,
     audit_steps,
 )
+from fiftyone_reue.samples.confirm import confirmation_code
 from fiftyone_reue.samples.extract import (
     LeakCheck,
     extract_folder,
@@ -61,6 +62,7 @@ __all__ = [
     "add_recipient",
     "audit_samples",
     "audit_steps",
+    "confirmation_code",
     "delete_release",
     "delete_release_steps",
     "extract_folder",

@@ -58,6 +58,8 @@ def open_vault(
     on_new_key: Callable[[str], None] = logger.warning,
     plain_key_file: bool = False,
     ask_new: Ask | None = None,
+    create: bool = True,
+    ask: Ask | None = None,
 ) -> Vault:
     """The vault in FiftyOne's database; the first use creates it.
 
@@ -72,16 +74,24 @@ def open_vault(
         plain_key_file: whether a plain file will do for a new vault, to try things
             out: FiftyOne's server sends it to whoever reaches the server.
         ask_new: asks a person for a new vault's passphrase if nothing else is left.
+        create: whether to create the vault if there is none.
+        ask: asks a person for the passphrase if no variable has it.
 
     Raises:
-        VaultError: the owner key is missing, or a new vault has nowhere to keep it;
-            says what there is to choose from.
+        VaultError: the owner key is missing, or a new vault has nowhere to keep it
+            (says what there is to choose from), or there is none and ``create`` is
+            False.
         WrongKeyError: the owner key is another vault's.
         LedgerUnavailableError: MongoDB can't be reached.
     """
     secrets = os.environ if secrets is None else secrets
     ledger = open_ledger()
     meta = ledger.get_meta()
+    if meta is None and not create:
+        raise VaultError(
+            "There is no vault in FiftyOne's database yet. Make it in a terminal with "
+            "`reue app confirm manage_recipients`, then add a recipient"
+        )
     if meta is None:
         try:
             return _create(ledger, secrets, on_new_key, plain_key_file, ask_new)
@@ -90,7 +100,7 @@ def open_vault(
             meta = ledger.get_meta()
             if meta is None:
                 raise
-    return Vault.open(ledger, resolve(meta, key_folder(), secrets))
+    return Vault.open(ledger, resolve(meta, key_folder(), secrets, ask))
 
 
 def key_folder() -> Path:

@@ -14,9 +14,39 @@ from typing import Any
 
 import pytest
 
+REUE = "from fiftyone_reue.cli import main; main()"
 SERVE = Path(__file__).with_name("serve.py")
+REBOUND = "rebound.test"
 START_SECONDS = 120
 PATIENCE_MS = 30_000
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server of the App.
+
+    Attributes:
+        address: where it is.
+        folder: where all of its files are.
+        environment: the variables it was started with.
+    """
+
+    address: str
+    folder: Path
+    environment: dict[str, str]
+
+    def code(self, operator: str) -> str:
+        """What the owner gets in a terminal to confirm an operator."""
+        ran = subprocess.run(
+            [sys.executable, "-c", REUE, "app", "confirm", operator],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        # FiftyOne may have something to say first.
+        return ran.stdout.splitlines()[-1]
 
 
 @dataclass
@@ -25,13 +55,17 @@ class App:
 
     Attributes:
         page: of playwright.
-        address: where the App is.
+        server: what serves it.
         screenshots: the folder for pictures.
     """
 
     page: Any
-    address: str
+    server: Server
     screenshots: Path
+
+    @property
+    def address(self) -> str:
+        return self.server.address
 
     def open(self, dataset: str) -> None:
         """Go to a dataset and wait for its grid."""
@@ -60,6 +94,11 @@ class App:
         form = self.page.get_by_role("dialog")
         form.get_by_text(operator).first.wait_for()
         return form
+
+    def fill(self, form: Any, label: str, text: str) -> None:
+        """Type into a form's field by the field's label."""
+        labelled = form.get_by_text(label, exact=True).first
+        labelled.locator("xpath=following::input").first.fill(text)
 
     def choose(self, form: Any, label: str, value: str) -> None:
         """Choose a value of a form's dropdown by the dropdown's label."""
@@ -93,8 +132,8 @@ class App:
 
 
 @pytest.fixture(scope="session")
-def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an App with some datasets; see ``serve.py``."""
+def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An App with some datasets; see ``serve.py``."""
     from fiftyone_reue.link import link
 
     folder = tmp_path_factory.mktemp("app")
@@ -124,7 +163,7 @@ def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(address, process, log)
-        yield address
+        yield Server(address, folder, environment)
     finally:
         _stop(process)
         _drop_database(name)
@@ -135,6 +174,8 @@ def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def browser(chromium: str) -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here")
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    # A stranger's name that leads to this machine, as its owner may arrange.
+    arguments.append(f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1")
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=chromium, args=arguments)
         yield opened
@@ -142,7 +183,7 @@ def browser(chromium: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def app(server: str, browser: Any, screenshots: Path) -> Iterator[App]:
+def app(server: Server, browser: Any, screenshots: Path) -> Iterator[App]:
     """The App in a fresh page."""
     context = browser.new_context(viewport={"width": 1500, "height": 950})
     # Its pop-up about the paid edition would lie over everything.

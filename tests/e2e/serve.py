@@ -6,6 +6,7 @@
 - ``released``: the same, nine of ten classes protected for bob and six for alice too;
   bob's copy was audited, by far too little training to mean anything
 - ``few``: two classes of the same, nothing protected
+- ``attacked``: the same two classes, protected for dora
 - ``found`` and ``unlabelled``: JPEG files made of bob's copy
 """
 
@@ -41,12 +42,20 @@ LEAKED = 12
 
 def main(folder: Path, port: int) -> None:
     paths = [path for name in CLASSES for path in _tiles(name, folder / "tiles")]
-    for name in ("alice", "bob", "carol"):
+    for name in ("alice", "bob", "carol", "dora"):
         reue.add_recipient(name, folder / f"{name}.key")
     tiles = _dataset("tiles", paths)
     released = tiles.clone("released", persistent=True)
     few = tiles.match(F("ground_truth.label").is_in(CLASSES[:2]))
     few.clone("few", persistent=True)
+    attacked = few.clone("attacked", persistent=True)
+    reue.protect_samples(
+        attacked,
+        "dora",
+        output_dir=folder / "handed_out" / "dora",
+        method="lsp",
+        progress=False,
+    )
     for name, count in (("alice", 6), ("bob", 9)):
         reue.protect_samples(
             released.match(F("ground_truth.label").is_in(CLASSES[:count])),

@@ -67,6 +67,7 @@ def test_what_deep_hiding_hid_is_revealed(app: Any, tmp_path: Path) -> None:
         "xpath=following::input"
     )
     folder.first.fill(str(tmp_path / "pictures"))
+    app.fill(form, "Confirmation code", app.server.code("reveal_hidden"))
     app.picture("reveal_form")
     form.get_by_role("button", name="Reveal", exact=True).click()
     app.page.get_by_text("Images that no decoy fits as well").wait_for()

@@ -153,16 +153,6 @@ def test_key_files_that_can_not_be_written(
     assert message in prop["error_message"]
 
 
-def test_delete_must_be_confirmed(
-    dataset: Any, form: Any, operator: Any, alice: Path, tmp_path: Path
-) -> None:
-    operator("protect_dataset")(
-        dataset, recipient="alice", method="lsp", output_dir=str(tmp_path / "out")
-    )
-    assert form("delete_release", dataset)["confirm"]["invalid"]
-    assert not form("delete_release", dataset, confirm=True)["confirm"]["invalid"]
-
-
 def test_audit_offers_what_can_be_measured_and_says_what_it_costs(
     dataset: Any, form: Any, operator: Any, alice: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fiftyone_reue import samples as reue
-from fiftyone_reue.vault import read_key_file
+from fiftyone_reue.vault import confirmations, read_key_file
 from fiftyone_reue.vault.crypto import open_sealed
 
 pytestmark = pytest.mark.integration
@@ -70,7 +70,13 @@ def secrets_of(vault: Any, key_file: Path) -> dict[str, bytes]:
     for release in vault.ledger.releases():
         sealing_key = vault.derive("release-seed", release.id)
         found[f"seed of {release.name}"] = open_sealed(sealing_key, release.sealed_seed)
-    for purpose in ("watermark", "owner-box", "image-id", "sample-id"):
+    for purpose in (
+        "watermark",
+        "owner-box",
+        "image-id",
+        "sample-id",
+        "app-confirmation",
+    ):
         found[f"derived key {purpose}"] = vault.derive(purpose)
     return found
 
@@ -115,6 +121,14 @@ def test_no_secret_is_left_anywhere(
     caplog.set_level(logging.DEBUG)
     output, key = tmp_path / "alice", tmp_path / "keys" / "alice.key"
     key.parent.mkdir()
+    codes: list[str] = []
+    new_code = confirmations.new_code
+
+    def noted(*values: Any) -> str:
+        codes.append(new_code(*values))
+        return codes[-1]
+
+    monkeypatch.setattr(confirmations, "new_code", noted)
     results = [
         operator("manage_recipients")(action="add", name="alice", key_out=str(key)),
         operator("protect_dataset")(
@@ -146,7 +160,12 @@ def test_no_secret_is_left_anywhere(
     dataset.export(str(export), dataset_type=fo.types.FiftyOneDataset, progress=False)
     vault = reue.open_vault()
     secrets = secrets_of(vault, key)
-    assert len(secrets) >= 11
+    assert len(secrets) >= 12
+    # Also once they are used: a code has no business anywhere.
+    assert len(codes) >= 4
+    for number, code in enumerate(codes):
+        secrets[f"code {number}"] = code.encode()
+        secrets[f"letters of code {number}"] = code.replace("-", "").encode()
 
     assert leaks(secrets, database_contents(database)) == []
     report = tmp_path / "alice.audit"

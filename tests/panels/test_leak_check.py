@@ -265,7 +265,7 @@ def test_before_anything_was_protected(panel: Any, plugin: str, tmp_path: Path) 
     try:
         leak = panel(NAME, suspects)
         check(leak)
-        assert "Nothing was protected with this vault yet" in leak.said()
+        assert "There is no vault in FiftyOne's database yet" in leak.said()
     finally:
         for name in database.list_collection_names():
             if name.startswith("reue_"):
