@@ -341,8 +341,8 @@ def test_an_output_deleted_halfway_is_made_again(place, monkeypatch):
     real = protecting.outputs.write_below
     calls = []
 
-    def write_and_lose_it(output, files):
-        real(output, files)
+    def write_and_lose_it(output, files, **options):
+        real(output, files, **options)
         calls.append(files)
         if len(calls) == 2:
             shutil.rmtree(output)
