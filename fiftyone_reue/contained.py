@@ -222,7 +222,12 @@ def _descended(folder: Path, steps: tuple[str, ...], make: int | None) -> int | 
             path = path / step
             _step_by_path(path, make)
         return None
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _refused(folder, error) from error
     path = folder
     for step in steps:
         path = path / step
@@ -248,6 +253,8 @@ def _step(descriptor: int, path: Path, step: str, make: int | None) -> int:
     except FileNotFoundError:
         raise
     except OSError as error:
+        if _is_link(path):
+            raise _linked(path) from error
         raise _refused(path, error) from error
 
 
@@ -261,9 +268,7 @@ def _step_by_path(path: Path, make: int | None) -> None:
         raise _refused(path, error) from error
 
 
-def _refused(path: Path, error: OSError) -> OutputError | UnsafePathError:
-    if _is_link(path):
-        return _linked(path)
+def _refused(path: Path, error: OSError) -> OutputError:
     if os.path.exists(path) and not os.path.isdir(path):
         return OutputError(
             f"{path}: a file is in the way; choose another output folder"

@@ -41,7 +41,7 @@ def write_below(
     """Write files whole or not at all, making their folders. No link is followed.
 
     Args:
-        output: an existing folder.
+        output: the folder; made if it isn't there.
         files: relative paths and contents.
         private: make files and folders that only their owner may read.
 
@@ -54,6 +54,7 @@ def write_below(
         OutputError: disk full, no permission, a file where a folder should be.
     """
     file_mode, folder_mode = _modes(private)
+    make_folder(output, folder_mode)  # somebody may have deleted it meanwhile
     reasons: dict[str, str] = {}
     refused: dict[Path, str] = {}
     folders: dict[str, list[tuple[str, bytes]]] = {}

@@ -59,6 +59,12 @@ def test_a_full_disk_is_no_matter_of_a_name(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_was_deleted_meanwhile_is_made_again(tmp_path):
+    outputs.write_below(tmp_path / "a/b", [("cat/a.png", b"1")], private=True)
+    assert (tmp_path / "a/b/cat/a.png").read_bytes() == b"1"
+    assert (tmp_path / "a").stat().st_mode & 0o077 == 0
+
+
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file: a file is in the way"):
