@@ -20,6 +20,7 @@ from fiftyone_reue.errors import (
     LedgerUnavailableError,
     OutputError,
     UnsupportedImageError,
+    VaultError,
     VerificationError,
     named,
 )
@@ -184,7 +185,7 @@ class Secrets:
             image_id=vault.derive("image-id"),
             sample=vault.derive("sample-id"),
             mark=vault.derive("watermark"),
-            owner_box=vault.derive("owner-box"),
+            owner_box=vault.derive_newest("owner-box"),
             code_seed=vault.code_seed(recipient),
             recipient=vault.recipient_key(recipient),
             release_seed=release_seed,
@@ -665,7 +666,7 @@ def _note_end(
     total: int,
 ) -> None:
     """Write down how a run ended early; what ended it is the error to show."""
-    with contextlib.suppress(LedgerUnavailableError, OutputError):
+    with contextlib.suppress(VaultError, OutputError):
         closed = _close(vault, release, outcome, state, total)
         manifest.write(vault, closed, recipient, outcome)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from fiftyone_reue.errors import OutputError, VaultError
 from fiftyone_reue.samples.trouble import plain_errors
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
+from fiftyone_reue.vault.memo import places_for
 from fiftyone_reue.vault.owner_keys import (
     KEY_FILE_NAME,
     KEY_FILE_VARIABLE,
@@ -20,7 +21,7 @@ from fiftyone_reue.vault.owner_keys import (
     choose,
     resolve,
 )
-from fiftyone_reue.vault.vault import Vault, new_vault_id
+from fiftyone_reue.vault.vault import Vault, new_vault_id, require_no_vault
 
 SECRETS = (
     KEY_VARIABLE,
@@ -76,7 +77,8 @@ def open_vault(
             meta = ledger.get_meta()
             if meta is None:
                 raise
-    return Vault.open(ledger, resolve(meta, key_folder(), secrets))
+    folder = key_folder()
+    return Vault.open(ledger, resolve(meta, folder, secrets), folder=folder)
 
 
 def key_folder() -> Path:
@@ -89,6 +91,7 @@ def key_folder() -> Path:
 def _create(
     ledger: MongoLedger, secrets: Mapping[str, str], on_new_key: Callable[[str], None]
 ) -> Vault:
+    require_no_vault(ledger)
     folder = key_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -99,7 +102,8 @@ def _create(
         ) from error
     vault_id = new_vault_id()
     provider = choose(vault_id, folder, secrets=secrets)
-    vault = Vault.create(ledger, provider, vault_id=vault_id)
+    places = places_for(provider, folder)
+    vault = Vault.create(ledger, provider, vault_id=vault_id, places=places)
     if isinstance(provider, KeyFile):
         on_new_key(
             f"A vault was created; its owner key is {provider.path}. Whoever has it "

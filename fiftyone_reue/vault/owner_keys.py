@@ -229,7 +229,7 @@ class KeyringKey:
         return {"kind": self.kind, "account": self.account}
 
     def load(self) -> bytes:
-        text = self._ask_keyring("get_password")
+        text = keyring_entry("get_password", self.account)
         key = None if text is None else _parse_raw_key(text)
         if key is None:
             raise VaultError(
@@ -244,19 +244,30 @@ class KeyringKey:
         Raises:
             VaultError: if there is no keyring, or it refuses
         """
-        self._ask_keyring("set_password", random.token_hex(prf.KEY_SIZE))
+        keyring_entry("set_password", self.account, random.token_hex(prf.KEY_SIZE))
 
-    def _ask_keyring(self, action: str, *values: str) -> str | None:
-        import keyring
-        from keyring.errors import KeyringError
 
-        try:
-            return getattr(keyring, action)(KEYRING_SERVICE, self.account, *values)
-        except KeyringError as error:
-            raise VaultError(
-                f"The system's keyring can't be used ({type(error).__name__}). Unlock "
-                f"it, or set {KEY_VARIABLE} to the owner key"
-            ) from None
+def keyring_entry(action: str, account: str, *values: str) -> str | None:
+    """Gets or sets an entry of the operating system's keyring.
+
+    Args:
+        action: ``get_password`` or ``set_password``
+        account: which entry
+        *values: what to set
+
+    Raises:
+        VaultError: if there is no keyring, or it refuses
+    """
+    import keyring
+    from keyring.errors import KeyringError
+
+    try:
+        return getattr(keyring, action)(KEYRING_SERVICE, account, *values)
+    except KeyringError as error:
+        raise VaultError(
+            f"The system's keyring can't be used ({type(error).__name__}). Unlock "
+            f"it, or set {KEY_VARIABLE} to the owner key"
+        ) from None
 
 
 class MidRotation:

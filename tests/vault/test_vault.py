@@ -24,6 +24,7 @@ from fiftyone_reue.vault import (
     open_folder,
 )
 from fiftyone_reue.vault.crypto import key_id
+from fiftyone_reue.vault.description import FORMAT
 from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyFile
 from fiftyone_reue.vault.vault import LEDGER_NAME
 
@@ -82,7 +83,7 @@ def test_a_wrong_owner_key_names_both_ids(vault: Vault) -> None:
 
 
 def test_a_newer_vault_asks_for_an_update(vault: Vault) -> None:
-    vault.ledger.put_meta({**(vault.ledger.get_meta() or {}), "format": 2})
+    vault.ledger.put_meta({**(vault.ledger.get_meta() or {}), "format": FORMAT + 1})
     with pytest.raises(VaultError, match="newer version"):
         Vault.open(vault.ledger, EnvironmentKey(SECRETS))
 
