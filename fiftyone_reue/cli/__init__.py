@@ -25,6 +25,7 @@ from fiftyone_reue.cli import (
     restore,
     reveal,
     score,
+    vault,
 )
 
 
@@ -47,4 +48,5 @@ main.add_command(list_.list_)
 main.add_command(info.info)
 main.add_command(release.release)
 main.add_command(keys.keys)
+main.add_command(vault.vault)
 main.add_command(link.link)
