@@ -48,7 +48,7 @@ from fiftyone_reue.samples.score import (
     score_steps,
 )
 from fiftyone_reue.samples.stale import Stale, find_stale
-from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.samples.vaults import check_vault, open_vault, repair_vault
 
 __all__ = [
     "AuditedSamples",
@@ -61,6 +61,7 @@ __all__ = [
     "add_recipient",
     "audit_samples",
     "audit_steps",
+    "check_vault",
     "delete_release",
     "delete_release_steps",
     "extract_folder",
@@ -72,6 +73,7 @@ __all__ = [
     "open_vault",
     "protect_samples",
     "protect_steps",
+    "repair_vault",
     "restore_samples",
     "restore_steps",
     "reveal_samples",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from fiftyone_reue.errors import OutputError, VaultError
 from fiftyone_reue.samples.trouble import plain_errors
+from fiftyone_reue.steps import finish
+from fiftyone_reue.vault.check import CheckReport, check
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
 from fiftyone_reue.vault.memo import places_for
 from fiftyone_reue.vault.owner_keys import (
@@ -21,7 +23,12 @@ from fiftyone_reue.vault.owner_keys import (
     choose,
     resolve,
 )
-from fiftyone_reue.vault.vault import Vault, new_vault_id, require_no_vault
+from fiftyone_reue.vault.vault import (
+    Vault,
+    new_vault_id,
+    repair_ledger,
+    require_no_vault,
+)
 
 SECRETS = (
     KEY_VARIABLE,
@@ -81,6 +88,39 @@ def open_vault(
     return Vault.open(ledger, resolve(meta, folder, secrets), folder=folder)
 
 
+def check_vault(
+    secrets: Mapping[str, str] | None = None, *, vault: Vault | None = None
+) -> CheckReport:
+    """Verify every row of the ledger, as ``reue vault check`` does.
+
+    Args:
+        secrets: as for :func:`open_vault`.
+        vault: by default the one in FiftyOne's database.
+
+    Raises:
+        VaultError: as for :func:`open_vault`.
+    """
+    return finish(check(vault or open_vault(secrets)))
+
+
+def repair_vault(secrets: Mapping[str, str] | None = None) -> str:
+    """Put the vault's description back that the ledger has lost.
+
+    The copy beside the owner key is taken, if the owner key opens it.
+
+    Args:
+        secrets: as for :func:`open_vault`.
+
+    Returns:
+        The vault's id.
+
+    Raises:
+        VaultError: the description is there and whole, or there is no copy.
+        WrongKeyError: the owner key opens no copy.
+    """
+    return repair_ledger(open_ledger(), key_folder(), secrets=secrets)
+
+
 def key_folder() -> Path:
     """Where the owner key file is, unless a variable names another place."""
     config = os.environ.get("FIFTYONE_CONFIG_PATH")
@@ -112,4 +152,12 @@ def _create(
     return vault
 
 
-__all__ = ["KEY_FILE_NAME", "SECRETS", "key_folder", "open_ledger", "open_vault"]
+__all__ = [
+    "KEY_FILE_NAME",
+    "SECRETS",
+    "check_vault",
+    "key_folder",
+    "open_ledger",
+    "open_vault",
+    "repair_vault",
+]

@@ -66,7 +66,8 @@ _RECIPIENT = "recipient-wrap"
 _LOST = (
     "The ledger has lost the vault's description, without which its rows are of no "
     "use. Put the ledger back from a backup, or run `reue vault repair`, which puts "
-    "back the copy of the description that is beside the owner key"
+    "back the copy of the description that is beside the owner key (with FiftyOne: "
+    "`fiftyone_reue.samples.repair_vault()`)"
 )
 _CHANGED_MEANWHILE = (
     "it was changed while the owner key was being replaced, or by a former owner "
@@ -628,31 +629,50 @@ def repair_folder(
         WrongKeyError: if the owner key opens no copy
     """
     folder = Path(folder)
-    secrets = os.environ if secrets is None else secrets
     if not (folder / LEDGER_NAME).is_file():
         raise _no_vault(folder)
-    named = secret(secrets, KEY_FILE_VARIABLE)
-    folders = [folder, *([Path(named).parent] if named else [])]
-    problem: ReueError | None = None
     with SqliteLedger(folder / LEDGER_NAME) as ledger:
-        present = ledger.get_meta()
-        for one in remembered_in(folders):
-            if one.meta == present:
-                raise VaultError("The vault's description is whole; nothing was done")
-            try:
-                provider = resolve(one.meta, folder, secrets, ask)
-                opened = unwrap(one.meta, provider.load(), provider.describe())
-            except ReueError as error:
-                problem = problem or error
-                continue
-            keys = LedgerKeys.of(ledger_root(opened.keys[-1], one.vault_id))
-            sealed = ledger.get_inventory()
-            if sealed is None or Inventory.is_sealed_with(keys, sealed):
-                ledger.put_meta(one.meta)
-                return one.vault_id
+        return repair_ledger(ledger, folder, secrets=secrets, ask=ask)
+
+
+def repair_ledger(
+    ledger: Ledger,
+    folder: Path,
+    *,
+    secrets: Mapping[str, str] | None = None,
+    ask: Ask | None = None,
+) -> str:
+    """The same for any ledger.
+
+    Args:
+        ledger: the ledger
+        folder: the vault's, or the one for owner keys
+        secrets: where to look up the variables, by default the environment
+        ask: asks a person for the passphrase if no variable has it
+    """
+    secrets = os.environ if secrets is None else secrets
+    named = secret(secrets, KEY_FILE_VARIABLE)
+    present, sealed = ledger.get_meta(), ledger.get_inventory()
+    problem: ReueError | None = None
+    for one in remembered_in([folder, *([Path(named).parent] if named else [])]):
+        if one.meta == present:
+            raise VaultError("The vault's description is whole; nothing was done")
+        try:
+            provider = resolve(one.meta, folder, secrets, ask)
+            opened = unwrap(one.meta, provider.load(), provider.describe())
+        except ReueError as error:
+            problem = problem or error
+            continue
+        # One owner key may open several vaults: the list is of one of them alone.
+        roots = [ledger_root(key, one.vault_id) for key in opened.keys]
+        if any(
+            Inventory.is_sealed_with(LedgerKeys.of(r), sealed or b"") for r in roots
+        ):
+            ledger.put_meta(one.meta)
+            return one.vault_id
     raise problem or VaultError(
-        f"There is no copy of the description of this ledger in {folder}; put "
-        f"{LEDGER_NAME} back from a backup"
+        f"There is no copy of the description of this ledger in {folder}; put the "
+        "ledger back from a backup"
     )
 
 
