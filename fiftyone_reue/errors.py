@@ -57,6 +57,10 @@ class LedgerUnavailableError(VaultError):
     """The ledger's database can't be reached or written."""
 
 
+class TamperedLedgerError(VaultError):
+    """The ledger, or a row of it, isn't as the owner of the vault left it."""
+
+
 class OutputError(ReueError):
     """An output can't be written: disk full, no permission, name taken."""
 

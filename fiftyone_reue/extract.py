@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from fiftyone_reue import contained, pipeline
-from fiftyone_reue.errors import InputError, ReueError
+from fiftyone_reue.errors import InputError, ReueError, TamperedLedgerError
 from fiftyone_reue.folders import image_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.media import alpha, offsets
@@ -123,6 +123,8 @@ class ExtractSummary:
         suspects: every suspect, in order.
         outcome: counts, and the files that could not be read.
         names: recipient names by id.
+        ledger_problems: rows of the ledger that were left out, since somebody without
+            the owner key wrote or removed them, and what is wrong.
     """
 
     evidence: Evidence
@@ -130,6 +132,7 @@ class ExtractSummary:
     suspects: list[Suspect]
     outcome: Outcome
     names: dict[str, str]
+    ledger_problems: list[str] = field(default_factory=list)
 
     @property
     def decision(self) -> str:
@@ -182,6 +185,7 @@ class ExtractSummary:
             "best_innocent_p": evidence.best_innocent_p,
             "more_images_needed": evidence.more_images,
             "verdict": self.verdict(),
+            "ledger_problems": self.ledger_problems,
             "per_image": [_per_image(suspect) for suspect in self.suspects]
             + [
                 {"image": failure.sample_id, "matched": None, "error": failure.reason}
@@ -211,6 +215,8 @@ def extract(
 
     Raises:
         InputError: nothing was ever protected with this vault.
+        TamperedLedgerError: somebody without the owner key changed or removed all
+            that was.
     """
     tracer = Tracer(vault, originals_folder, max_pixels=max_pixels)
     outcome = Outcome()
@@ -218,13 +224,14 @@ def extract(
     for behind in pipeline.run(items, tracer.suspect, suspects.extend, outcome):
         yield Progress(behind / len(items), f"Reading marks: {behind} of {len(items)}")
     suspects = _one_an_original(suspects)
-    people = vault.recipients()
-    names = {person.id: person.name for person in people}
-    seeds = {person.id: vault.code_seed(person) for person in people}
+    people = vault.known_recipients()
+    names = {person.id: person.name for person, _, _ in people}
+    seeds = {person.id: seed for person, _, seed in people}
     readings = [s.reading for s in suspects if s.used and s.reading is not None]
     evidence = weigh(readings, seeds)
     best = names[evidence.recipient_id] if evidence.recipient_id else None
-    return ExtractSummary(evidence, best, suspects, outcome, names)
+    problems = [str(problem) for problem in vault.ledger.problems]
+    return ExtractSummary(evidence, best, suspects, outcome, names, problems)
 
 
 class Tracer:
@@ -252,6 +259,11 @@ class Tracer:
         for image in vault.ledger.images():
             ids.append(image.id)
             descriptors.append(image.descriptor)
+        if not ids and vault.ledger.problems:
+            raise TamperedLedgerError(
+                f"The ledger has no original left that is as it was: "
+                f"{vault.ledger.problems[-1]}"
+            )
         if not ids:
             raise InputError(
                 "Nothing was protected with this vault yet, so there is nothing that a "
@@ -313,10 +325,10 @@ class Tracer:
         problems: list[str] = []
         for luma in _views(raster):
             for candidate in self._index.nearest(luma):
-                image = self._vault.ledger.image(candidate.image_id)
-                if image is None:
-                    continue
                 try:
+                    image = self._vault.ledger.image(candidate.image_id)
+                    if image is None:
+                        continue
                     references = list(self._references(image))
                 except ReueError as error:
                     problems.append(str(error))
@@ -416,8 +428,11 @@ class Tracer:
     ) -> np.ndarray | None:
         """How much of a mark shows where alpha was dropped: what isn't spared."""
         for record in self._vault.ledger.records_by_image(image.id):
-            if not self._originals.spares_hidden(record):
-                return None
+            try:
+                if not self._originals.spares_hidden(record):
+                    return None
+            except ReueError as error:
+                self._leave_out(record, error)
         return (opacity > 0).astype(np.float32)
 
     def _unmarked(
@@ -429,9 +444,13 @@ class Tracer:
         luma = read.luma(raster.samples, colours, raster.peak)
         yield "licensed", luma
         for record in self._vault.ledger.records_by_image(image.id):
-            envelope = records.unpack(record.blob)
+            try:
+                envelope = records.unpack(record.blob)
+                change = self._originals.change(raster, envelope)
+            except ReueError as error:
+                self._leave_out(record, error)
+                continue
             peak = envelope.header.peak
-            change = self._originals.change(raster, envelope)
             if change is not None:
                 protected, _ = offsets.add(raster.samples, change, colours, peak)
                 yield "protected", read.luma(protected, colours, peak)
@@ -441,6 +460,10 @@ class Tracer:
             added = self._added_luma(record)
             if added is not None:
                 yield "protected", luma + added
+
+    def _leave_out(self, record: Record, error: ReueError) -> None:
+        """Go on without a record: the image's other copies can still be traced."""
+        self._vault.ledger.note_row("records", record, str(error))
 
     def _added_luma(self, record: Record) -> np.ndarray | None:
         """What was added to W's luma, out of the release's file; None without it."""
@@ -460,10 +483,10 @@ class Tracer:
 
     def _delivered(self, record: Record) -> Raster | None:
         """The release's file of a record, if it is there."""
-        release = self._vault.ledger.release(record.release_id)
-        if release is None:
-            return None
         try:
+            release = self._vault.ledger.release(record.release_id)
+            if release is None:
+                return None
             path = contained.inside(Path(release.output), record.output)
             return load(path, max_pixels=self._max_pixels).raster
         except ReueError:

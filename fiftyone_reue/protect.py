@@ -16,6 +16,7 @@ from fiftyone_reue.errors import (
     InputError,
     LedgerUnavailableError,
     OutputError,
+    VaultError,
     named,
 )
 from fiftyone_reue.folders import LITTER
@@ -410,7 +411,7 @@ def _note_end(
     total: int,
 ) -> None:
     """Write down how a run ended early; what ended it is the error to show."""
-    with contextlib.suppress(LedgerUnavailableError, OutputError):
+    with contextlib.suppress(VaultError, OutputError):
         closed = _close(vault, release, outcome, state, total)
         manifest.write(vault, closed, recipient)
 

@@ -109,7 +109,7 @@ class Secrets:
             image_id=vault.derive("image-id"),
             sample=vault.derive("sample-id"),
             mark=vault.derive("watermark"),
-            owner_box=vault.derive("owner-box"),
+            owner_box=vault.derive_newest("owner-box"),
             code_seed=vault.code_seed(recipient),
             recipient=vault.recipient_key(recipient),
             release_seed=release_seed,

@@ -13,7 +13,7 @@ import numpy as np
 
 from fiftyone_reue import pipeline, thumbnails
 from fiftyone_reue.clusters import Clusters, check_count, check_enough, cluster_items
-from fiftyone_reue.errors import InputError, OutputError
+from fiftyone_reue.errors import InputError, OutputError, TamperedLedgerError
 from fiftyone_reue.folders import LITTER
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import load
@@ -26,10 +26,12 @@ from fiftyone_reue.perturb.registry import DEFAULT_METHOD, create_method
 from fiftyone_reue.pipeline import Failure, Outcome
 from fiftyone_reue.prf import derive
 from fiftyone_reue.steps import Progress, mapped
-from fiftyone_reue.vault.crypto import open_sealed, seal
 from fiftyone_reue.vault.entities import Fit, Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.commitment import leaf, merkle_root
+
+FIT, SEED = "fit", "release-seed"
+"""What a vault seals states and clusters, and releases' seeds for."""
 
 MAX_FIT_IMAGES = 4000
 """More images than this are sampled for fitting; the tables serve all of them."""
@@ -160,7 +162,7 @@ def open_release(
     release_id = new_id()
     seed = _new_seed(vault, recipient, config)
     now = time.time()
-    leaves = [leaf(r.id, vault.code_seed(r)) for r in vault.recipients()]
+    leaves = [leaf(r.id, vault.code_seed(r)) for r in _all_recipients(vault)]
     release = Release(
         id=release_id,
         name=name,
@@ -185,10 +187,25 @@ def open_release(
         finished=None,
         counts={},
         scores={},
-        sealed_seed=seal(_seed_key(vault, release_id), seed),
+        sealed_seed=vault.seal(SEED, release_id, seed),
     )
     vault.ledger.put_release(release)
     return release, seed
+
+
+def _all_recipients(vault: Vault) -> list[Recipient]:
+    """All recipients, to whom a new release is committed.
+
+    Raises:
+        TamperedLedgerError: the ledger has lost one, or one of them was changed.
+    """
+    found = vault.recipients()
+    lost = [one for one in vault.ledger.problems if one.table == "recipients"]
+    if lost:
+        raise TamperedLedgerError(
+            f"No release can be begun while a recipient isn't known: {lost[0]}"
+        )
+    return found
 
 
 def require_enough(
@@ -233,13 +250,13 @@ def clustered_items(
     fit = vault.ledger.fit(place)
     known = None
     if fit is not None:
-        known = Clusters.from_bytes(open_sealed(_fit_key(vault, place), fit.sealed))
+        known = Clusters.from_bytes(vault.unseal(FIT, place, fit.sealed))
     held = {r.sample_id: r.label for r in vault.ledger.records(release.id)}
     new = [item for item in items if item.sample_id not in held]
     steps = cluster_items(new, count, known=known, max_pixels=config.max_pixels)
     sorted_in, clusters = yield from steps
     if known is None:
-        sealed = seal(_fit_key(vault, place), clusters.to_bytes())
+        sealed = vault.seal(FIT, place, clusters.to_bytes())
         vault.ledger.put_fit(Fit(place, sealed, "clusters", {}, time.time()))
     if named is None:
         parameters = {**release.parameters, "clusters_id": place}
@@ -276,7 +293,7 @@ def fitted_state(
         known = _fit_id(vault, release, config, classes, scenes)
     fit = vault.ledger.fit(known) if known else None
     if fit is not None:
-        state = State.from_bytes(open_sealed(_fit_key(vault, fit.id), fit.sealed))
+        state = State.from_bytes(vault.unseal(FIT, fit.id, fit.sealed))
         if set(classes) <= set(state.classes):
             return state, _with_fit(vault, release, fit.id)
         missing = sorted(set(classes) - set(state.classes))
@@ -290,7 +307,7 @@ def fitted_state(
     state = yield from _fit(vault, method, items, classes, config, fit_id)
     if scenes is not None:
         state = with_scenes(state, scenes)
-    sealed = seal(_fit_key(vault, fit_id), state.to_bytes())
+    sealed = vault.seal(FIT, fit_id, state.to_bytes())
     summary = {**state.summary, "classes": len(classes)}
     vault.ledger.put_fit(Fit(fit_id, sealed, config.method, summary, time.time()))
     return state, _with_fit(vault, release, fit_id)
@@ -305,12 +322,12 @@ def load_state(vault: Vault, release: Release) -> State:
     fit = vault.ledger.fit(release.fit_id) if release.fit_id else None
     if fit is None:
         raise InputError(f"Release {release.name} has no fitted tables in this vault")
-    return State.from_bytes(open_sealed(_fit_key(vault, fit.id), fit.sealed))
+    return State.from_bytes(vault.unseal(FIT, fit.id, fit.sealed))
 
 
 def load_seed(vault: Vault, release: Release) -> bytes:
     """A release's 32-byte seed."""
-    return open_sealed(_seed_key(vault, release.id), release.sealed_seed)
+    return vault.unseal(SEED, release.id, release.sealed_seed)
 
 
 def sample_key(seed: bytes, sample_id: str) -> bytes:
@@ -342,7 +359,7 @@ def _fit(
         data = yield from mapped(
             steps, lambda f: Progress(reading * f, "Reading images to fit on")
         )
-    key = vault.derive("perturbation", config.method)
+    key = vault.derive_newest("perturbation", config.method)
     steps_of_fit = method.fit(
         data,
         amplitude=config.perturbation_amplitude,
@@ -460,7 +477,7 @@ def _require_empty(output: Path) -> None:
 def _new_seed(vault: Vault, recipient: Recipient, config: ProtectConfig) -> bytes:
     if config.seed is None:
         return os.urandom(32)
-    return vault.derive("release-seed-of", str(config.seed), recipient.id)
+    return vault.derive_newest("release-seed-of", str(config.seed), recipient.id)
 
 
 def _with_fit(vault: Vault, release: Release, fit_id: str) -> Release:
@@ -482,16 +499,8 @@ def _fit_id(
     amplitude = str(config.perturbation_amplitude)
     parts = (config.method, amplitude, seed, release.source, "\0".join(classes))
     own = () if scenes is None else (hashlib.sha256(scenes.tobytes()).hexdigest(),)
-    return vault.derive("fit-id", *parts, *own)[:8].hex()
+    return vault.derive_newest("fit-id", *parts, *own)[:8].hex()
 
 
 def _clusters_id(vault: Vault, source: str, count: int) -> str:
     return vault.derive("clusters-id", source, str(count))[:8].hex()
-
-
-def _fit_key(vault: Vault, fit_id: str) -> bytes:
-    return vault.derive("fit", fit_id)
-
-
-def _seed_key(vault: Vault, release_id: str) -> bytes:
-    return vault.derive("release-seed", release_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
@@ -428,10 +429,10 @@ class Originals:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._mark_key = vault.derive("watermark")
-        self._owner_key = vault.derive("owner-box")
-        people = vault.recipients()
-        self._keys = {p.key_id: vault.recipient_key(p) for p in people}
-        self._codes = {person.id: vault.code_seed(person) for person in people}
+        self._owner_keys = vault.derive_all("owner-box")
+        people = vault.known_recipients()
+        self._keys = {person.key_id: key for person, key, _ in people}
+        self._codes = {person.id: seed for person, _, seed in people}
 
     def from_raster(
         self, raster: Raster, record: bytes | None, name: str
@@ -477,7 +478,8 @@ class Originals:
             if not envelope.header.file:
                 return original, Rebuilt(b"", "", PIXELS_ALONE)
             digest = envelope.header.digest
-            content = records.open_file(envelope, self._owner_key, digest)
+            _, owner_key = self._opened_owner(envelope, digest)
+            content = records.open_file(envelope, owner_key, digest)
             if content is None:
                 return original, Rebuilt(b"", "", LOST)
             return original, rebuild(content, original)
@@ -496,17 +498,22 @@ class Originals:
 
     def licensed(self, raster: Raster, envelope: Envelope) -> tuple[Raster, Envelope]:
         """``P -> W`` with the recipient's key out of the vault."""
-        key = self._keys.get(envelope.header.key)
-        if key is None:
-            raise ForeignRecordError(
-                f"The file was sealed for key {envelope.header.key}, which this vault "
-                "never issued"
-            )
+        key = self._recipient_key(envelope)
         samples, digest = licensed_samples(raster, envelope, key)
         return (
             replace(raster, samples=samples),
             records.licensed_envelope(envelope, digest),
         )
+
+    def _recipient_key(self, envelope: Envelope) -> RecipientKey:
+        key = self._keys.get(envelope.header.key)
+        if key is None:
+            raise ForeignRecordError(
+                f"The file was sealed for key {envelope.header.key}, which this vault "
+                "never issued, or whose recipient the ledger has lost "
+                "(`reue vault check`)"
+            )
+        return key
 
     def change(self, original: Raster, envelope: Envelope) -> np.ndarray | None:
         """What the perturbation added to W, from a protected file's record.
@@ -523,7 +530,7 @@ class Originals:
             DamagedRecordError, ForeignRecordError: see the boxes.
             VerificationError: O is another image.
         """
-        key = self._keys[envelope.header.key]
+        key = self._recipient_key(envelope)
         part = records.open_recipient(envelope, key.key, key.key_id)
 
         def licensed() -> np.ndarray:
@@ -566,15 +573,31 @@ class Originals:
         return licensed
 
     def _owner_part(self, envelope: Envelope, licensed_digest: bytes) -> OwnerPart:
+        return self._opened_owner(envelope, licensed_digest)[0]
+
+    def _opened_owner(
+        self, envelope: Envelope, licensed_digest: bytes
+    ) -> tuple[OwnerPart, bytes]:
+        """What the owner's box holds, and the key of the epoch that it is from."""
         vault = self._vault.vault_id
-        return records.open_owner(envelope, self._owner_key, vault, licensed_digest)
+        *newer, oldest = self._owner_keys
+        for key in newer:
+            with contextlib.suppress(DamagedRecordError):
+                return records.open_owner(envelope, key, vault, licensed_digest), key
+        return records.open_owner(envelope, oldest, vault, licensed_digest), oldest
 
     def _mark(self, part: OwnerPart, raster: Raster) -> np.ndarray:
         bits = carriers.bit_count(raster.height, raster.width)
+        seed = self._codes.get(part.recipient_id)
+        if seed is None:
+            raise ForeignRecordError(
+                f"The copy was made for recipient {part.recipient_id}, whom the ledger "
+                "has lost: put the ledger back from a backup (`reue vault check`)"
+            )
         mark = embed.mark(
             self._mark_key,
             part.image_id,
-            codes.code(self._codes[part.recipient_id], part.image_id, bits),
+            codes.code(seed, part.image_id, bits),
             raster.height,
             raster.width,
             part.amplitude,

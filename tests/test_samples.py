@@ -1318,7 +1318,10 @@ def no_key(vault: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No vault yet, and nothing that says where its key is to be."""
     import fiftyone.core.odm as foo
 
-    foo.get_db_conn().drop_collection("reue_meta")
+    database = foo.get_db_conn()
+    for name in database.list_collection_names():
+        if name.startswith("reue_"):
+            database.drop_collection(name)
     monkeypatch.delenv("REUE_OWNER_KEY")
     monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "config.json"))
 
@@ -1395,6 +1398,23 @@ def test_a_plain_key_file_is_made_if_wanted_and_told_once(
         reue.open_vault()
     secrets = {"REUE_OWNER_KEY_FILE": str(tmp_path / "elsewhere.key")}
     assert reue.open_vault(secrets).vault_id == made.vault_id
+
+
+def test_a_lost_description_makes_no_new_vault_and_is_put_back(
+    vault: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import fiftyone.core.odm as foo
+
+    assert reue.check_vault().problems == []
+    foo.get_db_conn()["reue_meta"].delete_one({"_id": "vault"})
+    with monkeypatch.context() as patch:
+        patch.delenv("REUE_OWNER_KEY")
+        patch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "config.json"))
+        with pytest.raises(VaultError, match=r"lost.*repair_vault"):
+            reue.open_vault()
+        assert not (tmp_path / "reue").exists()
+    assert reue.repair_vault() == vault.vault_id
+    assert reue.check_vault().problems == []
 
 
 def test_the_declared_secrets_are_the_ones_used() -> None:

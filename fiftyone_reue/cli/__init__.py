@@ -26,6 +26,7 @@ from fiftyone_reue.cli import (
     restore,
     reveal,
     score,
+    vault,
 )
 
 
@@ -48,5 +49,6 @@ main.add_command(list_.list_)
 main.add_command(info.info)
 main.add_command(release.release)
 main.add_command(keys.keys)
+main.add_command(vault.vault)
 main.add_command(link.link)
 main.add_command(app.app)

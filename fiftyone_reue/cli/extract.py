@@ -16,7 +16,7 @@ from fiftyone_reue.cli.options import (
     pixels_option,
     vault_option,
 )
-from fiftyone_reue.cli.printing import out, plain, print_table, report, table
+from fiftyone_reue.cli.printing import err, out, plain, print_table, report, table
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 
@@ -50,7 +50,9 @@ def extract(
         click.echo(json.dumps(summary.to_dict()))
     else:
         _print(summary)
-    return report(summary.outcome)
+    for problem in summary.ledger_problems:
+        err.print(f"[red]Left out:[/] {plain(problem)}")
+    return report(summary.outcome) or int(bool(summary.ledger_problems))
 
 
 def _print(summary: ExtractSummary) -> None:

@@ -49,7 +49,7 @@ from fiftyone_reue.samples.score import (
     score_steps,
 )
 from fiftyone_reue.samples.stale import Stale, find_stale
-from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.samples.vaults import check_vault, open_vault, repair_vault
 
 __all__ = [
     "AuditedSamples",
@@ -62,6 +62,7 @@ __all__ = [
     "add_recipient",
     "audit_samples",
     "audit_steps",
+    "check_vault",
     "confirmation_code",
     "delete_release",
     "delete_release_steps",
@@ -74,6 +75,7 @@ __all__ = [
     "open_vault",
     "protect_samples",
     "protect_steps",
+    "repair_vault",
     "restore_samples",
     "restore_steps",
     "reveal_samples",

@@ -58,8 +58,9 @@ class LeakCheck:
         return self.summary.evidence.p_value
 
     def text(self) -> str:
-        """The verdict in words."""
-        return self.summary.verdict()
+        """The verdict in words, and what of the ledger was left out."""
+        left_out = [f"Left out: {one}" for one in self.summary.ledger_problems]
+        return "\n".join([self.summary.verdict(), *left_out])
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict for machines.

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from fiftyone_reue.errors import OutputError, VaultError
 from fiftyone_reue.samples.trouble import plain_errors
+from fiftyone_reue.steps import finish
+from fiftyone_reue.vault.check import CheckReport, check
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
+from fiftyone_reue.vault.memo import places_for
 from fiftyone_reue.vault.owner_keys import (
     KEY_FILE_NAME,
     KEY_FILE_VARIABLE,
@@ -27,7 +30,12 @@ from fiftyone_reue.vault.owner_keys import (
     secret,
 )
 from fiftyone_reue.vault.stretch import Ask
-from fiftyone_reue.vault.vault import Vault, new_vault_id
+from fiftyone_reue.vault.vault import (
+    Vault,
+    new_vault_id,
+    repair_ledger,
+    require_no_vault,
+)
 
 SECRETS = (
     KEY_VARIABLE,
@@ -100,7 +108,41 @@ def open_vault(
             meta = ledger.get_meta()
             if meta is None:
                 raise
-    return Vault.open(ledger, resolve(meta, key_folder(), secrets, ask))
+    folder = key_folder()
+    return Vault.open(ledger, resolve(meta, folder, secrets, ask), folder=folder)
+
+
+def check_vault(
+    secrets: Mapping[str, str] | None = None, *, vault: Vault | None = None
+) -> CheckReport:
+    """Verify every row of the ledger, as ``reue vault check`` does.
+
+    Args:
+        secrets: as for :func:`open_vault`.
+        vault: by default the one in FiftyOne's database.
+
+    Raises:
+        VaultError: as for :func:`open_vault`.
+    """
+    return finish(check(vault or open_vault(secrets)))
+
+
+def repair_vault(secrets: Mapping[str, str] | None = None) -> str:
+    """Put the vault's description back that the ledger has lost.
+
+    The copy beside the owner key is taken, if the owner key opens it.
+
+    Args:
+        secrets: as for :func:`open_vault`.
+
+    Returns:
+        The vault's id.
+
+    Raises:
+        VaultError: the description is there and whole, or there is no copy.
+        WrongKeyError: the owner key opens no copy.
+    """
+    return repair_ledger(open_ledger(), key_folder(), secrets=secrets)
 
 
 def key_folder() -> Path:
@@ -142,6 +184,7 @@ def _create(
     plain_key_file: bool,
     ask_new: Ask | None,
 ) -> Vault:
+    require_no_vault(ledger)
     vault_id = new_vault_id()
     folder = key_folder()
     kind = planned_kind(secrets=secrets, plain_key_file=plain_key_file, ask=ask_new)
@@ -154,7 +197,8 @@ def _create(
         secrets=secrets,
         ask=ask_new,
     )
-    vault = Vault.create(ledger, provider, vault_id=vault_id)
+    places = places_for(provider, folder)
+    vault = Vault.create(ledger, provider, vault_id=vault_id, places=places)
     text = _told(provider)
     if text:
         on_new_key(text)
@@ -190,8 +234,10 @@ def _told(provider: OwnerKeyProvider) -> str | None:
 __all__ = [
     "KEY_FILE_NAME",
     "SECRETS",
+    "check_vault",
     "key_folder",
     "key_notice",
     "open_ledger",
     "open_vault",
+    "repair_vault",
 ]

@@ -1,8 +1,14 @@
-"""What a ledger keeps. Bytes named *wrapped* or *sealed* are ciphertext."""
+"""What a ledger keeps. Bytes named *wrapped* or *sealed* are ciphertext.
+
+`mac` authenticates all other fields under a key of the vault. Whoever puts an entity
+leaves it empty: :class:`~fiftyone_reue.vault.ledger.authenticated.AuthenticatedLedger`
+fills it in, and checks it whenever a row is read. It doesn't count when entities are
+compared.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 ReleaseState = Literal["running", "done", "failed", "cancelled"]
@@ -19,6 +25,7 @@ class Recipient:
     wrapped_code_seed: bytes
     created: float
     revoked_at: float | None
+    mac: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class Fit:
     method: str
     summary: dict[str, Any]
     created: float
+    mac: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,7 @@ class Release:
     counts: dict[str, Any]
     scores: dict[str, Any]
     sealed_seed: bytes
+    mac: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ class Image:
     height: int
     width: int
     descriptor: bytes
+    mac: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -98,3 +108,4 @@ class Record:
     created: float
     file_digest: bytes = b""
     copy_digest: bytes = b""
+    mac: bytes = field(default=b"", compare=False, repr=False)

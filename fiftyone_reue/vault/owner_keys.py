@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from fiftyone_reue import prf
 from fiftyone_reue.errors import InputError, ReueError, VaultError
-from fiftyone_reue.vault import crypto, wraps
+from fiftyone_reue.vault import crypto, description
 from fiftyone_reue.vault.armour import Armour, decode, encode
 from fiftyone_reue.vault.key_files import read_text
 from fiftyone_reue.vault.private_files import write_private
@@ -198,7 +198,7 @@ class Passphrase:
         stretch: scrypt's parameters, which the vault remembers
     """
 
-    kind = wraps.PASSPHRASE_KIND
+    kind = description.PASSPHRASE_KIND
 
     def __init__(self, passphrase: str | Ask, stretch: Stretch) -> None:
         self._passphrase = passphrase
@@ -244,7 +244,7 @@ class KeyringKey:
         return {"kind": self.kind, "account": self.account}
 
     def load(self) -> bytes:
-        text = self._ask_keyring("get_password")
+        text = keyring_entry("get_password", self.account)
         key = None if text is None else _parse_raw_key(text)
         if key is None:
             raise VaultError(
@@ -260,24 +260,35 @@ class KeyringKey:
             VaultError: if there is no keyring, or it refuses or forgets it
         """
         key = random.token_hex(prf.KEY_SIZE)
-        self._ask_keyring("set_password", key)
-        if self._ask_keyring("get_password") != key:
+        keyring_entry("set_password", self.account, key)
+        if keyring_entry("get_password", self.account) != key:
             raise VaultError(
                 "The system's keyring doesn't keep what it is given. Set up another "
                 f"one, or set {PASSPHRASE_VARIABLE} to a passphrase"
             )
 
-    def _ask_keyring(self, action: str, *values: str) -> str | None:
-        keyring = load_keyring()
-        from keyring.errors import KeyringError
 
-        try:
-            return getattr(keyring, action)(KEYRING_SERVICE, self.account, *values)
-        except KeyringError as error:
-            raise VaultError(
-                f"The system's keyring can't be used ({type(error).__name__}). Unlock "
-                f"it, or set {KEY_VARIABLE} to the owner key"
-            ) from None
+def keyring_entry(action: str, account: str, *values: str) -> str | None:
+    """Gets or sets an entry of the operating system's keyring.
+
+    Args:
+        action: ``get_password`` or ``set_password``
+        account: which entry
+        *values: what to set
+
+    Raises:
+        VaultError: if there is no keyring, or it refuses
+    """
+    keyring = load_keyring()
+    from keyring.errors import KeyringError
+
+    try:
+        return getattr(keyring, action)(KEYRING_SERVICE, account, *values)
+    except KeyringError as error:
+        raise VaultError(
+            f"The system's keyring can't be used ({type(error).__name__}). Unlock "
+            f"it, or set {KEY_VARIABLE} to the owner key"
+        ) from None
 
 
 class MidRotation:
@@ -353,7 +364,7 @@ def resolve(
         functools.partial(_stored_provider, public, folder, secrets, ask)
         for public in stored
     ]
-    return MidRotation(makers, functools.partial(wraps.fits, meta))
+    return MidRotation(makers, functools.partial(description.fits, meta))
 
 
 def _stored_provider(

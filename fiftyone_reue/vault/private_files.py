@@ -23,9 +23,9 @@ def write_private(path: Path, text: str, *, overwrite: bool = False) -> None:
             _write_and_flush(temporary, text.encode())
             if overwrite:
                 os.replace(temporary, path)
+                _flush_folder(path.parent)
             else:
-                _move_to_free_name(temporary, path)
-            _flush_folder(path.parent)
+                publish(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
     except FileExistsError:
@@ -35,6 +35,17 @@ def write_private(path: Path, text: str, *, overwrite: bool = False) -> None:
             f"{path} can't be written: {error.strerror}; check that its folder "
             "exists, the permissions and the free space"
         ) from error
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Gives a finished file its name; the temporary one may be removed then.
+
+    Raises:
+        FileExistsError: if the name is taken
+        OSError: if it can't be done
+    """
+    _move_to_free_name(temporary, path)
+    _flush_folder(path.parent)
 
 
 def _write_and_flush(path: Path, data: bytes) -> None:

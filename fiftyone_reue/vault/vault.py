@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import re
 import secrets as random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -15,16 +17,34 @@ from fiftyone_reue import prf
 from fiftyone_reue.errors import (
     InputError,
     OutputError,
+    ReueError,
     RevokedKeyError,
+    TamperedLedgerError,
     VaultError,
+    WrongKeyError,
 )
-from fiftyone_reue.vault import crypto, wraps
+from fiftyone_reue.vault import crypto
+from fiftyone_reue.vault.description import (
+    FORMAT,
+    UNAUTHENTICATED,
+    Opened,
+    check_shape,
+    opens,
+    signed,
+    unwrap,
+    wrap,
+)
 from fiftyone_reue.vault.entities import Recipient
 from fiftyone_reue.vault.key_files import RecipientKey
+from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
 from fiftyone_reue.vault.ledger.base import Ledger
+from fiftyone_reue.vault.ledger.inventory import Inventory
+from fiftyone_reue.vault.ledger.macs import LedgerKeys
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
+from fiftyone_reue.vault.memo import SUFFIX, Memo, Place, places_for, remembered_in
 from fiftyone_reue.vault.owner_keys import (
     KEY_FILE_NAME,
+    KEY_FILE_VARIABLE,
     KeyFile,
     KeyringKey,
     MidRotation,
@@ -33,15 +53,28 @@ from fiftyone_reue.vault.owner_keys import (
     choose,
     planned_kind,
     resolve,
+    secret,
 )
 from fiftyone_reue.vault.stretch import Ask, spoken
 
-FORMAT = 1
 LEDGER_NAME = "ledger.sqlite"
+
+logger = logging.getLogger(__name__)
 
 _CODE_SEED_SIZE = 16
 _NAME = re.compile(r"[A-Za-z0-9._@ -]{1,64}")
 _ID = re.compile(r"[0-9a-f]{16}")
+_RECIPIENT = "recipient-wrap"
+_LOST = (
+    "The ledger has lost the vault's description, without which its rows are of no "
+    "use. Put the ledger back from a backup, or run `reue vault repair`, which puts "
+    "back the copy of the description that is beside the owner key (with FiftyOne: "
+    "`fiftyone_reue.samples.repair_vault()`)"
+)
+_CHANGED_MEANWHILE = (
+    "it was changed while the owner key was being replaced, or by a former owner "
+    "since; put it back from a backup"
+)
 
 
 class Vault:
@@ -51,11 +84,17 @@ class Vault:
     :func:`create_folder` or :func:`open_folder`. It may be used from several threads.
     """
 
-    def __init__(self, ledger: Ledger, vault_id: str, key: bytes, owner: str) -> None:
-        self.ledger = ledger
+    def __init__(
+        self, ledger: Ledger, vault_id: str, opened: Opened, memo: Memo
+    ) -> None:
         self.vault_id = vault_id
-        self._key = key
-        self._owner_key_id = owner
+        self.memo = memo
+        self._keys = opened.keys
+        self._key = opened.keys[0]
+        self._newest_opened = opened.keys[-1]
+        self._owner_key_id = opened.id
+        self._shown_id = opened.shown
+        self.ledger = ledger
 
     def __repr__(self) -> str:
         return f"Vault({self.vault_id!r})"
@@ -63,9 +102,38 @@ class Vault:
     def __reduce__(self) -> str:
         raise TypeError("A vault holds a key, so it can't be pickled or copied")
 
+    @property
+    def ledger(self) -> AuthenticatedLedger:
+        """The ledger, authenticated with the vault's keys."""
+        return self._ledger
+
+    @ledger.setter
+    def ledger(self, ledger: Ledger) -> None:
+        keys = self._ledger_keys(self._keys[-1])
+        self._ledger = self._authenticated(_raw(ledger), keys)
+
+    def _authenticated(self, raw: Ledger, keys: LedgerKeys) -> AuthenticatedLedger:
+        return AuthenticatedLedger(
+            raw, self.vault_id, keys, self.memo, self._is_shut_out
+        )
+
+    def _is_shut_out(self) -> bool:
+        """Whether the owner key was replaced since the vault was opened."""
+        meta = self._ledger.get_meta() or {}
+        ids = {one.get("key_id") for one in meta.get("wraps", [])}
+        return bool(ids) and self._owner_key_id not in ids
+
+    def _ledger_keys(self, key: bytes) -> LedgerKeys:
+        return LedgerKeys.of(ledger_root(key, self.vault_id))
+
     @classmethod
     def create(
-        cls, ledger: Ledger, provider: OwnerKeyProvider, *, vault_id: str | None = None
+        cls,
+        ledger: Ledger,
+        provider: OwnerKeyProvider,
+        *,
+        vault_id: str | None = None,
+        places: Sequence[Place] = (),
     ) -> Self:
         """Creates the vault of a ledger that has none.
 
@@ -73,43 +141,168 @@ class Vault:
             ledger: an empty ledger
             provider: of the owner key
             vault_id: from :func:`new_vault_id`, if it had to be known before
+            places: where to remember the ledger's state and the description
 
         Raises:
-            VaultError: if the ledger has a vault, or the owner key is missing
+            VaultError: if the ledger has a vault, had one and lost its description,
+                or the owner key is missing
         """
-        if ledger.get_meta() is not None:
-            raise VaultError("There is a vault here already; open it instead")
         vault_id = vault_id or new_vault_id()
         owner_key = provider.load()
         key = random.token_bytes(prf.KEY_SIZE)
-        wrap = wraps.wrap(provider.kind, owner_key, key, vault_id)
-        ledger.create_meta(
-            {
-                "format": FORMAT,
-                "vault_id": vault_id,
-                "created": time.time(),
-                "provider": provider.public(),
-                "wraps": [wrap],
-            }
-        )
-        return cls(ledger, vault_id, key, wrap["key_id"])
+        wrapped = wrap(owner_key, [key], vault_id, kind=provider.kind)
+        opened = Opened([key], id=wrapped["key_id"], shown=wrapped["key_id"])
+        meta = {
+            "format": FORMAT,
+            "vault_id": vault_id,
+            "created": time.time(),
+            "provider": provider.public(),
+            "wraps": [wrapped],
+        }
+        meta = signed(meta, {opened.id: key})
+        memo = Memo(vault_id, places)
+        with _raw(ledger).exclusive():
+            require_no_vault(ledger)
+            vault = cls(ledger, vault_id, opened, memo)
+            vault.ledger.begin()
+            vault.ledger.create_meta(meta)
+        memo.keep_meta(meta)
+        memo.keep_counter(1)
+        return vault
 
     @classmethod
-    def open(cls, ledger: Ledger, provider: OwnerKeyProvider) -> Self:
+    def open(
+        cls, ledger: Ledger, provider: OwnerKeyProvider, *, folder: Path | None = None
+    ) -> Self:
         """Opens the vault of a ledger.
 
+        A ledger of a version that didn't authenticate it is brought up to date.
+
+        Args:
+            ledger: the ledger
+            provider: of the owner key
+            folder: the vault's, or the one for owner keys, where it is remembered
+
         Raises:
-            VaultError: if there is none, or the owner key is missing
+            VaultError: if there is none, its description was changed, or the owner
+                key is missing
             WrongKeyError: if the owner key is another vault's
+            TamperedLedgerError: if the ledger was put back from before it was
+                authenticated, or changed while the owner key was replaced
         """
         meta = _existing_meta(ledger)
         owner_key = provider.load()
-        opened = wraps.unwrap(meta, owner_key, provider.kind, provider.describe())
-        return cls(ledger, meta["vault_id"], opened.key, opened.id)
+        opened = unwrap(meta, owner_key, provider.describe(), kind=provider.kind)
+        vault_id = meta["vault_id"]
+        memo = Memo(vault_id, places_for(provider, folder))
+        vault = cls(ledger, vault_id, opened, memo)
+        if meta["format"] == UNAUTHENTICATED:
+            meta = vault._authenticate(meta, owner_key, provider.kind)
+        else:
+            vault._end_epoch(meta, opened)
+        memo.keep_meta(meta)
+        inventory = vault.ledger.inventory()
+        if inventory is not None:
+            memo.keep_counter(inventory.counter)
+        return vault
+
+    def _authenticate(
+        self, meta: dict[str, Any], owner_key: bytes, kind: str
+    ) -> dict[str, Any]:
+        """Brings a ledger of format 1 up to date; once, or after an interruption."""
+        if self.memo.known:
+            raise TamperedLedgerError(
+                "The ledger was authenticated before, and now says that it never was: "
+                "it was put back from an old backup, or changed without the owner "
+                "key. Put the newest backup back. To start from the old ledger all "
+                f"the same, remove {' and '.join(self.memo.places)} first"
+            )
+        copy = self._ledger.back_up()
+        wrapped = wrap(owner_key, self._keys, self.vault_id, kind=kind)
+        meta = {**meta, "format": FORMAT, "wraps": [wrapped]}
+        meta = signed(meta, {wrapped["key_id"]: self._keys[-1]})
+        with self._ledger.exclusive():
+            if (self._ledger.get_meta() or {}).get("format") == UNAUTHENTICATED:
+                self._ledger.authenticate()
+                self._ledger.put_meta(meta)
+        logger.warning(
+            "The ledger of vault %s is authenticated from now on; as it was before, it "
+            "is in %s",
+            self.vault_id,
+            copy,
+        )
+        meta = _existing_meta(self._ledger)
+        mine = next(one for one in meta["wraps"] if opens(meta, one, owner_key))
+        self._owner_key_id = self._shown_id = mine["key_id"]
+        return meta
+
+    def _end_epoch(self, meta: Mapping[str, Any], opened: Opened) -> None:
+        """Goes on where a rotation was interrupted.
+
+        If the description has the new owner key alone, the ledger gets the newest
+        epoch's MACs; as long as it has the old one too, nothing can be written until
+        the rotation is run again.
+        """
+        sealed = self._ledger.get_inventory()
+        if len(self._keys) == 1 or sealed is None:
+            return
+        newest, before = (self._ledger_keys(key) for key in self._keys[:-3:-1])
+        if Inventory.is_sealed_with(newest, sealed):
+            return
+        if not Inventory.is_sealed_with(before, sealed):
+            return  # which is noted when it is read
+        old = self._authenticated(self._ledger.raw, before)
+        if old.digest(also=newest) != opened.digest:
+            self._ledger.note("ledger", "", _CHANGED_MEANWHILE)
+            return
+        if len(meta["wraps"]) == 1:
+            old.rekey(newest)
+        else:
+            self._keys = self._keys[:-1]
+        self.ledger = self._ledger.raw
 
     def derive(self, purpose: str, *context: str | bytes) -> bytes:
-        """A 32-byte key for one purpose; see :func:`prf.derive`."""
+        """A 32-byte key for one purpose, the same for as long as the vault exists.
+
+        It isn't changed by a rotation: only for what must be found again, such as
+        names of images and places of marks. See :func:`prf.derive`.
+        """
         return prf.derive(self._key, purpose, self.vault_id, *context)
+
+    def derive_newest(self, purpose: str, *context: str | bytes) -> bytes:
+        """The same of the present epoch, for what is made now."""
+        return self.derive_all(purpose, *context)[0]
+
+    def derive_all(self, purpose: str, *context: str | bytes) -> list[bytes]:
+        """The same of every epoch, newest first, for what was made at any time."""
+        return [
+            prf.derive(key, purpose, self.vault_id, *context)
+            for key in reversed(self._keys)
+        ]
+
+    def seal(self, purpose: str, name: str, content: bytes, aad: bytes = b"") -> bytes:
+        """Encrypts for the owner, with a key of its own of the present epoch.
+
+        Args:
+            purpose: what the content is, e.g. ``"fit"``
+            name: its id
+            content: any bytes
+            aad: see :func:`crypto.seal`
+        """
+        return crypto.seal(self.derive_newest(purpose, name), content, aad)
+
+    def unseal(self, purpose: str, name: str, sealed: bytes, aad: bytes = b"") -> bytes:
+        """What :meth:`seal` was given, in any epoch.
+
+        Raises:
+            WrongKeyError: if it was sealed by another vault, or as something else
+            DamagedRecordError: if it was edited
+        """
+        *newer, oldest = self.derive_all(purpose, name)
+        for key in newer:
+            with contextlib.suppress(WrongKeyError):
+                return crypto.open_sealed(key, sealed, aad)
+        return crypto.open_sealed(oldest, sealed, aad)
 
     # -- recipients
 
@@ -125,15 +318,13 @@ class Vault:
         _check_name(name)
         key = random.token_bytes(prf.KEY_SIZE)
         recipient_id = random.token_hex(8)
-        wrapping_key = self.derive("recipient-wrap", recipient_id)
+        seed = random.token_bytes(_CODE_SEED_SIZE)
         recipient = Recipient(
             id=recipient_id,
             name=name,
             key_id=crypto.key_id(key),
-            wrapped_key=crypto.seal(wrapping_key, key, b"key"),
-            wrapped_code_seed=crypto.seal(
-                wrapping_key, random.token_bytes(_CODE_SEED_SIZE), b"code-seed"
-            ),
+            wrapped_key=self.seal(_RECIPIENT, recipient_id, key, b"key"),
+            wrapped_code_seed=self.seal(_RECIPIENT, recipient_id, seed, b"code-seed"),
             created=time.time(),
             revoked_at=None,
         )
@@ -174,9 +365,21 @@ class Vault:
         """The 16 bytes that a recipient's watermark codes derive from."""
         return self._open(recipient, "wrapped_code_seed", b"code-seed")
 
+    def known_recipients(self) -> list[tuple[Recipient, RecipientKey, bytes]]:
+        """All recipients whose rows are good, with their keys and code seeds.
+
+        What can't be opened is left out and noted among the ledger's problems.
+        """
+        found = []
+        for one in self.recipients():
+            try:
+                found.append((one, self.recipient_key(one), self.code_seed(one)))
+            except ReueError as error:
+                self.ledger.note_row("recipients", one, str(error))
+        return found
+
     def _open(self, recipient: Recipient, field: str, aad: bytes) -> bytes:
-        wrapping_key = self.derive("recipient-wrap", recipient.id)
-        return crypto.open_sealed(wrapping_key, getattr(recipient, field), aad)
+        return self.unseal(_RECIPIENT, recipient.id, getattr(recipient, field), aad)
 
     def _key_of(self, recipient: Recipient, key: bytes) -> RecipientKey:
         return RecipientKey(
@@ -208,7 +411,9 @@ class Vault:
 
         Raises:
             RevokedKeyError: if it was
+            TamperedLedgerError: if the ledger can't be trusted to know
         """
+        self.ledger.require_sound()
         revoked_at = self.recipient(recipient.id).revoked_at
         if revoked_at is not None:
             day = time.strftime("%Y-%m-%d", time.gmtime(revoked_at))
@@ -226,9 +431,15 @@ class Vault:
     ) -> tuple[str, str]:
         """Replaces the owner key. No image, record or recipient key is touched.
 
+        A new epoch begins: what is made from now on can't be opened with the old owner
+        key, not even with an old ledger. What was made before stays as it is, and can
+        be opened with both.
+
         The vault is first opened to both keys, then `install` puts the new one where
-        it belongs, then the old one is shut out. If it is interrupted at any point,
-        the vault opens with the key that is in place; rotate again to finish.
+        it belongs, then the old one is shut out, and the ledger's MACs are made anew.
+        If it is interrupted at any point, the vault opens with the key that is in
+        place; rotate again to finish. Vaults that others have open must be opened
+        again.
 
         Args:
             new_provider: of the new key, which must load before `install`
@@ -240,34 +451,80 @@ class Vault:
         Raises:
             InputError: if the new key is the old one, and no rotation is to finish
             VaultError: if the new key can't be loaded
+            TamperedLedgerError: if the ledger as a whole isn't what the owner left
         """
-        meta = _existing_meta(self.ledger)
+        meta = _existing_meta(self._ledger)
         new_key = new_provider.load()
-        others = [
-            one
-            for one in meta["wraps"]
-            if wraps.opens(one, new_key, self.vault_id) is None
-        ]
+        others = [one for one in meta["wraps"] if not opens(meta, one, new_key)]
         if not others:
             raise InputError(
                 "The new owner key is the one that the vault has; give another one"
             )
-        new_wrap = wraps.wrap(new_provider.kind, new_key, self._key, self.vault_id)
+        # Of keys of an interrupted rotation, only those that this vault was opened
+        # with can be kept: the other epoch's key isn't known.
+        newest = {one["key_id"]: self._newest_of(one) for one in others}
+        known = {one: key for one, key in newest.items() if key is not None}
+        kept = [one for one in others if one["key_id"] in known]
+        self._ledger.begin_rotation()
+        keys = [*self._keys, random.token_bytes(prf.KEY_SIZE)]
+        digest = self._ledger.digest()
+        kind = new_provider.kind
+        new_wrap = wrap(new_key, keys, self.vault_id, digest, kind=kind)
+        new_id = new_wrap["key_id"]
+        known[new_id] = keys[-1]
         public = new_provider.public()
-        self.ledger.put_meta(
-            {**meta, "wraps": [*others, new_wrap], "next_provider": public}
-        )
+        both = {**meta, "wraps": [*kept, new_wrap], "next_provider": public}
+        both = signed(both, known)
+        self._replace_meta(meta, both)
         if install is not None:
             install()
+        meta = {**meta, "wraps": [new_wrap], "provider": public}
         meta.pop("next_provider", None)
-        self.ledger.put_meta({**meta, "wraps": [new_wrap], "provider": public})
-        old_id, self._owner_key_id = self._owner_key_id, new_wrap["key_id"]
-        return old_id, self._owner_key_id
+        meta = signed(meta, known)
+        self._replace_meta(both, meta)
+        self.memo.keep_meta(meta)
+        old_id, self._shown_id = self._shown_id, new_id
+        self._owner_key_id, self._keys = new_id, keys
+        self._newest_opened = keys[-1]
+        self._ledger.rekey(self._ledger_keys(keys[-1]))
+        return old_id, new_id
+
+    def _replace_meta(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        if self._ledger.get_meta() != before:
+            raise VaultError(
+                "Another process replaces the owner key at the same moment; wait until "
+                "it is done, then open the vault again"
+            )
+        self._ledger.put_meta(after)
+
+    def _newest_of(self, wrapped: Mapping[str, Any]) -> bytes | None:
+        """The newest key that a wrap holds, as far as it is known here."""
+        if wrapped["key_id"] == self._owner_key_id:
+            return self._newest_opened
+        epoch = int(wrapped["epoch"])
+        return self._keys[epoch - 1] if epoch <= len(self._keys) else None
+
+
+def ledger_root(key: bytes, vault_id: str) -> bytes:
+    """What a ledger's keys derive from in the epoch of this key."""
+    return prf.derive(key, "ledger-mac", vault_id)
 
 
 def new_vault_id() -> str:
     """A random vault id, 16 hex digits."""
     return random.token_hex(8)
+
+
+def require_no_vault(ledger: Ledger) -> None:
+    """Makes sure that a ledger is empty, before a vault is created.
+
+    Raises:
+        VaultError: if there is a vault, or rows of one that lost its description
+    """
+    if ledger.get_meta() is not None:
+        raise VaultError("There is a vault here already; open it instead")
+    if ledger.has_rows():
+        raise VaultError(_LOST)
 
 
 def create_folder(
@@ -320,9 +577,12 @@ def create_folder(
                 f"There is a vault in {folder} already; use it, or choose another "
                 "folder"
             )
+        require_no_vault(ledger)
+        _require_not_remembered(folder)
         vault_id = new_vault_id()
         provider = choose(vault_id, folder, **wanted)
-        return Vault.create(ledger, provider, vault_id=vault_id)
+        places = places_for(provider, folder)
+        return Vault.create(ledger, provider, vault_id=vault_id, places=places)
     except BaseException:
         ledger.close()
         raise
@@ -356,13 +616,79 @@ def _open_folder(
     ledger = SqliteLedger(folder / LEDGER_NAME)
     try:
         meta = ledger.get_meta()
-        if meta is None:
+        if meta is None and not ledger.has_rows():
             raise _no_vault(folder)
-        provider = resolve(meta, folder, secrets, ask)
-        return Vault.open(ledger, provider), provider
+        provider = resolve(_existing_meta(ledger), folder, secrets, ask)
+        return Vault.open(ledger, provider, folder=folder), provider
     except BaseException:
         ledger.close()
         raise
+
+
+def repair_folder(
+    folder: str | os.PathLike[str],
+    *,
+    secrets: Mapping[str, str] | None = None,
+    ask: Ask | None = None,
+) -> str:
+    """Puts the description back that the ledger in a folder has lost.
+
+    The copies are looked for in the folder, and beside the key file that
+    ``REUE_OWNER_KEY_FILE`` names. One that the owner key doesn't open is left alone.
+
+    Returns:
+        the vault's id
+
+    Raises:
+        VaultError: if the description is there and whole, or there is no copy
+        WrongKeyError: if the owner key opens no copy
+    """
+    folder = Path(folder)
+    if not (folder / LEDGER_NAME).is_file():
+        raise _no_vault(folder)
+    with SqliteLedger(folder / LEDGER_NAME) as ledger:
+        return repair_ledger(ledger, folder, secrets=secrets, ask=ask)
+
+
+def repair_ledger(
+    ledger: Ledger,
+    folder: Path,
+    *,
+    secrets: Mapping[str, str] | None = None,
+    ask: Ask | None = None,
+) -> str:
+    """The same for any ledger.
+
+    Args:
+        ledger: the ledger
+        folder: the vault's, or the one for owner keys
+        secrets: where to look up the variables, by default the environment
+        ask: asks a person for the passphrase if no variable has it
+    """
+    secrets = os.environ if secrets is None else secrets
+    named = secret(secrets, KEY_FILE_VARIABLE)
+    present, sealed = ledger.get_meta(), ledger.get_inventory()
+    problem: ReueError | None = None
+    for one in remembered_in([folder, *([Path(named).parent] if named else [])]):
+        if one.meta == present:
+            raise VaultError("The vault's description is whole; nothing was done")
+        try:
+            provider = resolve(one.meta, folder, secrets, ask)
+            opened = unwrap(one.meta, provider.load(), provider.describe())
+        except ReueError as error:
+            problem = problem or error
+            continue
+        # One owner key may open several vaults: the list is of one of them alone.
+        roots = [ledger_root(key, one.vault_id) for key in opened.keys]
+        if any(
+            Inventory.is_sealed_with(LedgerKeys.of(r), sealed or b"") for r in roots
+        ):
+            ledger.put_meta(one.meta)
+            return one.vault_id
+    raise problem or VaultError(
+        f"There is no copy of the description of this ledger in {folder}; put the "
+        "ledger back from a backup"
+    )
 
 
 def rotate_folder(
@@ -490,6 +816,16 @@ def _make_private_folder(folder: Path) -> None:
         ) from error
 
 
+def _require_not_remembered(folder: Path) -> None:
+    known = remembered_in([folder])
+    if known:
+        raise VaultError(
+            f"A vault was in {folder}, and its ledger is gone: put {LEDGER_NAME} back "
+            f"from a backup. For a new vault, choose another folder, or remove "
+            f"{folder / (known[0].vault_id + SUFFIX)} and the old owner key"
+        )
+
+
 def _no_vault(folder: Path) -> VaultError:
     return VaultError(
         f"There is no vault in {folder}. Run `reue init --vault {folder}` first"
@@ -498,13 +834,16 @@ def _no_vault(folder: Path) -> VaultError:
 
 def _existing_meta(ledger: Ledger) -> dict[str, Any]:
     meta = ledger.get_meta()
+    if meta is None and ledger.has_rows():
+        raise VaultError(_LOST)
     if meta is None:
         raise VaultError("There is no vault here yet. Create one first")
-    if meta.get("format") != FORMAT:
-        raise VaultError(
-            "The vault was made by a newer version of fiftyone-reue; update it"
-        )
+    check_shape(meta)
     return meta
+
+
+def _raw(ledger: Ledger) -> Ledger:
+    return ledger.raw if isinstance(ledger, AuthenticatedLedger) else ledger
 
 
 def _check_name(name: str) -> None:

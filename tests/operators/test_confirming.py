@@ -156,7 +156,7 @@ def test_a_code_ends(request_of: Any, tmp_path: Path, monkeypatch: Any) -> None:
 def test_another_vaults_code_is_none(request_of: Any, tmp_path: Path) -> None:
     from fiftyone_reue.vault.vault import create_folder
 
-    other = create_folder(tmp_path / "other")
+    other = create_folder(tmp_path / "other", plain_key_file=True)
     code = reue.confirmation_code("restore_dataset", vault=other)
     params = {"output_dir": str(tmp_path / "back"), "confirmation": code}
     assert "is wrong or too old" in request_of("restore_dataset", params)

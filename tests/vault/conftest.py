@@ -1,5 +1,6 @@
 """A real mongod, and vaults that are quick to make."""
 
+import gzip
 import shutil
 import socket
 import subprocess
@@ -12,7 +13,14 @@ from typing import Any
 
 import pytest
 
+from fiftyone_reue.vault import SqliteLedger
 from fiftyone_reue.vault.stretch import LEAST_N_VARIABLE, Stretch
+from tests.vault.attacks import (
+    DATA,
+    Held,
+    SqliteAttacker,
+    held_in_mongo,
+)
 
 START_SECONDS = 30
 
@@ -77,3 +85,38 @@ def quick_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     new: Callable[..., Stretch] = Stretch.new
     monkeypatch.setenv(LEAST_N_VARIABLE, "2")
     monkeypatch.setattr(Stretch, "new", lambda n=0: new(n=2))
+
+
+@pytest.fixture
+def old_ledger(tmp_path: Path) -> Path:
+    """The ledger of a version that authenticated nothing."""
+    path = tmp_path / "vault" / "ledger.sqlite"
+    path.parent.mkdir()
+    path.write_bytes(gzip.decompress((DATA / "ledger.sqlite.gz").read_bytes()))
+    return path
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("sqlite", marks=pytest.mark.unit),
+        pytest.param("mongo", marks=pytest.mark.integration),
+    ]
+)
+def unauthenticated(
+    request: pytest.FixtureRequest, tmp_path: Path, old_ledger: Path
+) -> Held:
+    """The vault as the old version left it."""
+    (tmp_path / "memo").mkdir()
+    if request.param == "sqlite":
+        return Held(
+            tmp_path, lambda: SqliteLedger(old_ledger), SqliteAttacker(old_ledger)
+        )
+    database = request.getfixturevalue("mongo_database")
+    return held_in_mongo(database, old_ledger, tmp_path)
+
+
+@pytest.fixture
+def held(unauthenticated: Held) -> Held:
+    """The same, authenticated."""
+    with unauthenticated.open().ledger:
+        return unauthenticated

@@ -235,7 +235,8 @@ def test_a_key_stays_where_its_kind_is(
 ) -> None:
     vault = create_folder(tmp_path / "ring", secrets={})
     rotate_folder(tmp_path / "ring", secrets={})
-    assert len(memory_keyring) == 2
+    keys = [name for _, name in memory_keyring if not name.endswith(".counter")]
+    assert len(keys) == 2
     opened = open_folder(tmp_path / "ring", secrets={})
     assert opened.derive("x") == vault.derive("x")
 
@@ -320,11 +321,11 @@ def test_a_key_that_can_not_be_installed_leaves_the_old_one(
     assert opens(tmp_path, {})
 
 
-def test_opening_with_a_vault_object_still_works_after_a_rotation(
-    tmp_path: Path,
-) -> None:
+def test_a_vault_that_was_open_is_shut_out_by_a_rotation(tmp_path: Path) -> None:
     vault = create_folder(tmp_path, secrets=OLD)
     other = Vault.open(vault.ledger, EnvironmentKey(OLD))
     vault.rotate(EnvironmentKey(NEW))
-    recipient, key = other.add_recipient("ann")
+    with pytest.raises(VaultError, match="open it again with the new one"):
+        other.add_recipient("ann")
+    recipient, key = vault.add_recipient("ann")
     assert vault.recipient_key(recipient) == key

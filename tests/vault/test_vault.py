@@ -16,15 +16,18 @@ from fiftyone_reue.errors import (
     VaultError,
     WrongKeyError,
 )
+from fiftyone_reue.prf import derive
 from fiftyone_reue.vault import (
     RecipientKey,
     SqliteLedger,
     Vault,
     create_folder,
+    crypto,
     open_folder,
     rotate_folder,
 )
 from fiftyone_reue.vault.crypto import key_id
+from fiftyone_reue.vault.description import FORMAT, UNAUTHENTICATED
 from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyFile, Passphrase
 from fiftyone_reue.vault.stretch import Stretch
 from fiftyone_reue.vault.vault import LEDGER_NAME
@@ -84,7 +87,7 @@ def test_a_wrong_owner_key_names_both_ids(vault: Vault) -> None:
 
 
 def test_a_newer_vault_asks_for_an_update(vault: Vault) -> None:
-    vault.ledger.put_meta({**(vault.ledger.get_meta() or {}), "format": 2})
+    vault.ledger.put_meta({**(vault.ledger.get_meta() or {}), "format": FORMAT + 1})
     with pytest.raises(VaultError, match="newer version"):
         Vault.open(vault.ledger, EnvironmentKey(SECRETS))
 
@@ -195,7 +198,8 @@ def test_a_vault_without_a_choice_has_its_key_in_the_keyring(
     tmp_path: Path, memory_keyring: dict[tuple[str, str], str]
 ) -> None:
     vault = create_folder(tmp_path, secrets={})
-    assert list(memory_keyring) == [("fiftyone-reue", vault.vault_id)]
+    names = (vault.vault_id, f"{vault.vault_id}.counter")
+    assert list(memory_keyring) == [("fiftyone-reue", name) for name in names]
     assert not list(tmp_path.rglob("*.key"))
     assert open_folder(tmp_path, secrets={}).derive("x") == vault.derive("x")
 
@@ -236,22 +240,28 @@ def test_nothing_shown_or_stored_names_a_passphrase(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_scrypt")
-def test_an_old_vault_with_a_passphrase_opens_and_is_mended_by_rotating(
+def test_an_old_vault_with_a_passphrase_opens_and_forgets_the_derived_id(
     tmp_path: Path,
 ) -> None:
     word = {"REUE_OWNER_PASSPHRASE": "two words"}
-    vault = create_folder(tmp_path, passphrase="two words", secrets={})
-    meta = vault.ledger.get_meta()
-    assert meta is not None
-    derived = key_id(Stretch.from_parameters(meta["provider"]).key("two words"))
-    meta["wraps"][0]["key_id"] = derived
-    vault.ledger.put_meta(meta)
-    assert open_folder(tmp_path, secrets=word).derive("x") == vault.derive("x")
-    ids = rotate_folder(tmp_path, passphrase="new words", secrets=word)
-    assert ids[0] == "passphrase"
-    again = open_folder(tmp_path, secrets={"REUE_OWNER_PASSPHRASE": "new words"})
-    assert again.derive("x") == vault.derive("x")
-    assert derived not in f"{ids} {again.ledger.get_meta()}"
+    provider = Passphrase.new("two words")
+    owner_key, key, vault_id = provider.load(), b"k" * 32, "a" * 16
+    wrapping_key = derive(owner_key, "vault-wrap", vault_id)
+    wrapped = crypto.seal(wrapping_key, key, vault_id.encode()).hex()
+    meta = {
+        "format": UNAUTHENTICATED,
+        "vault_id": vault_id,
+        "created": 0.0,
+        "provider": provider.public(),
+        "wraps": [{"key_id": key_id(owner_key), "wrapped": wrapped}],
+    }
+    with SqliteLedger(tmp_path / LEDGER_NAME) as ledger:
+        ledger.create_meta(meta)
+    opened = open_folder(tmp_path, secrets=word)
+    assert opened.derive("x") == derive(key, "x", vault_id)
+    assert key_id(owner_key) not in str(opened.ledger.get_meta())
+    again = open_folder(tmp_path, secrets=word)
+    assert again.derive("x") == opened.derive("x")
 
 
 def test_a_vault_made_cheap_on_purpose_can_be_mended(

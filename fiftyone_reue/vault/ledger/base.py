@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.ledger.rows import Key, Table
 
 
 class Ledger(Protocol):
@@ -134,6 +136,45 @@ class Ledger(Protocol):
 
     def withdrawn(self, release_id: str) -> Iterator[Record]:
         """What a release has no longer, by id, in bounded memory."""
+        ...
+
+    # -- for the wrapper that authenticates what is above
+
+    def exclusive(self) -> AbstractContextManager[bool]:
+        """Keeps all other processes and threads from writing; may be nested.
+
+        Its value says whether what is written inside is there as a whole or not at
+        all. If not, a process that is killed inside leaves a part, and another one
+        may go on soon after.
+        """
+        ...
+
+    def get_inventory(self) -> bytes | None:
+        """What :meth:`put_inventory` was given last, or None."""
+        ...
+
+    def put_inventory(self, sealed: bytes) -> None:
+        """Replaces the sealed list of what the ledger holds."""
+        ...
+
+    def macs(self, table: Table, keys: Sequence[Key]) -> dict[Key, bytes]:
+        """The MACs of those rows that exist."""
+        ...
+
+    def set_macs(self, table: Table, macs: Mapping[str, bytes]) -> None:
+        """Replaces the MACs of rows that exist, by id; nothing else of them."""
+        ...
+
+    def images_of_only(self, release_id: str) -> Iterator[bytes]:
+        """The MACs of the images that :meth:`delete_release` would remove."""
+        ...
+
+    def has_rows(self) -> bool:
+        """Whether any table but that of the description holds anything."""
+        ...
+
+    def back_up(self) -> str:
+        """Copies the ledger as it is, once; says where the copy is."""
         ...
 
     def close(self) -> None:

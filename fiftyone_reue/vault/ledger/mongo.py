@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, VaultError
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.ledger.mongo_lock import MongoLock
 from fiftyone_reue.vault.ledger.rows import (
     E,
     Entity,
+    Key,
+    Table,
+    as_bytes,
+    as_description,
     from_row,
+    mac_of,
+    pages,
     storable_text,
     to_json,
     to_row,
@@ -37,7 +42,11 @@ BLOBS = "reue_blobs"
 # MongoDB's documents end at 16 MB; larger blobs go to GridFS.
 INLINE_BYTES = 8 * 2**20
 
+BACKUP_SUFFIX = "_before_authentication"
+
 _META_ID = "vault"
+_INVENTORY_ID = "inventory"
+_LOCK_ID = "lock"
 _WRITE_TIMEOUT_MS = 30_000
 # A cursor that a caller consumes slowly dies on the server after ten minutes, so no
 # cursor covers more than a short page.
@@ -46,6 +55,14 @@ _IMAGE_PAGE = 256
 _CHUNK = 1000
 # What a document holds instead of its blob, if that went to GridFS.
 _BLOB_FILE = "blob_file"
+_COLLECTIONS: dict[Table, str] = {
+    "recipients": RECIPIENTS,
+    "fits": FITS,
+    "releases": RELEASES,
+    "images": IMAGES,
+    "records": RECORDS,
+    "withdrawn": WITHDRAWN,
+}
 _BLOB_FIELDS = {FITS: "sealed", RECORDS: "blob", WITHDRAWN: "blob"}
 
 
@@ -54,7 +71,7 @@ class MongoLedger:
 
     Writes are acknowledged by a majority and its journal. There are no transactions
     on a single server, so a batch that is interrupted may be there in part; putting
-    it again completes it.
+    it again completes it. Who writes exclusively holds a lock in the database.
 
     Args:
         database: a pymongo database; its client stays the caller's to close
@@ -74,6 +91,7 @@ class MongoLedger:
                 ),
             )
             self._create_indexes()
+        self._lock = MongoLock(self._database[META], _LOCK_ID)
 
     def __repr__(self) -> str:
         return f"MongoLedger({self._database.name!r})"
@@ -97,7 +115,7 @@ class MongoLedger:
         """See :class:`~fiftyone_reue.vault.ledger.base.Ledger`, also for the rest."""
         with _plain_errors():
             found = self._database[META].find_one({"_id": _META_ID})
-        return None if found is None else json.loads(found["document"])
+        return None if found is None else as_description(found.get("document"))
 
     def create_meta(self, meta: dict[str, Any]) -> None:
         from pymongo.errors import DuplicateKeyError
@@ -114,7 +132,7 @@ class MongoLedger:
 
     def put_meta(self, meta: dict[str, Any]) -> None:
         document = {"document": to_json(meta)}
-        with _plain_errors():
+        with self._writing():
             self._database[META].replace_one({"_id": _META_ID}, document, upsert=True)
 
     # -- recipients
@@ -169,12 +187,12 @@ class MongoLedger:
         for name in (RECORDS, WITHDRAWN):
             while self._delete_some_records(name, release_id):
                 pass
-        with _plain_errors():
+        with self._writing():
             self._database[RELEASES].delete_one({"_id": release_id})
 
     def _delete_some_records(self, name: str, release_id: str) -> bool:
         records, images = self._database[name], self._database[IMAGES]
-        with _plain_errors():
+        with self._writing():
             some = list(
                 records.find(
                     {"release_id": release_id}, {"image_id": 1, _BLOB_FILE: 1}
@@ -206,7 +224,7 @@ class MongoLedger:
 
     def find_images(self, image_ids: Iterable[str]) -> list[Image]:
         found: list[Image] = []
-        for chunk in _chunks(image_ids, _CHUNK):
+        for chunk in pages(image_ids, _CHUNK):
             some = self._all(Image, IMAGES, {"_id": {"$in": chunk}})
             by_id = {image.id: image for image in some}
             found += [by_id[image_id] for image_id in chunk if image_id in by_id]
@@ -235,7 +253,7 @@ class MongoLedger:
         self, release_id: str, sample_ids: Iterable[str] | None = None
     ) -> Iterator[Record]:
         if sample_ids is not None:
-            for chunk in _chunks(sorted(set(sample_ids)), _PAGE):
+            for chunk in pages(sorted(set(sample_ids)), _PAGE):
                 wanted = {"release_id": release_id, "sample_id": {"$in": chunk}}
                 yield from self._page(Record, RECORDS, wanted, "sample_id", _PAGE)
             return
@@ -273,9 +291,9 @@ class MongoLedger:
 
     def delete_records(self, release_id: str, sample_ids: Sequence[str]) -> None:
         records = self._database[RECORDS]
-        for chunk in _chunks(sample_ids, _CHUNK):
+        for chunk in pages(sample_ids, _CHUNK):
             wanted = {"release_id": release_id, "sample_id": {"$in": chunk}}
-            with _plain_errors():
+            with self._writing():
                 files = _files(records.find(wanted, {_BLOB_FILE: 1}))
                 records.delete_many(wanted)
                 self._delete_files(files)
@@ -293,6 +311,104 @@ class MongoLedger:
             for record in self._page(Record, WITHDRAWN, wanted, "_id", _PAGE):
                 yield record
                 last = record.id
+
+    # -- authentication
+
+    @contextmanager
+    def exclusive(self) -> Iterator[bool]:
+        with _plain_errors():
+            self._lock.acquire()
+        try:
+            yield False
+        finally:
+            with _plain_errors():
+                self._lock.release()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with _plain_errors():
+            self._lock.renew()
+            yield
+
+    def get_inventory(self) -> bytes | None:
+        with _plain_errors():
+            found = self._database[META].find_one({"_id": _INVENTORY_ID})
+        return None if found is None else as_bytes(found.get("sealed"))
+
+    def put_inventory(self, sealed: bytes) -> None:
+        with self._writing():
+            self._database[META].replace_one(
+                {"_id": _INVENTORY_ID}, {"sealed": sealed}, upsert=True
+            )
+
+    def macs(self, table: Table, keys: Sequence[Key]) -> dict[Key, bytes]:
+        if table != "records":
+            return self._macs(table, {}, "_id", [str(key) for key in keys])
+        found: dict[Key, bytes] = {}
+        by_release: dict[str, list[str]] = {}
+        for key in keys:
+            by_release.setdefault(key[0], []).append(key[1])
+        for release_id, sample_ids in by_release.items():
+            wanted = {"release_id": release_id}
+            some = self._macs(table, wanted, "sample_id", sample_ids)
+            found.update({(release_id, str(s)): mac for s, mac in some.items()})
+        return found
+
+    def _macs(
+        self, table: Table, wanted: dict[str, Any], name: str, ids: list[str]
+    ) -> dict[Key, bytes]:
+        found: dict[Key, bytes] = {}
+        for chunk in pages(ids, _CHUNK):
+            with _plain_errors():
+                some = self._database[_COLLECTIONS[table]].find(
+                    {**wanted, name: {"$in": chunk}}, {name: 1, "mac": 1}
+                )
+                found.update({one[name]: mac_of(_with_mac(one)) for one in some})
+        return found
+
+    def set_macs(self, table: Table, macs: Mapping[str, bytes]) -> None:
+        from pymongo import UpdateOne
+
+        name = "id" if table == "records" else "_id"
+        for chunk in pages(macs.items(), _CHUNK):
+            updates = [
+                UpdateOne({name: one}, {"$set": {"mac": mac}}) for one, mac in chunk
+            ]
+            with self._writing():
+                self._database[_COLLECTIONS[table]].bulk_write(updates, ordered=False)
+
+    def images_of_only(self, release_id: str) -> Iterator[bytes]:
+        seen: set[str] = set()
+        for name in (RECORDS, WITHDRAWN):
+            with _plain_errors():
+                some = self._database[name].find(
+                    {"release_id": release_id}, {"_id": 0, "image_id": 1}
+                )
+                seen.update(one["image_id"] for one in some)
+        for chunk in pages(seen, _CHUNK):
+            alone = set(chunk)
+            others = {"image_id": {"$in": chunk}, "release_id": {"$ne": release_id}}
+            with _plain_errors():
+                for name in (RECORDS, WITHDRAWN):
+                    kept = self._database[name].distinct("image_id", others)
+                    alone.difference_update(kept)
+            yield from self.macs("images", list(alone)).values()
+
+    def has_rows(self) -> bool:
+        with _plain_errors():
+            return any(
+                self._database[name].find_one({}, {"_id": 1}) is not None
+                for name in _COLLECTIONS.values()
+            )
+
+    def back_up(self) -> str:
+        with _plain_errors():
+            there = set(self._database.list_collection_names())
+            for name in (*_COLLECTIONS.values(), META):
+                copy = name + BACKUP_SUFFIX
+                if name in there and copy not in there:
+                    self._database[name].aggregate([{"$out": copy}])
+        return f"the collections reue_...{BACKUP_SUFFIX}"
 
     # -- life
 
@@ -313,7 +429,7 @@ class MongoLedger:
     # -- helpers
 
     def _require(self, name: str, ids: Iterable[str]) -> None:
-        for chunk in _chunks(ids, _CHUNK):
+        for chunk in pages(ids, _CHUNK):
             with _plain_errors():
                 found = self._database[name].count_documents({"_id": {"$in": chunk}})
             if found < len(chunk):
@@ -323,8 +439,8 @@ class MongoLedger:
                 )
 
     def _put(self, name: str, entities: Sequence[Entity]) -> None:
-        for chunk in _chunks(entities, _CHUNK):
-            with _plain_errors(), storable_text():
+        for chunk in pages(entities, _CHUNK):
+            with self._writing(), storable_text():
                 documents = [self._document(name, entity) for entity in chunk]
                 replaced = self._large_files(name, documents)
                 self._upsert(self._database[name], documents)
@@ -404,7 +520,7 @@ class MongoLedger:
 
     def _entity(self, kind: type[E], name: str, document: Mapping[str, Any]) -> E:
         row = {**document, "id": document.get("id", document["_id"])}
-        if _BLOB_FILE in row:
+        if row.get(_BLOB_FILE) is not None:
             row[_BLOB_FIELDS[name]] = self._read_file(row[_BLOB_FILE])
         return from_row(kind, row)
 
@@ -424,10 +540,21 @@ class MongoLedger:
             found = self._database[name].find_one(wanted)
             return None if found is None else self._entity(kind, name, found)
 
+    def _some(self, kind: type[E], name: str, document: Mapping[str, Any]) -> E:
+        """One of several: what is damaged must not keep the others from being read."""
+        for _ in range(2):
+            try:
+                return self._entity(kind, name, document)
+            except LedgerUnavailableError:
+                # Its blob is missing, or was replaced since the document was read.
+                again = self._database[name].find_one({"_id": document["_id"]})
+                document = again or document
+        return self._entity(kind, name, {**document, _BLOB_FILE: None})
+
     def _all(self, kind: type[E], name: str, wanted: dict[str, Any]) -> list[E]:
         with _plain_errors():
             found = [
-                self._entity(kind, name, document)
+                self._some(kind, name, document)
                 for document in self._database[name].find(wanted)
             ]
         # Sorted here, since the server refuses to sort more than 100 MB.
@@ -438,7 +565,7 @@ class MongoLedger:
     ) -> Iterator[E]:
         with _plain_errors():
             for document in self._database[name].find(wanted).sort(order).limit(size):
-                yield self._entity(kind, name, document)
+                yield self._some(kind, name, document)
 
 
 class _TakenError(VaultError):
@@ -461,13 +588,12 @@ def _files(documents: Iterable[Mapping[str, Any]]) -> list[ObjectId]:
 
 
 def _age(entity: Entity) -> tuple[float, str]:
-    return getattr(entity, "created", 0.0), entity.id
+    created = getattr(entity, "created", 0.0)
+    return created if isinstance(created, (int, float)) else 0.0, str(entity.id)
 
 
-def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, size)):
-        yield chunk
+def _with_mac(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {"mac": b"", **document}
 
 
 @contextmanager

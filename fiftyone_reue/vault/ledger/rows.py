@@ -7,16 +7,33 @@ sizes, and both ledgers give back exactly the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
-from typing import Any, TypeVar
+from dataclasses import MISSING, Field, fields
+from itertools import islice
+from typing import Any, Literal, TypeVar
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 
 Entity = Recipient | Fit | Release | Image | Record
+T = TypeVar("T")
 E = TypeVar("E", Recipient, Fit, Release, Image, Record)
+
+Table = Literal["recipients", "fits", "releases", "images", "records", "withdrawn"]
+"""What a ledger keeps its entities in."""
+
+Key = str | tuple[str, str]
+"""What is one of a kind in a table: an id; in records, a release's and a sample's."""
+
+TABLES: dict[Table, type[Entity]] = {
+    "recipients": Recipient,
+    "fits": Fit,
+    "releases": Release,
+    "images": Image,
+    "records": Record,
+    "withdrawn": Record,
+}
 
 _DICTIONARIES = frozenset({"summary", "parameters", "counts", "scores"})
 
@@ -39,15 +56,48 @@ def from_row(kind: type[E], row: Mapping[str, Any]) -> E:
     """The entity that :func:`to_row` was given.
 
     Other names in `row` are ignored; what an older version didn't store has its
-    default.
+    default. A row that somebody damaged gives an entity with whatever is there: it is
+    for who checks its MAC to refuse it, so that the others can still be read.
     """
-    return kind(
-        **{
-            name: json.loads(row[name]) if name in _DICTIONARIES else row[name]
-            for name in columns(kind)
-            if name in row
-        }
-    )
+    return kind(**{field.name: _value(field, row) for field in fields(kind)})
+
+
+def _value(field: Field[Any], row: Mapping[str, Any]) -> Any:
+    if field.name not in row:
+        return None if field.default is MISSING else field.default
+    value = row[field.name]
+    if field.name not in _DICTIONARIES:
+        return value
+    try:
+        return json.loads(value)
+    except (TypeError, ValueError, RecursionError):
+        return value
+
+
+def mac_of(row: Any) -> bytes:
+    """A row's MAC as stored; nothing where that is no bytes."""
+    return as_bytes(row["mac"])
+
+
+def as_bytes(value: object) -> bytes:
+    """A stored value; nothing where somebody made it something else."""
+    return value if isinstance(value, bytes) else b""
+
+
+def as_description(text: Any) -> dict[str, Any]:
+    """The vault's description; an empty one where somebody damaged it."""
+    try:
+        content = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """So many items at a time."""
+    remaining = iter(items)
+    while page := list(islice(remaining, size)):
+        yield page
 
 
 @contextmanager
@@ -63,6 +113,13 @@ def storable_text() -> Iterator[None]:
         raise InputError(
             f"{error.object!r} has a name that isn't valid Unicode; rename it"
         ) from None
+
+
+def key_of(table: Table, entity: Entity) -> Key:
+    """What an entity replaces another one by when it is put."""
+    if table == "records" and isinstance(entity, Record):
+        return entity.release_id, entity.sample_id
+    return entity.id
 
 
 def to_json(value: dict[str, Any]) -> str:

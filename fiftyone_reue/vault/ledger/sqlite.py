@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
+import secrets as random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,17 +16,26 @@ from typing import Any, Self
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, VaultError
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 from fiftyone_reue.vault.ledger.rows import (
+    TABLES,
     E,
     Entity,
+    Key,
+    Table,
+    as_bytes,
+    as_description,
     columns,
     from_row,
+    mac_of,
+    pages,
     storable_text,
     to_json,
     to_row,
 )
+from fiftyone_reue.vault.private_files import publish
 
 BUSY_SECONDS = 30.0
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+BACKUP_SUFFIX = ".before-authentication"
 
 _PAGE = 256
 _SCHEMA = """
@@ -124,7 +132,34 @@ CREATE INDEX withdrawn_by_digest_p ON withdrawn(digest_p);
 CREATE INDEX withdrawn_by_digest_w ON withdrawn(digest_w);
 CREATE INDEX withdrawn_by_image ON withdrawn(image_id);
 """,
+    3: """
+ALTER TABLE recipients ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+ALTER TABLE fits ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+ALTER TABLE releases ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+ALTER TABLE images ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+ALTER TABLE records ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+ALTER TABLE withdrawn ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
+CREATE TABLE inventory (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    sealed BLOB NOT NULL
+);
+""",
 }
+
+_IMAGES_OF_ONLY = f"""
+SELECT id, mac FROM images WHERE id > :last
+AND (
+    EXISTS (SELECT 1 FROM records AS mine
+        WHERE mine.image_id = images.id AND mine.release_id = :release)
+    OR EXISTS (SELECT 1 FROM withdrawn AS mine
+        WHERE mine.image_id = images.id AND mine.release_id = :release)
+)
+AND NOT EXISTS (SELECT 1 FROM records AS other
+    WHERE other.image_id = images.id AND other.release_id <> :release)
+AND NOT EXISTS (SELECT 1 FROM withdrawn AS other
+    WHERE other.image_id = images.id AND other.release_id <> :release)
+ORDER BY id LIMIT {_PAGE}
+"""
 
 # What SQLite's primary result codes mean for the person in front of it.
 _REASONS = {
@@ -206,12 +241,17 @@ class SqliteLedger:
 
     def _prepare(self, connection: sqlite3.Connection, busy_seconds: float) -> None:
         connection.row_factory = sqlite3.Row
+        # Text that somebody damaged must not keep the other rows from being read.
+        connection.text_factory = _text
         _enter_wal_mode(connection, busy_seconds)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         # A dropped wrap must not stay readable in free pages: after a rotation, the
         # old owner key must not open the present file.
         connection.execute("PRAGMA secure_delete = ON")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if 0 < version < SCHEMA_VERSION:
+            self._copy(connection)
         with _transaction(connection):
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
@@ -228,6 +268,31 @@ class SqliteLedger:
             for missing in range(version + 1, SCHEMA_VERSION + 1):
                 _execute(connection, _ADDED[missing])
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _copy(self, connection: sqlite3.Connection) -> None:
+        """Copies the whole ledger beside it, if there is no such copy."""
+        copy = self._path.with_name(self._path.name + BACKUP_SUFFIX)
+        if copy.exists():
+            return
+        temporary = copy.with_name(f".{copy.name}.{random.token_hex(4)}.reue-tmp")
+        try:
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            target = sqlite3.connect(temporary)
+            try:
+                connection.backup(target)
+            finally:
+                target.close()
+            publish(temporary, copy)
+        except FileExistsError:
+            pass  # another process made it at the same moment
+        except OSError as error:
+            raise LedgerUnavailableError(
+                f"The ledger {self._path} must be brought up to date, but no copy of "
+                f"it can be made at {copy}: {error.strerror}; free some space or check "
+                "the permissions"
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def _require_empty(self, connection: sqlite3.Connection) -> None:
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -253,8 +318,12 @@ class SqliteLedger:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as connection, _transaction(connection):
-            yield connection
+        with self._reading() as connection:
+            if connection.in_transaction:  # ours, since the lock is
+                yield connection
+                return
+            with _transaction(connection):
+                yield connection
 
     # -- meta
 
@@ -262,7 +331,7 @@ class SqliteLedger:
         """See :class:`~fiftyone_reue.vault.ledger.base.Ledger`, also for the rest."""
         with self._reading() as connection:
             row = connection.execute("SELECT document FROM meta").fetchone()
-        return None if row is None else json.loads(row["document"])
+        return None if row is None else as_description(row["document"])
 
     def create_meta(self, meta: dict[str, Any]) -> None:
         try:
@@ -282,6 +351,11 @@ class SqliteLedger:
                 [to_json(meta)],
             )
         # Until the log is folded in, the old description is still in the file.
+        with self._reading() as connection:
+            if not connection.in_transaction:
+                self._fold_log()
+
+    def _fold_log(self) -> None:
         with self._reading() as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -367,7 +441,7 @@ class SqliteLedger:
 
     def find_images(self, image_ids: Iterable[str]) -> list[Image]:
         found: list[Image] = []
-        for page in _pages(image_ids):
+        for page in pages(image_ids, _PAGE):
             marks = ", ".join("?" * len(page))
             some = self._all(Image, f"images WHERE id IN ({marks})", *page)
             by_id = {image.id: image for image in some}
@@ -459,6 +533,84 @@ class SqliteLedger:
             yield found
             found = self._one(Record, query, release_id, found.id)
 
+    # -- authentication
+
+    @contextmanager
+    def exclusive(self) -> Iterator[bool]:
+        with self._writing():
+            yield True
+
+    def get_inventory(self) -> bytes | None:
+        with self._reading() as connection:
+            row = connection.execute("SELECT sealed FROM inventory").fetchone()
+        return None if row is None else as_bytes(row["sealed"])
+
+    def put_inventory(self, sealed: bytes) -> None:
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO inventory VALUES (1, ?) "
+                "ON CONFLICT(id) DO UPDATE SET sealed = excluded.sealed",
+                [sealed],
+            )
+
+    def macs(self, table: Table, keys: Sequence[Key]) -> dict[Key, bytes]:
+        if table != "records":
+            return self._macs(table, "", (), [str(key) for key in keys])
+        found: dict[Key, bytes] = {}
+        by_release: dict[str, list[str]] = {}
+        for key in keys:
+            by_release.setdefault(key[0], []).append(key[1])
+        for release_id, sample_ids in by_release.items():
+            wanted = ("release_id = ? AND sample_id", (release_id,), sample_ids)
+            some = self._macs(table, *wanted)
+            found.update({(release_id, str(s)): mac for s, mac in some.items()})
+        return found
+
+    def _macs(
+        self, table: str, where: str, values: tuple[str, ...], ids: list[str]
+    ) -> dict[Key, bytes]:
+        name = "sample_id" if where else "id"
+        found: dict[Key, bytes] = {}
+        for page in pages(ids, _PAGE):
+            marks = ", ".join("?" * len(page))
+            query = (
+                f"SELECT {name} AS one, mac FROM {table} "
+                f"WHERE {where or name} IN ({marks})"
+            )
+            with self._reading() as connection:
+                rows = connection.execute(query, [*values, *page]).fetchall()
+            found.update({row["one"]: mac_of(row) for row in rows})
+        return found
+
+    def set_macs(self, table: Table, macs: Mapping[str, bytes]) -> None:
+        with self._writing() as connection:
+            connection.executemany(
+                f"UPDATE {table} SET mac = ? WHERE id = ?",
+                [(mac, one) for one, mac in macs.items()],
+            )
+
+    def images_of_only(self, release_id: str) -> Iterator[bytes]:
+        last: str | None = ""
+        while last is not None:
+            with self._reading() as connection:
+                rows = connection.execute(
+                    _IMAGES_OF_ONLY, {"release": release_id, "last": last}
+                ).fetchall()
+            yield from map(mac_of, rows)
+            last = rows[-1]["id"] if rows else None
+
+    def has_rows(self) -> bool:
+        with self._reading() as connection:
+            return any(
+                connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()
+                for table in TABLES
+            )
+
+    def back_up(self) -> str:
+        with self._reading() as connection:
+            self._copy(connection)
+        return str(self._path.with_name(self._path.name + BACKUP_SUFFIX))
+
     # -- life
 
     def close(self) -> None:
@@ -499,6 +651,10 @@ class SqliteLedger:
         with self._reading() as connection:
             rows = connection.execute(f"SELECT * FROM {query}", values).fetchall()
         return [from_row(kind, dict(row)) for row in rows]
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _enter_wal_mode(connection: sqlite3.Connection, busy_seconds: float) -> None:
@@ -543,9 +699,3 @@ def _upsert(table: str, key: str, names: list[str]) -> str:
         f"INSERT INTO {table} ({quoted}) VALUES ({values}) "
         f"ON CONFLICT({key}) DO UPDATE SET {updates}"
     )
-
-
-def _pages(ids: Iterable[str]) -> Iterator[list[str]]:
-    remaining = iter(ids)
-    while page := list(islice(remaining, _PAGE)):
-        yield page

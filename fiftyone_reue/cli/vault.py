@@ -1,0 +1,85 @@
+"""``reue vault``: check, repair."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from fiftyone_reue.cli.errors import guarded
+from fiftyone_reue.cli.options import json_option, vault_option
+from fiftyone_reue.cli.passphrases import ask_existing
+from fiftyone_reue.cli.printing import count, err, out, plain
+from fiftyone_reue.cli.vaults import opened
+
+
+@click.group()
+def vault() -> None:
+    """Check a vault's ledger, and put a lost description back."""
+
+
+@vault.command()
+@vault_option
+@click.option(
+    "--accept",
+    is_flag=True,
+    help="Take the rows that are there, and whose MACs are right, for what should be "
+    "there: after you put the ledger back from a backup, or looked into what is wrong.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@json_option
+@guarded
+def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
+    """Verify every row of the ledger, and that none was removed or put back.
+
+    The exit status is 1 if anything isn't as the owner left it.
+    """
+    from fiftyone_reue.steps import finish
+    from fiftyone_reue.vault.check import check as run
+
+    with opened(vault_folder) as held:
+        if accept:
+            if not yes:
+                click.confirm(
+                    "Rows that were removed, or put back from a backup, won't be "
+                    "noticed any more. Accept the ledger as it is",
+                    abort=True,
+                    err=True,
+                )
+            held.ledger.accept()
+        report = finish(run(held))
+    if as_json:
+        click.echo(json.dumps(report.to_dict()))
+        return int(bool(report.problems))
+    for problem in report.problems:
+        err.print(f"[red]Wrong:[/] {plain(str(problem))}")
+    for note in report.notes:
+        out.print(f"Note: {plain(note)}.")
+    rows = ", ".join(f"{number} {table}" for table, number in report.rows.items())
+    if report.problems:
+        out.print(
+            f"{count(len(report.problems), 'problem')} in the ledger of vault "
+            f"{report.vault_id}; of good rows there are: {rows}."
+        )
+        return 1
+    out.print(f"The ledger of vault {report.vault_id} is as you left it: {rows}.")
+    return 0
+
+
+@vault.command()
+@vault_option
+@json_option
+@guarded
+def repair(vault_folder: Path, as_json: bool) -> None:
+    """Put back the vault's description, if the ledger lost it.
+
+    The copy beside the owner key is taken, if the owner key opens it.
+    """
+    from fiftyone_reue.vault.vault import repair_folder
+
+    vault_id = repair_folder(vault_folder, ask=ask_existing)
+    if as_json:
+        click.echo(json.dumps({"vault": vault_id}))
+        return
+    out.print(f"The description of vault {vault_id} is back; run `reue vault check`.")

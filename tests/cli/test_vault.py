@@ -1,0 +1,72 @@
+import sqlite3
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+CHECK = ("vault", "check", "--vault", "@vault")
+
+
+def sql(place, statement: str) -> None:
+    with sqlite3.connect(place.root / "vault" / "ledger.sqlite") as attacker:
+        attacker.execute(statement)
+
+
+def test_a_whole_ledger_is_told_so(place):
+    place.protect("alice", "@pa")
+    assert "is as you left it: 2 recipients" in place.ok(*CHECK).stdout
+    found = place.json(*CHECK)
+    assert found["ok"] is True
+    assert found["problems"] == found["notes"] == []
+    assert found["rows"] == {
+        "recipients": 2,
+        "fits": 1,
+        "releases": 1,
+        "images": 12,
+        "records": 12,
+        "withdrawn": 0,
+    }
+
+
+def test_what_is_wrong_is_named(place):
+    place.protect("alice", "@pa")
+    sql(place, "UPDATE recipients SET name = 'bobby' WHERE name = 'bob'")
+    sql(place, "DELETE FROM records WHERE sample_id LIKE '%/0.png'")
+    said = place.fails(*CHECK)
+    assert "recipients, 'bobby'" in said
+    assert "3 of 12 are missing" in said
+    found = place.json(*CHECK, status=1)
+    assert found["ok"] is False
+    tables = {problem["table"] for problem in found["problems"]}
+    assert {"recipients", "records"} <= tables
+
+
+def test_an_accepted_ledger_misses_nothing(place):
+    place.protect("alice", "@pa")
+    sql(place, "DELETE FROM records WHERE sample_id LIKE '%/0.png'")
+    assert place.run(*CHECK, "--accept").exit_code == 1  # nobody said yes
+    assert "9 records" in place.ok(*CHECK, "--accept", "--yes").stdout
+    assert "9 records" in place.ok(*CHECK).stdout
+
+
+def test_a_lost_description_is_put_back(place):
+    sql(place, "DELETE FROM meta")
+    for words in (("init",), ("recipient", "list")):
+        said = place.fails(*words, "--vault", "@vault")
+        assert "reue vault repair" in said
+    assert "is back" in place.ok("vault", "repair", "--vault", "@vault").stdout
+    place.ok(*CHECK)
+    assert "is whole" in place.fails("vault", "repair", "--vault", "@vault")
+
+
+def test_extract_says_what_it_left_out(place):
+    place.protect("alice", "@pa")
+    sql(place, "DELETE FROM recipients WHERE name = 'bob'")
+    words = ("extract", "@pa", "--vault", "@vault")
+    result = place.run(*words)
+    assert result.exit_code == 1
+    assert "copy of alice" in result.stdout
+    assert "Left out: recipients, 'bob'" in result.stderr
+    found = place.json(*words, status=1)
+    assert found["recipient"] == "alice"
+    assert "'bob'" in found["ledger_problems"][0]

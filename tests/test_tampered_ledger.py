@@ -1,0 +1,195 @@
+"""Tracing and restoring with a ledger that somebody wrote without the owner key.
+
+Before rows had MACs, swapped names accused the wrong recipient, and a missing recipient
+ended every job with a KeyError.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from fiftyone_reue.errors import TamperedLedgerError
+from fiftyone_reue.extract import ExtractSummary, extract
+from fiftyone_reue.folders import image_items, labelled_items, suspect_items
+from fiftyone_reue.protect import protect
+from fiftyone_reue.release import ProtectConfig
+from fiftyone_reue.restore import restore_original
+from fiftyone_reue.steps import finish
+from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass(frozen=True)
+class Case:
+    """A vault with releases to alice and bob, and leaks of both as JPEG."""
+
+    root: Path
+
+    def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Whoever may write the database."""
+        with sqlite3.connect(self.root / "vault" / "ledger.sqlite") as attacker:
+            return attacker.execute(statement, values).fetchall()
+
+    def open(self) -> Vault:
+        return open_folder(self.root / "vault")
+
+    def extract(self, folder: str) -> ExtractSummary:
+        vault = self.open()
+        with vault.ledger:
+            return finish(extract(vault, suspect_items(self.root / folder)))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, write_folder: Callable[..., Path]) -> Path:
+    root = tmp_path_factory.mktemp("tampered")
+    source = write_folder(root / "source", classes=3, each=4, side=48)
+    vault = create_folder(root / "vault", plain_key_file=True)
+    with vault.ledger:
+        for who in ("alice", "bob"):
+            vault.add_recipient(who)
+        for who in ("alice", "bob"):
+            steps = protect(
+                vault,
+                who,
+                labelled_items(source),
+                root / who,
+                name=who,
+                source=str(source),
+                config=ProtectConfig("lsp"),
+            )
+            assert not finish(steps).outcome.failures
+            (root / f"leak-{who}").mkdir()
+            for number, item in enumerate(image_items(root / who)):
+                leaked = root / f"leak-{who}" / f"{number}.jpg"
+                Image.open(item.path).save(leaked, quality=90)
+    return root
+
+
+@pytest.fixture
+def case(built: Path, tmp_path: Path) -> Iterator[Case]:
+    """The same, with a vault of its own to write to."""
+    kept = tmp_path / "kept"
+    shutil.copytree(built / "vault", kept)
+    yield Case(built)
+    shutil.rmtree(built / "vault")
+    shutil.copytree(kept, built / "vault")
+
+
+LEAKS = ["alice", "bob", "leak-alice", "leak-bob"]
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_an_untouched_ledger_names_whose_copy_it_is(case, leak):
+    summary = case.extract(leak)
+    assert summary.named == leak.removeprefix("leak-")
+    assert summary.ledger_problems == []
+    assert summary.to_dict()["ledger_problems"] == []
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_swapped_names_accuse_nobody(case, leak):
+    for old, new in (("alice", "x"), ("bob", "alice"), ("x", "bob")):
+        case.sql("UPDATE recipients SET name = ? WHERE name = ?", new, old)
+    summary = case.extract(leak)
+    assert summary.named is None
+    assert len([p for p in summary.ledger_problems if "recipients, " in p]) == 2
+    assert "reue vault check" in summary.ledger_problems[0]
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_swapped_seeds_accuse_nobody(case, leak):
+    columns = "id, wrapped_code_seed"
+    alice, bob = case.sql(f"SELECT {columns} FROM recipients ORDER BY name")
+    for (one, _), (_, seed) in ((alice, bob), (bob, alice)):
+        case.sql("UPDATE recipients SET wrapped_code_seed = ? WHERE id = ?", seed, one)
+    assert case.extract(leak).named is None
+
+
+@pytest.mark.parametrize("how", ["removed", "renamed"])
+@pytest.mark.parametrize("leak", ["alice", "leak-alice"])
+def test_a_bad_recipient_keeps_nobody_else_from_being_traced(case, leak, how):
+    if how == "removed":
+        case.sql("DELETE FROM recipients WHERE name = 'bob'")
+    else:
+        case.sql("UPDATE recipients SET name = 'robert' WHERE name = 'bob'")
+    summary = case.extract(leak)
+    assert summary.named == "alice"
+    assert summary.evidence.p_value < 1e-6
+    bob = [line for line in summary.ledger_problems if line.startswith("recipients, ")]
+    assert len(bob) == 1
+    assert ("'bob'" if how == "removed" else "'robert'") in bob[0]
+
+
+@pytest.mark.parametrize("leak", ["bob", "leak-bob"])
+def test_the_copy_of_a_removed_recipient_is_no_elses(case, leak):
+    case.sql("DELETE FROM recipients WHERE name = 'bob'")
+    summary = case.extract(leak)
+    assert summary.named is None
+    assert any("'bob'" in line for line in summary.ledger_problems)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE images SET height = 60000 WHERE rowid > 1",
+        "UPDATE images SET descriptor = x'00' WHERE rowid > 1",
+        "UPDATE images SET height = 'x' WHERE rowid = 1",
+        "DELETE FROM images WHERE rowid < 4",
+        "UPDATE records SET blob = x'00' WHERE rowid < 4",
+        "UPDATE records SET image_id = 'x' WHERE rowid < 4",
+        "DELETE FROM records WHERE rowid < 4",
+        "UPDATE releases SET output = '/'",
+        "DELETE FROM releases",
+        "DELETE FROM inventory",
+    ],
+)
+@pytest.mark.parametrize("leak", ["bob", "leak-bob"])
+def test_damaged_rows_never_accuse_another_and_never_crash(case, leak, statement):
+    case.sql(statement)
+    summary = case.extract(leak)
+    assert summary.named in ("bob", None)
+    assert summary.named == "bob" or "images" in statement or "records" in statement
+    if "images" in statement or "inventory" in statement:
+        assert summary.ledger_problems
+
+
+def test_if_no_original_is_left_that_is_said(case):
+    case.sql("UPDATE images SET height = 60000")
+    with pytest.raises(TamperedLedgerError, match=r"no original left.*images, "):
+        case.extract("leak-bob")
+
+
+def test_the_owner_restores_what_has_nothing_to_do_with_a_bad_row(case, tmp_path):
+    case.sql("DELETE FROM recipients WHERE name = 'bob'")
+    vault = case.open()
+    with vault.ledger:
+        for who, done in (("alice", 12), ("bob", 0)):
+            items = image_items(case.root / who)
+            summary = finish(restore_original(vault, items, tmp_path / who))
+            assert summary.outcome.done == done
+        assert "ledger has lost" in summary.outcome.failures[0].reason
+
+
+def test_no_release_is_begun_while_a_recipient_is_not_known(case, tmp_path):
+    case.sql("DELETE FROM recipients WHERE name = 'bob'")
+    vault = case.open()
+    with vault.ledger:
+        steps = protect(
+            vault,
+            "alice",
+            labelled_items(case.root / "source"),
+            tmp_path / "out",
+            name="new",
+            source="elsewhere",
+            config=ProtectConfig("lsp"),
+        )
+        with pytest.raises(TamperedLedgerError, match="'bob'"):
+            finish(steps)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,112 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fiftyone_reue.errors import TamperedLedgerError, VaultError
+from fiftyone_reue.vault import create_folder, open_folder, rotate_folder
+from fiftyone_reue.vault.memo import (
+    FolderPlace,
+    Memo,
+    Remembered,
+    places_for,
+    remembered_in,
+)
+from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyringKey
+
+pytestmark = pytest.mark.unit
+
+ID = "0123456789abcdef"
+
+
+def test_it_is_kept_beside_the_key_and_in_the_folder(tmp_path: Path) -> None:
+    key = tmp_path / "usb" / "my.key"
+    key.parent.mkdir()
+    vault = create_folder(tmp_path / "v", key_file=key, secrets={})
+    vault.add_recipient("ann")
+    vault.ledger.close()
+    for folder in (key.parent, tmp_path / "v"):
+        (one,) = remembered_in([folder])
+        assert one.vault_id == vault.vault_id
+        assert one.meta["vault_id"] == vault.vault_id
+        assert one.counter == 2
+    assert oct((tmp_path / "v" / f"{vault.vault_id}.counter").stat().st_mode)[-3:] == (
+        "600"
+    )
+
+
+def test_the_highest_counter_counts_and_never_goes_back(tmp_path: Path) -> None:
+    places = [FolderPlace(tmp_path / "a"), FolderPlace(tmp_path / "b")]
+    for place, counter in zip(places, (7, 3), strict=True):
+        place.folder.mkdir()
+        place.write(Remembered(ID, counter, {"a": 1}))
+    memo = Memo(ID, places)
+    assert (memo.counter, memo.known) == (7, True)
+    memo.keep_meta({"a": 2})
+    memo.keep_counter(5)
+    assert [one.counter for one in remembered_in([tmp_path / "a", tmp_path / "b"])] == [
+        7
+    ]
+    memo.keep_counter(8)
+    kept = [place.read(ID) for place in places]
+    assert kept == [Remembered(ID, 8, {"a": 2})] * 2
+    assert not Memo("f" * 16, places).known
+
+
+def test_a_place_that_can_not_be_written_is_told(tmp_path: Path) -> None:
+    memo = Memo(ID, [FolderPlace(tmp_path / "none"), FolderPlace(tmp_path)])
+    memo.keep_meta({"a": 1})
+    memo.keep_counter(1)
+    assert memo.unkept == [str(tmp_path / "none" / f"{ID}.counter")]
+    assert memo.places == [str(tmp_path / f"{ID}.counter")]
+
+
+def test_a_vault_without_a_place_says_so(tmp_path: Path) -> None:
+    assert places_for(EnvironmentKey({}), None) == []
+    assert Memo(ID).places == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"vault": 1}', '{"counter": "x"}'])
+def test_a_damaged_memo_is_named(tmp_path: Path, text: str) -> None:
+    vault = create_folder(tmp_path, plain_key_file=True, secrets={})
+    vault.ledger.close()
+    path = tmp_path / f"{vault.vault_id}.counter"
+    path.write_text(text)
+    with pytest.raises(VaultError, match=rf"{path.name} is damaged"):
+        open_folder(tmp_path, secrets={})
+    assert remembered_in([tmp_path]) == []
+
+
+def test_a_counter_that_is_ahead_is_noticed(tmp_path: Path) -> None:
+    vault = create_folder(tmp_path, plain_key_file=True, secrets={})
+    vault.ledger.close()
+    path = tmp_path / f"{vault.vault_id}.counter"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "counter": 99}))
+    again = open_folder(tmp_path, secrets={})
+    with again.ledger, pytest.raises(TamperedLedgerError, match="change 1, not 99"):
+        again.add_recipient("ann")
+
+
+def test_the_keyring_keeps_it(
+    tmp_path: Path, memory_keyring: dict[tuple[str, str], str]
+) -> None:
+    vault = create_folder(tmp_path, use_keyring=True, secrets={})
+    vault.add_recipient("ann")
+    vault.ledger.close()
+    text = memory_keyring["fiftyone-reue", f"{vault.vault_id}.counter"]
+    assert json.loads(text)["counter"] == 2
+    (tmp_path / f"{vault.vault_id}.counter").unlink()
+    with open_folder(tmp_path, secrets={}).ledger:
+        pass
+    assert places_for(KeyringKey("x"), tmp_path)[1:] == [FolderPlace(tmp_path)]
+
+
+def test_a_rotation_leaves_no_old_seal_in_it(tmp_path: Path) -> None:
+    vault = create_folder(tmp_path, plain_key_file=True, secrets={})
+    vault.ledger.close()
+    (old,) = remembered_in([tmp_path])
+    rotate_folder(tmp_path, secrets={})
+    (new,) = remembered_in([tmp_path])
+    text = (tmp_path / f"{vault.vault_id}.counter").read_text()
+    assert old.meta["wraps"][0]["wrapped"] not in text
+    assert new.counter > old.counter
