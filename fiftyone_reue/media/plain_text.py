@@ -20,6 +20,7 @@ _WINDOW, _MOST_IN_WINDOW = 128, 80
 _LONG_TOKEN, _MOST_IN_TOKEN = 20, 15
 _WIDE_WEIGHT = 3  # a letter out of thousands holds as much as two or three of base64
 _DATE_WEIGHT = 4  # a date or a time of day holds as much as four hexadecimal digits
+_MOST_REPEATS = 8  # so many texts that were there before aren't counted again
 _MOST_RUN_WEIGHT = 3  # so does the length of a run of spaces or dashes
 
 _PIECES = re.compile(r"[^\W_]+|[\W_]+")
@@ -78,8 +79,9 @@ class TextGate:
     - holds few *coded* characters: 64 and one for eight letters in words, at most 80
       among any 128 in a row;
     - and has few together with the texts before it: of the same measure, 128 an image
-      whatever their length. All texts of an image together have at most
-      ``MOST_CHARACTERS`` characters and are at most ``MOST_TEXTS``.
+      whatever their length, a text that was there before not counted (8 times). All
+      texts of an image together have at most ``MOST_CHARACTERS`` characters and are at
+      most ``MOST_TEXTS``.
 
     Coded are characters that aren't in words: digits, words with digits or odd capitals
     in them, runs of punctuation, symbols and invisible characters, white space but for
@@ -108,7 +110,8 @@ class TextGate:
         self.overrun = False
         self._strict = strict
         self._texts = self._coded = self._words = self._characters = 0
-        self._pairs = self._alternating = 0
+        self._pairs = self._alternating = self._repeats = 0
+        self._passed: set[str] = set()
 
     def lets(self, text: str, label: str = "") -> bool:
         """Whether a text may be handed out; counts its characters if so.
@@ -136,7 +139,10 @@ class TextGate:
         )
         if not alone:
             return False
-        coded, words = self._coded + sum(flags), self._words + words
+        # A camera writes its moment and its zone three times.
+        again = whole in self._passed and self._repeats < _MOST_REPEATS
+        coded = self._coded + (0 if again else sum(flags))
+        words = self._words + words
         characters = self._characters + len(whole)
         pairs, alternating = self._pairs + pairs, self._alternating + alternating
         if (
@@ -147,6 +153,8 @@ class TextGate:
         ):
             self.overrun = True
             return False
+        self._passed.add(whole)
+        self._repeats += again
         self._texts += bool(whole)
         self._coded, self._words, self._characters = coded, words, characters
         self._pairs, self._alternating = pairs, alternating

@@ -185,6 +185,114 @@ def test_many_short_texts_are_counted_together():
     assert gate.lets("Words still pass.")
 
 
+MOMENT = "2024:06:12 18:33:44"
+CAMERAS = {
+    "phone": [
+        *(
+            "Apple",
+            "iPhone 15 Pro Max",
+            "17.1.2",
+            MOMENT,
+            MOMENT,
+            MOMENT,
+        ),
+        *(
+            "+02:00",
+            "+02:00",
+            "+02:00",
+            "123",
+            "123",
+            "N",
+            "E",
+            "T",
+            "K",
+            "M",
+        ),
+        *(
+            "2024:06:12",
+            "iPhone 15 Pro Max back triple camera 6.765mm f/1.78",
+        ),
+    ],
+    "Nikon": [
+        *(
+            "NIKON CORPORATION",
+            "NIKON D850",
+            "Ver.1.20 ",
+            MOMENT,
+            MOMENT,
+        ),
+        *(
+            MOMENT,
+            "Jane Doe",
+            "© 2019-2024 Jane Doe",
+            "54",
+            "54",
+            "54",
+        ),
+        *(
+            "3012345",
+            "24.0-70.0 mm f/2.8",
+            "NIKKOR Z 24-70mm f/2.8 S",
+        ),
+        *("20012345",),
+    ],
+    "Canon": [
+        *(
+            "Canon",
+            "Canon EOS 5D Mark IV",
+            MOMENT,
+            MOMENT,
+            MOMENT,
+            "+02:00",
+        ),
+        *(
+            "+02:00",
+            "Adobe Photoshop Lightroom Classic 13.2 (Windows)",
+        ),
+        *(
+            "012345678901",
+            "12",
+            "EF24-70mm f/2.8L II USM",
+            "0000123456",
+        ),
+        *(
+            "Ann-Marie O'Neill",
+            "R98",
+        ),
+    ],
+    "Samsung": [
+        *(
+            "samsung",
+            "SM-S928B",
+            "S928BXXS2AXD6",
+            MOMENT,
+            MOMENT,
+            MOMENT,
+        ),
+        *(
+            "+02:00",
+            "123",
+            "123",
+            "123",
+            "X50LLVG02VM",
+            "R98",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("texts", CAMERAS.values(), ids=CAMERAS)
+def test_all_that_cameras_write_passes(texts):
+    gate = TextGate()
+    assert [text for text in texts if not gate.lets(text)] == []
+    assert not gate.overrun
+
+
+def test_repeated_texts_count_after_a_while():
+    gate = TextGate()
+    assert sum(gate.lets("x1y2z3a4b5") for _ in range(100)) == 6 + 8
+
+
 def test_texts_are_so_many_and_so_long_at_most():
     gate = TextGate()
     assert [gate.lets(f"{'word ' * n}") for n in range(1, 131)] == (
