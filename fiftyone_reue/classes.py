@@ -20,6 +20,16 @@ SPLITS = frozenset(
 )
 """Names, in lower case, of folders that are parts of a dataset and not classes."""
 
+_PICTURES = frozenset(("image", "images", "img", "imgs", "jpegimages"))
+_ANSWERS = frozenset(
+    {
+        *("mask", "masks", "label", "labels", "annotation", "annotations"),
+        *("segmentation", "segmentations", "segmentationclass", "gt", "groundtruth"),
+        *("ground_truth", "ground-truth", "segmentationobject", "depth", "trimaps"),
+    }
+)
+"""Names, in lower case, of folders that belong to images and aren't a class either."""
+
 _FIRST, _LAST = 8, 2
 
 Folders = tuple[str, ...]
@@ -111,6 +121,13 @@ def remarks(items: Sequence[Item], layout: Layout | None = None) -> list[str]:
     if layout is not None and layout.nested:
         said.append(
             f"Images in folders inside {_and(layout.nested)} are of that class."
+        )
+    names = {name.lower() for name in found}
+    if names & _PICTURES and names & _ANSWERS and names <= _PICTURES | _ANSWERS:
+        said.append(
+            f"{_and(list(found))} look like images and what belongs to them, as for "
+            "segmentation, not like classes: give the folder of the images alone, and "
+            "take clusters of images that look alike as the classes (--clusters N)."
         )
     if len(found) == 1:
         said.append(

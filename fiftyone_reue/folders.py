@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -12,12 +12,23 @@ from fiftyone_reue.classes import Layout, find_layout, layout_at
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import IMAGE_SUFFIXES, READABLE_SUFFIXES, is_image
+from fiftyone_reue.media.files import TEMPORARY_SUFFIX
 from fiftyone_reue.names import component, portable, shown
 
 LITTER = frozenset(
     {".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"}
 )
 """What desktops leave in folders that people look into, in lower case."""
+
+_LITTER_FOLDERS = frozenset(
+    (
+        *("__macosx", "@eadir", "#recycle", "$recycle.bin", "__pycache__"),
+        *("system volume information", "lost+found"),
+        *(".git", ".svn", ".hg", ".ipynb_checkpoints", ".thumbnails", ".cache"),
+        *(".trashes", ".spotlight-v100", ".fseventsd", ".appledouble", ".venv"),
+    )
+)
+"""Folders that systems and tools make; what looks like an image there is theirs."""
 
 _OTHERS = """
     .csv .tsv .txt .json .jsonl .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm
@@ -40,15 +51,18 @@ class Tree:
             reason, and the rest goes on.
         layout: which folders are the classes.
         others: how many other files were passed over, by suffix.
+        hidden: the images that were passed over since a dot begins their name, or
+            that of a folder they lie in.
     """
 
     items: list[Item]
     layout: Layout
     others: dict[str, int]
+    hidden: tuple[str, ...] = ()
 
     def passed_over(self) -> str | None:
-        """What was passed over, in a sentence; None if nothing was."""
-        return _passed_over(self.others)
+        """What was passed over, in a sentence or two; None if nothing was."""
+        return _passed_over(self.others, self.hidden)
 
 
 def read_tree(folder: Path, classes_at: int | None = None) -> Tree:
@@ -153,10 +167,15 @@ def check_apart(source: Path, output: Path) -> None:
 def _tree(folder: Path, classes_at: int | None, *, strict: bool) -> Tree:
     _require_readable(folder)
     others: Counter[str] = Counter()
-    found = [(path, path.relative_to(folder).parts) for path in _walk(folder, others)]
+    passed_by: list[Path] = []
+    found = [
+        (path, path.relative_to(folder).parts)
+        for path in _walk(folder, others, passed_by)
+    ]
+    hidden = tuple(sorted(shown(str(path.relative_to(folder))) for path in passed_by))
     if not found:
         kinds = ", ".join(sorted(READABLE_SUFFIXES))
-        passed = _passed_over(others)
+        passed = _passed_over(others, hidden)
         raise InputError(
             f"{shown(folder)}: there is no image in it (looked for {kinds})"
             + (f". {passed}" if passed else "")
@@ -180,7 +199,7 @@ def _tree(folder: Path, classes_at: int | None, *, strict: bool) -> Tree:
         else _item(path, parts, depth, strict=strict)
         for path, parts in found
     ]
-    return Tree(items, layout, dict(sorted(others.items())))
+    return Tree(items, layout, dict(sorted(others.items())), hidden)
 
 
 def _closed(
@@ -221,11 +240,11 @@ def _require_readable(folder: Path) -> None:
         ) from error
 
 
-def _walk(folder: Path, others: Counter[str]) -> Iterator[Path]:
+def _walk(folder: Path, others: Counter[str], hidden: list[Path]) -> Iterator[Path]:
     """Image files, and folders that can't be read; links to folders are followed.
 
-    What is neither is counted in ``others``; what is hidden, or left by a desktop,
-    isn't.
+    What is neither is counted in ``others``, hidden images are put into ``hidden``.
+    Nothing is said of hidden files that aren't images, nor of litter.
     """
     folders = [(folder, frozenset[str]())]
     while folders:
@@ -242,14 +261,31 @@ def _walk(folder: Path, others: Counter[str]) -> Iterator[Path]:
         below = []
         for entry in entries:
             if entry.name.startswith("."):
-                continue
-            if _is_folder(entry):
+                hidden += _hidden_images(entry)
+            elif _is_folder(entry):
+                if entry.name.lower() in _LITTER_FOLDERS:
+                    continue
                 below.append((Path(entry.path), above | {real}))
             elif _is_image(entry):
                 yield Path(entry.path)
             elif entry.name.lower() not in LITTER:
                 others[shown(PurePath(entry.name).suffix.lower()) or "no suffix"] += 1
         folders += reversed(below)
+
+
+def _hidden_images(entry: os.DirEntry[str]) -> list[Path]:
+    """The images of a name that begins with a dot: its own or those within it."""
+    name = entry.name.lower()
+    # Copies that are being written, and what macOS puts beside files on foreign disks.
+    if name in LITTER or name.endswith(TEMPORARY_SUFFIX) or name.startswith("._"):
+        return []
+    if not _is_folder(entry):
+        return [Path(entry.path)] if _is_image(entry) else []
+    if name in _LITTER_FOLDERS or name.startswith(".trash"):
+        return []
+    within: list[Path] = []
+    seen = _walk(Path(entry.path), Counter(), within)
+    return within + [path for path in seen if not os.path.isdir(path)]
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
@@ -268,13 +304,21 @@ def _is_image(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _passed_over(others: Mapping[str, int]) -> str | None:
+def _passed_over(others: Mapping[str, int], hidden: Sequence[str]) -> str | None:
+    said = []
     total = sum(others.values())
-    if not total:
-        return None
-    kinds = ", ".join(f"{suffix} {number}" for suffix, number in others.items())
-    files = "file was" if total == 1 else "files were"
-    return f"{total} other {files} passed over: {kinds}."
+    if total:
+        kinds = ", ".join(f"{suffix} {number}" for suffix, number in others.items())
+        files = "file was" if total == 1 else "files were"
+        said.append(f"{total} other {files} passed over: {kinds}.")
+    if hidden:
+        files = "file" if len(hidden) == 1 else "files"
+        example = ", for one" if len(hidden) > 1 else ""
+        said.append(
+            f"{len(hidden)} hidden {files} passed over: {hidden[0]}{example}; rename "
+            "what is meant to be there without the dot."
+        )
+    return " ".join(said) or None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

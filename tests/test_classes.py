@@ -90,6 +90,20 @@ def test_odd_classes_are_remarked_on():
     assert second == "Images in folders inside cat are of that class."
 
 
+@pytest.mark.parametrize("beside", ["masks", "Labels", "annotations", "gt"])
+def test_images_beside_masks_are_remarked_on(beside):
+    (said,) = remarks(items(**{"images": 3, beside: 3}))
+    assert f"{beside} look like" in said or "images look like" in said
+    assert "segmentation, not like classes" in said
+    assert "--clusters N" in said
+
+
+def test_classes_of_such_names_among_others_are_not():
+    assert remarks(items(images=3, masks=3, cat=3)) == []
+    assert remarks(items(masks=3, gloves=3)) == []
+    assert remarks(items(masks=3, labels=3)) == []
+
+
 def test_one_class_alone_is_known():
     assert only_class(items(dog=3)) == "dog"
     assert only_class(items(dog=3, cat=1)) is None

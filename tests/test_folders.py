@@ -179,13 +179,52 @@ def test_what_is_no_image_is_counted_and_what_is_one_is_found(tree):
     }
     assert found.others == {".csv": 2, ".json": 1, ".txt": 1, "no suffix": 3}
     assert found.passed_over() == (
-        "7 other files were passed over: .csv 2, .json 1, .txt 1, no suffix 3."
+        "7 other files were passed over: .csv 2, .json 1, .txt 1, no suffix 3. "
+        "1 hidden file passed over: dog/.hidden.png; rename what is meant to be there "
+        "without the dot."
+    )
+
+
+def test_hidden_images_and_classes_are_told_and_litter_is_not(tmp_path):
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "PNG")
+    for name in ("cat/a.png", ".c/x.png", ".c/deep/y", "cat/.x.png", "cat/.plain"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(image.getvalue())
+    before = read_tree(tmp_path)
+    for name in (
+        "__MACOSX/cat/._a.png",
+        "__MACOSX/cat/b.png",
+        "cat/@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg",
+        ".git/logo.png",
+        "cat/.ipynb_checkpoints/a-checkpoint.png",
+        ".Trash-1000/files/a.png",
+        "cat/._a.png",
+        "cat/.a.png.reue-tmp",
+        "cat/.DS_Store",
+        ".gitignore",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(image.getvalue() if "DS" not in name else b"")
+    (tmp_path / ".gitignore").write_text("*.tmp")
+    found = read_tree(tmp_path)
+    assert [item.sample_id for item in found.items] == ["cat/a.png"]
+    assert found.hidden == (".c/deep/y", ".c/x.png", "cat/.plain", "cat/.x.png")
+    assert found == before
+    assert found.passed_over().startswith(
+        "4 hidden files passed over: .c/deep/y, for one; rename"
     )
 
 
 def test_a_folder_without_an_image_says_what_it_has(tmp_path):
     (tmp_path / "a.csv").touch()
     with pytest.raises(InputError, match=r"no image.*1 other file was passed.*\.csv 1"):
+        image_items(tmp_path)
+    (tmp_path / ".c").mkdir()
+    (tmp_path / ".c/a.png").touch()
+    with pytest.raises(InputError, match=r"no image.*1 hidden file passed.*\.c/a\.png"):
         image_items(tmp_path)
 
 

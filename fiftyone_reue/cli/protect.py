@@ -182,11 +182,12 @@ def protect(
     if as_json:
         figures = _figures(summary, config)
         more = {"classes": found, "remarks": said, "passed_over": tree.others}
-        click.echo(json.dumps({**figures, **more}))
+        click.echo(json.dumps({**figures, **more, "hidden": tree.hidden}))
     else:
         _print(summary)
-        if tree.others:
-            out.print(plain(tree.passed_over() or ""))
+        passed_over = tree.passed_over()
+        if passed_over:
+            out.print(plain(passed_over))
     return report(summary.outcome)
 
 

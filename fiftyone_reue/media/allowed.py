@@ -41,6 +41,13 @@ def allowed(metadata: Metadata, format: str = "PNG") -> Allowed:
             withheld from ``"PNG"``.
     """
     texts = TextGate()
+    found = _allowed(metadata, format, texts)
+    if texts.overrun:
+        return _allowed(metadata, format, TextGate(strict=True))
+    return found
+
+
+def _allowed(metadata: Metadata, format: str, texts: TextGate) -> Allowed:
     withheld: list[str] = []
     exif = icc = None
     raw = metadata.exif if metadata.exif is not None else _exif_in_text(metadata)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 
 from fiftyone_reue.media.plain_text import MOST_CHARACTERS, TextGate
@@ -34,8 +35,19 @@ _SHAPES = {
     ),
 }
 _TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt"))
-_KEYWORD = re.compile(rb"[ -~\xa1-\xff]{1,79}")
-_LANGUAGE = re.compile(rb"[A-Za-z0-9-]{0,35}")
+_REGISTERED = frozenset(
+    (
+        *("title", "author", "description", "copyright", "creation time", "software"),
+        *("disclaimer", "warning", "source", "comment", "collection"),
+    )
+)
+_PLAIN_KEYWORD = re.compile(r"[A-Za-z]+(?:[ .:_-]{1,2}[A-Za-z]+){0,4}")
+_LONGEST_KEYWORD = 40
+_PICTURE_KEYWORD = re.compile(
+    r"hash|thumb|preview|icon|lqip|placeholder|pixel|histogram"
+)
+_MOST_OF_ONE_KEYWORD = 4
+_LANGUAGE = re.compile(rb"(?:[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,2})?")
 _MOST_BYTES = 4 * MOST_CHARACTERS
 
 
@@ -44,8 +56,10 @@ def kept(chunks: Iterable[Chunk], texts: TextGate) -> tuple[list[Chunk], list[st
 
     Chunks about colour and size must have the length or the form that the
     specification gives them and come once; texts must be plain once unpacked, and are
-    packed anew, for packed data can hold more than it gives. All others are withheld,
-    private ones and those that list samples (sPLT, hIST) among them.
+    packed anew, for packed data can hold more than it gives. A text's keyword is one of
+    the specification's, or a few words, comes four times at most and isn't that of
+    a small picture (blurhash, thumbnail). All others are withheld, private ones and
+    those that list samples (sPLT, hIST) among them.
 
     Args:
         chunks: ``(type, payload)`` each.
@@ -57,11 +71,15 @@ def kept(chunks: Iterable[Chunk], texts: TextGate) -> tuple[list[Chunk], list[st
     passed: list[Chunk] = []
     withheld: list[str] = []
     seen: set[bytes] = set()
+    keywords: Counter[str] = Counter()
     for kind, payload in chunks:
         if kind in _TEXTS:
-            text = _text(kind, payload, texts)
+            keyword = _keyword(payload)
+            keywords[keyword.lower()] += 1
+            often = keywords[keyword.lower()] > _MOST_OF_ONE_KEYWORD
+            text = None if often else _text(kind, payload, texts)
             if text is None:
-                withheld.append(f"PNG text {_keyword(payload)!r}")
+                withheld.append(f"PNG text {keyword!r}")
             else:
                 passed.append((kind, text))
         elif kind not in seen and _is_formed(kind, payload, texts):
@@ -109,27 +127,36 @@ def _keyword(payload: bytes) -> str:
     return payload[:79].split(b"\0")[0].decode("latin-1")
 
 
+def _is_plain_keyword(keyword: bytes) -> bool:
+    words = keyword.decode("latin-1")
+    if words.lower() in _REGISTERED:
+        return True
+    return (
+        len(words) <= _LONGEST_KEYWORD
+        and _PLAIN_KEYWORD.fullmatch(words) is not None
+        and not _PICTURE_KEYWORD.search(words.lower())
+    )
+
+
 def _text(kind: bytes, payload: bytes, texts: TextGate) -> bytes | None:
     """The payload of a chunk with the same text, or None if it isn't plain."""
     keyword, zero, rest = payload.partition(b"\0")
-    if not zero or not _KEYWORD.fullmatch(keyword):
+    if not zero or not _is_plain_keyword(keyword):
         return None
     if keyword.startswith((b"Raw profile type ", b"XML:com.adobe.xmp")):
         return None  # a whole metadata block
-    words = keyword.decode("latin-1") + "\n"
+    label = keyword.decode("latin-1")
     if kind == b"tEXt":
-        return payload if texts.lets(words + rest.decode("latin-1")) else None
+        return payload if texts.lets(rest.decode("latin-1"), label) else None
     if kind == b"zTXt":
         text = _inflated(rest[1:]) if rest[:1] == b"\0" else None
-        if text is None or not texts.lets(words + text.decode("latin-1")):
+        if text is None or not texts.lets(text.decode("latin-1"), label):
             return None
         return b"%s\0\0%s" % (keyword, zlib.compress(text))
-    return _international(keyword, rest, words, texts)
+    return _international(keyword, rest, texts)
 
 
-def _international(
-    keyword: bytes, rest: bytes, words: str, texts: TextGate
-) -> bytes | None:
+def _international(keyword: bytes, rest: bytes, texts: TextGate) -> bytes | None:
     language, _, more = rest[2:].partition(b"\0")
     translated, zero, text = more.partition(b"\0")
     packed = rest[:2] == b"\1\0"
@@ -139,10 +166,13 @@ def _international(
     if unpacked is None or not (packed or rest[:2] == b"\0\0"):
         return None
     try:
-        words += translated.decode() + "\n" + unpacked.decode()
+        words = unpacked.decode()
+        label = "\n".join(
+            part.decode() for part in (keyword, language, translated) if part
+        )
     except UnicodeDecodeError:
         return None
-    if not texts.lets(words):
+    if not texts.lets(words, label):
         return None
     text = zlib.compress(unpacked) if packed else text
     return b"\0".join((keyword, rest[:2] + language, translated, text))

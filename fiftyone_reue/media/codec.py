@@ -73,7 +73,7 @@ _FOREIGN = {
     **{".svg": "SVG", ".svgz": "SVG", ".eps": "EPS", ".wmf": "WMF", ".emf": "EMF"},
     **{".dcm": "DICOM", ".dicom": "DICOM", ".nii": "NIfTI", ".fit": "FITS"},
     **{".fits": "FITS", ".djvu": "DjVu", ".flif": "FLIF", ".bpg": "BPG"},
-    **{".jng": "JNG", ".mng": "MNG"},
+    **{".jng": "JNG", ".mng": "MNG", ".im": "IM"},
 }
 
 READABLE_SUFFIXES: frozenset[str] = frozenset(_READABLE.split())

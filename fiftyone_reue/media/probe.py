@@ -1,6 +1,7 @@
 """What a file is, by its first bytes, and whether it is small enough to decode."""
 
 import re
+import struct
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 
@@ -42,6 +43,8 @@ _FOREIGN_MAGICS = {
     b"gimp xcf": "GIMP",
     b"AT&TFORM": "DjVu",
     b"BPG\xfb": "BPG",
+    b"Image type: ": "IM",
+    b"/* XPM */": "XPM",
 }
 _SVG = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?"
@@ -85,6 +88,10 @@ def sniff(data: bytes) -> str:
 
 
 def _foreign(data: bytes) -> UnreadableImageError | UnsupportedImageError:
+    if _is_bare_dib(data):
+        return UnsupportedImageError(
+            "a DIB, that is a BMP without its file header; save it as BMP"
+        )
     name = _foreign_name(data)
     if name:
         return UnsupportedImageError(
@@ -106,6 +113,20 @@ def _foreign_name(data: bytes) -> str | None:
     if _SVG.match(data):
         return "SVG"
     return "TGA" if _is_tga(data) else None
+
+
+def _is_bare_dib(data: bytes) -> bool:
+    """By its header, of which every field is in its range."""
+    if len(data) < 16:
+        return False
+    size, width, height, planes, bits = struct.unpack_from("<IiiHH", data)
+    return (
+        size in (40, 108, 124)
+        and planes == 1
+        and bits in (1, 2, 4, 8, 16, 24, 32)
+        and width > 0
+        and height != 0
+    )
 
 
 def _is_tga(data: bytes) -> bool:

@@ -119,12 +119,13 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
                 "its record is cut short; use the whole file, or the ledger's copy"
             ) from None
         raise _damaged(str(error)) from None
-    page = _page(tags, layout.order, max_pixels)
     # Copies that carry a record must open even if an earlier version made them.
-    if RECORD_TAG not in listed:
+    is_copy = RECORD_TAG in listed
+    if not is_copy:  # first, for a volume's strips or tiles are more than a plane's
         tiff_further.check_one_plane(tags, layout.order)
-        if page.channels in (2, 4):
-            tiff_further.check_alpha(tags, layout.order, page.channels)
+    page = _page(tags, layout.order, max_pixels)
+    if not is_copy and page.channels in (2, 4):
+        tiff_further.check_alpha(tags, layout.order, page.channels)
     samples = _decode_pixels(data, page, layout.order)
     samples = _displayed(samples, page, tags, layout.order)
     record = tags.get(RECORD_TAG)

@@ -18,6 +18,7 @@ _ASSOCIATED, _UNASSOCIATED = 1, 2
 _IMAGEJ_AXIS = re.compile(rb"^(images|channels|slices|frames)=(\d{1,9})\s*$", re.M)
 _OME_AXIS = re.compile(rb"\bSize([ZCT])=[\"'](\d{1,9})[\"']")
 _MOST_FURTHER = 1000
+_LOOP = "its directories form a loop"
 _ALONE = "save the picture without them (a plain copy, no overviews, one page)"
 
 
@@ -48,12 +49,12 @@ def check_one_picture(
     Raises:
         UnsupportedImageError: it holds further pages, reduced copies or masks, or
             pictures in SubIFDs.
-        DirectoryError: a directory lies outside the file.
+        DirectoryError: a directory lies outside the file, or they form a loop.
     """
     further = _further(data, offset, layout)
     if further:
         raise UnsupportedImageError(_words(further))
-    below = _below(data, layout, tags)
+    below = _below(data, offset, layout, tags)
     if below:
         sides = ", ".join(picture.sides for picture in below)
         what = "reduced copies" if _all_reduced(below) else "further pictures"
@@ -70,6 +71,12 @@ def check_one_plane(tags: dict[int, Entry], order: str) -> None:
     Raises:
         UnsupportedImageError: ImageJ, OME, MetaMorph or a depth says so.
     """
+    depths = tags[_DEPTH].integers(order) if _DEPTH in tags else ()
+    if depths and depths[0] > 1:
+        raise UnsupportedImageError(
+            f"holds a volume {depths[0]} deep (ImageDepth, tag {_DEPTH}); save its "
+            "slices as images of their own"
+        )
     writer, planes = _planes(tags, order)
     if planes > 1:
         raise UnsupportedImageError(
@@ -104,7 +111,9 @@ def _further(data: bytes, offset: int, layout: Layout) -> list[_Picture]:
     seen = {offset}
     _, following = ifd.list_tags(data, offset, layout)
     found: list[_Picture] = []
-    while following and following not in seen:
+    while following:
+        if following in seen:
+            raise ifd.DirectoryError(_LOOP)
         seen.add(following)
         if len(found) == _MOST_FURTHER:
             raise UnsupportedImageError(
@@ -113,15 +122,17 @@ def _further(data: bytes, offset: int, layout: Layout) -> list[_Picture]:
             )
         found.append(_picture(data, following, layout))
         _, following = ifd.list_tags(data, following, layout)
-    if following in seen and not found:
-        found.append(_picture(data, following, layout))  # it leads to itself
     return found
 
 
-def _below(data: bytes, layout: Layout, tags: dict[int, Entry]) -> list[_Picture]:
+def _below(
+    data: bytes, offset: int, layout: Layout, tags: dict[int, Entry]
+) -> list[_Picture]:
     if _SUB_DIRECTORIES not in tags:
         return []
     offsets = tags[_SUB_DIRECTORIES].integers(layout.order)[:100]
+    if offset in offsets:
+        raise ifd.DirectoryError(_LOOP)
     found = [_picture(data, at, layout) for at in offsets if at]
     return [picture for picture in found if picture.width]
 
@@ -174,9 +185,6 @@ def _planes(tags: dict[int, Entry], order: str) -> tuple[str, int]:
     samples = max(found[0], 1) if found else 1
     if _STK_PLANES in tags and tags[_STK_PLANES].count > 1:
         return "MetaMorph", tags[_STK_PLANES].count
-    depth = tags[_DEPTH].integers(order) if _DEPTH in tags else ()
-    if depth and depth[0] > 1:
-        return "ImageDepth", depth[0]
     text = tags[_DESCRIPTION].value if _DESCRIPTION in tags else b""
     if text.startswith(b"ImageJ="):
         axes = {name: int(value) for name, value in _IMAGEJ_AXIS.findall(text)}

@@ -84,7 +84,7 @@ def run_all(root: Path, samples: list[str]) -> Run:
         samples: those to ask info of.
     """
     run = Run(root)
-    _reue(root, "init", "--vault", "vault")
+    _reue(root, "init", "--plain-key-file", "--vault", "vault")
     words = ("--vault", "vault", "--key-out", "alice.key")
     _reue(root, "recipient", "add", "alice", *words)
     words = ("--vault", "vault", "--recipient", "alice")

@@ -234,6 +234,27 @@ class Hidden:
                 part = b"\0" + text[at : at + 90]
                 split = _chunk(split, b"tEXt", b"Part" + part, at=len(split) - 12)
             yield f"{name} split over texts", split
+        rows = np.frombuffer(self.gray, np.uint8).reshape(12, 16)
+        lines = {
+            "widths of spaces": [b" " * v + b"x" for v in self.gray],
+            "hexadecimal rows": [bytes(row).hex().encode() for row in rows],
+            "hexadecimal pairs": [bytes(row).hex(" ").encode() for row in rows],
+            "rows of numbers": [" ".join(map(str, row)).encode() for row in rows],
+        }
+        for name, texts in lines.items():
+            same = varied = host
+            for number, text in enumerate(texts):
+                key = b"Author\0" + text
+                same = _chunk(same, b"tEXt", key, at=len(same) - 12)
+                key = b"row %s\0%s" % (bytes([97 + number % 26]), text)
+                varied = _chunk(varied, b"tEXt", key, at=len(varied) - 12)
+            yield name, same
+            yield f"{name}, keywords", varied
+        split = host
+        for at in range(0, len(self.base64), 70):
+            key = self.base64[at : at + 70]
+            split = _chunk(split, b"tEXt", key + b"\0x", at=len(split) - 12)
+        yield "base64 in keywords", split
         for kind in (b"prVt", b"prVT", b"sPLT", b"hIST", b"dSIG", b"gAMA", b"pCAL"):
             yield kind.decode(), _chunk(host, kind, self.jpeg)
         yield "sPLT rows", _chunk(host, b"sPLT", b"name\0\x08" + self.rgb)

@@ -147,7 +147,14 @@ def _unpacked(blob: bytes) -> Iterator[tuple[str, bytes]]:
         for run in wide.findall(blob):
             yield "wide text", run.replace(b"\0", b"")
     if blob.startswith(b"\x89PNG"):
-        yield "texts", _joined_texts(blob)
+        keywords, texts = _texts(blob)
+        yield "keywords", b"".join(keywords)
+        yield "texts", b"".join(texts)
+        yield "spaced texts", b" ".join(texts)
+        yield (
+            "lengths of texts",
+            bytes(min(len(text), 256) - 1 for text in texts if text),
+        )
     if blob.startswith(b"GIF8"):
         for start in _BLOCKS.finditer(blob):
             yield "blocks", _joined_blocks(blob, start.end())
@@ -162,12 +169,14 @@ def _joined_blocks(blob: bytes, at: int) -> bytes:
     return b"".join(parts)
 
 
-def _joined_texts(blob: bytes) -> bytes:
-    """The plain texts of a PNG, one behind the other."""
-    parts, at = [], 8
+def _texts(blob: bytes) -> tuple[list[bytes], list[bytes]]:
+    """The keywords and the plain texts of a PNG."""
+    keywords, texts, at = [], [], 8
     while at + 8 <= len(blob):
         length = int.from_bytes(blob[at : at + 4], "big")
         if blob[at + 4 : at + 8] == b"tEXt":
-            parts.append(blob[at + 8 : at + 8 + length].partition(b"\0")[2])
+            keyword, _, text = blob[at + 8 : at + 8 + length].partition(b"\0")
+            keywords.append(keyword)
+            texts.append(text)
         at += 12 + length
-    return b"".join(parts)
+    return keywords, texts

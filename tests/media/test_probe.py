@@ -1,6 +1,8 @@
+import struct
+
 import pytest
 
-from fiftyone_reue.errors import UnsupportedImageError
+from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media.probe import sniff
 
 pytestmark = pytest.mark.unit
@@ -27,8 +29,27 @@ def test_every_pnm_is_known(kind):
         (b"SIMPLE  =                    T", "FITS"),
         (b"\x8aMNG\r\n\x1a\n", "MNG"),
         (b"\0\0\1\0\1\0", "icon"),
+        (b"Image type: RGB image\r\n", "IM"),
+        (b"/* XPM */\nstatic char", "XPM"),
     ],
 )
 def test_formats_that_are_not_read_are_named(data, name):
     with pytest.raises(UnsupportedImageError, match=f"^{name} files .*PNG"):
         sniff(data)
+
+
+@pytest.mark.parametrize("size", [40, 108, 124])
+@pytest.mark.parametrize("height", [9, -9])
+def test_a_bitmap_without_its_file_header_is_known(size, height):
+    dib = struct.pack("<IiiHH", size, 8, height, 1, 24) + bytes(size + 300)
+    with pytest.raises(UnsupportedImageError, match=r"a DIB.*save it as BMP"):
+        sniff(dib)
+    for wrong in (
+        struct.pack("<IiiHH", size + 1, 8, height, 1, 24),
+        struct.pack("<IiiHH", size, 8, height, 2, 24),
+        struct.pack("<IiiHH", size, 0, height, 1, 24),
+        struct.pack("<IiiHH", size, 8, height, 1, 23),
+        struct.pack("<I", size),
+    ):
+        with pytest.raises(UnreadableImageError, match="not an image"):
+            sniff(wrong)

@@ -209,8 +209,40 @@ def test_page_loops_end(own_files):
     (offset,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, offset)
     struct.pack_into("<I", data, offset + 2 + 12 * count, offset)
-    with pytest.raises(UnsupportedImageError, match="pages"):
+    with pytest.raises(UnreadableImageError, match="its directories form a loop"):
         load(bytes(data))
+
+
+def test_longer_loops_are_damage_too(rgb):
+    data = bytearray(pages([(rgb, {"photometric": "rgb"})] * 3))
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        offsets = [page.offset for page in file.pages]
+    (count,) = struct.unpack_from("<H", data, offsets[-1])
+    for target in offsets:
+        struct.pack_into("<I", data, offsets[-1] + 2 + 12 * count, target)
+        with pytest.raises(UnreadableImageError, match=r"damaged .* form a loop"):
+            load(bytes(data))
+
+
+def test_a_subifd_that_is_the_picture_itself_is_a_loop(rgb):
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(rgb, photometric="rgb", subifds=1, metadata=None)
+        writer.write(rgb, photometric="rgb", metadata=None)
+    data = bytearray(file.getvalue())
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as opened:
+        page = opened.pages[0]
+        struct.pack_into("<I", data, page.tags[330].offset + 8, page.offset)
+    with pytest.raises(UnreadableImageError, match="form a loop"):
+        load(bytes(data))
+
+
+@pytest.mark.parametrize("tiles", [{}, {"tile": (16, 16, 16)}])
+def test_volumes_are_refused_by_name(tiff, tiles):
+    samples = np.zeros((16, 32, 48), np.uint8)
+    data = tiff(samples, photometric="minisblack", volumetric=True, **tiles)
+    with pytest.raises(UnsupportedImageError, match="a volume 16 deep"):
+        load(data)
 
 
 def test_huge_tiles_are_refused(tiff, rgb):
@@ -311,7 +343,7 @@ def test_one_plane_is_read(tiff, rgb, description):
     ("entry", "why"),
     [
         (ifd.Entry(33629, ifd.RATIONAL, 5, bytes(40)), "5 planes .*MetaMorph"),
-        (ifd.Entry(32997, ifd.LONG, 1, b"\3\0\0\0"), "3 planes .*ImageDepth"),
+        (ifd.Entry(32997, ifd.LONG, 1, b"\3\0\0\0"), "volume 3 deep .*ImageDepth"),
     ],
 )
 def test_other_programs_stacks_are_refused(rgb, entry, why):
