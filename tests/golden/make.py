@@ -67,7 +67,7 @@ def run(*arguments: str) -> None:
 def main(output: Path, *init: str) -> None:
     """Fill a folder that isn't there yet."""
     output.mkdir(parents=True)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=output.parent) as name:
         work = Path(name)
         originals, vault = work / "originals", work / "vault"
         write_originals(originals)
@@ -91,7 +91,6 @@ def main(output: Path, *init: str) -> None:
         }
         text = json.dumps(known, indent=1, sort_keys=True)
         (output / "known.json").write_text(text + "\n")
-        shutil.copytree(originals, output / "originals")
         shutil.copytree(vault, output / "vault")
 
 
