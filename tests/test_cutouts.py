@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fiftyone_reue import demo_tiles, protect
+from fiftyone_reue import demo_tiles, protect, protect_image
 from fiftyone_reue.extract import ExtractSummary, extract
 from fiftyone_reue.folders import image_items, labelled_items, suspect_items
 from fiftyone_reue.media import alpha
@@ -270,11 +270,11 @@ def before(tmp_path_factory) -> House:
     with pytest.MonkeyPatch.context() as patch:
         part = records.OwnerPart
         patch.setattr(
-            protect.records,
+            protect_image.records,
             "OwnerPart",
             lambda *values, visible: part(*values, visible=False),
         )
-        patch.setattr(protect.embed, "spared", lambda mark, *_: mark)
+        patch.setattr(protect_image.embed, "spared", lambda mark, *_: mark)
         root = tmp_path_factory.mktemp("before")
         return built(root, write_cutouts, ("alice", "bob"))
 
