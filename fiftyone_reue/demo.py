@@ -46,6 +46,7 @@ from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.shown import printable
 from fiftyone_reue.steps import Progress as Step
 from fiftyone_reue.steps import finish, mapped
+from fiftyone_reue.vault.key_files import write_key_file
 from fiftyone_reue.vault.owner_keys import keyring_problem
 
 if TYPE_CHECKING:
@@ -219,7 +220,10 @@ def _dataset(split: Split) -> fo.Dataset:
 def _recipient(name: str, keys: Path) -> None:
     known = {person.name: person for person in samples.list_recipients()}
     if name in known:
-        _say(f"{name} is a recipient of this vault already")
+        vault = samples.open_vault()
+        key = vault.recipient_key(vault.recipient(name))
+        write_key_file(keys / f"{name}.key", key, overwrite=True)
+        _say(f"{name} is a recipient already; the key to send is {keys / name}.key")
         return
     samples.add_recipient(name, keys / f"{name}.key")
     _say(f"Added recipient {name}; the key to send them is {keys / name}.key")

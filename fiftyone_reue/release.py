@@ -298,8 +298,9 @@ def fitted_state(
             return state, _with_fit(vault, release, fit.id)
         missing = sorted(set(classes) - set(state.classes))
         raise InputError(
-            f"Class {missing[0]!r} was not there when this release was fitted; "
-            "protect the enlarged dataset into a new folder"
+            f"Class {missing[0]!r} was not there when this release was fitted, and a "
+            "release can't take up classes. If a class was renamed, give it its old "
+            "name; else protect the enlarged dataset into a new folder"
         )
     fit_id = new_id()
     if not config.refit:

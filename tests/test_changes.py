@@ -303,6 +303,16 @@ def test_a_leftover_of_a_crash_goes_with_the_next_run(vault, source, out, monkey
 # Originals that are gone
 
 
+def test_a_refused_change_leaves_the_release_as_it_was(vault, source, tmp_path):
+    run(vault, source, tmp_path / "out")
+    before = vault.ledger.releases()[0]
+    (source / "cat").rename(source / "tiger")
+    with pytest.raises(InputError, match="give it its old name"):
+        run(vault, source, tmp_path / "out")
+    after = vault.ledger.releases()[0]
+    assert (after.state, after.counts) == ("done", before.counts)
+
+
 def test_what_is_not_of_the_release_is_named(vault, source, tmp_path):
     run(vault, source, tmp_path / "out")
     shutil.copy(source / "cat/0.png", tmp_path / "out/cat/stranger.png")

@@ -7,6 +7,7 @@ import pytest
 from fiftyone_reue import demo
 from fiftyone_reue.errors import VaultError
 from fiftyone_reue.samples.vaults import open_ledger
+from fiftyone_reue.vault.key_files import read_key_file
 from tests.keyrings import owner_keys_in
 
 pytestmark = pytest.mark.integration
@@ -17,9 +18,15 @@ def no_vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     import fiftyone.core.odm as foo
 
     monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "config.json"))
-    foo.get_db_conn().drop_collection("reue_meta")
+    _drop_all(foo.get_db_conn())
     yield
-    foo.get_db_conn().drop_collection("reue_meta")
+    _drop_all(foo.get_db_conn())
+
+
+def _drop_all(database: Any) -> None:
+    for name in database.list_collection_names():
+        if name.startswith("reue_"):
+            database.drop_collection(name)
 
 
 def kind() -> str | None:
@@ -47,3 +54,12 @@ def test_a_keyring_comes_first(memory_keyring: dict[Any, str], tmp_path: Path) -
     assert kind() == "keyring"
     assert len(owner_keys_in(memory_keyring)) == 1
     assert not list(tmp_path.rglob("*.key"))
+
+
+def test_a_second_run_gives_the_recipients_keys_again(tmp_path: Path) -> None:
+    demo._open_vault(plain_key_file=True)
+    demo._recipient("alice", tmp_path)
+    first = read_key_file(tmp_path / "alice.key")
+    (tmp_path / "alice.key").unlink()
+    demo._recipient("alice", tmp_path)
+    assert read_key_file(tmp_path / "alice.key").key == first.key

@@ -93,6 +93,7 @@ def report(outcome: Outcome) -> int:
     for reason, names in files.items():
         err.print(f"[red]Failed:[/] {plain(listed(names))}: {plain(reason)}")
     if outcome.failures:
-        err.print(f"{count(len(outcome.failures), 'image')} failed; the rest is done.")
+        rest = "; the rest is done" if outcome.done or outcome.skipped else ""
+        err.print(f"{count(len(outcome.failures), 'image')} failed{rest}.")
         return 1
     return 0

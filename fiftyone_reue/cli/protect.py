@@ -241,7 +241,8 @@ def _told(summary: ProtectSummary) -> list[str]:
         )
     if summary.changed:
         lines.append(
-            f"{summary.changed} of them anew: the original or its class had changed."
+            f"{summary.changed} of them anew: the original, its name or its class had "
+            "changed."
         )
     if summary.pruned:
         copies = count(summary.pruned, "copy", "copies")

@@ -83,7 +83,9 @@ class ProtectedSamples:
             f"(release {self.release})"
         )
         if self.changed:
-            sentence += f"; {self.changed} anew, the original or class having changed"
+            sentence += (
+                f"; {self.changed} anew, the original, its name or class having changed"
+            )
         if self.pruned:
             sentence += f"; took out {self.pruned} copies without a sample"
         if self.obsolete:
