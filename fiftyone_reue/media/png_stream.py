@@ -195,15 +195,17 @@ def _candidates(head: bytes) -> Iterator[Settings]:
     windows = (15,) if announced == 15 else (15, max(announced, 9))
     mark = head[1] >> 6
     for window in windows:
+        if mark == 0:  # as OpenCV does by default, and this program
+            yield Settings(head, 1, _MEMORIES[1], _RLE, window)
         for memory in _MEMORIES:
             for level in _LEVELS[mark]:
                 yield Settings(head, level, memory, _FILTERED, window)
                 yield Settings(head, level, memory, _DEFAULT, window)
-            if mark == 0:
-                yield Settings(head, 1, memory, _RLE, window)
-                yield Settings(head, 1, memory, _HUFFMAN_ONLY, window)
-                for level in (6, 9, 1, 3):
-                    yield Settings(head, level, memory, _FIXED, window)
+        for memory in _MEMORIES if mark == 0 else ():
+            yield Settings(head, 1, memory, _RLE, window)
+            yield Settings(head, 1, memory, _HUFFMAN_ONLY, window)
+            for level in (6, 9, 1, 3):
+                yield Settings(head, level, memory, _FIXED, window)
 
 
 def _prediction(
