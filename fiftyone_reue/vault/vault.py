@@ -118,10 +118,20 @@ class Vault:
         )
 
     def _is_shut_out(self) -> bool:
-        """Whether the owner key was replaced since the vault was opened."""
+        """Whether the owner key was replaced since the vault was opened.
+
+        Also if it was opened with the new key while that was being done.
+        """
         meta = self._ledger.get_meta() or {}
         ids = {one.get("key_id") for one in meta.get("wraps", [])}
-        return bool(ids) and self._owner_key_id not in ids
+        if ids and self._owner_key_id not in ids:
+            return True
+        in_the_middle = self._keys[-1] != self._newest_opened
+        return in_the_middle and self._is_sealed_with(self._newest_opened)
+
+    def _is_sealed_with(self, key: bytes) -> bool:
+        sealed = self._ledger.get_inventory() or b""
+        return Inventory.is_sealed_with(self._ledger_keys(key), sealed)
 
     def _ledger_keys(self, key: bytes) -> LedgerKeys:
         return LedgerKeys.of(ledger_root(key, self.vault_id))
@@ -198,8 +208,8 @@ class Vault:
         vault = cls(ledger, vault_id, opened, memo)
         if meta["format"] == UNAUTHENTICATED:
             meta = vault._authenticate(meta, owner_key, provider.kind)
-        else:
-            vault._end_epoch(meta, opened)
+        elif not vault._end_epoch(meta, opened):
+            return cls.open(ledger, provider, folder=folder)
         memo.keep_meta(meta)
         inventory = vault.ledger.inventory()
         if inventory is not None:
@@ -236,21 +246,32 @@ class Vault:
         self._owner_key_id = self._shown_id = mine["key_id"]
         return meta
 
-    def _end_epoch(self, meta: Mapping[str, Any], opened: Opened) -> None:
+    def _end_epoch(self, meta: Mapping[str, Any], opened: Opened) -> bool:
         """Goes on where a rotation was interrupted.
 
         If the description has the new owner key alone, the ledger gets the newest
         epoch's MACs; as long as it has the old one too, nothing can be written until
-        the rotation is run again.
+        the rotation is run again. Whether one goes on beside this can only be told
+        under the lock, where description and list fit each other.
+
+        Returns:
+            False if the description has become another one: it is to be read again.
         """
-        sealed = self._ledger.get_inventory()
-        if len(self._keys) == 1 or sealed is None:
+        if self._is_sealed_with(self._keys[-1]):
+            return True
+        with self._ledger.exclusive():
+            if self._ledger.get_meta() != meta:
+                return False
+            self._go_on(meta, opened)
+        return True
+
+    def _go_on(self, meta: Mapping[str, Any], opened: Opened) -> None:
+        """See :meth:`_end_epoch`; the lock must be held."""
+        if len(self._keys) == 1 or self._is_sealed_with(self._keys[-1]):
             return
-        newest, before = (self._ledger_keys(key) for key in self._keys[:-3:-1])
-        if Inventory.is_sealed_with(newest, sealed):
-            return
-        if not Inventory.is_sealed_with(before, sealed):
+        if not self._is_sealed_with(self._keys[-2]):
             return  # which is noted when it is read
+        newest, before = (self._ledger_keys(key) for key in self._keys[:-3:-1])
         old = self._authenticated(self._ledger.raw, before)
         if old.digest(also=newest) != opened.digest:
             self._ledger.note("ledger", "", _CHANGED_MEANWHILE)
