@@ -110,11 +110,8 @@ class Vault:
     @ledger.setter
     def ledger(self, ledger: Ledger) -> None:
         keys = self._ledger_keys(self._keys[-1])
-        self._ledger = self._authenticated(_raw(ledger), keys)
-
-    def _authenticated(self, raw: Ledger, keys: LedgerKeys) -> AuthenticatedLedger:
-        return AuthenticatedLedger(
-            raw, self.vault_id, keys, self.memo, self._is_shut_out
+        self._ledger = AuthenticatedLedger(
+            _raw(ledger), self.vault_id, keys, self.memo, self._is_shut_out
         )
 
     def _is_shut_out(self) -> bool:
@@ -259,28 +256,46 @@ class Vault:
         """
         if self._is_sealed_with(self._keys[-1]):
             return True
+        in_the_middle = len(meta["wraps"]) > 1
+        if in_the_middle and self._is_left_as(opened.digest):  # no need to keep it up
+            self._go_back()
+            return True
         with self._ledger.exclusive():
             if self._ledger.get_meta() != meta:
                 return False
-            self._go_on(meta, opened)
+            if (
+                self._is_sealed_with(self._keys[-1])
+                or not self._is_of_the_epoch_before()
+            ):
+                return True  # or that is noted when it is read
+            if not self._is_left_as(opened.digest):
+                self._ledger.note("ledger", "", _CHANGED_MEANWHILE)
+            elif in_the_middle:
+                self._go_back()
+            else:
+                newest = self._ledger_keys(self._keys[-1])
+                self._of_the_epoch_before().rekey(newest)
+                self.ledger = self._ledger.raw
         return True
 
-    def _go_on(self, meta: Mapping[str, Any], opened: Opened) -> None:
-        """See :meth:`_end_epoch`; the lock must be held."""
-        if len(self._keys) == 1 or self._is_sealed_with(self._keys[-1]):
-            return
-        if not self._is_sealed_with(self._keys[-2]):
-            return  # which is noted when it is read
-        newest, before = (self._ledger_keys(key) for key in self._keys[:-3:-1])
-        old = self._authenticated(self._ledger.raw, before)
-        if old.digest(also=newest) != opened.digest:
-            self._ledger.note("ledger", "", _CHANGED_MEANWHILE)
-            return
-        if len(meta["wraps"]) == 1:
-            old.rekey(newest)
-        else:
-            self._keys = self._keys[:-1]
+    def _go_back(self) -> None:
+        """Use the ledger with the keys of the epoch that a rotation is to end."""
+        self._keys = self._keys[:-1]
         self.ledger = self._ledger.raw
+
+    def _is_of_the_epoch_before(self) -> bool:
+        return len(self._keys) > 1 and self._is_sealed_with(self._keys[-2])
+
+    def _of_the_epoch_before(self) -> AuthenticatedLedger:
+        before = self._ledger_keys(self._keys[-2])
+        return AuthenticatedLedger(self._ledger.raw, self.vault_id, before, self.memo)
+
+    def _is_left_as(self, digest: bytes) -> bool:
+        """Whether the ledger is the one that a rotation began with."""
+        if not self._is_of_the_epoch_before():
+            return False
+        newest = self._ledger_keys(self._keys[-1])
+        return self._of_the_epoch_before().digest(also=newest) == digest
 
     def derive(self, purpose: str, *context: str | bytes) -> bytes:
         """A 32-byte key for one purpose, the same for as long as the vault exists.
