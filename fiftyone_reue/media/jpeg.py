@@ -130,7 +130,8 @@ def _check_scans(found: _Found, pixels: int) -> None:
     """
     if found.scans > _MOST_SCANS or found.scans * pixels > _MOST_WORK:
         raise UnsupportedImageError(
-            f"has {found.scans} scans, which would take very long to read; re-save it"
+            f"the JPEG has {found.scans} scans, which would take very long to read; "
+            "re-save it"
         )
     if any(any(lowest) for _, lowest in found.sent):
         raise _damaged("its picture is cut short: scans are missing")
@@ -153,9 +154,18 @@ def _check_whole(data: bytes) -> None:
 
 
 def sides(data: bytes) -> tuple[int, int] | None:
-    """The height and width that a JPEG stream says it has; None if it doesn't."""
-    frame = _walk(data).frame
-    return None if frame is None else frame[2:4]
+    """The height and width that a JPEG stream says it has; None if it doesn't.
+
+    Raises:
+        UnreadableImageError: scans are missing.
+        UnsupportedImageError: there are far too many.
+    """
+    found = _walk(data)
+    if found.frame is None:
+        return None
+    height, width = found.frame[2:4]
+    _check_scans(found, height * width)
+    return height, width
 
 
 def _walk(data: bytes) -> _Found:
