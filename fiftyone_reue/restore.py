@@ -60,6 +60,14 @@ LOST = (
     "this copy lost its record in a re-save, and the ledger keeps no more than the "
     "pixels take; restore from the file as it was delivered"
 )
+TAKEN_OUT = (
+    "the part of its record that makes the original file was taken out of this copy; "
+    "restore from the file as it was delivered"
+)
+UNKNOWN = (
+    "this copy's record holds the pixels alone, and the ledger has no other one; if "
+    "there is the file as it was delivered, restore from that"
+)
 
 
 @dataclass(frozen=True)
@@ -475,14 +483,24 @@ class Originals:
         with named(name):
             licensed, envelope = self._licensed_copy(raster, record)
             original = replace(licensed, samples=self._samples(licensed, envelope))
-            if not envelope.header.file:
-                return original, Rebuilt(b"", "", PIXELS_ALONE)
             digest = envelope.header.digest
-            _, owner_key = self._opened_owner(envelope, digest)
-            content = records.open_file(envelope, owner_key, digest)
-            if content is None:
-                return original, Rebuilt(b"", "", LOST)
+            whole = envelope if envelope.file_box else self._kept(envelope)
+            if whole is None or not whole.file_box:
+                why = _without_file(envelope, whole, in_file=record is not None)
+                return original, Rebuilt(b"", "", why)
+            _, owner_key = self._opened_owner(whole, digest)
+            content = records.open_file(whole, owner_key, digest)
+            assert content is not None
             return original, rebuild(content, original)
+
+    def _kept(self, envelope: Envelope) -> Envelope | None:
+        """The ledger's copy of a licensed copy's record, or None."""
+        digest = envelope.header.digest
+        for record in self._vault.ledger.records_by_digest(digest):
+            kept = records.unpack(record.blob)
+            if record.digest_w == digest and kept.owner_box == envelope.owner_box:
+                return records.licensed_envelope(kept, digest)
+        return None
 
     def _licensed_copy(
         self, raster: Raster, record: bytes | None
@@ -635,6 +653,23 @@ class Originals:
             "The file holds no record and the ledger doesn't know its pixels: it was "
             "never protected with this vault, or was changed since"
         )
+
+
+def _without_file(envelope: Envelope, kept: Envelope | None, *, in_file: bool) -> str:
+    """Why a copy's record, without a file's box, makes no original file.
+
+    Args:
+        envelope: the record.
+        kept: the ledger's copy of it, without that box as well; None if it has none.
+        in_file: whether the file carried the record, or the ledger alone had it.
+    """
+    if envelope.header.file or (kept is not None and kept.header.file):
+        return TAKEN_OUT if in_file else LOST
+    if kept is not None:
+        return PIXELS_ALONE
+    # All records with nonces were made with the box, and who has no key can't say
+    # that one has none.
+    return TAKEN_OUT if envelope.header.nonces else UNKNOWN
 
 
 def _reversal(part: RecipientPart, envelope: Envelope, like: Raster) -> Reversal:

@@ -30,6 +30,7 @@ from fiftyone_reue.protect import protect
 from fiftyone_reue.release import ProtectConfig
 from fiftyone_reue.restore import (
     LOST,
+    TAKEN_OUT,
     Originals,
     restore_licensed,
     restore_original,
@@ -221,6 +222,48 @@ def test_what_the_ledger_keeps_without_the_file_gives_the_pixels(
     assert same_samples(tmp_path / "o", release.source)
     assert originals(release, tmp_path / "again", tmp_path / "o2").differing == {}
     assert same_files(tmp_path / "o2", release.source)
+
+
+def without_boxes(folder: Path, output: Path, *, denied: bool) -> None:
+    """Somebody takes the file's box out of copies, or says that there was none."""
+    for item in image_items(folder):
+        loaded = load(item.path)
+        envelope = records.unpack(loaded.record).without_file()
+        if denied:
+            envelope = replace(envelope, header=replace(envelope.header, file=b""))
+        path = output / f"{item.output}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode(loaded.raster, "PNG", envelope.pack()))
+
+
+@pytest.mark.parametrize("denied", [False, True])
+def test_the_ledger_has_the_file_that_was_taken_out_of_a_copy(
+    release, tmp_path, denied
+):
+    licensed(release, tmp_path / "w")
+    without_boxes(tmp_path / "w", tmp_path / "less", denied=denied)
+    assert originals(release, tmp_path / "less", tmp_path / "o").differing == {}
+    assert same_files(tmp_path / "o", release.source)
+
+
+@pytest.mark.parametrize("denied", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_file_that_was_taken_out_of_a_copy_is_said_to_be(
+    release, tmp_path, monkeypatch, denied, known
+):
+    monkeypatch.setattr(protect_image, "LARGEST_LEDGER_FILE", 0)
+    made = tmp_path / "again"
+    _protect(release.vault, release.source, made)
+    key = release.key()
+    finish(restore_licensed(image_items(made), made, tmp_path / "w", key))
+    without_boxes(tmp_path / "w", tmp_path / "less", denied=denied)
+    if not known:
+        for one in release.vault.ledger.releases():
+            release.vault.ledger.delete_release(one.id)
+    summary = originals(release, tmp_path / "less", tmp_path / "o")
+    assert (summary.outcome.done, summary.outcome.failures) == (6, [])
+    assert set(summary.differing.values()) == {TAKEN_OUT}
+    assert same_samples(tmp_path / "o", release.source)
 
 
 def test_a_recipient_is_told_of_a_resaved_file(release, tmp_path):

@@ -44,6 +44,11 @@ _DAMAGED = re.compile(
     "remature end|bad Huffman code|instead of RST|Inconsistent progression"
 )
 _LONGEST_EXIF = 16 << 20
+_MOST_SCANS = 100
+_MOST_WORK = 10**10  # scans times pixels, each of which is gone through in each scan
+_PROGRESSIVE = 0xC2
+_COEFFICIENTS = 64
+_NOT_SENT = 0xFF
 _MODES = {1: "L", 3: "RGB"}
 _COLOURS = {2: "two-channel", 4: "CMYK"}
 _NAMES = {
@@ -68,6 +73,9 @@ class _Found:
     profile_parts: int = 0
     left_out: list[str] = field(default_factory=list)
     end: int = 0
+    scans: int = 0
+    sent: list[tuple[int, bytearray]] = field(default_factory=list)
+    """Of each component: its id, and of each coefficient the lowest bit sent so far."""
 
 
 def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
@@ -79,7 +87,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     Raises:
         UnreadableImageError: truncated or damaged.
         UnsupportedImageError: CMYK or YCCK, more than 8 bits a sample, lossless,
-            hierarchical or arithmetic-coded, or too large.
+            hierarchical or arithmetic-coded, too large, or in too many scans.
     """
     del want_record  # its carrier is the coefficients', not the samples'
     found = _walk(data)
@@ -90,6 +98,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     check_size(width, height, max_pixels)
     if not found.end or 8 * len(data) < (-(-width // 8)) * (-(-height // 8)):
         raise _damaged("it is cut short")  # a block of 8 x 8 takes a bit at least
+    _check_scans(found, width * height)
     _check_whole(data[: found.end])
     mode = _MODES[components]
     try:
@@ -110,6 +119,24 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     )
 
 
+def _check_scans(found: _Found, pixels: int) -> None:
+    """Refuse what takes too long to read, and what lacks scans of its picture.
+
+    libjpeg shows what was sent, however rough, and doesn't warn.
+
+    Raises:
+        UnreadableImageError: scans are missing.
+        UnsupportedImageError: there are far too many.
+    """
+    if found.scans > _MOST_SCANS or found.scans * pixels > _MOST_WORK:
+        raise UnsupportedImageError(
+            f"the JPEG has {found.scans} scans, which would take very long to read; "
+            "re-save it"
+        )
+    if any(any(lowest) for _, lowest in found.sent):
+        raise _damaged("its picture is cut short: scans are missing")
+
+
 def _check_whole(data: bytes) -> None:
     """Refuse a stream whose end mark hides that a part of the picture is missing.
 
@@ -127,9 +154,18 @@ def _check_whole(data: bytes) -> None:
 
 
 def sides(data: bytes) -> tuple[int, int] | None:
-    """The height and width that a JPEG stream says it has; None if it doesn't."""
-    frame = _walk(data).frame
-    return None if frame is None else frame[2:4]
+    """The height and width that a JPEG stream says it has; None if it doesn't.
+
+    Raises:
+        UnreadableImageError: scans are missing.
+        UnsupportedImageError: there are far too many.
+    """
+    found = _walk(data)
+    if found.frame is None:
+        return None
+    height, width = found.frame[2:4]
+    _check_scans(found, height * width)
+    return height, width
 
 
 def _walk(data: bytes) -> _Found:
@@ -140,6 +176,11 @@ def _walk(data: bytes) -> _Found:
                 height, width = payload[1:3], payload[3:5]
                 sides = int.from_bytes(height, "big"), int.from_bytes(width, "big")
                 found.frame = (marker, payload[0], *sides, payload[5])
+                ids = payload[6::3][: payload[5]]
+                found.sent = [(i, bytearray([_NOT_SENT]) * _COEFFICIENTS) for i in ids]
+        elif marker == _SOS:
+            found.scans += 1
+            _note_scan(payload, found)
         elif marker == _EOI:
             found.end = end
         elif marker == _COM:
@@ -171,6 +212,22 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
                 return
             yield marker, data[at + 4 : end], end
             at = end
+
+
+def _note_scan(payload: bytes, found: _Found) -> None:
+    """Enter which coefficients of which components a scan sends, and how finely."""
+    count = payload[0] if payload else 0
+    if found.frame is None or len(payload) < 4 + 2 * count:
+        return  # which the decoder refuses
+    first, last, bits = payload[1 + 2 * count :][:3]
+    lowest = bits & 0x0F
+    if found.frame[0] != _PROGRESSIVE:
+        first, last, lowest = 0, _COEFFICIENTS - 1, 0
+    for one in payload[1 : 1 + 2 * count : 2]:
+        for known, sent in found.sent:
+            if known == one:
+                for place in range(first, min(last + 1, _COEFFICIENTS)):
+                    sent[place] = lowest
 
 
 def _note(marker: int, payload: bytes, found: _Found) -> None:

@@ -110,18 +110,25 @@ class Vault:
     @ledger.setter
     def ledger(self, ledger: Ledger) -> None:
         keys = self._ledger_keys(self._keys[-1])
-        self._ledger = self._authenticated(_raw(ledger), keys)
-
-    def _authenticated(self, raw: Ledger, keys: LedgerKeys) -> AuthenticatedLedger:
-        return AuthenticatedLedger(
-            raw, self.vault_id, keys, self.memo, self._is_shut_out
+        self._ledger = AuthenticatedLedger(
+            _raw(ledger), self.vault_id, keys, self.memo, self._is_shut_out
         )
 
     def _is_shut_out(self) -> bool:
-        """Whether the owner key was replaced since the vault was opened."""
+        """Whether the owner key was replaced since the vault was opened.
+
+        Also if it was opened with the new key while that was being done.
+        """
         meta = self._ledger.get_meta() or {}
         ids = {one.get("key_id") for one in meta.get("wraps", [])}
-        return bool(ids) and self._owner_key_id not in ids
+        if ids and self._owner_key_id not in ids:
+            return True
+        in_the_middle = self._keys[-1] != self._newest_opened
+        return in_the_middle and self._is_sealed_with(self._newest_opened)
+
+    def _is_sealed_with(self, key: bytes) -> bool:
+        sealed = self._ledger.get_inventory() or b""
+        return Inventory.is_sealed_with(self._ledger_keys(key), sealed)
 
     def _ledger_keys(self, key: bytes) -> LedgerKeys:
         return LedgerKeys.of(ledger_root(key, self.vault_id))
@@ -198,8 +205,8 @@ class Vault:
         vault = cls(ledger, vault_id, opened, memo)
         if meta["format"] == UNAUTHENTICATED:
             meta = vault._authenticate(meta, owner_key, provider.kind)
-        else:
-            vault._end_epoch(meta, opened)
+        elif not vault._end_epoch(meta, opened):
+            return cls.open(ledger, provider, folder=folder)
         memo.keep_meta(meta)
         inventory = vault.ledger.inventory()
         if inventory is not None:
@@ -236,30 +243,59 @@ class Vault:
         self._owner_key_id = self._shown_id = mine["key_id"]
         return meta
 
-    def _end_epoch(self, meta: Mapping[str, Any], opened: Opened) -> None:
+    def _end_epoch(self, meta: Mapping[str, Any], opened: Opened) -> bool:
         """Goes on where a rotation was interrupted.
 
         If the description has the new owner key alone, the ledger gets the newest
         epoch's MACs; as long as it has the old one too, nothing can be written until
-        the rotation is run again.
+        the rotation is run again. Whether one goes on beside this can only be told
+        under the lock, where description and list fit each other.
+
+        Returns:
+            False if the description has become another one: it is to be read again.
         """
-        sealed = self._ledger.get_inventory()
-        if len(self._keys) == 1 or sealed is None:
-            return
-        newest, before = (self._ledger_keys(key) for key in self._keys[:-3:-1])
-        if Inventory.is_sealed_with(newest, sealed):
-            return
-        if not Inventory.is_sealed_with(before, sealed):
-            return  # which is noted when it is read
-        old = self._authenticated(self._ledger.raw, before)
-        if old.digest(also=newest) != opened.digest:
-            self._ledger.note("ledger", "", _CHANGED_MEANWHILE)
-            return
-        if len(meta["wraps"]) == 1:
-            old.rekey(newest)
-        else:
-            self._keys = self._keys[:-1]
+        if self._is_sealed_with(self._keys[-1]):
+            return True
+        in_the_middle = len(meta["wraps"]) > 1
+        if in_the_middle and self._is_left_as(opened.digest):  # no need to keep it up
+            self._go_back()
+            return True
+        with self._ledger.exclusive():
+            if self._ledger.get_meta() != meta:
+                return False
+            if (
+                self._is_sealed_with(self._keys[-1])
+                or not self._is_of_the_epoch_before()
+            ):
+                return True  # or that is noted when it is read
+            if not self._is_left_as(opened.digest):
+                self._ledger.note("ledger", "", _CHANGED_MEANWHILE)
+            elif in_the_middle:
+                self._go_back()
+            else:
+                newest = self._ledger_keys(self._keys[-1])
+                self._of_the_epoch_before().rekey(newest)
+                self.ledger = self._ledger.raw
+        return True
+
+    def _go_back(self) -> None:
+        """Use the ledger with the keys of the epoch that a rotation is to end."""
+        self._keys = self._keys[:-1]
         self.ledger = self._ledger.raw
+
+    def _is_of_the_epoch_before(self) -> bool:
+        return len(self._keys) > 1 and self._is_sealed_with(self._keys[-2])
+
+    def _of_the_epoch_before(self) -> AuthenticatedLedger:
+        before = self._ledger_keys(self._keys[-2])
+        return AuthenticatedLedger(self._ledger.raw, self.vault_id, before, self.memo)
+
+    def _is_left_as(self, digest: bytes) -> bool:
+        """Whether the ledger is the one that a rotation began with."""
+        if not self._is_of_the_epoch_before():
+            return False
+        newest = self._ledger_keys(self._keys[-1])
+        return self._of_the_epoch_before().digest(also=newest) == digest
 
     def derive(self, purpose: str, *context: str | bytes) -> bytes:
         """A 32-byte key for one purpose, the same for as long as the vault exists.

@@ -1,5 +1,7 @@
 import io
+import re
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,3 +169,63 @@ def test_bytes_that_say_nothing_are_no_damage() -> None:
     Image.new("RGB", (40, 30), "teal").save(file, "JPEG")
     data = file.getvalue()[:-2] + b"\0\0\0\xff\xd9"
     assert load(data).raster.samples.shape == (30, 40, 3)
+
+
+def scans_of(data: bytes) -> tuple[bytes, list[bytes]]:
+    """What is before the first scan, and each scan with the tables before the next."""
+    head, *scans = re.split(rb"(?=\xff\xda)", data.removesuffix(b"\xff\xd9"))
+    return head, scans
+
+
+def progressive(samples: np.ndarray, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(samples).save(file, "JPEG", progressive=True, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("options", [{}, {"quality": 100, "subsampling": 0}])
+def test_a_progressive_picture_needs_all_its_scans(
+    channels: int, options: dict[str, int]
+) -> None:
+    samples = np.random.default_rng(3).integers(0, 256, (40, 56, channels), np.uint8)
+    data = progressive(samples.squeeze(), **options)
+    assert load(data).raster.samples.shape == samples.shape
+    head, scans = scans_of(data)
+    assert len(scans) == (6 if channels == 1 else 10)
+    for count in range(1, len(scans)):
+        with pytest.raises(UnreadableImageError, match="cut short: scans are missing"):
+            load(head + b"".join(scans[:count]) + b"\xff\xd9")
+
+
+def baseline_in_scans_of_their_own() -> bytes:
+    """A flat block of each of three components, as a program may send them."""
+    flat = io.BytesIO()
+    Image.new("L", (8, 8), 90).save(flat, "JPEG")
+    head, (scan,) = scans_of(flat.getvalue())
+    at = head.index(b"\xff\xc0")
+    end = at + 2 + int.from_bytes(head[at + 2 : at + 4], "big")
+    components = b"".join(bytes([one, 0x11, 0]) for one in (1, 2, 3))
+    frame = segment(0xC0, struct.pack(">BHHB", 8, 8, 8, 3) + components)
+    scans = [scan[:5] + bytes([one]) + scan[6:] for one in (1, 2, 3)]
+    return head[:at] + frame + head[end:] + b"".join(scans) + b"\xff\xd9"
+
+
+def test_every_component_needs_its_scan() -> None:
+    data = baseline_in_scans_of_their_own()
+    assert load(data).raster.samples.shape == (8, 8, 3)
+    head, scans = scans_of(data)
+    for count in (1, 2):
+        with pytest.raises(UnreadableImageError, match="scans are missing"):
+            load(head + b"".join(scans[:count]) + b"\xff\xd9")
+
+
+@pytest.mark.parametrize(("times", "side"), [(12, 24), (5, 15000)])
+def test_a_file_in_very_many_scans_is_refused(times: int, side: int) -> None:
+    head, scans = scans_of(progressive(np.full((24, 24, 3), 99, np.uint8)))
+    at = head.index(b"\xff\xc2") + 5
+    head = head[:at] + side.to_bytes(2, "big") * 2 + head[at + 4 :]
+    filling = segment(0xEF, bytes(65000)) * (1 + side * side // 8 // 64 // 65000)
+    data = head + filling + b"".join(scans) * times + b"\xff\xd9"
+    with pytest.raises(UnsupportedImageError, match=rf"has {10 * times} scans"):
+        load(data, max_pixels=side * side)

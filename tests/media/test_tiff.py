@@ -183,6 +183,32 @@ def test_short_strips_are_noticed(tiff, rgb, compression):
             load(short)
 
 
+def with_strip(data: bytes, strip: bytes) -> bytes:
+    """A TIFF of one strip with another one in its place."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        tags = file.pages[0].tags
+        places = {tags[273].offset: len(data), tags[279].offset: len(strip)}
+    for entry, value in places.items():
+        field = data[entry : entry + 2] + struct.pack("<HII", 4, 1, value)
+        data = data[:entry] + field + data[entry + 12 :]
+    return data + strip
+
+
+def test_a_progressive_strip_needs_all_its_scans_and_not_too_many(tiff, rgb):
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "JPEG", progressive=True)
+    whole = file.getvalue()
+    rows = len(rgb)
+    data = tiff(rgb, photometric="rgb", compression="jpeg", rowsperstrip=rows)
+    assert load(with_strip(data, whole)).raster.samples.shape == rgb.shape
+    first, last = whole.index(b"\xff\xda"), whole.rindex(b"\xff\xda")
+    with pytest.raises(UnreadableImageError, match="scans are missing"):
+        load(with_strip(data, whole[:last] + b"\xff\xd9"))
+    many = whole[:first] + whole[first:-2] * 11 + b"\xff\xd9"
+    with pytest.raises(UnsupportedImageError, match="has 110 scans"):
+        load(with_strip(data, many))
+
+
 @pytest.mark.parametrize(
     ("samples", "options", "why"),
     [

@@ -296,3 +296,109 @@ def test_another_process_may_read_while_the_key_is_replaced(held: Held) -> None:
         with pytest.raises(ReueError, match="open it again"):
             other.recipients()
         assert other.ledger.problems == []
+
+
+def once(
+    patch: pytest.MonkeyPatch,
+    owner: type,
+    name: str,
+    beside: Callable[[], object],
+    *,
+    first: bool = False,
+    call: int = 1,
+) -> None:
+    """Let something happen beside a call of a method, before or after it."""
+    real: Callable[..., Any] = getattr(owner, name)
+    left = call
+
+    def method(*arguments: Any) -> Any:
+        nonlocal left
+        left -= 1
+        now = left == 0
+        if now and first:
+            beside()
+        result = real(*arguments)
+        if now and not first:
+            beside()
+        return result
+
+    patch.setattr(owner, name, method)
+
+
+def kind_of(held: Held) -> type:
+    with held.connect() as ledger:
+        return type(ledger)
+
+
+def names_and_problems(held: Held) -> tuple[set[str], list[str]]:
+    with held.opened(NEW) as vault:
+        names = {one.name for one in vault.recipients()}
+        return names, [str(one) for one in vault.ledger.problems]
+
+
+SOUND = ({"alice", "bob"}, [])
+
+
+@pytest.mark.parametrize("name", ["exclusive", "get_inventory"])
+def test_two_that_open_at_once_both_finish_a_rotation(
+    held: Held, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with monkeypatch.context() as patch, held.opened() as vault:
+        die_at(patch, AuthenticatedLedger, "rekey", 1, done=False)
+        with pytest.raises(KilledError):
+            vault.rotate(EnvironmentKey(NEW))
+    seen = []
+
+    def other() -> None:
+        seen.append(names_and_problems(held))
+
+    with monkeypatch.context() as patch:
+        once(patch, kind_of(held), name, other, first=name == "exclusive")
+        assert names_and_problems(held) == SOUND
+    assert seen == [SOUND]
+    assert held.problems(NEW) == []
+
+
+def test_a_rotation_goes_on_where_somebody_else_finished_it(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    with monkeypatch.context() as patch, held.opened() as vault:
+        once(
+            patch,
+            kind_of(held),
+            "put_meta",
+            lambda: seen.append(names_and_problems(held)),
+            call=2,
+        )
+        vault.rotate(EnvironmentKey(NEW))
+        vault.add_recipient("carol")
+    assert seen == [SOUND]
+    assert held.problems(NEW) == []
+
+
+def test_a_description_that_is_replaced_while_it_is_read_is_read_again(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    middle = middle_of_a_rotation(held)
+    after = held.attacker.everything()
+    held.attacker.put_back(middle)
+    with monkeypatch.context() as patch:
+        once(
+            patch,
+            kind_of(held),
+            "get_inventory",
+            lambda: held.attacker.put_back(after),
+        )
+        assert names_and_problems(held) == SOUND
+
+
+def test_who_opened_it_in_the_middle_is_told_to_open_it_again(held: Held) -> None:
+    opened = []
+    with held.opened() as vault:
+        vault.rotate(EnvironmentKey(NEW), lambda: opened.append(held.open(NEW)))
+    (other,) = opened
+    with other.ledger:
+        with pytest.raises(ReueError, match="open it again"):
+            other.recipients()
+        assert other.ledger.problems == []

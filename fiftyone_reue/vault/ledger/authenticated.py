@@ -681,12 +681,17 @@ class AuthenticatedLedger:
     def rekey(self, keys: LedgerKeys) -> None:
         """Replace every good row's MAC and the list's seal; ends a rotation.
 
-        Interrupted, it can be repeated. This object has the new keys then.
+        Interrupted, it can be repeated, and somebody else who opened the vault may
+        have done it already. This object has the new keys then.
         """
         with self.raw.exclusive():
-            inventory = self._replaced(keys)
-            self._keys = keys
-            self._put(inventory)
+            if Inventory.is_sealed_with(keys, self.raw.get_inventory() or b""):
+                self._keys = keys
+                inventory = self.require_sound()
+            else:
+                inventory = self._replaced(keys)
+                self._keys = keys
+                self._put(inventory)
         self._memo.keep_counter(inventory.counter)
 
     def _replaced(self, keys: LedgerKeys) -> Inventory:
