@@ -547,3 +547,86 @@ def test_a_lost_description_never_leads_to_a_new_vault(held: Held) -> None:
         assert ledger.get_meta() is None
     held.attacker.put("meta", before)
     assert held.problems() == []
+
+
+LOOK_UPS: list[tuple[str, str, Callable[[Any], Any]]] = [
+    ("recipient", "recipients", lambda row: row.id),
+    ("recipient_by_name", "recipients", lambda row: row.name),
+    ("fit", "fits", lambda row: row.id),
+    ("release", "releases", lambda row: row.id),
+    ("image", "images", lambda row: row.id),
+    ("image_by_digest", "images", lambda row: row.digest),
+    ("record", "records", lambda row: row.id),
+]
+
+
+def some_rows(ledger: Any, table: str) -> list[Any]:
+    if table in ("records", "withdrawn"):
+        read = getattr(ledger, table)
+        return [one for r in ledger.releases() for one in read(r.id)]
+    return list(getattr(ledger, table)())
+
+
+@pytest.mark.parametrize(("name", "table", "asked"), LOOK_UPS)
+def test_another_row_than_was_asked_for_is_not_believed(
+    held: Held,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    table: str,
+    asked: Callable[[Any], Any],
+) -> None:
+    """As an index or a collation that somebody replaced would give it."""
+    with held.opened() as vault:
+        ledger = vault.ledger
+        one = some_rows(ledger.raw, table)[0]
+        look_up = getattr(ledger, name)
+        assert look_up(asked(one)) == one
+        monkeypatch.setattr(ledger.raw, name, lambda value: one)
+        other = b"another" if name == "image_by_digest" else "another"
+        with pytest.raises(TamperedLedgerError, match="another one was asked for"):
+            look_up(other)
+        assert ledger.problems
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("find_images", (["x"],)),
+        ("records", ("x", ["y"])),
+        ("records", ("x",)),
+        ("withdrawn", ("x",)),
+        ("records_by_digest", (b"x",)),
+        ("records_by_image", ("x",)),
+    ],
+)
+def test_other_rows_than_were_asked_for_are_left_out(
+    held: Held, monkeypatch: pytest.MonkeyPatch, name: str, values: tuple[Any, ...]
+) -> None:
+    table = {"find_images": "images", "withdrawn": "withdrawn"}.get(name, "records")
+    with held.opened() as vault:
+        ledger = vault.ledger
+        rows = some_rows(ledger.raw, table)
+        assert rows
+        monkeypatch.setattr(ledger.raw, name, lambda *asked: iter(rows))
+        assert list(getattr(ledger, name)(*values)) == []
+        found = {problem.what.split(";")[0] for problem in ledger.problems}
+        assert "the database gave its row where another one was asked for" in found
+
+
+def test_a_copy_of_a_removed_release_is_not_believed(held: Held) -> None:
+    """A record from a backup has the right MAC, but no release any more."""
+    before = held.attacker.rows("records")
+    with held.opened() as vault:
+        gone = next(r for r in vault.ledger.releases() if r.name == "bob")
+        row = next(vault.ledger.records(gone.id))
+        assert vault.ledger.records_by_digest(row.digest_p) == [row]
+        vault.ledger.delete_release(gone.id)
+    now = held.attacker.rows("records")
+    held.attacker.put("records", now | {row.id: before[row.id]})
+    with held.opened() as vault:
+        assert vault.ledger.records_by_digest(row.digest_p) == []
+        assert row.id not in [
+            one.id for one in vault.ledger.records_by_image(row.image_id)
+        ]
+        with pytest.raises(TamperedLedgerError, match="doesn't have"):
+            vault.ledger.record(row.id)
