@@ -648,6 +648,18 @@ class AuthenticatedLedger:
         read = self._of_release("withdrawn", release_id, self.raw.withdrawn(release_id))
         return self._counted("withdrawn", scope, what, read)
 
+    def note_strays(self, release_ids: set[str]) -> None:
+        """Note records that belong to none of some releases."""
+        tables: tuple[Table, Table] = ("records", "withdrawn")
+        for table in tables:
+            for record in self.raw.strays(table, release_ids):
+                self.note(table, row_of(table, record), f"{STRAY}; {BACKUP}")
+
+    def note_damage(self) -> None:
+        """Note what the database's own check finds."""
+        for what in self.raw.damage():
+            self.note("ledger", "", f"its database is damaged: {what}; {BACKUP}")
+
     # -- the whole ledger
 
     def begin(self) -> None:
@@ -802,6 +814,12 @@ class AuthenticatedLedger:
 
     def images_of_only(self, release_id: str) -> Iterator[bytes]:
         return self.raw.images_of_only(release_id)
+
+    def damage(self) -> list[str]:
+        return self.raw.damage()
+
+    def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
+        return self.raw.strays(table, release_ids)
 
     def has_rows(self) -> bool:
         return self.raw.has_rows()

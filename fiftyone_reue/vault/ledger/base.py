@@ -169,6 +169,14 @@ class Ledger(Protocol):
         """The MACs of the images that :meth:`delete_release` would remove."""
         ...
 
+    def damage(self) -> list[str]:
+        """What the database's own check finds, in words; it may take a while."""
+        ...
+
+    def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
+        """Rows of records or withdrawn that belong to none of some releases."""
+        ...
+
     def has_rows(self) -> bool:
         """Whether any table but that of the description holds anything."""
         ...

@@ -35,6 +35,9 @@ TABLES: dict[Table, type[Entity]] = {
     "withdrawn": Record,
 }
 
+LONGEST_TEXT = 4 << 20
+"""Of a field that is text, in bytes; longer ones are neither stored nor believed."""
+
 _DICTIONARIES = frozenset({"summary", "parameters", "counts", "scores"})
 
 
@@ -44,12 +47,29 @@ def columns(kind: type[Entity]) -> list[str]:
 
 
 def to_row(entity: Entity) -> dict[str, Any]:
-    """Field names and values of an entity, dictionaries as JSON text."""
-    return {
+    """Field names and values of an entity, dictionaries as JSON text.
+
+    Raises:
+        InputError: a text is too long to be stored.
+    """
+    row = {
         name: to_json(value) if name in _DICTIONARIES else value
         for name in columns(type(entity))
         for value in [getattr(entity, name)]
     }
+    for name, value in row.items():
+        if isinstance(value, str) and _is_long(value):
+            raise InputError(
+                f"The {name} of a {type(entity).__name__.lower()} would have more than "
+                f"{LONGEST_TEXT} bytes in the ledger; make it shorter"
+            )
+    return row
+
+
+def _is_long(text: str) -> bool:
+    if len(text) * 4 <= LONGEST_TEXT:
+        return False
+    return len(text.encode("utf-8", "surrogatepass")) > LONGEST_TEXT
 
 
 def from_row(kind: type[E], row: Mapping[str, Any]) -> E:
@@ -66,8 +86,10 @@ def _value(field: Field[Any], row: Mapping[str, Any]) -> Any:
     if field.name not in row:
         return None if field.default is MISSING else field.default
     value = row[field.name]
-    if field.name not in _DICTIONARIES:
+    if field.name not in _DICTIONARIES or not isinstance(value, str):
         return value
+    if _is_long(value):
+        return None
     try:
         return json.loads(value)
     except (TypeError, ValueError, RecursionError):
@@ -86,6 +108,8 @@ def as_bytes(value: object) -> bytes:
 
 def as_description(text: Any) -> dict[str, Any]:
     """The vault's description; an empty one where somebody damaged it."""
+    if not isinstance(text, str) or _is_long(text):
+        return {}
     try:
         content = json.loads(text)
     except (TypeError, ValueError, RecursionError):
