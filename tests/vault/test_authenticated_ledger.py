@@ -630,3 +630,47 @@ def test_a_copy_of_a_removed_release_is_not_believed(held: Held) -> None:
         ]
         with pytest.raises(TamperedLedgerError, match="doesn't have"):
             vault.ledger.record(row.id)
+
+
+def test_strays_are_found(held: Held) -> None:
+    """Rows of a release that was removed, of which no list tells any more."""
+    before = {table: held.attacker.rows(table) for table in ("records", "withdrawn")}
+    with held.opened() as vault:
+        release = next(r for r in vault.ledger.releases() if r.name == "alice")
+        vault.ledger.delete_release(release.id)
+    for table, rows in before.items():
+        held.attacker.put(table, rows)
+    found = [one for one in held.problems() if "doesn't have" in one]
+    tables = [one.split(",")[0] for one in found]
+    mine = [r for r in before["records"].values() if r["release_id"] == release.id]
+    others = [r for r in before["withdrawn"].values() if r["release_id"] == release.id]
+    assert mine
+    assert tables.count("records") == len(mine)
+    assert tables.count("withdrawn") == len(others)
+
+
+@pytest.mark.parametrize("table", ["records", "withdrawn"])
+def test_rows_of_a_release_whose_row_is_bad_are_checked(held: Held, table: str) -> None:
+    rows = held.attacker.rows(table)
+    row = sorted(rows)[0]
+    held.attacker.edit("releases", rows[row]["release_id"], output="elsewhere")
+    held.attacker.edit(table, row, psnr=1.25)
+    assert any(one.startswith(f"{table}, ") for one in held.problems())
+
+
+def test_a_text_that_is_too_long_is_not_parsed(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = sorted(held.attacker.rows("releases"))[0]
+    held.attacker.edit("releases", row, parameters=f"[{'0,' * (3 << 20)}0]")
+    parse, parsed = json.loads, []
+
+    def watched(text: Any) -> Any:
+        parsed.append(len(text))
+        return parse(text)
+
+    monkeypatch.setattr(json, "loads", watched)
+    with held.opened() as vault:
+        assert len(vault.ledger.releases()) == 1
+        assert [p.table for p in vault.ledger.problems] == ["releases"]
+    assert max(parsed) < 1 << 20
