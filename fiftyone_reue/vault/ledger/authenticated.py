@@ -65,7 +65,7 @@ from fiftyone_reue.vault.ledger.problems import (
     quoted,
     row_of,
 )
-from fiftyone_reue.vault.ledger.rows import E, Entity, Key, Table, key_of, pages
+from fiftyone_reue.vault.ledger.rows import E, Entity, Key, Table, key_of, pages, parsed
 from fiftyone_reue.vault.memo import Memo
 
 _PAGE = 256
@@ -319,7 +319,7 @@ class AuthenticatedLedger:
                 self._require_no_rotation()
         for problem in found:
             self.note(problem.table, problem.row, problem.what)
-        return [row for place, row in enumerate(rows) if place not in bad]
+        return [parsed(row) for place, row in enumerate(rows) if place not in bad]
 
     def _judged(
         self, table: Table, rows: Sequence[L], inventory: Inventory | None
@@ -370,7 +370,7 @@ class AuthenticatedLedger:
                 row = read()
                 problem = self._problem_with(table, row, wanted, inventory)
         if problem is None:
-            return row
+            return None if row is None else parsed(row)
         self._require_no_rotation()
         self.note(problem.table, problem.row, f"{problem.what}; {BACKUP}")
         raise _tampered(problem)

@@ -19,6 +19,9 @@ class Ledger(Protocol):
     before record. A ledger may be used from several threads, and its database by
     several processes.
 
+    What a database gives has its dictionaries as JSON text still, until its MAC was
+    checked: see :func:`~fiftyone_reue.vault.ledger.rows.parsed`.
+
     Every method raises :class:`~fiftyone_reue.errors.LedgerUnavailableError` if the
     database can't be reached, read or written, and those that put something raise
     :class:`~fiftyone_reue.errors.VaultError` if a reference doesn't exist or

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
@@ -38,7 +38,7 @@ TABLES: dict[Table, type[Entity]] = {
 LONGEST_TEXT = 4 << 20
 """Of a field that is text, in bytes; longer ones are neither stored nor believed."""
 
-_DICTIONARIES = frozenset({"summary", "parameters", "counts", "scores"})
+DICTIONARIES = frozenset({"summary", "parameters", "counts", "scores"})
 
 
 def columns(kind: type[Entity]) -> list[str]:
@@ -53,7 +53,7 @@ def to_row(entity: Entity) -> dict[str, Any]:
         InputError: a text is too long to be stored.
     """
     row = {
-        name: to_json(value) if name in _DICTIONARIES else value
+        name: to_json(value) if isinstance(value, dict) else value
         for name in columns(type(entity))
         for value in [getattr(entity, name)]
     }
@@ -75,9 +75,11 @@ def _is_long(text: str) -> bool:
 def from_row(kind: type[E], row: Mapping[str, Any]) -> E:
     """The entity that :func:`to_row` was given.
 
-    Other names in `row` are ignored; what an older version didn't store has its
-    default. A row that somebody damaged gives an entity with whatever is there: it is
-    for who checks its MAC to refuse it, so that the others can still be read.
+    But dictionaries stay text until :func:`parsed`, since parsing what anybody may have
+    written takes many times its size. Other names in `row` are ignored; what an older
+    version didn't store has its default. A row that somebody damaged gives an entity
+    with whatever is there: it is for who checks its MAC to refuse it, so that the
+    others can still be read.
     """
     return kind(**{field.name: _value(field, row) for field in fields(kind)})
 
@@ -86,14 +88,25 @@ def _value(field: Field[Any], row: Mapping[str, Any]) -> Any:
     if field.name not in row:
         return None if field.default is MISSING else field.default
     value = row[field.name]
-    if field.name not in _DICTIONARIES or not isinstance(value, str):
-        return value
-    if _is_long(value):
-        return None
+    too_long = field.name in DICTIONARIES and isinstance(value, str) and _is_long(value)
+    return None if too_long else value
+
+
+def parsed(entity: E) -> E:
+    """An entity whose MAC is right, with its dictionaries."""
+    texts = {
+        name: getattr(entity, name)
+        for name in columns(type(entity))
+        if name in DICTIONARIES
+    }
+    return replace(entity, **{name: _parsed(text) for name, text in texts.items()})
+
+
+def _parsed(text: Any) -> Any:
     try:
-        return json.loads(value)
+        return json.loads(text)
     except (TypeError, ValueError, RecursionError):
-        return value
+        return text
 
 
 def mac_of(row: Any) -> bytes:
