@@ -243,7 +243,7 @@ def test_a_table_that_became_a_view_is_named(path: Path) -> None:
         attacker.execute("PRAGMA legacy_alter_table = ON")
         attacker.execute("ALTER TABLE recipients RENAME TO r")
         attacker.execute("CREATE VIEW recipients AS SELECT * FROM r")
-    with pytest.raises(TamperedLedgerError, match=r"the .* '.*' .*, and \d more"):
+    with pytest.raises(TamperedLedgerError, match=r"the table '\w+' .*, and \d more"):
         SqliteLedger(path)
 
 

@@ -133,11 +133,15 @@ def execute(connection: sqlite3.Connection, statements: str) -> None:
 
 
 def differences(connection: sqlite3.Connection, version: int) -> list[str]:
-    """What of a file's schema isn't as a version of ours makes it, in words."""
+    """What of a file's schema isn't as a version of ours makes it, in words.
+
+    Indexes come last: where a table is another one, so are they.
+    """
     there, expected = _objects(connection), _expected(version)
+    both = sorted(there.keys() | expected.keys())
     return [
         f"the {kind} {name!a} {what}"
-        for kind, name in sorted(there.keys() | expected.keys())
+        for kind, name in sorted(both, key=lambda one: one[0] == "index")
         for what in [_difference(there.get((kind, name)), expected.get((kind, name)))]
         if what
     ]
