@@ -156,6 +156,14 @@ class ExtractSummary:
                 f"{evidence.recipients_tested} recipients tested). It says whose "
                 "copy it was, not who leaked it."
             )
+        if not matched and self.ledger_problems:
+            count = len(self.ledger_problems)
+            return (
+                "Undecided: none of these images could be matched, but the ledger "
+                f"isn't as the owner left it ({count} "
+                f"problem{'s' if count > 1 else ''}, the first: "
+                f"{self.ledger_problems[0]}), so that may be why."
+            )
         if not matched:
             return (
                 "None of these images matches an original in this vault, so they say "

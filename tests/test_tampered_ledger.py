@@ -193,3 +193,13 @@ def test_no_release_is_begun_while_a_recipient_is_not_known(case, tmp_path):
         with pytest.raises(TamperedLedgerError, match="'bob'"):
             finish(steps)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_bad_row_keeps_from_being_read_is_undecided(case):
+    """A tampered row isn't evidence that a copy was never handed out."""
+    case.sql("DELETE FROM recipients WHERE name = 'bob'")
+    summary = case.extract("bob")
+    assert not any(suspect.image_id for suspect in summary.suspects)
+    assert summary.verdict().startswith("Undecided: ")
+    assert "None of these images matches" not in summary.verdict()
+    assert summary.ledger_problems[0] in summary.verdict()

@@ -79,6 +79,7 @@ class _Checker:
 
     def run(self) -> Generator[int, None, None]:
         self._ledger.settle()
+        self._ledger.note_damage()
         self._recipients()
         fits = self._fits()
         releases = self._ledger.releases()
@@ -106,6 +107,22 @@ class _Checker:
                     self.rows[table] += len(page)
                     behind += len(page)
                     yield behind
+
+        yield from self._records_of_others({release.id for release in releases})
+
+    def _records_of_others(self, good: set[str]) -> Generator[int, None, None]:
+        """Records of releases whose row is bad or missing, and of none at all."""
+        listed = self._ledger.inventory()
+        others = set() if listed is None else set(listed.members["releases"]) - good
+        for release_id in sorted(others):
+            for table, found in (
+                ("records", self._ledger.records(release_id)),
+                ("withdrawn", self._ledger.withdrawn(release_id)),
+            ):
+                for _ in found:
+                    self.rows[table] += 1
+                    yield sum(self.rows.values())
+        self._ledger.note_strays(good | others)
 
     def _note(self, table: Table, entity: Entity, what: str) -> None:
         self._ledger.note_row(table, entity, what)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from fiftyone_reue.vault.private_files import write_private
 SUFFIX = ".counter"
 
 _LARGEST = 1 << 20
+_HIGHEST = (1 << 63) - 1
 _ABOUT = (
     "How often the ledger of this vault was changed, and a copy of its description. "
     "Keep it with the owner key; without it, an old ledger isn't noticed."
@@ -70,8 +72,10 @@ class Remembered:
         """
         try:
             content = json.loads(text)
-            vault_id, counter = str(content["vault"]), int(content["counter"])
-            return cls(vault_id, counter, dict(content["description"]))
+            counter = content["counter"]
+            if type(counter) is not int or not 0 <= counter <= _HIGHEST:
+                raise ValueError
+            return cls(str(content["vault"]), counter, dict(content["description"]))
         except (KeyError, TypeError, ValueError, RecursionError):
             raise VaultError(
                 f"{name} is damaged, so it can't be told whether the ledger is the "
@@ -242,6 +246,12 @@ def remembered_in(folders: Iterable[Path]) -> list[Remembered]:
 
 def _read(path: Path) -> Remembered | None:
     try:
+        # A pipe would be waited for until somebody writes to it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise VaultError(
+                f"{path} isn't a file, so it can't be told whether the ledger is the "
+                "newest one. Put the file back from a backup"
+            )
         with path.open("rb") as file:
             data = file.read(_LARGEST)
     except FileNotFoundError:

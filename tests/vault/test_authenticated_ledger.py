@@ -17,7 +17,7 @@ from fiftyone_reue.errors import TamperedLedgerError, VaultError
 from fiftyone_reue.vault import Vault
 from fiftyone_reue.vault.entities import Image, Record, Release
 from fiftyone_reue.vault.ledger import Ledger
-from fiftyone_reue.vault.ledger.rows import TABLES, columns
+from fiftyone_reue.vault.ledger.rows import TABLES, columns, parsed
 from fiftyone_reue.vault.owner_keys import EnvironmentKey
 from tests.vault.attacks import SECRETS, Attacker, Held, held_in_mongo
 
@@ -547,3 +547,132 @@ def test_a_lost_description_never_leads_to_a_new_vault(held: Held) -> None:
         assert ledger.get_meta() is None
     held.attacker.put("meta", before)
     assert held.problems() == []
+
+
+LOOK_UPS: list[tuple[str, str, Callable[[Any], Any]]] = [
+    ("recipient", "recipients", lambda row: row.id),
+    ("recipient_by_name", "recipients", lambda row: row.name),
+    ("fit", "fits", lambda row: row.id),
+    ("release", "releases", lambda row: row.id),
+    ("image", "images", lambda row: row.id),
+    ("image_by_digest", "images", lambda row: row.digest),
+    ("record", "records", lambda row: row.id),
+]
+
+
+def some_rows(ledger: Any, table: str) -> list[Any]:
+    if table in ("records", "withdrawn"):
+        read = getattr(ledger, table)
+        return [one for r in ledger.releases() for one in read(r.id)]
+    return list(getattr(ledger, table)())
+
+
+@pytest.mark.parametrize(("name", "table", "asked"), LOOK_UPS)
+def test_another_row_than_was_asked_for_is_not_believed(
+    held: Held,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    table: str,
+    asked: Callable[[Any], Any],
+) -> None:
+    """As an index or a collation that somebody replaced would give it."""
+    with held.opened() as vault:
+        ledger = vault.ledger
+        one = some_rows(ledger.raw, table)[0]
+        look_up = getattr(ledger, name)
+        assert look_up(asked(one)) == parsed(one)
+        monkeypatch.setattr(ledger.raw, name, lambda value: one)
+        other = b"another" if name == "image_by_digest" else "another"
+        with pytest.raises(TamperedLedgerError, match="another one was asked for"):
+            look_up(other)
+        assert ledger.problems
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("find_images", (["x"],)),
+        ("records", ("x", ["y"])),
+        ("records", ("x",)),
+        ("withdrawn", ("x",)),
+        ("records_by_digest", (b"x",)),
+        ("records_by_image", ("x",)),
+    ],
+)
+def test_other_rows_than_were_asked_for_are_left_out(
+    held: Held, monkeypatch: pytest.MonkeyPatch, name: str, values: tuple[Any, ...]
+) -> None:
+    table = {"find_images": "images", "withdrawn": "withdrawn"}.get(name, "records")
+    with held.opened() as vault:
+        ledger = vault.ledger
+        rows = some_rows(ledger.raw, table)
+        assert rows
+        monkeypatch.setattr(ledger.raw, name, lambda *asked: iter(rows))
+        assert list(getattr(ledger, name)(*values)) == []
+        found = {problem.what.split(";")[0] for problem in ledger.problems}
+        assert "the database gave its row where another one was asked for" in found
+
+
+def test_a_copy_of_a_removed_release_is_not_believed(held: Held) -> None:
+    """A record from a backup has the right MAC, but no release any more."""
+    before = held.attacker.rows("records")
+    with held.opened() as vault:
+        gone = next(r for r in vault.ledger.releases() if r.name == "bob")
+        row = next(vault.ledger.records(gone.id))
+        assert vault.ledger.records_by_digest(row.digest_p) == [row]
+        vault.ledger.delete_release(gone.id)
+    now = held.attacker.rows("records")
+    held.attacker.put("records", now | {row.id: before[row.id]})
+    with held.opened() as vault:
+        assert vault.ledger.records_by_digest(row.digest_p) == []
+        assert row.id not in [
+            one.id for one in vault.ledger.records_by_image(row.image_id)
+        ]
+        with pytest.raises(TamperedLedgerError, match="doesn't have"):
+            vault.ledger.record(row.id)
+
+
+def test_strays_are_found(held: Held) -> None:
+    """Rows of a release that was removed, of which no list tells any more."""
+    before = {table: held.attacker.rows(table) for table in ("records", "withdrawn")}
+    with held.opened() as vault:
+        release = next(r for r in vault.ledger.releases() if r.name == "alice")
+        vault.ledger.delete_release(release.id)
+    for table, rows in before.items():
+        held.attacker.put(table, rows)
+    found = [one for one in held.problems() if "doesn't have" in one]
+    tables = [one.split(",")[0] for one in found]
+    mine = [r for r in before["records"].values() if r["release_id"] == release.id]
+    others = [r for r in before["withdrawn"].values() if r["release_id"] == release.id]
+    assert mine
+    assert tables.count("records") == len(mine)
+    assert tables.count("withdrawn") == len(others)
+
+
+@pytest.mark.parametrize("table", ["records", "withdrawn"])
+def test_rows_of_a_release_whose_row_is_bad_are_checked(held: Held, table: str) -> None:
+    rows = held.attacker.rows(table)
+    row = sorted(rows)[0]
+    held.attacker.edit("releases", rows[row]["release_id"], output="elsewhere")
+    held.attacker.edit(table, row, psnr=1.25)
+    assert any(one.startswith(f"{table}, ") for one in held.problems())
+
+
+@pytest.mark.parametrize("count", [1 << 19, 3 << 20])
+def test_nothing_is_parsed_before_its_mac_is_right(
+    held: Held, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Parsed, a text can take many times its size."""
+    row = sorted(held.attacker.rows("releases"))[0]
+    held.attacker.edit("releases", row, parameters=f"[{'0,' * count}0]")
+    parse, parsed_sizes = json.loads, []
+
+    def watched(text: Any) -> Any:
+        parsed_sizes.append(len(text))
+        return parse(text)
+
+    monkeypatch.setattr(json, "loads", watched)
+    with held.opened() as vault:
+        assert len(vault.ledger.releases()) == 1
+        assert [p.table for p in vault.ledger.problems] == ["releases"]
+    assert max(parsed_sizes) < 1 << 19

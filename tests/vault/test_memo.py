@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,20 @@ def test_a_rotation_leaves_no_old_seal_in_it(tmp_path: Path) -> None:
     text = (tmp_path / f"{vault.vault_id}.counter").read_text()
     assert old.meta["wraps"][0]["wrapped"] not in text
     assert new.counter > old.counter
+
+
+@pytest.mark.parametrize("counter", ["1e999", "-1", "true", '"1"', "1.5", "null"])
+def test_a_counter_that_is_none_is_refused(tmp_path: Path, counter: str) -> None:
+    text = f'{{"vault": "{ID}", "counter": {counter}, "description": {{}}}}'
+    (tmp_path / f"{ID}.counter").write_text(text)
+    with pytest.raises(VaultError, match="is damaged"):
+        FolderPlace(tmp_path).read(ID)
+    assert remembered_in([tmp_path]) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / f"{ID}.counter")
+    with pytest.raises(VaultError, match="isn't a file"):
+        FolderPlace(tmp_path).read(ID)
+    assert remembered_in([tmp_path]) == []

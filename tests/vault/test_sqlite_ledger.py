@@ -6,13 +6,19 @@ import sqlite3
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fiftyone_reue.errors import LedgerUnavailableError, VaultError
-from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record
+from fiftyone_reue.errors import (
+    InputError,
+    LedgerUnavailableError,
+    TamperedLedgerError,
+    VaultError,
+)
+from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 from fiftyone_reue.vault.ledger import SqliteLedger
-from fiftyone_reue.vault.ledger.sqlite import _SCHEMA
+from fiftyone_reue.vault.ledger.sqlite_schema import SCHEMA
 
 pytestmark = pytest.mark.unit
 
@@ -63,7 +69,7 @@ def test_another_programs_database_is_left_alone(path: Path) -> None:
 
 def test_an_old_ledger_is_brought_up_to_date_without_loss(path: Path) -> None:
     with sqlite3.connect(path) as old:
-        old.executescript(_SCHEMA)
+        old.executescript(SCHEMA)
         old.executescript(
             """
             INSERT INTO recipients VALUES ('r', 'ann', 'k', x'00', x'01', 1.0, NULL);
@@ -200,3 +206,132 @@ def test_two_processes_may_start_and_write_at_once(path: Path) -> None:
     assert [process.exitcode for process in running] == [0, 0]
     with SqliteLedger(path) as ledger:
         assert len(ledger.recipients()) == 50
+
+
+SCHEMAS = {
+    "collation": "UPDATE sqlite_master SET sql = replace(sql, 'name TEXT NOT NULL', "
+    "'name TEXT NOT NULL COLLATE NOCASE') WHERE name = 'recipients'",
+    "virtual column": "ALTER TABLE recipients ADD COLUMN big BLOB AS (zeroblob(9))",
+    "missing column": "ALTER TABLE recipients DROP COLUMN revoked_at",
+    "table": "CREATE TABLE other (a)",
+    "index": "CREATE INDEX other ON recipients(created)",
+    "missing index": "DROP INDEX records_by_digest_p",
+    "trigger": "CREATE TRIGGER other AFTER INSERT ON fits BEGIN DELETE FROM fits; END",
+    "missing table": "DROP TABLE inventory",
+    "view": "CREATE VIEW other AS SELECT * FROM recipients",
+    "older": "PRAGMA user_version = 2",
+    "negative": "PRAGMA user_version = -1",
+}
+
+
+@pytest.mark.parametrize("statement", SCHEMAS.values(), ids=SCHEMAS)
+def test_another_schema_is_refused(path: Path, statement: str) -> None:
+    """Whoever writes the file would decide what a query gives."""
+    SqliteLedger(path).close()
+    with sqlite3.connect(path, isolation_level=None) as attacker:
+        attacker.execute("PRAGMA writable_schema = ON")
+        attacker.execute(statement)
+    before = path.read_bytes()
+    with pytest.raises(TamperedLedgerError, match="put it back from a backup"):
+        SqliteLedger(path)
+    assert path.read_bytes() == before
+
+
+def test_a_table_that_became_a_view_is_named(path: Path) -> None:
+    SqliteLedger(path).close()
+    with sqlite3.connect(path, isolation_level=None) as attacker:
+        attacker.execute("PRAGMA legacy_alter_table = ON")
+        attacker.execute("ALTER TABLE recipients RENAME TO r")
+        attacker.execute("CREATE VIEW recipients AS SELECT * FROM r")
+    with pytest.raises(TamperedLedgerError, match=r"the table '\w+' .*, and \d more"):
+        SqliteLedger(path)
+
+
+def test_an_index_that_tells_something_else_is_found(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        for one in ("alice", "bob"):
+            ledger.put_recipient(Recipient(one, one, "k", b"1", b"2", 1.0, None))
+        assert ledger.damage() == []
+    index = "type = 'index' AND name = 'sqlite_autoindex_recipients_2'"
+    with sqlite3.connect(path, isolation_level=None) as attacker:
+        attacker.execute("CREATE TABLE h (name TEXT NOT NULL UNIQUE)")
+        attacker.execute("INSERT INTO h (rowid, name) VALUES (2, 'alice'), (1, 'bob')")
+        attacker.execute("PRAGMA writable_schema = ON")
+        attacker.execute(
+            "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master "
+            f"WHERE name = 'sqlite_autoindex_h_1') WHERE {index}"
+        )
+        attacker.execute("DELETE FROM sqlite_master WHERE tbl_name = 'h'")
+    with SqliteLedger(path) as ledger:
+        found = ledger.recipient_by_name("alice")
+        assert found is not None
+        assert found.id == "bob"
+        assert any("index" in line for line in ledger.damage())
+
+
+INVALID = "CAST(x'30ff' AS TEXT)"
+
+
+@pytest.mark.parametrize("key", [INVALID, "x'00'", "NULL", "''", "CAST(x'80' AS TEXT)"])
+def test_all_rows_are_read_whatever_a_key_is(path: Path, key: str) -> None:
+    """Such a row ended the reading of all others with an error, or before its end."""
+    with SqliteLedger(path) as ledger:
+        ledger.put_recipient(Recipient("r", "r", "k", b"1", b"2", 1.0, None))
+        ledger.put_fit(Fit("f", b"", "lsp", {}, 1.0))
+        ledger.put_release(a_release())
+        images = [Image(f"{n:04}", b"%d" % n, "s", None, 1, 1, b"") for n in range(300)]
+        ledger.put_images(images)
+        records = [a_record(f"{n:04}") for n in range(3)]
+        ledger.put_records(records)
+        ledger.put_withdrawn(records)
+    with sqlite3.connect(path) as attacker:
+        for table, column, new in (
+            ("images", "id", {"digest": "x'99'"}),
+            ("records", "sample_id", {"id": "'x'"}),
+            ("withdrawn", "id", {}),
+        ):
+            if column == "sample_id" and key == "NULL":
+                continue
+            names = [row[1] for row in attacker.execute(f"PRAGMA table_info({table})")]
+            values = {column: key, **new}
+            some = ", ".join(values.get(name, f'"{name}"') for name in names)
+            attacker.execute(f"INSERT INTO {table} SELECT {some} FROM {table} LIMIT 1")
+    with SqliteLedger(path) as ledger:
+        found = list(ledger.images())
+        assert len(found) == 301
+        assert [one for one in found if one in images] == images
+        assert len(list(ledger.records("l"))) == 4 - (key == "NULL")
+        assert len(list(ledger.withdrawn("l"))) == 4
+        assert ledger.record_sample_ids("l") >= {"0000", "0001", "0002"}
+        assert len(list(ledger.images_of_only("l"))) >= 1
+
+
+def a_release() -> Release:
+    dictionaries: dict[str, Any] = {"parameters": {}, "counts": {}, "scores": {}}
+    return Release(
+        id="l",
+        name="l",
+        recipient_id="r",
+        method="lsp",
+        source="s",
+        output="o",
+        state="done",
+        fit_id=None,
+        commitment="",
+        created=1.0,
+        updated=1.0,
+        finished=None,
+        sealed_seed=b"",
+        **dictionaries,
+    )
+
+
+def a_record(one: str) -> Record:
+    return Record(one, "l", one, "0000", None, "s", "o", b"p", b"w", b"b", 1.0, 1.0)
+
+
+def test_a_text_that_is_too_long_is_not_stored(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        with pytest.raises(InputError, match="would have more than"):
+            ledger.put_fit(Fit("f", b"", "lsp", {"a": "x" * (5 << 20)}, 1.0))
+        assert ledger.fits() == []

@@ -57,13 +57,15 @@ from fiftyone_reue.vault.ledger.problems import (
     BACKUP,
     CHANGED,
     MISSING,
+    NOT_ASKED_FOR,
     OLDER,
+    STRAY,
     UNLISTED,
     Problem,
     quoted,
     row_of,
 )
-from fiftyone_reue.vault.ledger.rows import E, Entity, Key, Table, key_of, pages
+from fiftyone_reue.vault.ledger.rows import E, Entity, Key, Table, key_of, pages, parsed
 from fiftyone_reue.vault.memo import Memo
 
 _PAGE = 256
@@ -269,12 +271,31 @@ class AuthenticatedLedger:
                 self._require_no_rotation()
                 self.note(table, row_of(table, entity), f"{CHANGED}; {BACKUP}")
 
-    def _one(self, table: Table, entity: E | None) -> E | None:
-        for good in self._good(table, [] if entity is None else [entity]):
-            return good
-        if entity is not None:
-            raise _tampered(Problem(table, row_of(table, entity), CHANGED))
-        return None
+    def _asked_for(
+        self, table: Table, entities: Iterable[E], wanted: Callable[[E], bool]
+    ) -> Iterator[E]:
+        """Those that are what was asked for; the others are noted.
+
+        Which rows a query gives is the database's word, and an index or a collation
+        can be made to give others, whose MACs are right.
+        """
+        for entity in entities:
+            if wanted(entity):
+                yield entity
+            else:
+                self.note(table, row_of(table, entity), f"{NOT_ASKED_FOR}; {BACKUP}")
+
+    def _one(
+        self, table: Table, entity: E | None, wanted: Callable[[E], bool]
+    ) -> E | None:
+        if entity is None:
+            return None
+        row = row_of(table, entity)
+        for good in self._good(table, [entity]):
+            for found in self._asked_for(table, [good], wanted):
+                return found
+            raise _tampered(Problem(table, row, NOT_ASKED_FOR))
+        raise _tampered(Problem(table, row, CHANGED))
 
     def _require_no_rotation(self) -> None:
         """Make sure that a MAC fails for another reason than that it was replaced."""
@@ -298,7 +319,7 @@ class AuthenticatedLedger:
                 self._require_no_rotation()
         for problem in found:
             self.note(problem.table, problem.row, problem.what)
-        return [row for place, row in enumerate(rows) if place not in bad]
+        return [parsed(row) for place, row in enumerate(rows) if place not in bad]
 
     def _judged(
         self, table: Table, rows: Sequence[L], inventory: Inventory | None
@@ -349,7 +370,7 @@ class AuthenticatedLedger:
                 row = read()
                 problem = self._problem_with(table, row, wanted, inventory)
         if problem is None:
-            return row
+            return None if row is None else parsed(row)
         self._require_no_rotation()
         self.note(problem.table, problem.row, f"{problem.what}; {BACKUP}")
         raise _tampered(problem)
@@ -364,6 +385,8 @@ class AuthenticatedLedger:
         listed = None if inventory is None else inventory.members[table]
         if row is not None:
             what = self._wrong(table, row, listed)
+            if what is None and not wanted(row.id, Member(row.mac, name_of(row))):
+                what = NOT_ASKED_FOR
             return None if what is None else Problem(table, row_of(table, row), what)
         for one, member in (listed or {}).items():
             if wanted(one, member):
@@ -505,13 +528,18 @@ class AuthenticatedLedger:
             )
 
     def image(self, image_id: str) -> Image | None:
-        return self._one("images", self.raw.image(image_id))
+        found = self.raw.image(image_id)
+        return self._one("images", found, lambda one: one.id == image_id)
 
     def image_by_digest(self, digest: bytes) -> Image | None:
-        return self._one("images", self.raw.image_by_digest(digest))
+        found = self.raw.image_by_digest(digest)
+        return self._one("images", found, lambda one: one.digest == digest)
 
     def find_images(self, image_ids: Iterable[str]) -> list[Image]:
-        return list(self._good("images", self.raw.find_images(image_ids)))
+        ids = list(image_ids)
+        wanted = set(ids)
+        found = self._good("images", self.raw.find_images(ids))
+        return list(self._asked_for("images", found, lambda one: one.id in wanted))
 
     def images(self) -> Iterator[Image]:
         return self._counted("images", IMAGES, "all of them", self.raw.images())
@@ -527,14 +555,24 @@ class AuthenticatedLedger:
             )
 
     def record(self, record_id: str) -> Record | None:
-        return self._one("records", self.raw.record(record_id))
+        found = self._one(
+            "records", self.raw.record(record_id), lambda one: one.id == record_id
+        )
+        if found is not None and not self._is_listed(found):
+            raise _tampered(Problem("records", row_of("records", found), STRAY))
+        return found
 
     def records(
         self, release_id: str, sample_ids: Iterable[str] | None = None
     ) -> Iterator[Record]:
-        read = self.raw.records(release_id, sample_ids)
         if sample_ids is not None:
-            return self._good("records", read)
+            wanted = set(sample_ids)
+            return self._asked_for(
+                "records",
+                self._good("records", self.raw.records(release_id, wanted)),
+                lambda one: one.release_id == release_id and one.sample_id in wanted,
+            )
+        read = self._of_release("records", release_id, self.raw.records(release_id))
         scope, what = f"records/{release_id}", f"those of release {quoted(release_id)}"
         return self._counted("records", scope, what, read)
 
@@ -542,20 +580,44 @@ class AuthenticatedLedger:
         return self.raw.record_sample_ids(release_id)
 
     def records_by_digest(self, digest: bytes) -> list[Record]:
-        return self._good_of_both(self.raw.records_by_digest(digest))
+        return self._good_of_both(
+            self.raw.records_by_digest(digest),
+            lambda one: digest in (one.digest_p, one.digest_w),
+        )
 
     def records_by_image(self, image_id: str) -> list[Record]:
-        return self._good_of_both(self.raw.records_by_image(image_id))
+        return self._good_of_both(
+            self.raw.records_by_image(image_id), lambda one: one.image_id == image_id
+        )
 
-    def _good_of_both(self, found: Iterable[Record]) -> list[Record]:
+    def _good_of_both(
+        self, found: Iterable[Record], wanted: Callable[[Record], bool]
+    ) -> list[Record]:
         """Of records and withdrawn ones, whose MACs tell the tables apart."""
         good = []
         for record in found:
             if has_mac(self._keys, "withdrawn", record):
-                good.append(record)
+                table: Table = "withdrawn"
+                same = [record]
             else:
-                good += self._good("records", [record])
+                table = "records"
+                same = list(self._good(table, [record]))
+            for one in self._asked_for(table, same, wanted):
+                if self._is_listed(one):
+                    good.append(one)
+                else:
+                    self.note(table, row_of(table, one), f"{STRAY}; {BACKUP}")
         return good
+
+    def _is_listed(self, record: Record) -> bool:
+        """Whether a record's release is there, as far as that can be told."""
+        inventory = self.inventory()
+        return inventory is None or record.release_id in inventory.members["releases"]
+
+    def _of_release(
+        self, table: Table, release_id: str, read: Iterable[Record]
+    ) -> Iterator[Record]:
+        return self._asked_for(table, read, lambda one: one.release_id == release_id)
 
     def count_records(self, release_id: str) -> int:
         return self.raw.count_records(release_id)
@@ -583,7 +645,20 @@ class AuthenticatedLedger:
     def withdrawn(self, release_id: str) -> Iterator[Record]:
         scope = f"withdrawn/{release_id}"
         what = f"those of release {quoted(release_id)}"
-        return self._counted("withdrawn", scope, what, self.raw.withdrawn(release_id))
+        read = self._of_release("withdrawn", release_id, self.raw.withdrawn(release_id))
+        return self._counted("withdrawn", scope, what, read)
+
+    def note_strays(self, release_ids: set[str]) -> None:
+        """Note records that belong to none of some releases."""
+        tables: tuple[Table, Table] = ("records", "withdrawn")
+        for table in tables:
+            for record in self.raw.strays(table, release_ids):
+                self.note(table, row_of(table, record), f"{STRAY}; {BACKUP}")
+
+    def note_damage(self) -> None:
+        """Note what the database's own check finds."""
+        for what in self.raw.damage():
+            self.note("ledger", "", f"its database is damaged: {what}; {BACKUP}")
 
     # -- the whole ledger
 
@@ -744,6 +819,12 @@ class AuthenticatedLedger:
 
     def images_of_only(self, release_id: str) -> Iterator[bytes]:
         return self.raw.images_of_only(release_id)
+
+    def damage(self) -> list[str]:
+        return self.raw.damage()
+
+    def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
+        return self.raw.strays(table, release_ids)
 
     def has_rows(self) -> bool:
         return self.raw.has_rows()

@@ -19,6 +19,9 @@ class Ledger(Protocol):
     before record. A ledger may be used from several threads, and its database by
     several processes.
 
+    What a database gives has its dictionaries as JSON text still, until its MAC was
+    checked: see :func:`~fiftyone_reue.vault.ledger.rows.parsed`.
+
     Every method raises :class:`~fiftyone_reue.errors.LedgerUnavailableError` if the
     database can't be reached, read or written, and those that put something raise
     :class:`~fiftyone_reue.errors.VaultError` if a reference doesn't exist or
@@ -167,6 +170,14 @@ class Ledger(Protocol):
 
     def images_of_only(self, release_id: str) -> Iterator[bytes]:
         """The MACs of the images that :meth:`delete_release` would remove."""
+        ...
+
+    def damage(self) -> list[str]:
+        """What the database's own check finds, in words; it may take a while."""
+        ...
+
+    def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
+        """Rows of records or withdrawn that belong to none of some releases."""
         ...
 
     def has_rows(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from fiftyone_reue import prf
 from fiftyone_reue.vault.ledger.rows import (
+    DICTIONARIES,
     TABLES,
     Entity,
     Table,
@@ -98,6 +99,9 @@ _LABELS = {kind: _labels(kind) for kind in TABLES.values()}
 
 def _encoded(name: str, value: Any) -> tuple[bytes, bytes]:
     """One letter for a value's type, and bytes that are its own."""
+    if isinstance(value, str) and name in DICTIONARIES:
+        # As it was stored: nothing is parsed before its MAC is known to be right.
+        return b"d", value.encode("utf-8", "surrogatepass")
     if isinstance(value, str):
         return b"s", value.encode("utf-8", "surrogatepass")
     if isinstance(value, bytes):

@@ -394,6 +394,18 @@ class MongoLedger:
                     alone.difference_update(kept)
             yield from self.macs("images", list(alone)).values()
 
+    def damage(self) -> list[str]:
+        return []
+
+    def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
+        name = RECORDS if table == "records" else WITHDRAWN
+        with _plain_errors():
+            # Without their blobs, which nobody needs.
+            for document in self._database[name].find({}, {"blob": 0, _BLOB_FILE: 0}):
+                release_id = document.get("release_id")
+                if not (isinstance(release_id, str) and release_id in release_ids):
+                    yield self._entity(Record, name, document)
+
     def has_rows(self) -> bool:
         with _plain_errors():
             return any(

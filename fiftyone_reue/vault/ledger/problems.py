@@ -13,6 +13,8 @@ CHANGED = "its row was changed without the owner key"
 MISSING = "its row is missing"
 OLDER = "its row was put back from an earlier state of the ledger"
 UNLISTED = "its row was removed before and is there again"
+NOT_ASKED_FOR = "the database gave its row where another one was asked for"
+STRAY = "its row belongs to a release that the ledger doesn't have"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
@@ -35,7 +35,10 @@ TABLES: dict[Table, type[Entity]] = {
     "withdrawn": Record,
 }
 
-_DICTIONARIES = frozenset({"summary", "parameters", "counts", "scores"})
+LONGEST_TEXT = 4 << 20
+"""Of a field that is text, in bytes; longer ones are neither stored nor believed."""
+
+DICTIONARIES = frozenset({"summary", "parameters", "counts", "scores"})
 
 
 def columns(kind: type[Entity]) -> list[str]:
@@ -44,20 +47,39 @@ def columns(kind: type[Entity]) -> list[str]:
 
 
 def to_row(entity: Entity) -> dict[str, Any]:
-    """Field names and values of an entity, dictionaries as JSON text."""
-    return {
-        name: to_json(value) if name in _DICTIONARIES else value
+    """Field names and values of an entity, dictionaries as JSON text.
+
+    Raises:
+        InputError: a text is too long to be stored.
+    """
+    row = {
+        name: to_json(value) if isinstance(value, dict) else value
         for name in columns(type(entity))
         for value in [getattr(entity, name)]
     }
+    for name, value in row.items():
+        if isinstance(value, str) and _is_long(value):
+            raise InputError(
+                f"The {name} of a {type(entity).__name__.lower()} would have more than "
+                f"{LONGEST_TEXT} bytes in the ledger; make it shorter"
+            )
+    return row
+
+
+def _is_long(text: str) -> bool:
+    if len(text) * 4 <= LONGEST_TEXT:
+        return False
+    return len(text.encode("utf-8", "surrogatepass")) > LONGEST_TEXT
 
 
 def from_row(kind: type[E], row: Mapping[str, Any]) -> E:
     """The entity that :func:`to_row` was given.
 
-    Other names in `row` are ignored; what an older version didn't store has its
-    default. A row that somebody damaged gives an entity with whatever is there: it is
-    for who checks its MAC to refuse it, so that the others can still be read.
+    But dictionaries stay text until :func:`parsed`, since parsing what anybody may have
+    written takes many times its size. Other names in `row` are ignored; what an older
+    version didn't store has its default. A row that somebody damaged gives an entity
+    with whatever is there: it is for who checks its MAC to refuse it, so that the
+    others can still be read.
     """
     return kind(**{field.name: _value(field, row) for field in fields(kind)})
 
@@ -66,12 +88,25 @@ def _value(field: Field[Any], row: Mapping[str, Any]) -> Any:
     if field.name not in row:
         return None if field.default is MISSING else field.default
     value = row[field.name]
-    if field.name not in _DICTIONARIES:
-        return value
+    too_long = field.name in DICTIONARIES and isinstance(value, str) and _is_long(value)
+    return None if too_long else value
+
+
+def parsed(entity: E) -> E:
+    """An entity whose MAC is right, with its dictionaries."""
+    texts = {
+        name: getattr(entity, name)
+        for name in columns(type(entity))
+        if name in DICTIONARIES
+    }
+    return replace(entity, **{name: _parsed(text) for name, text in texts.items()})
+
+
+def _parsed(text: Any) -> Any:
     try:
-        return json.loads(value)
+        return json.loads(text)
     except (TypeError, ValueError, RecursionError):
-        return value
+        return text
 
 
 def mac_of(row: Any) -> bytes:
@@ -86,6 +121,8 @@ def as_bytes(value: object) -> bytes:
 
 def as_description(text: Any) -> dict[str, Any]:
     """The vault's description; an empty one where somebody damaged it."""
+    if not isinstance(text, str) or _is_long(text):
+        return {}
     try:
         content = json.loads(text)
     except (TypeError, ValueError, RecursionError):

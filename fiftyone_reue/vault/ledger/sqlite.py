@@ -13,9 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fiftyone_reue.errors import InputError, LedgerUnavailableError, VaultError
+from fiftyone_reue.errors import (
+    InputError,
+    LedgerUnavailableError,
+    TamperedLedgerError,
+    VaultError,
+)
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 from fiftyone_reue.vault.ledger.rows import (
+    LONGEST_TEXT,
     TABLES,
     E,
     Entity,
@@ -31,123 +37,25 @@ from fiftyone_reue.vault.ledger.rows import (
     to_json,
     to_row,
 )
+from fiftyone_reue.vault.ledger.sqlite_schema import (
+    ADDED,
+    SCHEMA,
+    SCHEMA_VERSION,
+    differences,
+    execute,
+)
 from fiftyone_reue.vault.private_files import publish
 
 BUSY_SECONDS = 30.0
-SCHEMA_VERSION = 3
 BACKUP_SUFFIX = ".before-authentication"
 
 _PAGE = 256
-_SCHEMA = """
-CREATE TABLE meta (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    document TEXT NOT NULL
-);
-CREATE TABLE recipients (
-    id TEXT PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    key_id TEXT NOT NULL,
-    wrapped_key BLOB NOT NULL,
-    wrapped_code_seed BLOB NOT NULL,
-    created REAL NOT NULL,
-    revoked_at REAL
-);
-CREATE TABLE fits (
-    id TEXT PRIMARY KEY,
-    sealed BLOB NOT NULL,
-    method TEXT NOT NULL,
-    summary TEXT NOT NULL,
-    created REAL NOT NULL
-);
-CREATE TABLE releases (
-    id TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    recipient_id TEXT NOT NULL REFERENCES recipients(id),
-    method TEXT NOT NULL,
-    source TEXT NOT NULL,
-    output TEXT NOT NULL,
-    parameters TEXT NOT NULL,
-    state TEXT NOT NULL,
-    fit_id TEXT REFERENCES fits(id),
-    "commitment" TEXT NOT NULL,
-    created REAL NOT NULL,
-    updated REAL NOT NULL,
-    finished REAL,
-    counts TEXT NOT NULL,
-    scores TEXT NOT NULL,
-    sealed_seed BLOB NOT NULL
-);
-CREATE INDEX releases_by_recipient ON releases(recipient_id);
-CREATE TABLE images (
-    id TEXT PRIMARY KEY,
-    digest BLOB NOT NULL UNIQUE,
-    source TEXT NOT NULL,
-    label TEXT,
-    height INTEGER NOT NULL,
-    width INTEGER NOT NULL,
-    descriptor BLOB NOT NULL
-);
-CREATE TABLE records (
-    id TEXT PRIMARY KEY,
-    release_id TEXT NOT NULL REFERENCES releases(id),
-    sample_id TEXT NOT NULL,
-    image_id TEXT NOT NULL REFERENCES images(id),
-    label TEXT,
-    source TEXT NOT NULL,
-    output TEXT NOT NULL,
-    digest_p BLOB NOT NULL,
-    digest_w BLOB NOT NULL,
-    blob BLOB NOT NULL,
-    psnr REAL NOT NULL,
-    created REAL NOT NULL,
-    UNIQUE (release_id, sample_id)
-);
-CREATE INDEX records_by_digest_p ON records(digest_p);
-CREATE INDEX records_by_digest_w ON records(digest_w);
-CREATE INDEX records_by_image ON records(image_id);
-"""
-# What each version added to the one before.
-_ADDED = {
-    2: """
-ALTER TABLE records ADD COLUMN file_digest BLOB NOT NULL DEFAULT x'';
-ALTER TABLE records ADD COLUMN copy_digest BLOB NOT NULL DEFAULT x'';
-CREATE TABLE withdrawn (
-    id TEXT PRIMARY KEY,
-    release_id TEXT NOT NULL REFERENCES releases(id),
-    sample_id TEXT NOT NULL,
-    image_id TEXT NOT NULL REFERENCES images(id),
-    label TEXT,
-    source TEXT NOT NULL,
-    output TEXT NOT NULL,
-    digest_p BLOB NOT NULL,
-    digest_w BLOB NOT NULL,
-    blob BLOB NOT NULL,
-    psnr REAL NOT NULL,
-    created REAL NOT NULL,
-    file_digest BLOB NOT NULL,
-    copy_digest BLOB NOT NULL
-);
-CREATE INDEX withdrawn_by_release ON withdrawn(release_id);
-CREATE INDEX withdrawn_by_digest_p ON withdrawn(digest_p);
-CREATE INDEX withdrawn_by_digest_w ON withdrawn(digest_w);
-CREATE INDEX withdrawn_by_image ON withdrawn(image_id);
-""",
-    3: """
-ALTER TABLE recipients ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
-ALTER TABLE fits ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
-ALTER TABLE releases ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
-ALTER TABLE images ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
-ALTER TABLE records ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
-ALTER TABLE withdrawn ADD COLUMN mac BLOB NOT NULL DEFAULT x'';
-CREATE TABLE inventory (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    sealed BLOB NOT NULL
-);
-""",
-}
-
+# A sealed record may be as large as an image.
+_LARGEST_VALUE = 512 << 20
+_LARGE = frozenset({"blob", "sealed"})
+Value = str | bytes | int
 _IMAGES_OF_ONLY = f"""
-SELECT id, mac FROM images WHERE id > :last
+SELECT CAST(id AS BLOB) AS one, mac FROM images WHERE id > CAST(:last AS TEXT)
 AND (
     EXISTS (SELECT 1 FROM records AS mine
         WHERE mine.image_id = images.id AND mine.release_id = :release)
@@ -170,6 +78,7 @@ _REASONS = {
         "is locked by another process; wait until that one is done and try again"
     ),
     sqlite3.SQLITE_CORRUPT: "is damaged; put it back from a backup",
+    sqlite3.SQLITE_TOOBIG: "holds a value that is too large; put it back from a backup",
     sqlite3.SQLITE_NOTADB: ("is damaged or isn't a ledger; put it back from a backup"),
     sqlite3.SQLITE_READONLY: (
         "can't be written; check the permissions of the file and its folder"
@@ -197,6 +106,7 @@ class SqliteLedger:
 
     Raises:
         LedgerUnavailableError: if the file can't be opened or isn't a ledger
+        TamperedLedgerError: if its tables aren't those of its version
         VaultError: if it was made by a newer version
     """
 
@@ -249,8 +159,11 @@ class SqliteLedger:
         # A dropped wrap must not stay readable in free pages: after a rotation, the
         # old owner key must not open the present file.
         connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if 0 < version < SCHEMA_VERSION:
+            self._require_schema(connection, version)
             self._copy(connection)
         with _transaction(connection):
             version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -259,14 +172,16 @@ class SqliteLedger:
                     f"The ledger {self._path} was made by a newer version of "
                     "fiftyone-reue; update it"
                 )
+            if version != 0:
+                self._require_schema(connection, version)
             if version == SCHEMA_VERSION:
                 return
             if version == 0:
                 self._require_empty(connection)
-                _execute(connection, _SCHEMA)
+                execute(connection, SCHEMA)
                 version = 1
             for missing in range(version + 1, SCHEMA_VERSION + 1):
-                _execute(connection, _ADDED[missing])
+                execute(connection, ADDED[missing])
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _copy(self, connection: sqlite3.Connection) -> None:
@@ -293,6 +208,17 @@ class SqliteLedger:
             ) from error
         finally:
             temporary.unlink(missing_ok=True)
+
+    def _require_schema(self, connection: sqlite3.Connection, version: int) -> None:
+        found = differences(connection, version)
+        if version < 1:
+            found = [f"its version is {version}"]
+        if found:
+            raise TamperedLedgerError(
+                f"The ledger {self._path} isn't as the owner left it: {found[0]}"
+                f"{f', and {len(found) - 1} more' if len(found) > 1 else ''}; put it "
+                "back from a backup"
+            )
 
     def _require_empty(self, connection: sqlite3.Connection) -> None:
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
@@ -330,7 +256,10 @@ class SqliteLedger:
     def get_meta(self) -> dict[str, Any] | None:
         """See :class:`~fiftyone_reue.vault.ledger.base.Ledger`, also for the rest."""
         with self._reading() as connection:
-            row = connection.execute("SELECT document FROM meta").fetchone()
+            row = connection.execute(
+                f"SELECT CASE WHEN length(CAST(document AS BLOB)) <= {LONGEST_TEXT} "
+                "THEN document END AS document FROM meta"
+            ).fetchone()
         return None if row is None else as_description(row["document"])
 
     def create_meta(self, meta: dict[str, Any]) -> None:
@@ -451,11 +380,7 @@ class SqliteLedger:
     def images(self) -> Iterator[Image]:
         # Pages instead of one long cursor: an open cursor would keep the log from
         # being folded in, and would be tied to other threads' statements.
-        query = f"images WHERE id > ? ORDER BY id LIMIT {_PAGE}"
-        page = self._all(Image, query, "")
-        while page:
-            yield from page
-            page = self._all(Image, query, page[-1].id)
+        return self._walk(Image, "images", "id", _PAGE, "1")
 
     # -- records
 
@@ -468,32 +393,23 @@ class SqliteLedger:
     def records(
         self, release_id: str, sample_ids: Iterable[str] | None = None
     ) -> Iterator[Record]:
-        wanted = (
-            self._sample_ids(release_id)
-            if sample_ids is None
-            else iter(sorted(set(sample_ids)))
-        )
         # One row at a time, since a blob may be as large as an image.
+        if sample_ids is None:
+            where = "release_id = ?"
+            yield from self._walk(Record, "records", "sample_id", 1, where, release_id)
+            return
         query = "records WHERE release_id = ? AND sample_id = ?"
-        for sample_id in wanted:
+        for sample_id in sorted(set(sample_ids)):
             record = self._one(Record, query, release_id, sample_id)
             if record is not None:
                 yield record
 
     def record_sample_ids(self, release_id: str) -> set[str]:
-        return set(self._sample_ids(release_id))
-
-    def _sample_ids(self, release_id: str) -> Iterator[str]:
-        query = (
-            "SELECT sample_id FROM records WHERE release_id = ? AND sample_id > ? "
-            f"ORDER BY sample_id LIMIT {_PAGE}"
-        )
-        last: str | None = ""
-        while last is not None:
-            with self._reading() as connection:
-                rows = connection.execute(query, [release_id, last]).fetchall()
-            yield from (row["sample_id"] for row in rows)
-            last = rows[-1]["sample_id"] if rows else None
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT sample_id FROM records WHERE release_id = ?", [release_id]
+            ).fetchall()
+        return {row[0] for row in rows if isinstance(row[0], str)}
 
     def records_by_digest(self, digest: bytes) -> list[Record]:
         return self._of_both(
@@ -527,11 +443,8 @@ class SqliteLedger:
         self._put("withdrawn", "id", records)
 
     def withdrawn(self, release_id: str) -> Iterator[Record]:
-        query = "withdrawn WHERE release_id = ? AND id > ? ORDER BY id LIMIT 1"
-        found = self._one(Record, query, release_id, "")
-        while found is not None:
-            yield found
-            found = self._one(Record, query, release_id, found.id)
+        where = "release_id = ?"
+        return self._walk(Record, "withdrawn", "id", 1, where, release_id)
 
     # -- authentication
 
@@ -590,14 +503,28 @@ class SqliteLedger:
             )
 
     def images_of_only(self, release_id: str) -> Iterator[bytes]:
-        last: str | None = ""
+        last: bytes | None = b""
         while last is not None:
             with self._reading() as connection:
                 rows = connection.execute(
                     _IMAGES_OF_ONLY, {"release": release_id, "last": last}
                 ).fetchall()
             yield from map(mac_of, rows)
-            last = rows[-1]["id"] if rows else None
+            last = rows[-1]["one"] if rows else None
+
+    def damage(self) -> list[str]:
+        with self._reading() as connection:
+            rows = connection.execute("PRAGMA integrity_check").fetchall()
+            found = differences(connection, SCHEMA_VERSION)
+        return found + [str(row[0]) for row in rows if row[0] != "ok"]
+
+    def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
+        with self._reading() as connection:
+            query = f"SELECT rowid, release_id FROM {table}"
+            rows = [
+                row[0] for row in connection.execute(query) if row[1] not in release_ids
+            ]
+        yield from self._at(Record, table, rows)
 
     def has_rows(self) -> bool:
         with self._reading() as connection:
@@ -642,19 +569,77 @@ class SqliteLedger:
                 f"The ledger {self._path} can't take these {table}: {error}"
             ) from error
 
-    def _one(self, kind: type[E], query: str, *values: str | bytes) -> E | None:
+    def _one(self, kind: type[E], query: str, *values: Value) -> E | None:
         with self._reading() as connection:
-            row = connection.execute(f"SELECT * FROM {query}", values).fetchone()
-        return None if row is None else from_row(kind, dict(row))
+            statement = f"SELECT {_columns(kind)} FROM {query}"
+            row = connection.execute(statement, values).fetchone()
+        return None if row is None else _entity(kind, row)
 
-    def _all(self, kind: type[E], query: str, *values: str | bytes) -> list[E]:
+    def _all(self, kind: type[E], query: str, *values: Value) -> list[E]:
         with self._reading() as connection:
-            rows = connection.execute(f"SELECT * FROM {query}", values).fetchall()
-        return [from_row(kind, dict(row)) for row in rows]
+            statement = f"SELECT {_columns(kind)} FROM {query}"
+            rows = connection.execute(statement, values).fetchall()
+        return [_entity(kind, row) for row in rows]
+
+    def _walk(
+        self, kind: type[E], table: str, key: str, size: int, where: str, *values: Value
+    ) -> Iterator[E]:
+        """A table by a text column, so many rows at a time, and then rows without.
+
+        The last key is bound as bytes, since it may be no valid text.
+        """
+        wanted = f"{where} AND typeof({key}) = 'text' AND {key}"
+        last, above = b"", ">="
+        while True:
+            with self._reading() as connection:
+                rows = connection.execute(
+                    f"SELECT CAST({key} AS BLOB), {_columns(kind)} FROM {table} WHERE "
+                    f"{wanted} {above} CAST(? AS TEXT) ORDER BY {key} LIMIT {size}",
+                    [*values, last],
+                ).fetchall()
+            if not rows:
+                break
+            for row in rows:
+                yield _entity(kind, row[1:])
+            last, above = rows[-1][0], ">"
+        with self._reading() as connection:
+            others = connection.execute(
+                f"SELECT rowid FROM {table} WHERE {where} AND typeof({key}) <> 'text'",
+                values,
+            ).fetchall()
+        yield from self._at(kind, table, [row[0] for row in others])
+
+    def _at(self, kind: type[E], table: str, rows: Iterable[int]) -> Iterator[E]:
+        for row in rows:
+            found = self._one(kind, f"{table} WHERE rowid = ?", row)
+            if found is not None:
+                yield found
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
+def _columns(kind: type[Entity]) -> str:
+    """What to select: a value that is longer than we write isn't read at all.
+
+    Without names, which an ``ORDER BY`` would refer to.
+    """
+    return ", ".join(
+        f'"{name}"'
+        if name in _LARGE
+        else f'CASE WHEN length(CAST("{name}" AS BLOB)) <= {LONGEST_TEXT} '
+        f'THEN "{name}" END'
+        for name in columns(kind)
+    )
+
+
+def _entity(kind: type[E], row: Sequence[Any]) -> E:
+    return from_row(kind, dict(zip(columns(kind), row, strict=True)))
+
+
+def _text(data: bytes) -> str | bytes:
+    """Text; bytes where somebody made it no valid text, which fails its row's MAC."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _enter_wal_mode(connection: sqlite3.Connection, busy_seconds: float) -> None:
@@ -683,12 +668,6 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _execute(connection: sqlite3.Connection, statements: str) -> None:
-    # executescript() would end the transaction.
-    for statement in statements.split(";"):
-        connection.execute(statement)
 
 
 def _upsert(table: str, key: str, names: list[str]) -> str:
