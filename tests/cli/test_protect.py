@@ -130,7 +130,10 @@ def test_what_changed_is_counted_and_what_is_obsolete_named(place):
     result = place.protect("alice", "@out")
     assert result.exit_code == 0
     assert "1 protected, 10 were there, 0 failed" in result.stdout
-    assert "1 of them anew: the original or its class had changed" in result.stdout
+    assert (
+        "1 of them anew: the original, its name or its class had changed"
+        in result.stdout
+    )
     assert "1 copy has no original any more: cat/2.png. Kept; --prune" in result.stdout
     assert (place.root / "out/cat/2.png").is_file()
     report = json.loads(place.protect("alice", "@out", "--json").stdout)
