@@ -279,7 +279,7 @@ def protect(
     except LedgerUnavailableError:
         raise  # nothing can be noted in a ledger that is gone
     except InputError:
-        if before is None or outcome.done:
+        if before is None or before.state != "done" or outcome.done:
             _note_end(vault, release, recipient, outcome, "failed", len(items))
         else:  # what was asked for was refused; the release is as it was
             vault.ledger.put_release(before)
