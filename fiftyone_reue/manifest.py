@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fiftyone_reue import __version__
-from fiftyone_reue.errors import InputError, UnreadableImageError
-from fiftyone_reue.media.codec import read_file
+from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.files import write_atomic
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
@@ -114,6 +113,6 @@ def mark_revoked(vault: Vault, recipient: Recipient) -> list[Path]:
 
 def _holds(path: Path, data: bytes) -> bool:
     try:
-        return read_file(path) == data
-    except UnreadableImageError:
+        return _start(path, MOST_BYTES) == data
+    except (OSError, ValueError, InputError):
         return False
