@@ -51,7 +51,7 @@ database: venv
 	@if [ -z "$${FIFTYONE_DATABASE_URI:-}" ] && command -v apt-get >/dev/null && \
 	[[ "$$(PATH="$$PATH:/sbin:/usr/sbin" ldconfig -p)" != *libcurl.so.4* ]]; then \
 	.ci/apt-install libcurl4; fi
-	$(BIN)/python -m fiftyone_reue.database --install
+	$(BIN)/python -m fiftyone_reue.install.database --install
 
 # tests/e2e drive the real App.
 browser:

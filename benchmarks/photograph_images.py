@@ -116,7 +116,7 @@ def made(
     marked = name.endswith("_marked")
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.registry import create_method
-    from fiftyone_reue.steps import finish
+    from fiftyone_reue.progress import finish
 
     method = create_method(name.removesuffix("_marked"))
     if marked:

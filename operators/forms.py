@@ -9,7 +9,7 @@ from typing import Any
 import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import ReueError
-from fiftyone_reue.shown import markdown, printable
+from fiftyone_reue.names.display import markdown, printable
 
 PLUGIN = "@reue/fiftyone-reue"
 

@@ -12,8 +12,8 @@ import fiftyone as fo
 import fiftyone.core.odm as foo
 from bson import ObjectId
 
-from fiftyone_reue import contained
 from fiftyone_reue.errors import UnsafePathError
+from fiftyone_reue.names import contained
 from fiftyone_reue.samples import runs
 from fiftyone_reue.samples.vaults import open_ledger
 

@@ -11,10 +11,10 @@ import fiftyone.operators.types as types
 from fiftyone.operators.categories import Categories
 
 from fiftyone_reue.errors import ReueError
+from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import extract_steps, open_vault
 from fiftyone_reue.samples.extract import extract_folder_steps
 from fiftyone_reue.samples.vaults import SECRETS
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION
 
 from . import checks, figures, jobs, layout

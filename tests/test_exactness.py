@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import (
     EditedImageError,
     InputError,
     ReueError,
     UnsupportedImageError,
 )
-from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import encode, load, suffix
 from fiftyone_reue.media.depth import with_range
 from fiftyone_reue.media.digest import sample_digest
@@ -27,20 +27,20 @@ from fiftyone_reue.media.original import Rebuilt
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb.base import FitData, State
 from fiftyone_reue.perturb.registry import create_method
-from fiftyone_reue.protect_image import (
-    FOUND_RANGE,
-    Protected,
-    Secrets,
-    protect_image,
-)
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.restore import Originals, restore_licensed_image
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.prepare import ProtectConfig
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.watermark import carriers, codes, embed
+from fiftyone_reue.workflows.protect_image import (
+    FOUND_RANGE,
+    Protected,
+    Secrets,
+    protect_image,
+)
+from fiftyone_reue.workflows.restore import Originals, restore_licensed_image
 
 pytestmark = pytest.mark.unit
 

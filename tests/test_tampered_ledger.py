@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
 from fiftyone_reue.errors import TamperedLedgerError
-from fiftyone_reue.extract import ExtractSummary, extract
-from fiftyone_reue.folders import image_items, labelled_items, suspect_items
-from fiftyone_reue.protect import protect
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.restore import restore_original
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.prepare import ProtectConfig
 from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
+from fiftyone_reue.workflows.extract import ExtractSummary, extract
+from fiftyone_reue.workflows.protect import protect
+from fiftyone_reue.workflows.restore import restore_original
 
 pytestmark = pytest.mark.unit
 

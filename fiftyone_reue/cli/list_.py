@@ -23,7 +23,7 @@ def list_(what: str, as_json: bool) -> None:
 
     Methods without a bound on their change are for the audit; they make no releases.
     """
-    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+    from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
     from fiftyone_reue.networks.registry import list_networks
     from fiftyone_reue.perturb.registry import list_methods
 

@@ -18,23 +18,15 @@ from fiftyone_reue.cli.options import (
     pixels_option,
     vault_option,
 )
-from fiftyone_reue.cli.printing import (
-    count,
-    err,
-    failed,
-    listed,
-    out,
-    plain,
-    report,
-)
+from fiftyone_reue.cli.printing import count, err, failed, listed, out, plain, report
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import ReueError
-from fiftyone_reue.shown import printable
+from fiftyone_reue.names.display import printable
 
 if TYPE_CHECKING:
-    from fiftyone_reue.protect import ProtectSummary
-    from fiftyone_reue.release import ProtectConfig
+    from fiftyone_reue.releases.prepare import ProtectConfig
+    from fiftyone_reue.workflows.protect import ProtectSummary
 
 
 def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
@@ -132,11 +124,11 @@ def protect(
     Run the same command again after an interruption, or when images were added,
     replaced, moved or deleted: what changed is known by content, and only that is done.
     """
-    from fiftyone_reue.classes import counts, listing, remarks
-    from fiftyone_reue.folders import check_apart, read_heap, read_tree
-    from fiftyone_reue.protect import protect as run
-    from fiftyone_reue.protect import withdraw_obsolete
-    from fiftyone_reue.release import ProtectConfig
+    from fiftyone_reue.batch.classes import counts, listing, remarks
+    from fiftyone_reue.batch.folders import check_apart, read_heap, read_tree
+    from fiftyone_reue.releases.prepare import ProtectConfig
+    from fiftyone_reue.workflows.protect import protect as run
+    from fiftyone_reue.workflows.protect import withdraw_obsolete
 
     config = ProtectConfig(
         method,
@@ -267,6 +259,6 @@ def _print(summary: ProtectSummary) -> None:
     for line in _told(summary):
         out.print(plain(line))
     if summary.converted:
-        from fiftyone_reue.protect import describe_conversions
+        from fiftyone_reue.workflows.protect import describe_conversions
 
         out.print(describe_conversions(summary.converted))

@@ -35,7 +35,7 @@ def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
 
     The exit status is 1 if anything isn't as the owner left it.
     """
-    from fiftyone_reue.steps import finish
+    from fiftyone_reue.progress import finish
     from fiftyone_reue.vault.check import check as run
 
     with opened(vault_folder) as held:

@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from fiftyone_reue import contained
 from fiftyone_reue.arrays import read_arrays
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.invertible.adversarial import AdversarialConfig, AdversarialNetwork
 from fiftyone_reue.invertible.exact import ACTIVATION_BITS, WEIGHT_BITS, WEIGHT_LIMIT
 from fiftyone_reue.invertible.hiding import HidingConfig, HidingNetwork
+from fiftyone_reue.names import contained
 
 FOLDER_VARIABLE = "REUE_WEIGHTS"
 """Names a folder with weights of one's own, looked at besides the package's."""

@@ -31,7 +31,7 @@ from fiftyone_reue.perturb.base import (
     perturb_key,
 )
 from fiftyone_reue.prf import derive
-from fiftyone_reue.steps import mapped
+from fiftyone_reue.progress import mapped
 
 PAPER_SIZE = 32
 """Side that the paper's figures are for, and that is used where nothing is fitted."""

@@ -25,7 +25,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.invertible.working import levels_for
 from fiftyone_reue.media.expand import expand
 from fiftyone_reue.prf import derive, keystream
-from fiftyone_reue.steps import mapped
+from fiftyone_reue.progress import mapped
 
 MOST_STATE_BYTES = 64 << 20
 """What a state's arrays may take, many times what any method keeps."""

@@ -6,18 +6,18 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.ar import Autoregressive, AutoregressiveL2
 from fiftyone_reue.perturb.base import Method, MethodInfo
 from fiftyone_reue.perturb.cuda import ConvolutionBased
-from fiftyone_reue.perturb.deep_hiding import DeepHiding, DeepHidingUnbounded
-from fiftyone_reue.perturb.em import ErrorMinimising, ErrorMinimisingClassWise
+from fiftyone_reue.perturb.deep_hiding.method import DeepHiding, DeepHidingUnbounded
+from fiftyone_reue.perturb.em.method import ErrorMinimising, ErrorMinimisingClassWise
 from fiftyone_reue.perturb.lsp import LinearlySeparable
-from fiftyone_reue.perturb.mi_ue import MutualInformation
+from fiftyone_reue.perturb.mi_ue.method import MutualInformation
 from fiftyone_reue.perturb.ops import OnePixelShortcut
-from fiftyone_reue.perturb.pil import PerturbationInducedLinearization
-from fiftyone_reue.perturb.raeg import Raeg
+from fiftyone_reue.perturb.pil.method import PerturbationInducedLinearization
+from fiftyone_reue.perturb.raeg.method import Raeg
 from fiftyone_reue.perturb.rue import (
     ReversibleUnlearnable,
     ReversibleUnlearnablePublished,
 )
-from fiftyone_reue.perturb.tap import TargetedPoisoning
+from fiftyone_reue.perturb.tap.method import TargetedPoisoning
 
 DEFAULT_METHOD = "rue"
 

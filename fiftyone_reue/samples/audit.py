@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fiftyone_reue.pipeline import Failure
-from fiftyone_reue.release_audit import (
+from fiftyone_reue.batch.pipeline import Failure
+from fiftyone_reue.progress import Progress
+from fiftyone_reue.samples import runs, source
+from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.measured import release_items
+from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.vault.entities import Release
+from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.workflows.audit import (
     AuditConfig,
     AuditSummary,
     audit_release,
     report_folder,
 )
-from fiftyone_reue.samples import runs, source
-from fiftyone_reue.samples.drive import ProgressOption, drive
-from fiftyone_reue.samples.measured import release_items
-from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.steps import Progress
-from fiftyone_reue.vault.entities import Release
-from fiftyone_reue.vault.vault import Vault
 
 if TYPE_CHECKING:
     import fiftyone as fo

@@ -6,8 +6,8 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fiftyone_reue import contained
 from fiftyone_reue.errors import named
+from fiftyone_reue.names import contained
 from fiftyone_reue.samples import fields, runs
 from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.vault.entities import Record, Release

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from fiftyone_reue.steps import Progress, finish, mapped
+from fiftyone_reue.progress import Progress, finish, mapped
 
 Done = TypeVar("Done")
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fiftyone_reue import extract as folders
+from fiftyone_reue.batch.folders import suspect_items
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.folders import suspect_items
-from fiftyone_reue.items import Item
-from fiftyone_reue.pipeline import Failure
+from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import fields, runs, source
 from fiftyone_reue.samples.drive import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import bound
+from fiftyone_reue.workflows import extract as folders
 
 if TYPE_CHECKING:
     import fiftyone as fo

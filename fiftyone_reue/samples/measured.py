@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.items import Item
 from fiftyone_reue.samples import copies, fields, source
 from fiftyone_reue.samples.releases import find_release
 from fiftyone_reue.vault.entities import Release

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from fiftyone_reue import manifest
 from fiftyone_reue.errors import InputError, OutputError
+from fiftyone_reue.releases import manifest
 from fiftyone_reue.samples.vaults import open_ledger, open_vault
 from fiftyone_reue.vault.identities import check_public_key
 from fiftyone_reue.vault.key_files import write_key_file

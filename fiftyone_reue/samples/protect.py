@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fiftyone_reue import protect as folders
-from fiftyone_reue.classes import listing, remarks
+from fiftyone_reue.batch.classes import listing, remarks
+from fiftyone_reue.batch.folders import whole_path
+from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
-from fiftyone_reue.folders import whole_path
-from fiftyone_reue.names import component
-from fiftyone_reue.pipeline import Failure
-from fiftyone_reue.release import ProtectConfig, open_release, release_in
-from fiftyone_reue.releases import delete_release
+from fiftyone_reue.names.filenames import component
+from fiftyone_reue.progress import Progress
+from fiftyone_reue.releases.lookup import delete_release
+from fiftyone_reue.releases.prepare import ProtectConfig, open_release, release_in
 from fiftyone_reue.samples import copies, fields, runs, source, views
 from fiftyone_reue.samples.drive import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.workflows import protect as folders
 
 if TYPE_CHECKING:
     import fiftyone as fo

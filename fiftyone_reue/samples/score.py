@@ -6,16 +6,16 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fiftyone_reue import score as folders
-from fiftyone_reue.pipeline import Failure
+from fiftyone_reue.batch.pipeline import Failure
+from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import fields, runs, source
 from fiftyone_reue.samples.drive import ProgressOption, drive
 from fiftyone_reue.samples.measured import release_items
 from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.score import ScoreConfig
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.workflows import score as folders
+from fiftyone_reue.workflows.score import ScoreConfig
 
 if TYPE_CHECKING:
     import fiftyone as fo

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.items import Item
-from fiftyone_reue.names import component, portable
-from fiftyone_reue.pipeline import Failure
+from fiftyone_reue.names.display import printable
+from fiftyone_reue.names.filenames import component, portable
 from fiftyone_reue.samples.trouble import plain_errors, require_dataset
-from fiftyone_reue.shown import printable
 
 if TYPE_CHECKING:
     import fiftyone as fo

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fiftyone_reue.errors import OutputError, VaultError
+from fiftyone_reue.progress import finish
 from fiftyone_reue.samples.trouble import plain_errors
-from fiftyone_reue.steps import finish
 from fiftyone_reue.vault.check import CheckReport, check
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
 from fiftyone_reue.vault.memo import places_for

@@ -14,7 +14,7 @@ from fiftyone_reue import __version__, cli
 from fiftyone_reue.cli import options
 from fiftyone_reue.cli import reveal as revealing
 from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
-from fiftyone_reue.reveal import DECOYS, MOST_DECOYS
+from fiftyone_reue.workflows.reveal import DECOYS, MOST_DECOYS
 
 pytestmark = pytest.mark.unit
 

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from fiftyone_reue.extract import extract
-from fiftyone_reue.folders import image_items
-from fiftyone_reue.restore import PIXELS_ALONE, restore_licensed, restore_original
-from fiftyone_reue.steps import finish
+from fiftyone_reue.batch.folders import image_items
+from fiftyone_reue.progress import finish
 from fiftyone_reue.vault.key_files import read_key_file
 from fiftyone_reue.vault.vault import Vault, open_folder
+from fiftyone_reue.workflows.extract import extract
+from fiftyone_reue.workflows.restore import (
+    PIXELS_ALONE,
+    restore_licensed,
+    restore_original,
+)
 
 pytestmark = pytest.mark.unit
 

@@ -156,7 +156,7 @@ def test_key_files_that_can_not_be_written(
 def test_audit_offers_what_can_be_measured_and_says_what_it_costs(
     dataset: Any, form: Any, operator: Any, alice: Path, tmp_path: Path
 ) -> None:
-    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+    from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
 
     operator("protect_dataset")(
         dataset, recipient="alice", method="lsp", output_dir=str(tmp_path / "out")

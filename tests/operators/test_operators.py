@@ -347,8 +347,8 @@ def test_show_and_delete(
 
 @pytest.fixture
 def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fiftyone_reue import score
     from fiftyone_reue.networks.recipe import Recipe
+    from fiftyone_reue.workflows import score
 
     quick = Recipe(epochs=2, least_steps=20, batch=16)
     monkeypatch.setattr(score, "Recipe", lambda: quick)
@@ -487,7 +487,7 @@ def test_a_delegated_run_stops_when_it_is_marked_as_failed(
 ) -> None:
     from fiftyone.operators.delegated import DelegatedOperationService
 
-    from fiftyone_reue import pipeline
+    from fiftyone_reue.batch import pipeline
 
     monkeypatch.setattr(pipeline, "CHUNK_ITEMS", 2)
     monkeypatch.setattr(pipeline, "COMMIT_ITEMS", 4)

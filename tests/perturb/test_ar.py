@@ -9,7 +9,7 @@ from fiftyone_reue.perturb.ar import (
     response,
 )
 from fiftyone_reue.perturb.base import FitData, Method, State
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 

@@ -10,12 +10,8 @@ from fiftyone_reue.perturb.base import (
     for_colours,
     secret_seed,
 )
-from fiftyone_reue.perturb.registry import (
-    DEFAULT_METHOD,
-    create_method,
-    list_methods,
-)
-from fiftyone_reue.steps import finish
+from fiftyone_reue.perturb.registry import DEFAULT_METHOD, create_method, list_methods
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import pytest
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.base import FitData, Method, State
 from fiftyone_reue.perturb.cuda import ConvolutionBased, convolve
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 

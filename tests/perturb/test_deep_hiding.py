@@ -12,7 +12,8 @@ from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.perturb.base import FitData, State, cut
-from fiftyone_reue.perturb.deep_hiding import (
+from fiftyone_reue.perturb.deep_hiding.hatching import BENT, INVERTED
+from fiftyone_reue.perturb.deep_hiding.method import (
     DeepHiding,
     DeepHidingUnbounded,
     change,
@@ -21,9 +22,8 @@ from fiftyone_reue.perturb.deep_hiding import (
     reveal,
     with_scenes,
 )
-from fiftyone_reue.perturb.hatching import BENT, INVERTED
 from fiftyone_reue.prf import derive
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 

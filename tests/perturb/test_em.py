@@ -7,14 +7,14 @@ import torch
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb import surrogate
 from fiftyone_reue.perturb.base import FitData, Method, State
-from fiftyone_reue.perturb.em import (
+from fiftyone_reue.perturb.em.fit import alternate
+from fiftyone_reue.perturb.em.method import (
     EmConfig,
     ErrorMinimising,
     ErrorMinimisingClassWise,
 )
-from fiftyone_reue.perturb.em_fit import alternate
 from fiftyone_reue.perturb.surrogate import logits_of
-from fiftyone_reue.steps import finish, mapped
+from fiftyone_reue.progress import finish, mapped
 
 pytestmark = pytest.mark.unit
 

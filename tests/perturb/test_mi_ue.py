@@ -7,8 +7,7 @@ import torch
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.base import FitData, State
-from fiftyone_reue.perturb.mi_ue import MiUeConfig, MutualInformation
-from fiftyone_reue.perturb.mi_ue_fit import (
+from fiftyone_reue.perturb.mi_ue.fit import (
     alternate,
     feature_loss,
     mean_features,
@@ -16,8 +15,9 @@ from fiftyone_reue.perturb.mi_ue_fit import (
     nt_xent,
     within_distance,
 )
+from fiftyone_reue.perturb.mi_ue.method import MiUeConfig, MutualInformation
 from fiftyone_reue.perturb.surrogate import create_surrogate, features_of
-from fiftyone_reue.steps import finish, mapped
+from fiftyone_reue.progress import finish, mapped
 
 pytestmark = pytest.mark.unit
 

@@ -5,7 +5,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.expand import expand
 from fiftyone_reue.perturb.base import FitData, State, clipped
 from fiftyone_reue.perturb.ops import CORNERS, OnePixelShortcut, steadiness
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 

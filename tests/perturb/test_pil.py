@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb import pil_fit
 from fiftyone_reue.perturb.base import FitData, Method, State
-from fiftyone_reue.perturb.pil import PerturbationInducedLinearization, PilConfig
-from fiftyone_reue.steps import finish
+from fiftyone_reue.perturb.pil import fit as pil_fit
+from fiftyone_reue.perturb.pil.method import PerturbationInducedLinearization, PilConfig
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 

@@ -7,9 +7,13 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.training import predict
 from fiftyone_reue.perturb.base import FitData, State, clipped
 from fiftyone_reue.perturb.pgd import gray_levels
-from fiftyone_reue.perturb.tap import TapConfig, TargetedPoisoning, target_classes
-from fiftyone_reue.perturb.tap_fit import move, train_surrogate
-from fiftyone_reue.steps import finish, mapped
+from fiftyone_reue.perturb.tap.fit import move, train_surrogate
+from fiftyone_reue.perturb.tap.method import (
+    TapConfig,
+    TargetedPoisoning,
+    target_classes,
+)
+from fiftyone_reue.progress import finish, mapped
 
 pytestmark = pytest.mark.unit
 

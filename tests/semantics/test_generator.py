@@ -14,13 +14,14 @@ from PIL import Image
 from fiftyone_reue.errors import InputError, ModelError, OutputError, ReueError
 from fiftyone_reue.media import files
 from fiftyone_reue.perturb.base import FitData
-from fiftyone_reue.perturb.deep_hiding import (
+from fiftyone_reue.perturb.deep_hiding.method import (
     VARIANTS,
     DeepHiding,
     hiding_of,
     own_scenes,
     with_scenes,
 )
+from fiftyone_reue.progress import Progress, finish
 from fiftyone_reue.semantics import diffusion
 from fiftyone_reue.semantics.generator import (
     ABOUT,
@@ -30,7 +31,6 @@ from fiftyone_reue.semantics.generator import (
     folder_names,
     generate_scenes,
 )
-from fiftyone_reue.steps import Progress, finish
 
 SMALL = GeneratorConfig(
     model="model", controlnet="controlnet", steps=2, images=3, side=64, device="cpu"
@@ -102,7 +102,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
 import sys
 for name in ("torch", "diffusers", "transformers", "skimage"):
     sys.modules[name] = None
-import fiftyone_reue.generate
+import fiftyone_reue.cli.generate
 """
     subprocess.run([sys.executable, "-c", script], check=True)
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiftyone_reue import reversal
 from fiftyone_reue.errors import (
     DamagedRecordError,
     EditedImageError,
@@ -14,6 +13,7 @@ from fiftyone_reue.errors import (
     WrongKeyError,
 )
 from fiftyone_reue.media.expand import expand
+from fiftyone_reue.perturb import reversal
 from fiftyone_reue.vault import records
 
 pytestmark = pytest.mark.unit

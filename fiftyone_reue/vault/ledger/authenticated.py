@@ -47,12 +47,7 @@ from fiftyone_reue.vault.ledger.inventory import (
     name_of,
     scope_of,
 )
-from fiftyone_reue.vault.ledger.macs import (
-    LedgerKeys,
-    has_mac,
-    member_value,
-    row_mac,
-)
+from fiftyone_reue.vault.ledger.macs import LedgerKeys, has_mac, member_value, row_mac
 from fiftyone_reue.vault.ledger.problems import (
     BACKUP,
     CHANGED,
