@@ -25,7 +25,7 @@ from quality import psnr, ssim
 
 from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import create_folder
 from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.restore import restore_licensed

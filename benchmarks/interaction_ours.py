@@ -12,7 +12,7 @@ from interaction_noise import KEY, Noise
 from fiftyone_reue.media import offsets
 from fiftyone_reue.perturb.base import clipped
 from fiftyone_reue.prf import derive
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.watermark import carriers, codes, embed, read
 from fiftyone_reue.watermark.evidence import (
     FALSE_ACCUSATION,

@@ -28,7 +28,7 @@ from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import create_folder
 from fiftyone_reue.workflows.protect import ProtectSummary, protect

@@ -123,7 +123,9 @@ def made(
         images = licensed(images, MARK_AMPLITUDE)
         epsilon = epsilon - MARK_AMPLITUDE
     data = FitData(images, labels, photographs.classes)
-    steps = method.perturb(data, amplitude=epsilon, seed=0, key=KEY, device=device)
+    steps = method.perturb_steps(
+        data, amplitude=epsilon, seed=0, key=KEY, device=device
+    )
     return finish(steps)
 
 

@@ -33,7 +33,7 @@ from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.demo.tiles import PHOTOS, load_photo
 from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import create_folder
 from fiftyone_reue.workflows.extract import extract
 from fiftyone_reue.workflows.protect import protect

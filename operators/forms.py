@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.names.display import markdown, printable
+from fiftyone_reue.options import Option
 
 PLUGIN = "@reue/fiftyone-reue"
 
@@ -101,6 +102,41 @@ def several(
             value, label=printable(label), description=printable(description)
         )
     return inputs.list(name, types.String(), view=view, **options)
+
+
+def setting(
+    inputs: types.Object,
+    one: Option,
+    *,
+    params: Mapping[str, Any] | None = None,
+    description: str | None = None,
+) -> None:
+    """A field for an option that a configuration or a method declares.
+
+    Args:
+        inputs: the form, or an object in it.
+        one: the option.
+        params: what was filled in, for folders, which are checked.
+        description: instead of the option's help.
+    """
+    about = {
+        "label": one.label or one.name.replace("_", " ").capitalize(),
+        "description": description or one.help,
+    }
+    if one.kind == "folder":
+        folder(inputs, dict(params or {}), one.name, **about)
+    elif one.choices:
+        values = [(name, name, "") for name in one.choices]
+        choice(inputs, one.name, values, default=one.default, **about)
+    elif one.kind == "yes or no":
+        inputs.bool(one.name, default=one.default, **about)
+    elif one.kind in ("whole number", "number"):
+        add = inputs.int if one.kind == "whole number" else inputs.float
+        add(one.name, min=one.least, max=one.most, default=one.default, **about)
+    elif one.kind == "names":
+        inputs.str(one.name, default=",".join(one.default), **about)
+    else:
+        inputs.str(one.name, default=one.default, **about)
 
 
 def folder(

@@ -16,7 +16,7 @@ from fiftyone_reue.media import alpha
 from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.workflows import protect, protect_image

@@ -28,7 +28,7 @@ from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb.base import FitData, State
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.key_files import RecipientKey

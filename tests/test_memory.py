@@ -43,7 +43,7 @@ from fiftyone_reue.perturb.reversal import Content
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.clusters import Clusters
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import carriers

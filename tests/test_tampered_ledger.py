@@ -17,7 +17,7 @@ from PIL import Image
 from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
 from fiftyone_reue.errors import TamperedLedgerError
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
 from fiftyone_reue.workflows.extract import ExtractSummary, extract
 from fiftyone_reue.workflows.protect import protect

@@ -121,7 +121,9 @@ def perturbed(
     started = time.monotonic()
     data = FitData(holdings.originals, holdings.labels, class_names)
     images = yield from mapped(
-        method.perturb(data, amplitude=amplitude, seed=seed, key=key, device=device),
+        method.perturb_steps(
+            data, amplitude=amplitude, seed=seed, key=key, device=device
+        ),
         float,
     )
     seconds = round(time.monotonic() - started, 1)

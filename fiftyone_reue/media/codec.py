@@ -16,7 +16,8 @@ from fiftyone_reue.errors import (
     UnsupportedImageError,
 )
 from fiftyone_reue.media import bmp, gif, jpeg, png, pnm, probe, tiff, webp
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Loaded, Raster
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.raster import Loaded, Raster
 from fiftyone_reue.names import filenames
 
 _DECODERS: dict[str, Callable[..., Loaded]] = {

@@ -98,7 +98,7 @@ class Autoregressive(Method):
         labels = np.array([class_index(state, label)])
         return _patterns(state, labels, [sample_key], image.shape[2])[0]
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,

@@ -73,7 +73,7 @@ class ConvolutionBased(Method):
         change = blurred.astype(np.int16) - square
         return np.ascontiguousarray(change[..., :colours])
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,

@@ -90,7 +90,7 @@ class OnePixelShortcut(Method):
         pattern[row, column] -= before
         return pattern
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,

@@ -19,7 +19,7 @@ from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import ReueError, UnsafePathError
 from fiftyone_reue.media.codec import load, read_file
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names import contained
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.vault.entities import Record, Release

@@ -24,18 +24,16 @@ from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.progress import Progress
+from fiftyone_reue.releases.config import MOST_CLUSTERS
 
 MAX_FIT_IMAGES = 20_000
 """More images than this are sampled for finding the centres."""
 
 MINI_BATCH_FROM = 5_000
 """From so many images on, k-means takes them in batches."""
-
-MAX_CLUSTERS = 1000
-"""The centres of more would be too much to keep in the ledger."""
 
 _MOST_BYTES = 16 << 20
 _BATCH = 4096  # smaller ones leave clusters of a few images
@@ -191,9 +189,9 @@ def find_clusters(descriptors: np.ndarray, count: int, seed: int) -> Clusters:
 
 def check_count(count: int) -> None:
     """Raise InputError for a number of clusters that can't be."""
-    if not 2 <= count <= MAX_CLUSTERS:
+    if not 2 <= count <= MOST_CLUSTERS:
         raise InputError(
-            f"{count} can't be the number of clusters; choose 2 to {MAX_CLUSTERS}"
+            f"{count} can't be the number of clusters; choose 2 to {MOST_CLUSTERS}"
         )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,19 +18,12 @@ from fiftyone_reue.batch.pipeline import Failure, Outcome
 from fiftyone_reue.errors import InputError, OutputError, TamperedLedgerError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import FitData, Method, State
-from fiftyone_reue.perturb.deep_hiding.method import DeepHiding, own_scenes, with_scenes
-from fiftyone_reue.perturb.registry import DEFAULT_METHOD, create_method
 from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import Progress, mapped
-from fiftyone_reue.releases.clusters import (
-    Clusters,
-    check_count,
-    check_enough,
-    cluster_items,
-)
+from fiftyone_reue.releases.clusters import Clusters, check_enough, cluster_items
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.entities import Fit, Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.commitment import leaf, merkle_root
@@ -40,75 +33,6 @@ FIT, SEED = "fit", "release-seed"
 
 MAX_FIT_IMAGES = 4000
 """More images than this are sampled for fitting; the tables serve all of them."""
-
-
-@dataclass(frozen=True)
-class ProtectConfig:
-    """How to protect.
-
-    Attributes:
-        method: a name from the registry.
-        epsilon: the largest change of any sample, watermark included, gray levels.
-        seed: makes a run repeatable with the same vault; None draws one.
-        device: "auto", "cpu" or a torch device, for fitting.
-        refit: fit anew even if the vault has tables for these images.
-        max_pixels: larger images are refused before they are decoded.
-        clusters: take so many clusters of images that look alike as the classes,
-            whatever the labels; None takes the labels.
-        scenes: a folder with a folder for each class, of images that ``deep_hiding``
-            is to hide; None takes those of its bank.
-        depth: bits that 16-bit data has, 8 to 16; None takes what a file states, or
-            the largest value found in it.
-        whole_files: seal every original file whole, also where its bytes make the
-            copies much larger.
-    """
-
-    method: str = DEFAULT_METHOD
-    epsilon: int = 8
-    seed: int | None = None
-    device: str = "auto"
-    refit: bool = False
-    max_pixels: int = DEFAULT_MAX_PIXELS
-    clusters: int | None = None
-    scenes: Path | None = None
-    depth: int | None = None
-    whole_files: bool = False
-
-    def check(self) -> None:
-        """Raise InputError for what can't be protected with."""
-        if not create_method(self.method).info.bounded:
-            raise InputError(
-                f"Method {self.method!r} can't keep within an epsilon; it is there to "
-                f"be measured against. Choose another, such as {DEFAULT_METHOD}"
-            )
-        if not 3 <= self.epsilon <= 32:
-            raise InputError(
-                f"An epsilon of {self.epsilon} is out of range; choose 3 to 32 gray "
-                "levels (8 is usual)"
-            )
-        if self.seed is not None and not 0 <= self.seed < 2**63:
-            raise InputError("The seed must be a whole number from 0 to 2^63 - 1")
-        if self.depth is not None and not 8 <= self.depth <= 16:
-            raise InputError(
-                f"A depth of {self.depth} bits is out of range; it is 8 to 16"
-            )
-        if self.clusters is not None:
-            check_count(self.clusters)
-        if self.scenes is not None and self.method != DeepHiding.info.name:
-            raise InputError(
-                f"Method {self.method!r} hides no scenes; leave --scenes out, or take "
-                f"method {DeepHiding.info.name}"
-            )
-
-    @property
-    def mark_amplitude(self) -> int:
-        """The watermark's share of epsilon."""
-        return 2 if self.epsilon >= 6 else 1
-
-    @property
-    def perturbation_amplitude(self) -> int:
-        """The perturbation's share of epsilon."""
-        return self.epsilon - self.mark_amplitude
 
 
 def new_id() -> str:
@@ -165,6 +89,7 @@ def open_release(
         return again, load_seed(vault, release)
     _require_empty(output)
     release_id = new_id()
+    options = config.perturbation().changed_options()
     seed = _new_seed(vault, recipient, config)
     now = time.time()
     leaves = [leaf(r.id, vault.code_seed(r)) for r in _all_recipients(vault)]
@@ -181,7 +106,7 @@ def open_release(
             "perturbation_amplitude": config.perturbation_amplitude,
             "seeded": config.seed is not None,
             **({} if config.clusters is None else {"clusters": config.clusters}),
-            **({} if config.scenes is None else {"own_scenes": True}),
+            **({"options": options} if options else {}),
             **({} if config.depth is None else {"depth": config.depth}),
         },
         state="running",
@@ -288,14 +213,11 @@ def fitted_state(
     Raises:
         InputError: the images can't be fitted on.
     """
-    method = create_method(config.method)
+    method = config.perturbation()
     classes = tuple(sorted({item.label for item in items if item.label is not None}))
     known = release.fit_id
-    scenes = None
-    if known is None and config.scenes is not None:
-        scenes = own_scenes(config.scenes, classes)
     if known is None and not config.refit:
-        known = _fit_id(vault, release, config, classes, scenes)
+        known = _fit_id(vault, release, config, method, classes)
     fit = vault.ledger.fit(known) if known else None
     if fit is not None:
         state = State.from_bytes(vault.unseal(FIT, fit.id, fit.sealed))
@@ -309,10 +231,8 @@ def fitted_state(
         )
     fit_id = new_id()
     if not config.refit:
-        fit_id = _fit_id(vault, release, config, classes, scenes)
+        fit_id = _fit_id(vault, release, config, method, classes)
     state = yield from _fit(vault, method, items, classes, config, fit_id)
-    if scenes is not None:
-        state = with_scenes(state, scenes)
     sealed = vault.seal(FIT, fit_id, state.to_bytes())
     summary = {**state.summary, "classes": len(classes)}
     vault.ledger.put_fit(Fit(fit_id, sealed, config.method, summary, time.time()))
@@ -448,9 +368,9 @@ def check_same(
             ("clusters", release.parameters.get("clusters"), config.clusters),
             ("depth", release.parameters.get("depth"), config.depth),
             (
-                "scenes of one's own",
-                release.parameters.get("own_scenes", False),
-                config.scenes is not None,
+                "options",
+                options_of_release(release),
+                config.perturbation().changed_options(),
             ),
         )
         if was != now
@@ -460,6 +380,13 @@ def check_same(
             f"{release.output}: this folder holds release {release.name} with "
             f"{'; '.join(differences)}. Choose another output folder"
         )
+
+
+def options_of_release(release: Release) -> dict[str, Any]:
+    """The options of a release's method that aren't as the method comes."""
+    # Releases of version 0.2 and earlier had one option alone.
+    earlier = {"scenes": True} if release.parameters.get("own_scenes") else {}
+    return release.parameters.get("options", earlier)
 
 
 def _require_empty(output: Path) -> None:
@@ -498,14 +425,13 @@ def _fit_id(
     vault: Vault,
     release: Release,
     config: ProtectConfig,
+    method: Method,
     classes: tuple[str, ...],
-    scenes: np.ndarray | None,
 ) -> str:
     seed = "" if config.seed is None else str(config.seed)
     amplitude = str(config.perturbation_amplitude)
     parts = (config.method, amplitude, seed, release.source, "\0".join(classes))
-    own = () if scenes is None else (hashlib.sha256(scenes.tobytes()).hexdigest(),)
-    return vault.derive_newest("fit-id", *parts, *own)[:8].hex()
+    return vault.derive_newest("fit-id", *parts, *method.identity(classes))[:8].hex()
 
 
 def _clusters_id(vault: Vault, source: str, count: int) -> str:

@@ -22,7 +22,7 @@ from fiftyone_reue.auditing.verdict import Verdict, judge
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.releases.pairs import Pairs, chosen_and_size, read_pairs

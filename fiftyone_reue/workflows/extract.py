@@ -19,7 +19,8 @@ from fiftyone_reue.media import alpha, offsets
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import with_range
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.names import contained
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.vault import records

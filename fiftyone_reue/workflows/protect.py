@@ -23,12 +23,11 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.names import contained
 from fiftyone_reue.names.filenames import shown
-from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.changes import Changes, find_changes, refresh
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.releases.prepare import (
-    ProtectConfig,
     check_same,
     clustered_items,
     fitted_state,
@@ -222,7 +221,7 @@ def protect(
             outputs.prepare(output)
             manifest.write(vault, release, recipient)
             secrets = Secrets.of(vault, recipient, seed)
-            method = create_method(config.method)
+            method = config.perturbation()
 
             def work(item: Item) -> Protected:
                 with named(item.sample_id):
@@ -378,7 +377,7 @@ def require_classes(items: Sequence[Item], config: ProtectConfig) -> None:
     Raises:
         InputError: the items have one class, and the method needs two.
     """
-    info = create_method(config.method).info
+    info = config.perturbation().info
     alone = only_class(items)
     if alone is not None and (info.needs_fit or info.least_classes > 1):
         raise InputError(

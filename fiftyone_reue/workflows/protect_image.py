@@ -29,9 +29,10 @@ from fiftyone_reue.media.codec import (
 from fiftyone_reue.media.depth import require_levels, with_range
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.displayed import NOTABLE, largest_shown
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.original import describe
 from fiftyone_reue.media.quality import psnr
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
+from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb import reversal
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.releases.changes import digest_of

@@ -32,8 +32,9 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.media import offsets, viewers
 from fiftyone_reue.media.codec import encode, load, read_file, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.original import Rebuilt, rebuild
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
+from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.names import contained
 from fiftyone_reue.names.display import moment
 from fiftyone_reue.names.filenames import portable

@@ -24,12 +24,10 @@ from fiftyone_reue.batch.pipeline import Failure, Outcome
 from fiftyone_reue.errors import InputError, named
 from fiftyone_reue.media import alpha, depth
 from fiftyone_reue.media.codec import load
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
-from fiftyone_reue.perturb.base import State, eight_bit
-from fiftyone_reue.perturb.deep_hiding import method as deep_hiding
-from fiftyone_reue.perturb.deep_hiding.method import DeepHiding, Hiding, hiding_of
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.perturb.base import Hidden, RevealingMethod, State, eight_bit
 from fiftyone_reue.perturb.registry import create_method, list_methods
-from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases.prepare import load_seed, load_state, sample_key
 from fiftyone_reue.vault.entities import Record, Release
@@ -314,7 +312,7 @@ class _Made:
     """What a release was made with."""
 
     release: Release
-    method: DeepHiding
+    method: RevealingMethod
     state: State
     seed: bytes
 
@@ -325,7 +323,7 @@ class _Try:
 
     record: Record
     made: _Made
-    hiding: Hiding
+    hiding: Hidden
     revealed: np.ndarray
     hidden: np.ndarray
 
@@ -401,9 +399,10 @@ class _Revealer:
         """
         best = -1.0
         for one in finding.tries:
-            root = one.made.state.arrays["root"].tobytes()
-            drawn = derive(root, "decoy", str(number), length=len(root))
-            scene = self._scene(one.record, one.made, drawn, one.revealed.shape)
+            made = one.made
+            other = made.method.decoy(made.state, number)
+            secret = _secret(one.record, made.method, other, made.seed)
+            scene = made.method.hiding(secret).hidden(*one.revealed.shape)
             best = max(best, agreement(one.revealed, scene))
         return best
 
@@ -453,20 +452,11 @@ class _Revealer:
     def _try(self, record: Record, gray: np.ndarray) -> _Try:
         made = self._made(record.release_id)
         assert isinstance(made, _Made)
-        hiding = hiding_of(_secret(record, made.method, made.state, made.seed))
-        revealed = deep_hiding.reveal(hiding, gray)
+        secret = _secret(record, made.method, made.state, made.seed)
+        hiding = made.method.hiding(secret)
+        revealed = made.method.reveal(secret, gray)
         height, width = revealed.shape
         return _Try(record, made, hiding, revealed, hiding.hidden(height, width))
-
-    def _scene(
-        self, record: Record, made: _Made, root: bytes, shape: tuple[int, ...]
-    ) -> np.ndarray:
-        """What another key would have hidden: the owner's own scenes, if there are
-        any, but in other stripes."""
-        arrays = {**made.state.arrays, "root": np.frombuffer(root, np.uint8)}
-        state = replace(made.state, arrays=arrays)
-        secret = _secret(record, made.method, state, made.seed)
-        return hiding_of(secret).hidden(shape[0], shape[1])
 
     def _load(self, release_id: str) -> _Made | str:
         """What a release was made with, or only its method's name if that hides
@@ -475,7 +465,7 @@ class _Revealer:
         if release is None:
             raise InputError("the ledger has lost the release that this is a copy from")
         method = create_method(release.method)
-        if not isinstance(method, DeepHiding):
+        if not isinstance(method, RevealingMethod):
             return release.method
         state = load_state(self._vault, release)
         return _Made(release, method, state, load_seed(self._vault, release))
@@ -484,14 +474,16 @@ class _Revealer:
 _NO_IMAGE = np.zeros((1, 1, 1), np.uint8)
 
 
-def _secret(record: Record, method: DeepHiding, state: State, seed: bytes) -> bytes:
+def _secret(
+    record: Record, method: RevealingMethod, state: State, seed: bytes
+) -> bytes:
     """What protecting hid by; it never looks at the image."""
     own = sample_key(seed, record.sample_id)
     return method.secret(state, _NO_IMAGE, record.label or "", own)
 
 
 def _hides(method: str) -> bool:
-    return isinstance(create_method(method), DeepHiding)
+    return isinstance(create_method(method), RevealingMethod)
 
 
 def _standardised(image: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from fiftyone_reue.auditing.unlearnability import Scores, measure
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.releases.pairs import (

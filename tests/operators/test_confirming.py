@@ -120,7 +120,10 @@ def test_nobody_is_added_without_a_code(request_of: Any, tmp_path: Path) -> None
     assert not (tmp_path / "m.key").exists()
 
 
-@pytest.mark.parametrize("more", [{"prune": True}, {"scenes": "/tmp"}])
+OWN_SCENES = {"method": "deep_hiding", "options": {"scenes": "/tmp"}}
+
+
+@pytest.mark.parametrize("more", [{"prune": True}, OWN_SCENES])
 def test_a_protection_that_takes_out_or_reads_needs_a_code(
     more: dict, request_of: Any
 ) -> None:

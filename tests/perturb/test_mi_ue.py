@@ -110,7 +110,7 @@ def test_the_mean_loss_falls_with_the_angle_to_the_own_mean():
 def test_perturbed_images_keep_within_the_amplitude(data):
     method = MutualInformation(QUICK)
     fractions: list[float] = []
-    steps = method.perturb(data, **arguments())
+    steps = method.perturb_steps(data, **arguments())
     made = finish(mapped(steps, fractions.append))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
@@ -118,9 +118,9 @@ def test_perturbed_images_keep_within_the_amplitude(data):
     assert made.dtype == np.uint8
     change = made.astype(int) - data.images
     assert 1 <= np.abs(change).max() <= 6
-    assert np.array_equal(finish(method.perturb(data, **arguments())), made)
+    assert np.array_equal(finish(method.perturb_steps(data, **arguments())), made)
     for other in ({"seed": 2}, {"key": b"x" * 32}):
-        different = finish(method.perturb(data, **arguments(**other)))
+        different = finish(method.perturb_steps(data, **arguments(**other)))
         assert not np.array_equal(different, made)
 
 

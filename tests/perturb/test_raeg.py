@@ -84,7 +84,7 @@ def test_every_size_comes_back(
 
 def test_all_at_once_is_within_the_amplitude(method: Raeg) -> None:
     data = _data(30)
-    steps = method.perturb(data, amplitude=6, seed=0, key=KEY, device="cpu")
+    steps = method.perturb_steps(data, amplitude=6, seed=0, key=KEY, device="cpu")
     perturbed = finish(steps)
     change = perturbed.astype(int) - data.images
     assert perturbed.shape == data.images.shape

@@ -18,7 +18,7 @@ from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.entities import Record
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import protect as protecting

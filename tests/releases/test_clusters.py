@@ -12,7 +12,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import clusters as clustering
 from fiftyone_reue.releases.clusters import Clusters, cluster_items, describe
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows.protect import ProtectSummary, protect
 

@@ -10,8 +10,8 @@ from fiftyone_reue.errors import InputError, OutputError, UnsafePathError
 from fiftyone_reue.names import contained
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.releases.lookup import delete_release, find_release
-from fiftyone_reue.releases.prepare import ProtectConfig
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows.protect import protect

@@ -5,7 +5,7 @@ import pytest
 from fiftyone_reue.batch.folders import labelled_items
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.workflows.protect import protect
 
 pytestmark = pytest.mark.unit

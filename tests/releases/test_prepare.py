@@ -10,12 +10,8 @@ from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError, OutputError, RevokedKeyError
 from fiftyone_reue.perturb.rue import RueConfig
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import (
-    ProtectConfig,
-    fitted_state,
-    load_state,
-    open_release,
-)
+from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.releases.prepare import fitted_state, load_state, open_release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.commitment import leaf, merkle_root
 
@@ -64,10 +60,13 @@ def fit(vault: Vault, items, release, config):
     ("config", "words"),
     [
         (ProtectConfig("nope"), "no method 'nope'"),
-        (ProtectConfig(epsilon=2), "epsilon of 2 is out of range; choose 3 to 32"),
-        (ProtectConfig(epsilon=33), "epsilon of 33"),
-        (ProtectConfig(seed=-1), "seed must be"),
-        (ProtectConfig(seed=2**63), "seed must be"),
+        (
+            ProtectConfig(epsilon=2),
+            "which is out of range; choose 3 to 32",
+        ),
+        (ProtectConfig(epsilon=33), "epsilon is 33"),
+        (ProtectConfig(seed=-1), "seed is -1"),
+        (ProtectConfig(seed=2**63), "seed is 9223"),
     ],
 )
 def test_what_can_not_be_protected_with_is_named(config, words):

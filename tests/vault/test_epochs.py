@@ -22,7 +22,7 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import Vault, records
 from fiftyone_reue.vault.description import unwrap
 from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger

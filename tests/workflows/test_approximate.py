@@ -25,7 +25,7 @@ from fiftyone_reue.perturb.raeg import method as raeg
 from fiftyone_reue.perturb.tap import method as tap
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.key_files import write_key_file
 from fiftyone_reue.vault.vault import Vault, create_folder

@@ -12,7 +12,7 @@ from fiftyone_reue.auditing.results import Audit
 from fiftyone_reue.batch.folders import labelled_items
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.workflows import audit
 from fiftyone_reue.workflows.audit import AuditConfig, AuditSummary, audit_release
 from fiftyone_reue.workflows.protect import protect

@@ -12,7 +12,7 @@ from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb import reversal
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.watermark import codes

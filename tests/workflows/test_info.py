@@ -11,7 +11,7 @@ from fiftyone_reue.errors import InputError, UnreadableImageError
 from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows.info import describe
 from fiftyone_reue.workflows.protect import ProtectSummary, protect

@@ -26,7 +26,7 @@ from fiftyone_reue.media.original import Rebuilt
 from fiftyone_reue.media.raster import Metadata, Raster
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.workflows import protect_image

@@ -9,7 +9,7 @@ from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.prepare import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import score as scoring
 from fiftyone_reue.workflows.protect import protect

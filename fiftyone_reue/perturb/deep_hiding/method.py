@@ -16,6 +16,7 @@ record.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -29,10 +30,11 @@ from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.invertible.working import levels_for, means, spread
 from fiftyone_reue.media import packing
 from fiftyone_reue.media.expand import expand
+from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
-    InvertibleMethod,
     MethodInfo,
+    RevealingMethod,
     State,
     class_index,
     keyed_order,
@@ -75,15 +77,15 @@ _ROOT_SIZE = 16
 
 @dataclass(frozen=True)
 class DeepHidingConfig:
-    """How to hide.
+    """How to hide."""
 
-    Attributes:
-        weights: the trained network's name.
-        strength: times the amplitude, what is added at most.
-    """
-
-    weights: str = "deep_hiding"
-    strength: int = 1
+    scenes: Path | None = option(
+        None,
+        "Images for it to hide, a folder for each class; else from its bank.",
+        label="Images to hide",
+    )
+    weights: str = option("deep_hiding", "The trained network's name.")
+    strength: int = option(1, "Times the amplitude, what is added at most.", least=1)
 
 
 def own_scenes(folder: Path, classes: Sequence[str]) -> np.ndarray:
@@ -105,11 +107,6 @@ def own_scenes(folder: Path, classes: Sequence[str]) -> np.ndarray:
     count = max(1, min(VARIANTS, room))
     images = folder_images(folder, classes, count, SCENE_SIDE)
     return shade(images)[..., 0].astype(np.uint8)
-
-
-def with_scenes(state: State, scenes: np.ndarray) -> State:
-    """What :meth:`DeepHiding.fit` returned, hiding these :func:`own_scenes`."""
-    return replace(state, arrays={**state.arrays, "scenes": scenes})
 
 
 @dataclass(frozen=True)
@@ -152,7 +149,7 @@ class Hiding:
         return expand(self.scene[..., None], height, width)[..., 0]
 
 
-class DeepHiding(InvertibleMethod):
+class DeepHiding(RevealingMethod):
     """A scene of the class's own in every image; see the module."""
 
     info = MethodInfo(
@@ -164,10 +161,8 @@ class DeepHiding(InvertibleMethod):
         cost="none; hiding takes a tenth of a second an image on a processor",
         variety="class and sample",
     )
+    Config = DeepHidingConfig
     longest = LONGEST
-
-    def __init__(self, config: DeepHidingConfig | None = None) -> None:
-        self.config = config or DeepHidingConfig()
 
     def fit(
         self,
@@ -181,7 +176,8 @@ class DeepHiding(InvertibleMethod):
         """Draw the secret that scenes and stripes follow from; see :class:`Method`.
 
         Raises:
-            InputError: there are no weights of the configured name.
+            InputError: there are no weights of the configured name, or no scenes of
+                one's own for a class.
         """
         from fiftyone_reue.invertible.weights import identity
 
@@ -193,7 +189,33 @@ class DeepHiding(InvertibleMethod):
             "weights_identity": identity(self.config.weights).hex(),
         }
         arrays = {"root": np.frombuffer(root, np.uint8)}
+        if self.config.scenes is not None:
+            arrays["scenes"] = own_scenes(self.config.scenes, data.classes)
         return State(self.info.name, data.classes, arrays, summary)
+
+    def identity(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """Scenes of one's own count by what is in them; see :class:`Method`."""
+        if self.config.scenes is None:
+            return super().identity(classes)
+        scenes = own_scenes(self.config.scenes, classes)
+        usual = type(self)(replace(self.config, scenes=None))
+        digest = hashlib.sha256(scenes.tobytes()).hexdigest()
+        return (*usual.identity(classes), digest)
+
+    def hiding(self, secret: bytes) -> Hiding:
+        """See :class:`RevealingMethod`."""
+        return hiding_of(secret)
+
+    def reveal(self, secret: bytes, image: np.ndarray) -> np.ndarray:
+        """See :class:`RevealingMethod`."""
+        return reveal(hiding_of(secret), image)
+
+    def decoy(self, state: State, number: int) -> State:
+        """Other stripes, and other scenes unless they are one's own."""
+        root = state.arrays["root"].tobytes()
+        drawn = derive(root, "decoy", str(number), length=len(root))
+        arrays = {**state.arrays, "root": np.frombuffer(drawn, np.uint8)}
+        return replace(state, arrays=arrays)
 
     def secret(
         self, state: State, image: np.ndarray, label: str, sample_key: bytes

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
     Method,
@@ -36,29 +37,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EmConfig:
-    """How the noise is made; the defaults are for a processor, sample-wise.
+    """How the noise is made; the defaults are for a processor, sample-wise."""
 
-    Attributes:
-        rounds: alternations at most.
-        surrogate_steps: the surrogate's steps a round.
-        noise_steps: the noise's steps a round, sample-wise for each image, class-wise
-            for each batch of a pass over the images.
-        stop_error: alternating ends when the surrogate errs on a smaller share of the
-            perturbed images.
-        batch: images a step.
-        step: a noise step's length in gray levels at amplitude 8.
-        pattern_steps: noise steps for an image that was not there at the fit.
-        surrogate: the surrogate's name in the network registry.
-    """
-
-    rounds: int = 12
-    surrogate_steps: int = 10
-    noise_steps: int = 8
-    stop_error: float = 0.01
-    batch: int = 128
-    step: float = 0.8
-    pattern_steps: int = 20
-    surrogate: str = "small_resnet"
+    rounds: int = option(12, "Alternations at most.", least=1)
+    surrogate_steps: int = option(10, "The surrogate's steps a round.", least=1)
+    noise_steps: int = option(
+        8,
+        "The noise's steps a round, sample-wise for each image, class-wise "
+        "for each batch of a pass over the images.",
+        least=1,
+    )
+    stop_error: float = option(
+        0.01,
+        "Alternating ends when the surrogate errs on a smaller share of the "
+        "perturbed images.",
+        least=0,
+        most=1,
+    )
+    batch: int = option(128, "Images a step.", least=1)
+    step: float = option(
+        0.8,
+        "A noise step's length in gray levels at amplitude 8.",
+        least=0,
+    )
+    pattern_steps: int = option(
+        20,
+        "Noise steps for an image that was not there at the fit.",
+        least=0,
+    )
+    surrogate: str = option(
+        "small_resnet",
+        "The surrogate's name in the network registry.",
+    )
 
     @classmethod
     def class_wise(cls) -> EmConfig:
@@ -88,9 +98,7 @@ class ErrorMinimising(Method):
         cost="minutes for 2,000 small images on a processor, seconds on a GPU",
         variety="sample",
     )
-
-    def __init__(self, config: EmConfig | None = None) -> None:
-        self.config = config or EmConfig()
+    Config = EmConfig
 
     @classmethod
     def as_published(cls) -> ErrorMinimising:
@@ -141,7 +149,7 @@ class ErrorMinimising(Method):
             steps=self.config.pattern_steps,
         )
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,
@@ -170,6 +178,7 @@ class ErrorMinimisingClassWise(Method):
         uses_gpu=True,
         cost="a minute or two for 2,000 small images on a processor",
     )
+    Config = EmConfig
 
     def __init__(self, config: EmConfig | None = None) -> None:
         self.config = config or EmConfig.class_wise()

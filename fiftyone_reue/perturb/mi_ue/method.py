@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
     Method,
@@ -33,33 +34,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MiUeConfig:
-    """How the noise is made; the defaults are for a processor.
+    """How the noise is made; the defaults are for a processor."""
 
-    Attributes:
-        rounds: alternations; in each the surrogate sees every image once, and then
-            every image's noise takes ``noise_steps`` steps.
-        noise_steps: see there.
-        first_step: a noise step's length in the first round, gray levels at
-            amplitude 8; it changes linearly.
-        last_step: and in the last round.
-        batch: images a step of the surrogate.
-        noise_batch: images a step of the noise, whose features are compared.
-        temperature: of the contrastive loss.
-        distance: the weight (zeta) of the distances within a class.
-        pattern_steps: noise steps for an image that was not there at the fit.
-        surrogate: the surrogate's name in the network registry.
-    """
-
-    rounds: int = 12
-    noise_steps: int = 6
-    first_step: float = 0.4
-    last_step: float = 0.8
-    batch: int = 128
-    noise_batch: int = 256
-    temperature: float = 0.1
-    distance: float = 0.1
-    pattern_steps: int = 20
-    surrogate: str = "small_resnet"
+    rounds: int = option(
+        12,
+        "Alternations; in each the surrogate sees every image once, and "
+        "then every image's noise takes ``noise_steps`` steps.",
+        least=1,
+    )
+    noise_steps: int = option(6, "See there.", least=1)
+    first_step: float = option(
+        0.4,
+        "A noise step's length in the first round, gray levels at amplitude "
+        "8; it changes linearly.",
+        least=0,
+    )
+    last_step: float = option(0.8, "And in the last round.", least=0)
+    batch: int = option(128, "Images a step of the surrogate.", least=1)
+    noise_batch: int = option(
+        256,
+        "Images a step of the noise, whose features are compared.",
+        least=1,
+    )
+    temperature: float = option(0.1, "Of the contrastive loss.", least=0)
+    distance: float = option(
+        0.1,
+        "The weight (zeta) of the distances within a class.",
+        least=0,
+    )
+    pattern_steps: int = option(
+        20,
+        "Noise steps for an image that was not there at the fit.",
+        least=0,
+    )
+    surrogate: str = option(
+        "small_resnet",
+        "The surrogate's name in the network registry.",
+    )
 
     @classmethod
     def paper(cls) -> MiUeConfig:
@@ -87,9 +98,7 @@ class MutualInformation(Method):
         cost="minutes for 2,000 small images on a processor, seconds on a GPU",
         variety="sample",
     )
-
-    def __init__(self, config: MiUeConfig | None = None) -> None:
-        self.config = config or MiUeConfig()
+    Config = MiUeConfig
 
     @classmethod
     def as_published(cls) -> MutualInformation:
@@ -152,7 +161,7 @@ class MutualInformation(Method):
             steps=self.config.pattern_steps,
         )
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fiftyone_reue.media.square import to_square
+from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
     Method,
@@ -33,25 +34,33 @@ _BATCH = 512
 
 @dataclass(frozen=True)
 class PilConfig:
-    """How the classifier is trained and the noise made; the paper's figures.
+    """How the classifier is trained and the noise made; the paper's figures."""
 
-    Attributes:
-        epochs: passes over the images.
-        least_steps: at least so many steps, however few images there are.
-        batch: images a step.
-        learning_rate: of stochastic gradient descent with momentum 0.9.
-        noise_steps: sign steps of the noise, each a tenth of the amplitude.
-        noise_weight: of the noise's cross-entropy; what remains to 1 is the weight of
-            the divergence between the uniform distribution and the classifier's
-            output for the image minus the noise.
-    """
-
-    epochs: int = 30
-    least_steps: int = 500
-    batch: int = 512
-    learning_rate: float = 0.003
-    noise_steps: int = 30
-    noise_weight: float = 0.9
+    epochs: int = option(30, "Passes over the images.", least=1)
+    least_steps: int = option(
+        500,
+        "At least so many steps, however few images there are.",
+        least=0,
+    )
+    batch: int = option(512, "Images a step.", least=1)
+    learning_rate: float = option(
+        0.003,
+        "Of stochastic gradient descent with momentum 0.9.",
+        least=0,
+    )
+    noise_steps: int = option(
+        30,
+        "Sign steps of the noise, each a tenth of the amplitude.",
+        least=1,
+    )
+    noise_weight: float = option(
+        0.9,
+        "Of the noise's cross-entropy; what remains to 1 is the weight of "
+        "the divergence between the uniform distribution and the "
+        "classifier's output for the image minus the noise.",
+        least=0,
+        most=1,
+    )
 
 
 class PerturbationInducedLinearization(Method):
@@ -66,9 +75,7 @@ class PerturbationInducedLinearization(Method):
         cost="seconds to a minute",
         variety="sample",
     )
-
-    def __init__(self, config: PilConfig | None = None) -> None:
-        self.config = config or PilConfig()
+    Config = PilConfig
 
     def fit(
         self,
@@ -113,7 +120,7 @@ class PerturbationInducedLinearization(Method):
             state, square[None], np.array([place]), [sample_key], colours, "cpu"
         )[0]
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,

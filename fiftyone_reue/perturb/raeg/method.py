@@ -28,6 +28,7 @@ import numpy as np
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.invertible.working import levels_for, means
+from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
     InvertibleMethod,
@@ -69,18 +70,22 @@ class RaegConfig:
     """Which network, and against what.
 
     Attributes:
-        weights: the trained invertible network's name.
-        surrogates: classifiers, by their names in the network registry, that are
-            trained on the originals; codes are made against all of them.
         training: how they are trained.
-        stripes: root mean square of the class's stripes in gray levels; at most half
-            of the amplitude is used, 0 leaves them out.
     """
 
-    weights: str = "raeg"
-    surrogates: tuple[str, ...] = ("small_resnet", "small_resnet")
+    weights: str = option("raeg", "The trained invertible network's name.")
+    surrogates: tuple[str, ...] = option(
+        ("small_resnet", "small_resnet"),
+        "Classifiers, by their names in the network registry, that are "
+        "trained on the originals; codes are made against all of them.",
+    )
     training: TapConfig = field(default_factory=TapConfig)
-    stripes: float = 2.5
+    stripes: float = option(
+        2.5,
+        "Root mean square of the class's stripes in gray levels; at most "
+        "half of the amplitude is used, 0 leaves them out.",
+        least=0,
+    )
 
 
 class Raeg(InvertibleMethod):
@@ -96,6 +101,7 @@ class Raeg(InvertibleMethod):
         "processor",
         variety="sample",
     )
+    Config = RaegConfig
     longest = LONGEST
 
     def __init__(
@@ -217,7 +223,7 @@ class Raeg(InvertibleMethod):
         """The network backwards; see :class:`InvertibleMethod`."""
         return turn_back(Turning.unpack(secret), moved)
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,

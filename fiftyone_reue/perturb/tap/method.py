@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
     Method,
@@ -37,25 +38,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TapConfig:
-    """How the noise is made; the defaults are for a processor.
+    """How the noise is made; the defaults are for a processor."""
 
-    Attributes:
-        epochs: the surrogate's passes over the images.
-        least_steps: its steps at least.
-        steps: gradient steps for each image.
-        restarts: random beginnings for each image, of which the best result is kept.
-        step: a gradient step's length in gray levels at amplitude 8.
-        batch: images a gradient step.
-        surrogate: the surrogate's name in the network registry.
-    """
-
-    epochs: int = 12
-    least_steps: int = 300
-    steps: int = 40
-    restarts: int = 1
-    step: float = 0.8
-    batch: int = 128
-    surrogate: str = "small_resnet"
+    epochs: int = option(12, "The surrogate's passes over the images.", least=1)
+    least_steps: int = option(300, "Its steps at least.", least=0)
+    steps: int = option(40, "Gradient steps for each image.", least=1)
+    restarts: int = option(
+        1,
+        "Random beginnings for each image, of which the best result is kept.",
+        least=1,
+    )
+    step: float = option(
+        0.8,
+        "A gradient step's length in gray levels at amplitude 8.",
+        least=0,
+    )
+    batch: int = option(128, "Images a gradient step.", least=1)
+    surrogate: str = option(
+        "small_resnet",
+        "The surrogate's name in the network registry.",
+    )
 
     @classmethod
     def paper(cls) -> TapConfig:
@@ -79,9 +81,7 @@ class TargetedPoisoning(Method):
         cost="minutes for 2,000 small images on a processor, seconds on a GPU",
         variety="sample",
     )
-
-    def __init__(self, config: TapConfig | None = None) -> None:
-        self.config = config or TapConfig()
+    Config = TapConfig
 
     @classmethod
     def as_published(cls) -> TargetedPoisoning:
@@ -141,7 +141,7 @@ class TargetedPoisoning(Method):
             steps=self.config.steps,
         )
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,
