@@ -29,6 +29,7 @@ from fiftyone_reue.vault.owner_keys import (
     resolve,
     secret,
 )
+from fiftyone_reue.vault.rotation import Rotation, rotate_vault
 from fiftyone_reue.vault.stretch import Ask
 from fiftyone_reue.vault.vault import (
     Vault,
@@ -44,6 +45,11 @@ SECRETS = (
     PASSPHRASE_FILE_VARIABLE,
 )
 """The variables that an owner key can come from, as ``fiftyone.yml`` declares them."""
+
+NO_VAULT = (
+    "There is no vault in FiftyOne's database yet. Make it in a terminal with `reue "
+    "app confirm manage_recipients`, then add a recipient"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -96,10 +102,7 @@ def open_vault(
     ledger = open_ledger()
     meta = ledger.get_meta()
     if meta is None and not create:
-        raise VaultError(
-            "There is no vault in FiftyOne's database yet. Make it in a terminal with "
-            "`reue app confirm manage_recipients`, then add a recipient"
-        )
+        raise VaultError(NO_VAULT)
     if meta is None:
         try:
             return _create(ledger, secrets, on_new_key, plain_key_file, ask_new)
@@ -108,8 +111,20 @@ def open_vault(
             meta = ledger.get_meta()
             if meta is None:
                 raise
+    return _opened(ledger, secrets, ask)[0]
+
+
+def _opened(
+    ledger: MongoLedger, secrets: Mapping[str, str] | None, ask: Ask | None
+) -> tuple[Vault, OwnerKeyProvider]:
+    """The vault of a ledger, and where its owner key came from."""
+    meta = ledger.get_meta()
+    if meta is None:
+        require_no_vault(ledger)
+        raise VaultError(NO_VAULT)
     folder = key_folder()
-    return Vault.open(ledger, resolve(meta, folder, secrets, ask), folder=folder)
+    provider = resolve(meta, folder, secrets, ask)
+    return Vault.open(ledger, provider, folder=folder), provider
 
 
 def check_vault(
@@ -127,7 +142,9 @@ def check_vault(
     return finish(check(vault or open_vault(secrets)))
 
 
-def repair_vault(secrets: Mapping[str, str] | None = None) -> str:
+def repair_vault(
+    secrets: Mapping[str, str] | None = None, *, ask: Ask | None = None
+) -> str:
     """Put the vault's description back that the ledger has lost.
 
     The copy beside the owner key is taken, if the owner key opens it.
@@ -142,7 +159,61 @@ def repair_vault(secrets: Mapping[str, str] | None = None) -> str:
         VaultError: the description is there and whole, or there is no copy.
         WrongKeyError: the owner key opens no copy.
     """
-    return repair_ledger(open_ledger(), key_folder(), secrets=secrets)
+    return repair_ledger(open_ledger(), key_folder(), secrets=secrets, ask=ask)
+
+
+def rotate_key(
+    secrets: Mapping[str, str] | None = None,
+    *,
+    passphrase: str | Ask | None = None,
+    use_keyring: bool = False,
+    key_file: str | os.PathLike[str] | None = None,
+    plain_key_file: bool = False,
+    provider: OwnerKeyProvider | None = None,
+    ask: Ask | None = None,
+    ask_new: Ask | None = None,
+) -> Rotation:
+    """Give the vault in FiftyOne's database a new owner key.
+
+    As ``reue keys rotate --app`` does; see
+    :func:`~fiftyone_reue.vault.rotation.rotate_vault`. Vaults that are open, a server
+    that has the old key in its environment included, need the new one from then on.
+
+    Args:
+        secrets: as for :func:`open_vault`, for the present key.
+        passphrase: the new one, or a callback that asks for it.
+        use_keyring: keep the new key in the operating system's keyring.
+        key_file: keep it in a plain file, here.
+        plain_key_file: keep it in a plain file in :func:`key_folder`.
+        provider: of the new key.
+        ask: asks a person for the present passphrase.
+        ask_new: asks a person for a new passphrase.
+
+    Returns:
+        What became of both keys: ``print(*rotate_key(use_keyring=True).notes())``.
+
+    Raises:
+        VaultError: there is no vault, its owner key is missing, or it has to be said
+            where the new one is to come from.
+        WrongKeyError: the owner key is another vault's.
+        OutputError: a key file can't be written, or ``key_file`` is there already.
+        InputError: the present key's file opens other vaults too.
+        LedgerUnavailableError: MongoDB can't be reached.
+    """
+    vault, present = _opened(open_ledger(), secrets, ask)
+    if plain_key_file:
+        _make(key_folder())
+    return rotate_vault(
+        vault,
+        present,
+        key_folder(),
+        passphrase=passphrase,
+        use_keyring=use_keyring,
+        key_file=key_file,
+        plain_key_file=plain_key_file,
+        provider=provider,
+        ask_new=ask_new,
+    )
 
 
 def key_folder() -> Path:
@@ -240,4 +311,5 @@ __all__ = [
     "open_ledger",
     "open_vault",
     "repair_vault",
+    "rotate_key",
 ]

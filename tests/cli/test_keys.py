@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -27,8 +28,12 @@ def test_rotation_touches_no_image_and_no_recipient(place):
 
 def test_a_key_is_moved_out_of_its_plain_file(place, memory_keyring):
     words = ("keys", "rotate", "--vault", "@vault")
-    place.ok(*words, "--keyring")
-    (place.root / "vault/owner.key").unlink()
+    old = (place.root / "vault/owner.key").read_text()
+    done = place.json(*words, "--keyring")
+    ((was, kept),) = done["renamed"].items()
+    assert was == place.path("vault/owner.key")
+    assert Path(kept).read_text() == old
+    assert not (place.root / "vault/owner.key").exists()
     place.ok("recipient", "list", "--vault", "@vault")
     place.ok(*words)
     assert len(owner_keys_in(memory_keyring)) == 2
@@ -38,8 +43,11 @@ def test_a_key_is_moved_out_of_its_plain_file(place, memory_keyring):
 def test_rotating_a_passphrase_writes_no_plain_file(place):
     words = ("keys", "rotate", "--vault", "@vault")
     env = {"REUE_OWNER_PASSPHRASE_NEW": "two words"}
-    assert place.run(*words, env=env).exit_code == 0
-    (place.root / "vault/owner.key").unlink()
+    said = place.run(*words, env=env).stdout
+    assert "The owner key is now computed from the new passphrase" in said
+    assert "owner.key was renamed to" in said
+    assert "opens backups of the ledger from before" in said
+    assert not (place.root / "vault/owner.key").exists()
     env = {"REUE_OWNER_PASSPHRASE": "two words"}
     done = place.run(*words, env=env)
     assert done.exit_code == 1
@@ -47,3 +55,10 @@ def test_rotating_a_passphrase_writes_no_plain_file(place):
     assert not (place.root / "vault/owner.key").exists()
     assert place.run(*words, "--plain-key-file", env=env).exit_code == 0
     place.ok("recipient", "list", "--vault", "@vault")
+
+
+def test_it_has_to_be_said_which_vault(place):
+    for words in (("keys", "rotate"), ("vault", "check"), ("vault", "repair")):
+        assert "give --vault FOLDER, or --app" in place.fails(*words, status=2)
+        both = (*words, "--vault", "@vault", "--app")
+        assert "give --vault FOLDER, or --app" in place.fails(*both, status=2)
