@@ -6,11 +6,13 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fiftyone_reue.errors import OutputError, VaultError
 from fiftyone_reue.samples.trouble import plain_errors
 from fiftyone_reue.steps import finish
 from fiftyone_reue.vault.check import CheckReport, check
+from fiftyone_reue.vault.description import check_shape
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
 from fiftyone_reue.vault.memo import places_for
 from fiftyone_reue.vault.owner_keys import (
@@ -101,15 +103,12 @@ def open_vault(
     secrets = os.environ if secrets is None else secrets
     ledger = open_ledger()
     meta = ledger.get_meta()
-    if meta is None and not create:
-        raise VaultError(NO_VAULT)
-    if meta is None:
+    if meta is None and create:
         try:
             return _create(ledger, secrets, on_new_key, plain_key_file, ask_new)
         except VaultError:
             # Another process may have been faster; if not, the reason stands.
-            meta = ledger.get_meta()
-            if meta is None:
+            if ledger.get_meta() is None:
                 raise
     return _opened(ledger, secrets, ask)[0]
 
@@ -118,10 +117,7 @@ def _opened(
     ledger: MongoLedger, secrets: Mapping[str, str] | None, ask: Ask | None
 ) -> tuple[Vault, OwnerKeyProvider]:
     """The vault of a ledger, and where its owner key came from."""
-    meta = ledger.get_meta()
-    if meta is None:
-        require_no_vault(ledger)
-        raise VaultError(NO_VAULT)
+    meta = _described(ledger)
     folder = key_folder()
     provider = resolve(meta, folder, secrets, ask)
     return Vault.open(ledger, provider, folder=folder), provider
@@ -224,7 +220,7 @@ def key_folder() -> Path:
 
 
 def key_notice(secrets: Mapping[str, str] | None = None) -> str | None:
-    """What the owner should know of where the owner key is, or where a new one goes.
+    """What the owner should know of where the owner key is.
 
     No key is needed for it, and nothing is made.
 
@@ -235,17 +231,32 @@ def key_notice(secrets: Mapping[str, str] | None = None) -> str | None:
         A sentence, or None if there is nothing to say.
 
     Raises:
-        VaultError: there is no vault yet, and nowhere to keep the key of a new one.
+        VaultError: there is no vault yet; says how one is made.
+        LedgerUnavailableError: MongoDB can't be reached.
     """
     secrets = os.environ if secrets is None else secrets
-    meta = open_ledger().get_meta()
-    kind = planned_kind(secrets=secrets) if meta is None else meta["provider"]["kind"]
-    in_file = plain_file(kind, secrets)
-    if in_file:
-        return f"{in_file} is in a file. {PLAIN_FILE_WARNING}"
-    if meta is None and kind == KeyringKey.kind:
-        return "The owner key will be made, and kept in this user's keyring"
-    return None
+    in_file = plain_file(_described(open_ledger())["provider"]["kind"], secrets)
+    return f"{in_file} is in a file. {PLAIN_FILE_WARNING}" if in_file else None
+
+
+def require_vault() -> None:
+    """Make sure that there is a vault; no key is needed for it.
+
+    Raises:
+        VaultError: there is none yet, and how one is made, or it lost its description.
+        LedgerUnavailableError: MongoDB can't be reached.
+    """
+    _described(open_ledger())
+
+
+def _described(ledger: MongoLedger) -> dict[str, Any]:
+    """The description of the vault that a ledger has."""
+    meta = ledger.get_meta()
+    if meta is None:
+        require_no_vault(ledger)  # or it lost its description
+        raise VaultError(NO_VAULT)
+    check_shape(meta)
+    return meta
 
 
 def _create(
@@ -311,5 +322,6 @@ __all__ = [
     "open_ledger",
     "open_vault",
     "repair_vault",
+    "require_vault",
     "rotate_key",
 ]

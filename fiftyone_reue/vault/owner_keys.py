@@ -425,8 +425,8 @@ def planned_kind(
         f"a passphrase of several words, {PASSPHRASE_FILE_VARIABLE} to a file that "
         f"holds one, or {KEY_VARIABLE} to 64 random hex digits. To try things out, "
         "have a plain key file made, which FiftyOne's server would show to whoever "
-        f"reaches it: `reue init --plain-key-file`, {KEY_FILE_VARIABLE}, or in Python "
-        "plain_key_file=True"
+        f"reaches it: where {KEY_FILE_VARIABLE} says, or by `reue init "
+        "--plain-key-file` in a vault's folder, or in Python by plain_key_file=True"
     )
 
 

@@ -63,8 +63,8 @@ _RECIPIENT = "recipient-wrap"
 _LOST = (
     "The ledger has lost the vault's description, without which its rows are of no "
     "use. Put the ledger back from a backup, or run `reue vault repair`, which puts "
-    "back the copy of the description that is beside the owner key (with FiftyOne: "
-    "`fiftyone_reue.samples.repair_vault()`)"
+    "back the copy of the description that is beside the owner key (with --app that of "
+    "the vault in FiftyOne's database)"
 )
 _CHANGED_MEANWHILE = (
     "it was changed while the owner key was being replaced, or by a former owner "
