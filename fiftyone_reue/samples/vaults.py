@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -118,7 +119,7 @@ def _opened(
 ) -> tuple[Vault, OwnerKeyProvider]:
     """The vault of a ledger, and where its owner key came from."""
     meta = _described(ledger)
-    folder = key_folder()
+    folder = _memo_folder()
     provider = resolve(meta, folder, secrets, ask)
     return Vault.open(ledger, provider, folder=folder), provider
 
@@ -279,12 +280,23 @@ def _create(
         secrets=secrets,
         ask=ask_new,
     )
-    places = places_for(provider, folder)
+    places = places_for(provider, _memo_folder())
     vault = Vault.create(ledger, provider, vault_id=vault_id, places=places)
     text = _told(provider)
     if text:
         on_new_key(text)
     return vault
+
+
+def _memo_folder() -> Path:
+    """The folder for owner keys, where what is remembered of the ledger goes too.
+
+    Also if the key is elsewhere. Where it can't be made, `reue vault check` says so.
+    """
+    folder = key_folder()
+    with contextlib.suppress(OutputError):
+        _make(folder)
+    return folder
 
 
 def _make(folder: Path) -> None:

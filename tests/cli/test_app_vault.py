@@ -154,3 +154,29 @@ def test_the_apps_description_is_put_back(
     assert "`reue vault repair`" in empty.fails("vault", "check", "--app")
     assert empty.json("vault", "repair", "--app") == {"vault": made.vault_id}
     assert empty.json("vault", "check", "--app")["rows"]["recipients"] == 1
+
+
+@pytest.mark.parametrize("kind", ["raw", "passphrase"])
+def test_what_is_remembered_of_the_apps_ledger_is_kept_whatever_its_key(
+    kind: str,
+    empty: Any,
+    database: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from fiftyone_reue import samples as reue
+
+    name = {"raw": "REUE_OWNER_KEY", "passphrase": "REUE_OWNER_PASSPHRASE"}[kind]
+    monkeypatch.setenv(name, "6d" * 32)
+    made = reue.open_vault()
+    backup = collections(database)
+    made.add_recipient("alice")
+    assert empty.json("vault", "check", "--app")["notes"] == []
+    (kept,) = (tmp_path / "fo" / "reue").iterdir()
+    assert kept.name == f"{made.vault_id}.counter"
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    drop(database)
+    for collection, rows in backup.items():
+        database[collection].insert_many(rows)
+    found = empty.json("vault", "check", "--app", status=1)
+    assert "is older" in found["problems"][0]["problem"]
