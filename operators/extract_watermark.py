@@ -51,6 +51,7 @@ class ExtractWatermark(foo.Operator):
         return forms.asked(ctx, _fill, "Trace leaked images to a recipient", "Trace")
 
     def execute(self, ctx: Any) -> dict[str, Any]:
+        from fiftyone_reue.extract import UNDECIDED
         from fiftyone_reue.samples import extract_steps
         from fiftyone_reue.samples.extract import extract_folder_steps
 
@@ -68,7 +69,8 @@ class ExtractWatermark(foo.Operator):
                 ctx.target_view(), originals=parameters.originals, vault=vault
             )
         check = finished(ctx, steps)
-        told(ctx, check.text(), well=not check.failures)
+        well = not check.failures and check.decision != UNDECIDED
+        told(ctx, check.text(), well=well)
         verdict = {**check.to_dict(), "run": check.run}
         verdict["shown"] = markdown(verdict["verdict"])
         verdict["table"] = [
@@ -84,6 +86,7 @@ class ExtractWatermark(foo.Operator):
     def resolve_output(self, ctx: Any) -> types.Property:
         outputs = types.Object()
         outputs.str("shown", label="Verdict", view=types.MarkdownView())
+        outputs.str("decision", label="Decision")
         table = types.TableView()
         table.add_column("recipient", label="Recipient")
         table.add_column("z", label="Z")
