@@ -22,6 +22,7 @@ from fiftyone_reue.vault.description import fits
 from fiftyone_reue.vault.key_files import read_text
 from fiftyone_reue.vault.memo import remembered_in
 from fiftyone_reue.vault.owner_keys import (
+    FORMER,
     KEY_FILE_NAME,
     KEY_VARIABLE,
     EnvironmentKey,
@@ -345,7 +346,7 @@ def _copied(path: Path) -> Path:
 
 
 def _old_name(path: Path, key: bytes) -> Path:
-    return path.with_name(f"{path.name}.old-{crypto.key_id(key)}")
+    return path.with_name(f"{path.name}{FORMER}{crypto.key_id(key)}")
 
 
 def _key_in(path: Path) -> bytes:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from fiftyone_reue.errors import WrongKeyError
+from fiftyone_reue.errors import VaultError, WrongKeyError
+from fiftyone_reue.samples.vaults import require_vault
 from fiftyone_reue.vault.owner_keys import KeyFile
 from fiftyone_reue.vault.stretch import Stretch
 
@@ -180,3 +181,18 @@ def test_what_is_remembered_of_the_apps_ledger_is_kept_whatever_its_key(
         database[collection].insert_many(rows)
     found = empty.json("vault", "check", "--app", status=1)
     assert "is older" in found["problems"][0]["problem"]
+
+
+def test_the_apps_vault_of_a_newer_version(
+    empty: Any, database: Any, tmp_path: Path
+) -> None:
+    from fiftyone_reue import samples as reue
+
+    reue.open_vault(plain_key_file=True)
+    ledger = reue.open_vault().ledger.raw
+    ledger.put_meta({**(ledger.get_meta() or {}), "format": 3})
+    for words in (("vault", "check"), ("keys", "rotate")):
+        said = empty.fails(*words, "--app")
+        assert "made by a newer version: update fiftyone-reue" in said
+    with pytest.raises(VaultError, match="made by a newer version"):
+        require_vault()  # which every form of the App calls
