@@ -63,7 +63,10 @@ def check(
         err.print(f"[red]Wrong:[/] {plain(str(problem))}")
     for note in report.notes:
         out.print(f"Note: {plain(note)}.")
-    rows = ", ".join(f"{number} {table}" for table, number in report.rows.items())
+    rows = ", ".join(
+        count(number, table.removesuffix("s"), table)
+        for table, number in report.rows.items()
+    )
     if report.problems:
         out.print(
             f"{count(len(report.problems), 'problem')} in the ledger of vault "

@@ -25,6 +25,7 @@ from fiftyone_reue.vault.owner_keys import (
     FORMER,
     KEY_FILE_NAME,
     KEY_VARIABLE,
+    PLAIN_FILE_WARNING,
     EnvironmentKey,
     KeyFile,
     KeyringKey,
@@ -50,6 +51,7 @@ class Rotation:
     Attributes:
         old_id: of the old key; of a passphrase, a random one.
         new_id: of the new one.
+        plain: whether the new one is in a plain file.
         now: where the new key comes from, in words.
         before: where the old key came from, in words.
         renamed: files that hold an old key, by the name that each has now.
@@ -58,6 +60,7 @@ class Rotation:
 
     old_id: str
     new_id: str
+    plain: bool
     now: str
     before: str
     renamed: dict[Path, Path] = field(default_factory=dict)
@@ -73,24 +76,28 @@ class Rotation:
             "renamed": {str(old): str(new) for new, old in self.renamed.items()},
             "left": {str(path): why for path, why in self.left.items()},
             "old_key_opens": OPENED_BY_THE_OLD,
+            "warning": PLAIN_FILE_WARNING if self.plain else None,
         }
 
     def notes(self) -> list[str]:
         """What the owner has to know, and to do."""
+        warning = [f"Warning: {PLAIN_FILE_WARNING}."] if self.plain else []
         return [
             f"The owner key is now {self.now} ({self.new_id}), with which the vault "
             f"was opened. The old one ({self.old_id}), {self.before}, opens this vault "
             "no more.",
-            f"{OPENED_BY_THE_OLD}. Make a backup now, then destroy the old key.",
+            f"{OPENED_BY_THE_OLD}. So make a backup of the vault now, and once you can "
+            "do without older ones, destroy them and the old key.",
             *(
-                f"The old key's file {old} was renamed to {new}: delete it once you "
-                "have that backup."
+                f"The old key's file {old} was renamed to {new}: delete it with those "
+                "backups."
                 for new, old in self.renamed.items()
             ),
             *(
                 f"{path} was left where it is: {why}."
                 for path, why in self.left.items()
             ),
+            *warning,
         ]
 
 
@@ -212,7 +219,8 @@ def rotate_vault(
     for path in _former_files(before, found, folder):
         _put_away(path, before, vault, folder, renamed, left)
     old = found.describe() if found is not None else present.describe()
-    return Rotation(*ids, _now(new), old, renamed, left)
+    plain = isinstance(new, KeyFile)
+    return Rotation(*ids, plain, _now(new), old, renamed, left)
 
 
 def _found(present: OwnerKeyProvider) -> OwnerKeyProvider | None:
@@ -301,7 +309,7 @@ def _former_files(
             paths.append(folder / public["path"])  # which may be absolute
     # Of a rotation that was interrupted before it came to this.
     paths.append(folder / KEY_FILE_NAME)
-    return list(dict.fromkeys(path.absolute() for path in paths))
+    return list({path.absolute(): path for path in reversed(paths)}.values())
 
 
 def _put_away(

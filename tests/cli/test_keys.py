@@ -14,6 +14,7 @@ def test_rotation_touches_no_image_and_no_recipient(place):
     before = {p: p.stat().st_mtime_ns for p in (place.root / "out").rglob("*")}
     said = place.ok("keys", "rotate", "--vault", "@vault").stdout
     assert "The owner key is now" in said
+    assert "Warning: It is a plain file" in said
     assert (place.root / "vault/owner.key").read_bytes() != old
     assert {p: p.stat().st_mtime_ns for p in (place.root / "out").rglob("*")} == before
     place.ok("restore", "@out", "@o", "--vault", "@vault")
@@ -46,6 +47,7 @@ def test_rotating_a_passphrase_writes_no_plain_file(place):
     said = place.run(*words, env=env).stdout
     assert "The owner key is now computed from the new passphrase" in said
     assert "owner.key was renamed to" in said
+    assert "Warning" not in said
     assert "opens backups of the ledger from before" in said
     assert not (place.root / "vault/owner.key").exists()
     env = {"REUE_OWNER_PASSPHRASE": "two words"}
