@@ -32,11 +32,14 @@ def asked(
         button: what submits it.
         dataset: whether it needs an open dataset, else it says so.
     """
+    from fiftyone_reue.samples.vaults import require_vault
+
     inputs = types.Object()
     try:
         if dataset and ctx.dataset is None:
             block(inputs, "Open a dataset first")
         else:
+            require_vault()
             fill(inputs, ctx)
     except ReueError as error:
         block(inputs, str(error))
@@ -162,11 +165,7 @@ def folder_problem(path: str) -> str | None:
 
 
 def owner_key(inputs: types.Object, ctx: Any) -> None:
-    """Where the owner key is or will be, if a person should know.
-
-    Raises:
-        VaultError: a new vault has nowhere to keep it; says what to set
-    """
+    """Where the owner key is, if a person should know."""
     from fiftyone_reue.samples.vaults import SECRETS, key_notice
 
     values = {name: ctx.secret(name) for name in SECRETS}

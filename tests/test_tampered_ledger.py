@@ -203,3 +203,21 @@ def test_what_a_bad_row_keeps_from_being_read_is_undecided(case):
     assert summary.verdict().startswith("Undecided: ")
     assert "None of these images matches" not in summary.verdict()
     assert summary.ledger_problems[0] in summary.verdict()
+    assert summary.decision == summary.to_dict()["decision"] == "undecided"
+
+
+def test_a_leak_of_somebody_whose_row_is_bad_is_undecided(case):
+    """Its images match, and it points to nobody who is left."""
+    case.sql("UPDATE recipients SET revoked_at = 1 WHERE name = 'bob'")
+    summary = case.extract("leak-bob")
+    assert any(suspect.image_id for suspect in summary.suspects)
+    assert (summary.decision, summary.named) == ("undecided", None)
+    assert "point to nobody who is left" in summary.verdict()
+    assert "'bob'" in summary.verdict()
+
+
+def test_a_bad_row_undoes_no_match(case):
+    case.sql("DELETE FROM recipients WHERE name = 'bob'")
+    summary = case.extract("leak-alice")
+    assert (summary.decision, summary.named) == ("match", "alice")
+    assert summary.ledger_problems

@@ -23,6 +23,12 @@ vault_option = click.option(
     required=True,
     help="The vault's folder.",
 )
+optional_vault_option = click.option(
+    "--vault", "vault_folder", type=FOLDER, help="The vault's folder."
+)
+app_option = click.option(
+    "--app", is_flag=True, help="The vault in FiftyOne's database, which the App uses."
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object."
 )

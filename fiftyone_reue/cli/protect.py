@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import (
-    FOLDER,
-    json_option,
-    settings,
-    vault_option,
-)
+from fiftyone_reue.cli.options import FOLDER, json_option, settings, vault_option
 from fiftyone_reue.cli.printing import count, err, failed, listed, out, plain, report
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened

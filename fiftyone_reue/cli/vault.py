@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import json_option, vault_option
+from fiftyone_reue.cli.options import app_option, json_option, optional_vault_option
 from fiftyone_reue.cli.passphrases import ask_existing
 from fiftyone_reue.cli.printing import count, err, out, plain
-from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.cli.vaults import opened_either, require_one
 
 
 @click.group()
@@ -20,7 +20,8 @@ def vault() -> None:
 
 
 @vault.command()
-@vault_option
+@optional_vault_option
+@app_option
 @click.option(
     "--accept",
     is_flag=True,
@@ -30,7 +31,9 @@ def vault() -> None:
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @json_option
 @guarded
-def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
+def check(
+    vault_folder: Path | None, app: bool, accept: bool, yes: bool, as_json: bool
+) -> int:
     """Verify every row of the ledger, and that none was removed or put back.
 
     The exit status is 1 if anything isn't as the owner left it.
@@ -38,7 +41,7 @@ def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
     from fiftyone_reue.progress import finish
     from fiftyone_reue.vault.check import check as run
 
-    with opened(vault_folder) as held:
+    with opened_either(vault_folder, app) as held:
         if accept:
             if not yes:
                 click.confirm(
@@ -56,7 +59,10 @@ def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
         err.print(f"[red]Wrong:[/] {plain(str(problem))}")
     for note in report.notes:
         out.print(f"Note: {plain(note)}.")
-    rows = ", ".join(f"{number} {table}" for table, number in report.rows.items())
+    rows = ", ".join(
+        count(number, table.removesuffix("s"), table)
+        for table, number in report.rows.items()
+    )
     if report.problems:
         out.print(
             f"{count(len(report.problems), 'problem')} in the ledger of vault "
@@ -68,17 +74,24 @@ def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
 
 
 @vault.command()
-@vault_option
+@optional_vault_option
+@app_option
 @json_option
 @guarded
-def repair(vault_folder: Path, as_json: bool) -> None:
+def repair(vault_folder: Path | None, app: bool, as_json: bool) -> None:
     """Put back the vault's description, if the ledger lost it.
 
     The copy beside the owner key is taken, if the owner key opens it.
     """
-    from fiftyone_reue.vault.vault import repair_folder
+    require_one(vault_folder, app)
+    if vault_folder is not None:
+        from fiftyone_reue.vault.vault import repair_folder
 
-    vault_id = repair_folder(vault_folder, ask=ask_existing)
+        vault_id = repair_folder(vault_folder, ask=ask_existing)
+    else:
+        from fiftyone_reue.samples.vaults import repair_vault
+
+        vault_id = repair_vault(ask=ask_existing)
     if as_json:
         click.echo(json.dumps({"vault": vault_id}))
         return

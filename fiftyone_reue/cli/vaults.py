@@ -1,4 +1,4 @@
-"""Vaults in folders."""
+"""Vaults in folders, and the one in FiftyOne's database."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from fiftyone_reue.cli.passphrases import ask_existing
 
@@ -21,3 +23,30 @@ def opened(folder: Path) -> Iterator[Vault]:
     vault = open_folder(folder, ask=ask_existing)
     with vault.ledger:
         yield vault
+
+
+@contextmanager
+def opened_either(folder: Path | None, app: bool) -> Iterator[Vault]:
+    """Open the vault in a folder, or the one in FiftyOne's database."""
+    require_one(folder, app)
+    if folder is not None:
+        with opened(folder) as vault:
+            yield vault
+        return
+    from fiftyone_reue.samples.vaults import open_vault
+
+    vault = open_vault(create=False, ask=ask_existing)
+    with vault.ledger:
+        yield vault
+
+
+def require_one(folder: Path | None, app: bool) -> None:
+    """Check that it was said which vault is meant.
+
+    Raises:
+        click.UsageError: says how.
+    """
+    if (folder is None) != app:
+        raise click.UsageError(
+            "give --vault FOLDER, or --app for the vault in FiftyOne's database"
+        )

@@ -26,6 +26,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from fiftyone_reue.errors import (
+    UPDATE,
     DamagedRecordError,
     InputError,
     ReueError,
@@ -462,7 +463,7 @@ def _invertible(name: str) -> InvertibleMethod:
     except InputError:
         raise DamagedRecordError(
             f"The record takes method {name!r}, which this program doesn't have; "
-            "install a newer fiftyone-reue"
+            f"{UPDATE}"
         ) from None
     if not isinstance(method, InvertibleMethod):
         raise ValueError(f"method {name!r} can't be undone")

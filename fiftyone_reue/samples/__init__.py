@@ -37,7 +37,12 @@ from fiftyone_reue.samples.restore import (
 from fiftyone_reue.samples.reveal import RevealedSamples, reveal_samples, reveal_steps
 from fiftyone_reue.samples.score import ScoredSamples, score_samples, score_steps
 from fiftyone_reue.samples.stale import Stale, find_stale
-from fiftyone_reue.samples.vaults import check_vault, open_vault, repair_vault
+from fiftyone_reue.samples.vaults import (
+    check_vault,
+    open_vault,
+    repair_vault,
+    rotate_key,
+)
 
 __all__ = [
     "AuditedSamples",
@@ -69,6 +74,7 @@ __all__ = [
     "reveal_samples",
     "reveal_steps",
     "revoke_recipient",
+    "rotate_key",
     "score_samples",
     "score_steps",
     "show_release",

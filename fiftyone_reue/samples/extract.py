@@ -48,6 +48,11 @@ class LeakCheck:
     failures: list[Failure] = field(repr=False)
 
     @property
+    def decision(self) -> str:
+        """ "match", "no-match" or "undecided"; see :class:`ExtractSummary`."""
+        return self.summary.decision
+
+    @property
     def recipient(self) -> str | None:
         """Whom the evidence names, or None."""
         return self.summary.named
@@ -219,7 +224,11 @@ def _keep(
 
 
 def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
-    verdict = {"recipient": check.recipient, "p_value": check.p_value}
+    verdict = {
+        "decision": check.decision,
+        "recipient": check.recipient,
+        "p_value": check.p_value,
+    }
     found = {
         suspect.sample_id: {
             **verdict,

@@ -59,6 +59,11 @@ _PROTECTION = (
     _Leaf("recipients", "ListField", "Everybody with a copy of this sample"),
 )
 _LEAK = (
+    _Leaf(
+        "decision",
+        "StringField",
+        "match, no-match, or undecided: rows of the ledger failed their check",
+    ),
     _Leaf("recipient", "StringField", "Whose copy this set of suspects was made from"),
     _Leaf("p_value", "FloatField", "The chance, at most, of naming anybody wrongly"),
     _Leaf("original", "StringField", "The sample that this is a copy of"),

@@ -33,6 +33,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from fiftyone_reue.errors import (
+    UPDATE,
     DamagedRecordError,
     EditedImageError,
     ForeignRecordError,
@@ -169,8 +170,8 @@ def unpack(blob: bytes) -> Envelope:
     version = marked & _NUMBER
     if not 1 <= version <= VERSION:
         raise DamagedRecordError(
-            f"The record has version {version}, this program reads version {VERSION}; "
-            "install a newer fiftyone-reue"
+            f"The record has version {version}, this program reads up to {VERSION}; "
+            f"{UPDATE}"
         )
     names = {number: name for name, number in _TIERS.items()}
     if tier not in names:

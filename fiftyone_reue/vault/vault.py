@@ -43,19 +43,14 @@ from fiftyone_reue.vault.ledger.macs import LedgerKeys
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.memo import SUFFIX, Memo, Place, places_for, remembered_in
 from fiftyone_reue.vault.owner_keys import (
-    KEY_FILE_NAME,
     KEY_FILE_VARIABLE,
-    KeyFile,
-    KeyringKey,
-    MidRotation,
     OwnerKeyProvider,
-    Passphrase,
     choose,
     planned_kind,
     resolve,
     secret,
 )
-from fiftyone_reue.vault.stretch import Ask, spoken
+from fiftyone_reue.vault.stretch import Ask
 
 LEDGER_NAME = "ledger.sqlite"
 
@@ -68,8 +63,8 @@ _RECIPIENT = "recipient-wrap"
 _LOST = (
     "The ledger has lost the vault's description, without which its rows are of no "
     "use. Put the ledger back from a backup, or run `reue vault repair`, which puts "
-    "back the copy of the description that is beside the owner key (with FiftyOne: "
-    "`fiftyone_reue.samples.repair_vault()`)"
+    "back the copy of the description that is beside the owner key (with --app that of "
+    "the vault in FiftyOne's database)"
 )
 _CHANGED_MEANWHILE = (
     "it was changed while the owner key was being replaced, or by a former owner "
@@ -641,12 +636,13 @@ def open_folder(
         VaultError: if there is no vault, or the owner key is missing
         WrongKeyError: if the owner key is another vault's
     """
-    return _open_folder(Path(folder), secrets, ask)[0]
+    return open_with_provider(Path(folder), secrets, ask)[0]
 
 
-def _open_folder(
+def open_with_provider(
     folder: Path, secrets: Mapping[str, str] | None, ask: Ask | None
 ) -> tuple[Vault, OwnerKeyProvider]:
+    """As :func:`open_folder`, and where its owner key came from."""
     if not (folder / LEDGER_NAME).is_file():
         raise _no_vault(folder)
     ledger = SqliteLedger(folder / LEDGER_NAME)
@@ -725,117 +721,6 @@ def repair_ledger(
         f"There is no copy of the description of this ledger in {folder}; put the "
         "ledger back from a backup"
     )
-
-
-def rotate_folder(
-    folder: str | os.PathLike[str],
-    *,
-    passphrase: str | Ask | None = None,
-    use_keyring: bool = False,
-    key_file: str | os.PathLike[str] | None = None,
-    plain_key_file: bool = False,
-    provider: OwnerKeyProvider | None = None,
-    secrets: Mapping[str, str] | None = None,
-    ask: Ask | None = None,
-    ask_new: Ask | None = None,
-) -> tuple[str, str]:
-    """Gives the vault in a folder a new owner key; see :meth:`Vault.rotate`.
-
-    The new key comes from `provider`, a new passphrase, the keyring, a new key file at
-    `key_file`, or with `plain_key_file` one in the vault's folder, in this order.
-    Without any of these it is kept as the old one is: the key file is swapped, the
-    keyring gets another entry, a new passphrase is asked for.
-
-    Args:
-        folder: the vault's
-        passphrase: the new one, or a callback that asks for it
-        use_keyring: keep the new key in the operating system's keyring
-        key_file: keep it in a plain file, here
-        plain_key_file: keep it in a plain file, the vault's or ``owner.key``
-        provider: of the new key
-        secrets: where to look up the variables, by default the environment
-        ask: asks a person for the present passphrase
-        ask_new: asks a person for a new passphrase
-
-    Returns:
-        ids of the old and the new key
-
-    Raises:
-        VaultError: if there is no vault, its owner key is missing, or it has to be
-            said where the new one is to come from
-        WrongKeyError: if the owner key is another vault's
-        OutputError: if `key_file` is there already, or a key file can't be written
-    """
-    folder = Path(folder)
-    vault, present = _open_folder(folder, secrets, ask)
-    with vault.ledger:
-        if provider is not None:
-            return vault.rotate(provider)
-        if passphrase is not None:
-            return vault.rotate(Passphrase.new(passphrase))
-        if use_keyring:
-            return _rotate_in_keyring(vault)
-        if key_file is not None:
-            return vault.rotate(_free_key_file(Path(key_file)))
-        if plain_key_file or isinstance(_found(present), KeyFile):
-            return _swap_key_file(vault, _present_key_file(folder, present))
-        if isinstance(_found(present), KeyringKey):
-            return _rotate_in_keyring(vault)
-        if ask_new is not None:
-            return vault.rotate(Passphrase.new(spoken(ask_new, "New passphrase")))
-        raise VaultError(
-            "Say where the new owner key is to come from: `reue keys rotate` with "
-            "--passphrase, --keyring, --key-file or --plain-key-file, or with "
-            "REUE_OWNER_PASSPHRASE_NEW or REUE_OWNER_KEY_NEW set"
-        )
-
-
-def _found(present: OwnerKeyProvider) -> OwnerKeyProvider | None:
-    return present.found if isinstance(present, MidRotation) else present
-
-
-def _rotate_in_keyring(vault: Vault) -> tuple[str, str]:
-    # Another account than before, so that both keys are there until the end.
-    keyring_key = KeyringKey(f"{vault.vault_id}-{random.token_hex(4)}")
-    keyring_key.create()
-    return vault.rotate(keyring_key)
-
-
-def _free_key_file(path: Path) -> KeyFile:
-    provider = KeyFile(path)
-    try:
-        provider.create()
-    except FileExistsError:
-        raise OutputError(
-            f"{path} is there already; choose another name for the new owner key"
-        ) from None
-    return provider
-
-
-def _present_key_file(folder: Path, present: OwnerKeyProvider) -> KeyFile:
-    found = _found(present)
-    if isinstance(found, KeyFile):
-        return found
-    return KeyFile(folder / KEY_FILE_NAME, reference=KEY_FILE_NAME)
-
-
-def _swap_key_file(vault: Vault, present: KeyFile) -> tuple[str, str]:
-    staged = KeyFile(
-        present.path.with_name(present.path.name + ".next"),
-        reference=present.reference,
-    )
-    staged.create(overwrite=True)
-    return vault.rotate(staged, lambda: _move_key_file(staged.path, present.path))
-
-
-def _move_key_file(path: Path, final: Path) -> None:
-    try:
-        os.replace(path, final)
-    except OSError as error:
-        raise OutputError(
-            f"The new owner key can't be moved to {final}: {error.strerror}; the old "
-            "one is still valid"
-        ) from error
 
 
 def _make_private_folder(folder: Path) -> None:

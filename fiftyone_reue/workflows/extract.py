@@ -36,6 +36,15 @@ EXPLAINED = 0.6
 CLOSE = 4.0
 """... or that it differs from by no more than so many gray levels (flat images)."""
 
+MATCH = "match"
+"""A decision: somebody is named."""
+
+NO_MATCH = "no-match"
+"""A decision: nobody is named, by all that the vault knows."""
+
+UNDECIDED = "undecided"
+"""A decision: nobody is named, but rows of the ledger failed their check."""
+
 
 @dataclass(frozen=True)
 class Suspect:
@@ -138,8 +147,14 @@ class ExtractSummary:
 
     @property
     def decision(self) -> str:
-        """ "match" if somebody is named, else "no-match"."""
-        return "match" if self.evidence.decided else "no-match"
+        """ "match", "no-match" or "undecided".
+
+        Undecided is what names nobody while the ledger isn't as the owner left it:
+        whoever it was may be among the rows that were left out.
+        """
+        if self.evidence.decided:
+            return MATCH
+        return UNDECIDED if self.ledger_problems else NO_MATCH
 
     @property
     def named(self) -> str | None:
@@ -158,12 +173,13 @@ class ExtractSummary:
                 f"{evidence.recipients_tested} recipients tested). It says whose "
                 "copy it was, not who leaked it."
             )
-        if not matched and self.ledger_problems:
+        if self.ledger_problems:
             count = len(self.ledger_problems)
+            none = "none of these images could be matched"
+            few = f"{evidence.images} originals point to nobody who is left"
             return (
-                "Undecided: none of these images could be matched, but the ledger "
-                f"isn't as the owner left it ({count} "
-                f"problem{'s' if count > 1 else ''}, the first: "
+                f"Undecided: {few if matched else none}, but the ledger isn't as the "
+                f"owner left it ({count} problem{'s' if count > 1 else ''}, the first: "
                 f"{self.ledger_problems[0]}), so that may be why."
             )
         if not matched:

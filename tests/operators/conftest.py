@@ -76,6 +76,14 @@ def dataset(database: Any, tmp_path: Path, photos: dict) -> Iterator[Any]:
 
 
 @pytest.fixture
+def empty_vault(database: Any) -> None:
+    """A vault without recipients."""
+    from fiftyone_reue.samples import open_vault
+
+    open_vault()
+
+
+@pytest.fixture
 def alice(database: Any, operator: Any, tmp_path: Path) -> Path:
     """The key file of a recipient alice, added through the operator."""
     key = tmp_path / "alice.key"

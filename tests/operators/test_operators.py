@@ -106,6 +106,7 @@ def test_protect_restore_and_trace(
     same_pixels: Any,
     said: Any,
     sent: Any,
+    database: Any,
     tmp_path: Path,
 ) -> None:
     done = protect()
@@ -141,6 +142,14 @@ def test_protect_restore_and_trace(
         assert suspects.values("leak.original") == dataset.values("id")[:8]
         assert suspects.list_runs(method=runs.EXTRACT) == [verdict["run"]]
     assert trace(leak(dataset.values("filepath")[:8])).result["decision"] == "no-match"
+    people = database["reue_recipients"]
+    people.update_one({"name": "bob"}, {"$set": {"revoked_at": 1.0}})
+    suspects = leak(copies[:8])
+    undecided = trace(suspects)
+    assert undecided.result["decision"] == "undecided"
+    assert "isn't as the owner left it" in said(undecided)[0]
+    assert suspects.distinct("leak.decision") == ["undecided"]
+    people.update_one({"name": "bob"}, {"$set": {"revoked_at": None}})
     from_folder = trace(dataset, folder=str(tmp_path / "alice")).result
     assert from_folder["recipient"] == "alice"
 

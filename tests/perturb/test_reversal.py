@@ -291,7 +291,7 @@ def test_methods_that_are_missing_or_can_not_be_undone_are_named(toys):
     nothing = np.zeros((16, 17, 3), np.int16)
     whole = content_of(ByUndo(toys["undo"], b"", nothing, nothing))
     for name, message in (
-        (b"xyz", "takes method 'xyz'.*newer fiftyone-reue"),
+        (b"xyz", "takes method 'xyz'.*update fiftyone-reue"),
         (b"lsp", "can't be read"),
         (b"\xff\xff\xff", "can't be read"),
     ):

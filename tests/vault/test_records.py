@@ -233,7 +233,7 @@ def test_a_newer_version_is_named():
     blob = bytearray(sealed().pack())
     for version in (0, 3, 31):
         blob[4] = version
-        message = rf"version {version}, .* version 2; install a newer fiftyone-reue"
+        message = rf"version {version}, .* up to 2; update fiftyone-reue .this is "
         with pytest.raises(DamagedRecordError, match=message):
             records.unpack(bytes(blob))
 

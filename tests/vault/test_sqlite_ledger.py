@@ -111,7 +111,7 @@ def test_a_newer_ledger_asks_for_an_update(path: Path) -> None:
     SqliteLedger(path).close()
     with sqlite3.connect(path) as other:
         other.execute("PRAGMA user_version = 99")
-    with pytest.raises(VaultError, match="newer version"):
+    with pytest.raises(VaultError, match=r"newer version: update .*pip install"):
         SqliteLedger(path)
 
 

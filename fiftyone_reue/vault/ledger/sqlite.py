@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fiftyone_reue.errors import (
+    UPDATE,
     InputError,
     LedgerUnavailableError,
     TamperedLedgerError,
@@ -169,8 +170,9 @@ class SqliteLedger:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise VaultError(
-                    f"The ledger {self._path} was made by a newer version of "
-                    "fiftyone-reue; update it"
+                    f"The ledger {self._path} was made by a newer version: {UPDATE}. "
+                    "If you never used one, it was changed without you; put it back "
+                    "from a backup"
                 )
             if version != 0:
                 self._require_schema(connection, version)
