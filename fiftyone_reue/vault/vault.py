@@ -174,7 +174,7 @@ class Vault:
             vault.ledger.begin()
             vault.ledger.create_meta(meta)
         memo.keep_meta(meta)
-        memo.keep_counter(1)
+        vault.ledger.remember()
         return vault
 
     @classmethod
@@ -207,10 +207,8 @@ class Vault:
             meta = vault._authenticate(meta, owner_key, provider.kind)
         elif not vault._end_epoch(meta, opened):
             return cls.open(ledger, provider, folder=folder)
-        memo.keep_meta(meta)
-        inventory = vault.ledger.inventory()
-        if inventory is not None:
-            memo.keep_counter(inventory.counter)
+        memo.keep_meta(meta, lambda: vault.ledger.get_meta() == meta)
+        vault.ledger.remember()
         return vault
 
     def _authenticate(
@@ -518,7 +516,7 @@ class Vault:
         meta.pop("next_provider", None)
         meta = signed(meta, known)
         self._replace_meta(both, meta)
-        self.memo.keep_meta(meta)
+        self.memo.keep_meta(meta, lambda: self._ledger.get_meta() == meta)
         old_id, self._shown_id = self._shown_id, new_id
         self._owner_key_id, self._keys = new_id, keys
         self._newest_opened = keys[-1]

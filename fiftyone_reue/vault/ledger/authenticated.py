@@ -133,13 +133,16 @@ class AuthenticatedLedger:
         Raises:
             VaultError: the owner key was rotated since the vault was opened.
         """
+        # Before the list is read: what is remembered was in the ledger by then, also if
+        # another thread or process writes at this moment.
+        least = self._memo.counter
         sealed = self.raw.get_inventory()
         known, inventory = self._known
         if sealed is None or sealed != known:
             inventory = self._open(sealed)
             self._known = sealed, inventory
-        if inventory is not None and inventory.counter < self._memo.counter:
-            self.note("ledger", "", _rolled_back(inventory.counter, self._memo.counter))
+        if inventory is not None and inventory.counter < least:
+            self.note("ledger", "", _rolled_back(inventory.counter, least))
             return None
         return inventory
 
@@ -171,9 +174,19 @@ class AuthenticatedLedger:
             )
         return inventory
 
-    def _put(self, inventory: Inventory) -> None:
+    def _put(self, inventory: Inventory) -> bytes:
         inventory.counter += 1
-        self.raw.put_inventory(inventory.sealed(self._keys, self._vault_id))
+        sealed = inventory.sealed(self._keys, self._vault_id)
+        self.raw.put_inventory(sealed)
+        return sealed
+
+    def remember(self) -> None:
+        """Keep the list as it is now beside the owner key, if it can be trusted."""
+        inventory = self.inventory()
+        if inventory is not None:
+            sealed = self._known[0] if inventory is self._known[1] else None
+            whole = sealed if inventory.pending is None else None
+            self._memo.keep_counter(inventory.counter, whole or b"")
 
     def _settled(self) -> Inventory:
         """A copy of the list with nothing pending; the lock must be held."""
@@ -234,9 +247,9 @@ class AuthenticatedLedger:
             write()
             inventory.apply(self._keys, todo)
             inventory.pending = None
-            self._put(inventory)
+            sealed = self._put(inventory)
         if remember:
-            self._memo.keep_counter(inventory.counter)
+            self._memo.keep_counter(inventory.counter, sealed)
 
     def _putting(self, table: Table, entities: Sequence[E]) -> list[Change]:
         old = self.raw.macs(table, [key_of(table, entity) for entity in entities])
@@ -514,8 +527,8 @@ class AuthenticatedLedger:
             self.raw.delete_release(release_id)
             inventory.apply_deletion(deletion)
             inventory.pending = None
-            self._put(inventory)
-        self._memo.keep_counter(inventory.counter)
+            sealed = self._put(inventory)
+        self._memo.keep_counter(inventory.counter, sealed)
 
     # -- images
 
@@ -688,10 +701,10 @@ class AuthenticatedLedger:
                 self.raw.delete_release(before.pending.release_id)
             counter = 0 if before is None else before.counter
             inventory = self._taken(max(counter, self._memo.counter))
-            self._put(inventory)
+            sealed = self._put(inventory)
         with self._noting:
             self._noted.clear()
-        self._memo.keep_counter(inventory.counter)
+        self._memo.keep_counter(inventory.counter, sealed)
 
     def _taken(self, counter: int) -> Inventory:
         """The list of all rows with a right MAC."""
@@ -762,12 +775,12 @@ class AuthenticatedLedger:
         with self.raw.exclusive():
             if Inventory.is_sealed_with(keys, self.raw.get_inventory() or b""):
                 self._keys = keys
-                inventory = self.require_sound()
+                self.require_sound()
             else:
                 inventory = self._replaced(keys)
                 self._keys = keys
                 self._put(inventory)
-        self._memo.keep_counter(inventory.counter)
+        self.remember()
 
     def _replaced(self, keys: LedgerKeys) -> Inventory:
         """Give good rows MACs under other keys; the list of them.
