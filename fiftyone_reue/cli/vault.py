@@ -16,7 +16,7 @@ from fiftyone_reue.cli.vaults import opened
 
 @click.group()
 def vault() -> None:
-    """Check a vault's ledger, and put a lost description back."""
+    """Check a vault's ledger, and put back a lost description or list."""
 
 
 @vault.command()
@@ -72,9 +72,9 @@ def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
 @json_option
 @guarded
 def repair(vault_folder: Path, as_json: bool) -> None:
-    """Put back the vault's description, if the ledger lost it.
+    """Put back the vault's description, or the list of its rows, if it was lost.
 
-    The copy beside the owner key is taken, if the owner key opens it.
+    The copies beside the owner key are taken, if the owner key opens them.
     """
     from fiftyone_reue.vault.vault import repair_folder
 
@@ -82,4 +82,6 @@ def repair(vault_folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"vault": vault_id}))
         return
-    out.print(f"The description of vault {vault_id} is back; run `reue vault check`.")
+    out.print(
+        f"What the ledger of vault {vault_id} had lost is back; run `reue vault check`."
+    )

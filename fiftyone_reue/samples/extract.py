@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue import extract as folders
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import InputError, TamperedLedgerError
 from fiftyone_reue.folders import suspect_items
 from fiftyone_reue.items import Item
 from fiftyone_reue.pipeline import Failure
@@ -191,10 +191,12 @@ def _weigh(
 
 def _original_samples(vault: Vault, summary: folders.ExtractSummary) -> dict[str, str]:
     """Sample ids of the matched originals that were protected in FiftyOne."""
+    try:
+        releases = vault.ledger.releases()
+    except TamperedLedgerError:
+        return {}  # which the summary says
     from_fiftyone = {
-        release.id
-        for release in vault.ledger.releases()
-        if release.source.startswith("fiftyone:")
+        release.id for release in releases if release.source.startswith("fiftyone:")
     }
     matched = {s.image_id for s in summary.suspects if s.image_id is not None}
     found = {}

@@ -59,6 +59,7 @@ from fiftyone_reue.vault.ledger.problems import (
     MISSING,
     NOT_ASKED_FOR,
     OLDER,
+    REPAIR,
     STRAY,
     UNLISTED,
     Problem,
@@ -128,7 +129,8 @@ class AuthenticatedLedger:
         """The ledger's list as it is now; not to be changed.
 
         None if there is none that can be trusted, which is noted: removed rows and
-        rows from a backup can't be told then.
+        rows from a backup can't be told then. So no release and none of its records
+        is believed, and nothing is written, until the list is put back.
 
         Raises:
             VaultError: the owner key was rotated since the vault was opened.
@@ -148,7 +150,7 @@ class AuthenticatedLedger:
 
     def _open(self, sealed: bytes | None) -> Inventory | None:
         if sealed is None:
-            self.note("ledger", "", f"the list of its rows is missing; {BACKUP}")
+            self.note("ledger", "", f"the list of its rows is missing; {REPAIR}")
             return None
         try:
             return Inventory.opened(self._keys, self._vault_id, sealed)
@@ -158,7 +160,7 @@ class AuthenticatedLedger:
                     "The owner key was replaced since this vault was opened; open it "
                     "again with the new one"
                 ) from None
-            self.note("ledger", "", f"the list of its rows was changed; {BACKUP}")
+            self.note("ledger", "", f"the list of its rows was changed; {REPAIR}")
             return None
 
     def require_sound(self) -> Inventory:
@@ -169,10 +171,14 @@ class AuthenticatedLedger:
         """
         inventory = self.inventory()
         if inventory is None:
-            raise TamperedLedgerError(
-                f"The ledger isn't as the owner left it: {self.problems[-1]}"
-            )
+            raise self._without_list()
         return inventory
+
+    def _without_list(self) -> TamperedLedgerError:
+        of_all = [one for one in self.problems if one.table == "ledger"]
+        return TamperedLedgerError(
+            f"The ledger isn't as the owner left it: {of_all[-1]}"
+        )
 
     def _put(self, inventory: Inventory) -> bytes:
         inventory.counter += 1
@@ -501,6 +507,7 @@ class AuthenticatedLedger:
         )
 
     def release(self, release_id: str) -> Release | None:
+        self.require_sound()
         return self._member(
             "releases",
             lambda: self.raw.release(release_id),
@@ -508,12 +515,20 @@ class AuthenticatedLedger:
         )
 
     def releases(self, recipient_id: str | None = None) -> list[Release]:
-        found = self._listed("releases", self.raw.releases)
+        self.require_sound()
+        found = self.present_releases()
         return [
             one
             for one in found
             if recipient_id is None or one.recipient_id == recipient_id
         ]
+
+    def present_releases(self) -> list[Release]:
+        """Those with a good row, also where no list tells whether they were removed.
+
+        For checks: nothing may be decided on their word.
+        """
+        return self._listed("releases", self.raw.releases)
 
     def delete_release(self, release_id: str) -> None:
         with self._writable() as (inventory, atomic):
@@ -571,13 +586,18 @@ class AuthenticatedLedger:
         found = self._one(
             "records", self.raw.record(record_id), lambda one: one.id == record_id
         )
-        if found is not None and not self._is_listed(found):
+        if found is not None:
+            self.require_sound()
+        if found is not None and not self._is_listed(found.release_id):
             raise _tampered(Problem("records", row_of("records", found), STRAY))
         return found
 
     def records(
         self, release_id: str, sample_ids: Iterable[str] | None = None
     ) -> Iterator[Record]:
+        self.require_sound()
+        if not self._is_listed(release_id):
+            return self._strays_of("records", self.raw.records(release_id, sample_ids))
         if sample_ids is not None:
             wanted = set(sample_ids)
             return self._asked_for(
@@ -585,12 +605,31 @@ class AuthenticatedLedger:
                 self._good("records", self.raw.records(release_id, wanted)),
                 lambda one: one.release_id == release_id and one.sample_id in wanted,
             )
-        read = self._of_release("records", release_id, self.raw.records(release_id))
-        scope, what = f"records/{release_id}", f"those of release {quoted(release_id)}"
-        return self._counted("records", scope, what, read)
+        return self.present_records("records", release_id)
+
+    def present_records(self, table: Table, release_id: str) -> Iterator[Record]:
+        """A release's good rows, also where no list tells whether it was removed.
+
+        For checks: nothing may be decided on their word.
+
+        Args:
+            table: records or withdrawn
+            release_id: the release's
+        """
+        raw = self.raw.records if table == "records" else self.raw.withdrawn
+        read = self._of_release(table, release_id, raw(release_id))
+        what = f"those of release {quoted(release_id)}"
+        return self._counted(table, f"{table}/{release_id}", what, read)
+
+    def _strays_of(self, table: Table, rows: Iterable[Record]) -> Iterator[Record]:
+        """Nothing: rows of a release that was removed, or never was, are noted."""
+        for row in rows:
+            self.note(table, row_of(table, row), f"{STRAY}; {BACKUP}")
+        yield from ()
 
     def record_sample_ids(self, release_id: str) -> set[str]:
-        return self.raw.record_sample_ids(release_id)
+        # Whatever a row says counts only with its MAC, which is over all of it.
+        return {record.sample_id for record in self.records(release_id)}
 
     def records_by_digest(self, digest: bytes) -> list[Record]:
         return self._good_of_both(
@@ -616,16 +655,16 @@ class AuthenticatedLedger:
                 table = "records"
                 same = list(self._good(table, [record]))
             for one in self._asked_for(table, same, wanted):
-                if self._is_listed(one):
+                if self._is_listed(one.release_id):
                     good.append(one)
-                else:
+                elif self.inventory() is not None:
                     self.note(table, row_of(table, one), f"{STRAY}; {BACKUP}")
         return good
 
-    def _is_listed(self, record: Record) -> bool:
-        """Whether a record's release is there, as far as that can be told."""
+    def _is_listed(self, release_id: str) -> bool:
+        """Whether a release is there; not if no list can tell, which is noted."""
         inventory = self.inventory()
-        return inventory is None or record.release_id in inventory.members["releases"]
+        return inventory is not None and release_id in inventory.members["releases"]
 
     def _of_release(
         self, table: Table, release_id: str, read: Iterable[Record]
@@ -633,7 +672,12 @@ class AuthenticatedLedger:
         return self._asked_for(table, read, lambda one: one.release_id == release_id)
 
     def count_records(self, release_id: str) -> int:
-        return self.raw.count_records(release_id)
+        # Not of the rows, which anybody may have added or removed.
+        inventory = self.require_sound()
+        if inventory.pending is not None:
+            self.settle()
+            inventory = self.require_sound()
+        return inventory.sum_of(f"records/{release_id}").count
 
     def delete_records(self, release_id: str, sample_ids: Sequence[str]) -> None:
         keys: list[Key] = [(release_id, one) for one in dict.fromkeys(sample_ids)]
@@ -656,10 +700,10 @@ class AuthenticatedLedger:
             )
 
     def withdrawn(self, release_id: str) -> Iterator[Record]:
-        scope = f"withdrawn/{release_id}"
-        what = f"those of release {quoted(release_id)}"
-        read = self._of_release("withdrawn", release_id, self.raw.withdrawn(release_id))
-        return self._counted("withdrawn", scope, what, read)
+        self.require_sound()
+        if not self._is_listed(release_id):
+            return self._strays_of("withdrawn", self.raw.withdrawn(release_id))
+        return self.present_records("withdrawn", release_id)
 
     def note_strays(self, release_ids: set[str]) -> None:
         """Note records that belong to none of some releases."""
@@ -789,9 +833,7 @@ class AuthenticatedLedger:
         """
         old, listed = self._keys, self._open(self.raw.get_inventory())
         if listed is None:
-            raise TamperedLedgerError(
-                f"The ledger isn't as the owner left it: {self.problems[-1]}"
-            )
+            raise self._without_list()
         new = Inventory(listed.counter, sums=dict(listed.sums))
         for table, members in listed.members.items():
             new.members[table].update(members)

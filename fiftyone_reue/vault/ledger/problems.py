@@ -8,6 +8,11 @@ from fiftyone_reue.vault.entities import Fit, Image, Recipient, Release
 from fiftyone_reue.vault.ledger.rows import Entity, Table
 
 BACKUP = "put the ledger back from a backup, or look into it with `reue vault check`"
+REPAIR = (
+    "so what was removed can't be told. Run `reue vault repair`, which puts back the "
+    "copy that is kept beside the owner key (with FiftyOne: "
+    "`fiftyone_reue.samples.repair_vault()`), or put the ledger back from a backup"
+)
 
 CHANGED = "its row was changed without the owner key"
 MISSING = "its row is missing"
