@@ -56,7 +56,7 @@ def test_a_lost_description_is_put_back(place):
         assert "reue vault repair" in said
     assert "is back" in place.ok("vault", "repair", "--vault", "@vault").stdout
     place.ok(*CHECK)
-    assert "is whole" in place.fails("vault", "repair", "--vault", "@vault")
+    assert "are whole" in place.fails("vault", "repair", "--vault", "@vault")
 
 
 def test_extract_says_what_it_left_out(place):

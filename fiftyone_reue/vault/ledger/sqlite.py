@@ -52,6 +52,7 @@ BACKUP_SUFFIX = ".before-authentication"
 _PAGE = 256
 # A sealed record may be as large as an image.
 _LARGEST_VALUE = 512 << 20
+_LONGEST_STATEMENT = 1_000_000
 _LARGE = frozenset({"blob", "sealed"})
 Value = str | bytes | int
 _IMAGES_OF_ONLY = f"""
@@ -117,6 +118,7 @@ class SqliteLedger:
         # One connection behind one lock: statements here are short, and SQLite lets
         # only one of them write at a time anyway.
         self._lock = threading.RLock()
+        self._schema: int | None = None  # SQLite's number of the one last looked at
         self._connection = self._connect(busy_seconds)
 
     def __repr__(self) -> str:
@@ -153,6 +155,8 @@ class SqliteLedger:
         connection.row_factory = sqlite3.Row
         # Text that somebody damaged must not keep the other rows from being read.
         connection.text_factory = _text
+        connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _LONGEST_STATEMENT)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
         _enter_wal_mode(connection, busy_seconds)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -160,18 +164,12 @@ class SqliteLedger:
         # old owner key must not open the present file.
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if 0 < version < SCHEMA_VERSION:
             self._require_schema(connection, version)
             self._copy(connection)
         with _transaction(connection):
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise VaultError(
-                    f"The ledger {self._path} was made by a newer version of "
-                    "fiftyone-reue; update it"
-                )
             if version != 0:
                 self._require_schema(connection, version)
             if version == SCHEMA_VERSION:
@@ -210,9 +208,17 @@ class SqliteLedger:
             temporary.unlink(missing_ok=True)
 
     def _require_schema(self, connection: sqlite3.Connection, version: int) -> None:
-        found = differences(connection, version)
-        if version < 1:
-            found = [f"its version is {version}"]
+        """Make sure that the tables are those of a version, and that we know it."""
+        if version > SCHEMA_VERSION and differences(connection, SCHEMA_VERSION):
+            raise VaultError(
+                f"The ledger {self._path} says that it is of version {version}, this "
+                f"program knows {SCHEMA_VERSION}: update fiftyone-reue, or put the "
+                "ledger back from a backup if it is of no newer one"
+            )
+        if 1 <= version <= SCHEMA_VERSION:
+            found = differences(connection, version)
+        else:
+            found = [f"it says that it is of version {version}"]
         if found:
             raise TamperedLedgerError(
                 f"The ledger {self._path} isn't as the owner left it: {found[0]}"
@@ -220,8 +226,24 @@ class SqliteLedger:
                 "back from a backup"
             )
 
+    def _require_same_schema(self, *, again: bool = False) -> None:
+        """Make sure that nobody changed the tables while the ledger is open.
+
+        SQLite counts such changes, so that it need only be looked whether it did.
+        """
+        connection = self._connection
+        (number,) = connection.execute("PRAGMA schema_version").fetchone()
+        if number != self._schema or again:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            self._require_schema(connection, version)
+            self._schema = number
+
     def _require_empty(self, connection: sqlite3.Connection) -> None:
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        rows = connection.execute("SELECT name FROM sqlite_master").fetchall()
+        names = {row[0] for row in rows}
+        if names >= set(TABLES):
+            self._require_schema(connection, 0)
+        if names:
             raise LedgerUnavailableError(
                 f"{self._path} is another program's database; choose another file"
             )
@@ -232,6 +254,11 @@ class SqliteLedger:
             yield
         except sqlite3.IntegrityError:
             raise
+        except MemoryError:
+            raise LedgerUnavailableError(
+                f"The ledger {self._path} holds more than this machine's memory can; "
+                "put it back from a backup"
+            ) from None
         except sqlite3.Error as error:
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             reason = _REASONS.get(code, f"can't be used: {error}")
@@ -240,7 +267,14 @@ class SqliteLedger:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._plain_errors():
-            yield self._connection
+            self._require_same_schema()
+            try:
+                yield self._connection
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR:
+                    # Such as a table that was dropped at this moment.
+                    self._require_same_schema(again=True)
+                raise
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -249,6 +283,7 @@ class SqliteLedger:
                 yield connection
                 return
             with _transaction(connection):
+                self._require_same_schema()  # which nobody can change from now on
                 yield connection
 
     # -- meta
@@ -258,7 +293,7 @@ class SqliteLedger:
         with self._reading() as connection:
             row = connection.execute(
                 f"SELECT CASE WHEN length(CAST(document AS BLOB)) <= {LONGEST_TEXT} "
-                "THEN document END AS document FROM meta"
+                "THEN document END AS document FROM meta WHERE id = 1"
             ).fetchone()
         return None if row is None else as_description(row["document"])
 
@@ -455,7 +490,9 @@ class SqliteLedger:
 
     def get_inventory(self) -> bytes | None:
         with self._reading() as connection:
-            row = connection.execute("SELECT sealed FROM inventory").fetchone()
+            row = connection.execute(
+                "SELECT sealed FROM inventory WHERE id = 1"
+            ).fetchone()
         return None if row is None else as_bytes(row["sealed"])
 
     def put_inventory(self, sealed: bytes) -> None:
@@ -513,10 +550,20 @@ class SqliteLedger:
             last = rows[-1]["one"] if rows else None
 
     def damage(self) -> list[str]:
+        found = []
         with self._reading() as connection:
-            rows = connection.execute("PRAGMA integrity_check").fetchall()
-            found = differences(connection, SCHEMA_VERSION)
-        return found + [str(row[0]) for row in rows if row[0] != "ok"]
+            try:
+                rows = connection.execute("PRAGMA integrity_check").fetchall()
+                found = [str(row[0]) for row in rows if row[0] != "ok"]
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+                    raise
+                found = [str(error)]
+            for table in ("meta", "inventory"):
+                query = f"SELECT count(*) FROM {table} WHERE id <> 1"
+                if connection.execute(query).fetchone()[0]:
+                    found.append(f"the table {table!a} has rows that aren't ours")
+            return differences(connection, SCHEMA_VERSION) + found
 
     def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
         with self._reading() as connection:
