@@ -50,12 +50,13 @@ from fiftyone_reue.vault.ledger.inventory import (
 from fiftyone_reue.vault.ledger.macs import (
     LedgerKeys,
     has_mac,
+    is_usable,
     member_value,
     row_mac,
 )
 from fiftyone_reue.vault.ledger.problems import (
     BACKUP,
-    CHANGED,
+    DOUBLED,
     MISSING,
     NOT_ASKED_FOR,
     OLDER,
@@ -65,11 +66,21 @@ from fiftyone_reue.vault.ledger.problems import (
     Problem,
     quoted,
     row_of,
+    wrong_with,
 )
-from fiftyone_reue.vault.ledger.rows import E, Entity, Key, Table, key_of, pages, parsed
+from fiftyone_reue.vault.ledger.rows import (
+    E,
+    Entity,
+    Key,
+    Table,
+    age,
+    key_of,
+    pages,
+    parsed,
+)
 from fiftyone_reue.vault.memo import Memo
 
-_PAGE = 256
+_SOME = 16  # rows, which may be as large as images
 L = TypeVar("L", Recipient, Fit, Release)
 
 
@@ -288,7 +299,27 @@ class AuthenticatedLedger:
                 yield entity
             else:
                 self._require_no_rotation()
-                self.note(table, row_of(table, entity), f"{CHANGED}; {BACKUP}")
+                self.note(
+                    table,
+                    row_of(table, entity),
+                    f"{wrong_with(table, entity)}; {BACKUP}",
+                )
+
+    def _note_bad(self, table: Table, entity: Entity) -> None:
+        self.note_row(table, entity, f"{wrong_with(table, entity)}; {BACKUP}")
+
+    def _note_doubled(self, table: Table, entity: Entity) -> None:
+        self.note_row(table, entity, f"{DOUBLED}; {BACKUP}")
+
+    def _once(self, table: Table, entities: Iterable[E]) -> Iterator[E]:
+        """Each once, where doubled ones follow each other; the others are noted."""
+        last: Key | None = None
+        for entity in entities:
+            if key_of(table, entity) == last:
+                self._note_doubled(table, entity)
+            else:
+                last = key_of(table, entity)
+                yield entity
 
     def _asked_for(
         self, table: Table, entities: Iterable[E], wanted: Callable[[E], bool]
@@ -314,7 +345,7 @@ class AuthenticatedLedger:
             for found in self._asked_for(table, [good], wanted):
                 return found
             raise _tampered(Problem(table, row, NOT_ASKED_FOR))
-        raise _tampered(Problem(table, row, CHANGED))
+        raise _tampered(Problem(table, row, wrong_with(table, entity)))
 
     def _require_no_rotation(self) -> None:
         """Make sure that a MAC fails for another reason than that it was replaced."""
@@ -346,8 +377,13 @@ class AuthenticatedLedger:
         """Which of the rows are bad, and what is wrong, missing ones included."""
         listed = None if inventory is None else inventory.members[table]
         bad, found = set(), []
+        good: set[str] = set()
         for place, row in enumerate(rows):
             what = self._wrong(table, row, listed)
+            if what is None and row.id in good:
+                what = DOUBLED
+            if what is None:
+                good.add(row.id)
             if what is not None:
                 bad.add(place)
                 found.append(Problem(table, row_of(table, row), f"{what}; {BACKUP}"))
@@ -362,7 +398,7 @@ class AuthenticatedLedger:
         self, table: Table, row: L, listed: dict[str, Member] | None
     ) -> str | None:
         if not has_mac(self._keys, table, row):
-            return CHANGED
+            return wrong_with(table, row)
         if listed is None:
             return None
         member = listed.get(row.id)
@@ -422,14 +458,21 @@ class AuthenticatedLedger:
         before = self.raw.get_inventory()
         total = Sum()
         bad = 0
+        last: Key | None = None
         for entity in read:
             if has_mac(self._keys, table, entity):
+                if key_of(table, entity) == last:
+                    self._note_doubled(table, entity)
+                    continue
+                last = key_of(table, entity)
                 total = total.plus(member_value(self._keys, entity.mac))
                 yield entity
                 continue
             self._require_no_rotation()
             bad += 1
-            self.note(table, row_of(table, entity), f"{CHANGED}; {BACKUP}")
+            self.note(
+                table, row_of(table, entity), f"{wrong_with(table, entity)}; {BACKUP}"
+            )
         inventory = self.inventory()
         if inventory is None or inventory.pending is not None:
             return
@@ -600,9 +643,10 @@ class AuthenticatedLedger:
             return self._strays_of("records", self.raw.records(release_id, sample_ids))
         if sample_ids is not None:
             wanted = set(sample_ids)
+            good = self._good("records", self.raw.records(release_id, wanted))
             return self._asked_for(
                 "records",
-                self._good("records", self.raw.records(release_id, wanted)),
+                self._once("records", good),
                 lambda one: one.release_id == release_id and one.sample_id in wanted,
             )
         return self.present_records("records", release_id)
@@ -646,7 +690,7 @@ class AuthenticatedLedger:
         self, found: Iterable[Record], wanted: Callable[[Record], bool]
     ) -> list[Record]:
         """Of records and withdrawn ones, whose MACs tell the tables apart."""
-        good = []
+        good: dict[tuple[str, str], Record] = {}
         for record in found:
             if has_mac(self._keys, "withdrawn", record):
                 table: Table = "withdrawn"
@@ -656,10 +700,10 @@ class AuthenticatedLedger:
                 same = list(self._good(table, [record]))
             for one in self._asked_for(table, same, wanted):
                 if self._is_listed(one.release_id):
-                    good.append(one)
+                    good[table, one.id] = one
                 elif self.inventory() is not None:
                     self.note(table, row_of(table, one), f"{STRAY}; {BACKUP}")
-        return good
+        return [one for _, one in sorted(good.items(), key=_records_first)]
 
     def _is_listed(self, release_id: str) -> bool:
         """Whether a release is there; not if no list can tell, which is noted."""
@@ -754,8 +798,8 @@ class AuthenticatedLedger:
         """The list of all rows with a right MAC."""
         inventory = Inventory(counter)
         for table, rows in self._all_rows():
-            for page in pages(rows, _PAGE):
-                good = [row for row in page if has_mac(self._keys, table, row)]
+            ours = (row for row in rows if has_mac(self._keys, table, row))
+            for good in pages(self._once(table, ours), _SOME):
                 inventory.apply(
                     self._keys,
                     [replace(c, old=None) for c in self._putting(table, good)],
@@ -766,16 +810,18 @@ class AuthenticatedLedger:
         """Every table's rows, in an order of their own, in bounded memory."""
         yield "recipients", iter(self.raw.recipients())
         yield "fits", iter(self.raw.fits())
-        # Whoever writes the database may have given a row anything for an id.
-        releases = [one for one in self.raw.releases() if isinstance(one.id, str)]
+        releases = self.raw.releases()
         yield "releases", iter(releases)
         yield "images", self.raw.images()
         for release in releases:
-            yield "records", self.raw.records(release.id)
-            yield "withdrawn", self.raw.withdrawn(release.id)
+            if isinstance(release.id, str):
+                yield "records", self.raw.records(release.id)
+                yield "withdrawn", self.raw.withdrawn(release.id)
 
     def _set_macs(self, table: Table, rows: Iterable[Any]) -> None:
-        for page in pages(rows, _PAGE):
+        # Whoever writes the database may have given a row anything for an id.
+        ours = (row for row in rows if isinstance(row.id, str) and is_usable(row))
+        for page in pages(ours, _SOME):
             macs = {row.id: row_mac(self._keys, table, row) for row in page}
             self.raw.set_macs(table, macs)
 
@@ -838,7 +884,7 @@ class AuthenticatedLedger:
         for table, members in listed.members.items():
             new.members[table].update(members)
         for table, rows in self._all_rows():
-            for page in pages(rows, _PAGE):
+            for page in pages(rows, _SOME):
                 macs = {}
                 for row in page:
                     was, now = row_mac(old, table, row), row_mac(keys, table, row)
@@ -901,6 +947,11 @@ class AuthenticatedLedger:
         trace: TracebackType | None,
     ) -> None:
         self.raw.__exit__(kind, error, trace)
+
+
+def _records_first(one: tuple[tuple[str, str], Record]) -> tuple[str, float, str]:
+    (table, _), record = one
+    return table, *age(record)
 
 
 def _tampered(problem: Problem) -> TamperedLedgerError:
