@@ -38,7 +38,7 @@ def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
     from fiftyone_reue.steps import finish
     from fiftyone_reue.vault.check import check as run
 
-    with opened(vault_folder) as held:
+    with opened(vault_folder, tell=False) as held:
         if accept:
             if not yes:
                 click.confirm(

@@ -14,7 +14,7 @@ import pytest
 from fiftyone_reue.errors import TamperedLedgerError
 from fiftyone_reue.vault import MongoLedger, SqliteLedger, Vault
 from fiftyone_reue.vault.entities import Fit, Image
-from fiftyone_reue.vault.ledger import mongo, sqlite
+from fiftyone_reue.vault.ledger import authenticated, mongo, sqlite
 from fiftyone_reue.vault.ledger.problems import CHANGED, DOUBLED, STRANGER, TOO_LONG
 from fiftyone_reue.vault.ledger.rows import BOXES, longest
 from tests.vault.attacks import COLLECTIONS, Held, MongoAttacker, held_in_mongo
@@ -359,3 +359,14 @@ def test_another_index_and_documents_beside_the_description_are_named(
     assert any("'reue_meta' has documents that aren't ours" in line for line in found)
     with in_mongo.opened() as vault:
         assert [one.name for one in vault.recipients()] == ["alice", "bob"]
+
+
+def test_more_problems_than_memory_holds_are_not_all_named(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authenticated, "_MOST_PROBLEMS", 3)
+    for row in held.attacker.rows("images"):
+        held.attacker.edit("images", row, height=9)
+    found = held.problems()
+    assert len(found) == 4
+    assert "more problems than these" in found[-1]

@@ -80,6 +80,8 @@ from fiftyone_reue.vault.ledger.rows import (
 )
 from fiftyone_reue.vault.memo import Memo
 
+_MOST_PROBLEMS = 10_000
+_MORE = Problem("ledger", "", f"there are more problems than these; {BACKUP}")
 _SOME = 16  # rows, which may be as large as images
 L = TypeVar("L", Recipient, Fit, Release)
 
@@ -126,9 +128,12 @@ class AuthenticatedLedger:
             return list(self._noted)
 
     def note(self, table: str, row: str, what: str) -> None:
-        """Add to the problems."""
+        """Add to the problems, of which anybody could make more than memory holds."""
+        problem = Problem(table, row, what)
         with self._noting:
-            self._noted.setdefault(Problem(table, row, what))
+            if len(self._noted) >= _MOST_PROBLEMS and problem not in self._noted:
+                problem = _MORE if table != "ledger" else problem
+            self._noted.setdefault(problem)
 
     def note_row(self, table: Table, entity: Entity, what: str) -> None:
         """Add a row to the problems."""
