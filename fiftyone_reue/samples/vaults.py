@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -109,7 +110,9 @@ def open_vault(
             if meta is None:
                 raise
     folder = key_folder()
-    return Vault.open(ledger, resolve(meta, folder, secrets, ask), folder=folder)
+    provider = resolve(meta, folder, secrets, ask)
+    _make_for_memo(folder)
+    return Vault.open(ledger, provider, folder=folder)
 
 
 def check_vault(
@@ -197,6 +200,7 @@ def _create(
         secrets=secrets,
         ask=ask_new,
     )
+    _make_for_memo(folder)
     places = places_for(provider, folder)
     vault = Vault.create(ledger, provider, vault_id=vault_id, places=places)
     text = _told(provider)
@@ -213,6 +217,15 @@ def _make(folder: Path) -> None:
             f"{folder}: this folder for the owner key can't be made: "
             f"{error.strerror}; set {PASSPHRASE_VARIABLE} to a passphrase instead"
         ) from error
+
+
+def _make_for_memo(folder: Path) -> None:
+    """Make the folder where the ledger's state is kept, also for a key kept elsewhere.
+
+    If it can't be made, ``check_vault()`` says that nothing is kept there.
+    """
+    with contextlib.suppress(OutputError):
+        _make(folder)
 
 
 def _told(provider: OwnerKeyProvider) -> str | None:
