@@ -43,7 +43,7 @@ def extract(
     from fiftyone_reue.workflows.extract import extract as run
 
     items = [item for source in sources for item in suspect_items(source)]
-    with opened(vault_folder) as vault:
+    with opened(vault_folder, tell=False) as vault:
         job = run(vault, items, originals_folder=originals, max_pixels=max_pixels)
         summary = shown(job)
     if as_json:

@@ -16,7 +16,7 @@ from fiftyone_reue.cli.vaults import opened_either, require_one
 
 @click.group()
 def vault() -> None:
-    """Check a vault's ledger, and put a lost description back."""
+    """Check a vault's ledger, and put back a lost description or list."""
 
 
 @vault.command()
@@ -41,7 +41,7 @@ def check(
     from fiftyone_reue.progress import finish
     from fiftyone_reue.vault.check import check as run
 
-    with opened_either(vault_folder, app) as held:
+    with opened_either(vault_folder, app, tell=False) as held:
         if accept:
             if not yes:
                 click.confirm(
@@ -79,9 +79,9 @@ def check(
 @json_option
 @guarded
 def repair(vault_folder: Path | None, app: bool, as_json: bool) -> None:
-    """Put back the vault's description, if the ledger lost it.
+    """Put back the vault's description, or the list of its rows, if it was lost.
 
-    The copy beside the owner key is taken, if the owner key opens it.
+    The copies beside the owner key are taken, if the owner key opens them.
     """
     require_one(vault_folder, app)
     if vault_folder is not None:
@@ -95,4 +95,6 @@ def repair(vault_folder: Path | None, app: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"vault": vault_id}))
         return
-    out.print(f"The description of vault {vault_id} is back; run `reue vault check`.")
+    out.print(
+        f"What the ledger of vault {vault_id} had lost is back; run `reue vault check`."
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fiftyone_reue.batch.folders import suspect_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import InputError, TamperedLedgerError
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import fields, runs, source
 from fiftyone_reue.samples.drive import ProgressOption, drive
@@ -196,10 +196,12 @@ def _weigh(
 
 def _original_samples(vault: Vault, summary: folders.ExtractSummary) -> dict[str, str]:
     """Sample ids of the matched originals that were protected in FiftyOne."""
+    try:
+        releases = vault.ledger.releases()
+    except TamperedLedgerError:
+        return {}  # which the summary says
     from_fiftyone = {
-        release.id
-        for release in vault.ledger.releases()
-        if release.source.startswith("fiftyone:")
+        release.id for release in releases if release.source.startswith("fiftyone:")
     }
     matched = {s.image_id for s in summary.suspects if s.image_id is not None}
     found = {}

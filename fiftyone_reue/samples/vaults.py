@@ -142,9 +142,9 @@ def check_vault(
 def repair_vault(
     secrets: Mapping[str, str] | None = None, *, ask: Ask | None = None
 ) -> str:
-    """Put the vault's description back that the ledger has lost.
+    """Put back the vault's description, or the list of its rows, if it was lost.
 
-    The copy beside the owner key is taken, if the owner key opens it.
+    The copies beside the owner key are taken, if the owner key opens them.
 
     Args:
         secrets: as for :func:`open_vault`.
@@ -153,7 +153,7 @@ def repair_vault(
         The vault's id.
 
     Raises:
-        VaultError: the description is there and whole, or there is no copy.
+        VaultError: both are there and whole, or there is no copy.
         WrongKeyError: the owner key opens no copy.
     """
     return repair_ledger(open_ledger(), key_folder(), secrets=secrets, ask=ask)

@@ -8,13 +8,14 @@ import os
 import re
 import secrets as random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from fiftyone_reue import prf
 from fiftyone_reue.errors import (
+    DamagedRecordError,
     InputError,
     OutputError,
     ReueError,
@@ -39,7 +40,7 @@ from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.ledger.inventory import Inventory
-from fiftyone_reue.vault.ledger.macs import LedgerKeys
+from fiftyone_reue.vault.ledger.macs import LedgerKeys, has_mac
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.memo import SUFFIX, Memo, Place, places_for, remembered_in
 from fiftyone_reue.vault.owner_keys import (
@@ -169,7 +170,7 @@ class Vault:
             vault.ledger.begin()
             vault.ledger.create_meta(meta)
         memo.keep_meta(meta)
-        memo.keep_counter(1)
+        vault.ledger.remember()
         return vault
 
     @classmethod
@@ -202,10 +203,8 @@ class Vault:
             meta = vault._authenticate(meta, owner_key, provider.kind)
         elif not vault._end_epoch(meta, opened):
             return cls.open(ledger, provider, folder=folder)
-        memo.keep_meta(meta)
-        inventory = vault.ledger.inventory()
-        if inventory is not None:
-            memo.keep_counter(inventory.counter)
+        memo.keep_meta(meta, lambda: vault.ledger.get_meta() == meta)
+        vault.ledger.remember()
         return vault
 
     def _authenticate(
@@ -513,7 +512,7 @@ class Vault:
         meta.pop("next_provider", None)
         meta = signed(meta, known)
         self._replace_meta(both, meta)
-        self.memo.keep_meta(meta)
+        self.memo.keep_meta(meta, lambda: self._ledger.get_meta() == meta)
         old_id, self._shown_id = self._shown_id, new_id
         self._owner_key_id, self._keys = new_id, keys
         self._newest_opened = keys[-1]
@@ -663,16 +662,18 @@ def repair_folder(
     secrets: Mapping[str, str] | None = None,
     ask: Ask | None = None,
 ) -> str:
-    """Puts the description back that the ledger in a folder has lost.
+    """Puts back what the ledger in a folder has lost: its description, or its list.
 
     The copies are looked for in the folder, and beside the key file that
-    ``REUE_OWNER_KEY_FILE`` names. One that the owner key doesn't open is left alone.
+    ``REUE_OWNER_KEY_FILE`` names. One that the owner key doesn't open is left alone. A
+    list may be of before the last images and records: `reue vault check` names those
+    that it doesn't know.
 
     Returns:
         the vault's id
 
     Raises:
-        VaultError: if the description is there and whole, or there is no copy
+        VaultError: if both are there and whole, or there is no copy
         WrongKeyError: if the owner key opens no copy
     """
     folder = Path(folder)
@@ -699,28 +700,76 @@ def repair_ledger(
     """
     secrets = os.environ if secrets is None else secrets
     named = secret(secrets, KEY_FILE_VARIABLE)
-    present, sealed = ledger.get_meta(), ledger.get_inventory()
+    kept = remembered_in([folder, *([Path(named).parent] if named else [])])
+    present = ledger.get_meta()
     problem: ReueError | None = None
-    for one in remembered_in([folder, *([Path(named).parent] if named else [])]):
-        if one.meta == present:
-            raise VaultError("The vault's description is whole; nothing was done")
+    for meta in [*([present] if present else []), *(one.meta for one in kept)]:
         try:
-            provider = resolve(one.meta, folder, secrets, ask)
-            opened = unwrap(one.meta, provider.load(), provider.describe())
+            check_shape(meta)
+            provider = resolve(meta, folder, secrets, ask)
+            opened = unwrap(meta, provider.load(), provider.describe())
         except ReueError as error:
             problem = problem or error
             continue
-        # One owner key may open several vaults: the list is of one of them alone.
-        roots = [ledger_root(key, one.vault_id) for key in opened.keys]
-        if any(
-            Inventory.is_sealed_with(LedgerKeys.of(r), sealed or b"") for r in roots
-        ):
-            ledger.put_meta(one.meta)
-            return one.vault_id
+        vault_id = meta["vault_id"]
+        keys = [LedgerKeys.of(ledger_root(key, vault_id)) for key in opened.keys]
+        # One owner key may open several vaults: the ledger is of one of them alone.
+        if meta == present or _is_of(ledger, keys):
+            lists = [one.listed for one in kept if one.vault_id == vault_id]
+            return _put_back(ledger, meta, keys, lists)
     raise problem or VaultError(
         f"There is no copy of the description of this ledger in {folder}; put the "
         "ledger back from a backup"
     )
+
+
+def _is_of(ledger: Ledger, keys: Sequence[LedgerKeys]) -> bool:
+    """Whether a ledger has its list, or any row, from these keys."""
+    sealed = ledger.get_inventory() or b""
+    return any(Inventory.is_sealed_with(one, sealed) for one in keys) or any(
+        has_mac(one, "recipients", row) for row in ledger.recipients() for one in keys
+    )
+
+
+def _put_back(
+    ledger: Ledger,
+    meta: dict[str, Any],
+    keys: Sequence[LedgerKeys],
+    lists: Iterable[bytes],
+) -> str:
+    vault_id = str(meta["vault_id"])
+    with ledger.exclusive():
+        sealed = ledger.get_inventory() or b""
+        # A rotation that isn't finished leaves the one of the epoch before.
+        there = max((_counter(one, vault_id, sealed) for one in keys), default=-1)
+        known = [(_counter(keys[-1], vault_id, one), one) for one in lists]
+        counter, newest = max(known, default=(-1, b""))
+        is_lost = ledger.get_meta() != meta
+        if is_lost:
+            ledger.put_meta(meta)
+        if counter > there:
+            ledger.put_inventory(newest)
+        elif there < 0 and not is_lost:
+            raise VaultError(
+                "The list of the ledger's rows is lost, and no copy of it is kept "
+                "beside the owner key. Put the ledger back from a backup, or take its "
+                "rows for what should be there, with those that were removed before: "
+                "`reue vault check --accept`"
+            )
+        elif not is_lost:
+            raise VaultError(
+                "The vault's description and its list of rows are whole; nothing was "
+                "done"
+            )
+    return vault_id
+
+
+def _counter(keys: LedgerKeys, vault_id: str, sealed: bytes) -> int:
+    """Of a sealed list; -1 if it isn't one of these keys."""
+    try:
+        return Inventory.opened(keys, vault_id, sealed).counter
+    except (DamagedRecordError, TypeError, WrongKeyError):
+        return -1
 
 
 def _make_private_folder(folder: Path) -> None:

@@ -647,6 +647,7 @@ class Originals:
             return records.licensed_envelope(envelope, digest)
         if self._vault.ledger.image_by_digest(digest) is not None:
             raise InputError("this is an original already; there is nothing to do")
+        self._vault.ledger.require_sound()
         raise NoRecordError(
             "The file holds no record and the ledger doesn't know its pixels: it was "
             "never protected with this vault, or was changed since"

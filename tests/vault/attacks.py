@@ -170,7 +170,7 @@ class Held:
 
     def memo(self) -> Path:
         """What is kept beside the owner key."""
-        (path,) = (self.folder / "memo").iterdir()
+        (path,) = (self.folder / "memo").glob("*.counter")
         return path
 
 

@@ -111,7 +111,7 @@ def test_a_lost_description_is_put_back(tmp_path: Path) -> None:
     vault.add_recipient("ann")
     vault.ledger.close()
     path = tmp_path / "ledger.sqlite"
-    with pytest.raises(VaultError, match="is whole"):
+    with pytest.raises(VaultError, match="are whole"):
         repair_folder(tmp_path, secrets={})
     with sqlite3.connect(path) as attacker:
         attacker.execute("DELETE FROM meta")

@@ -112,7 +112,7 @@ class Ledger(Protocol):
 
     def record_sample_ids(self, release_id: str) -> set[str]: ...
 
-    def records_by_digest(self, digest: bytes) -> list[Record]:
+    def records_by_digest(self, digest: bytes) -> Iterable[Record]:
         """Those whose protected or licensed copy has this digest, withdrawn ones last.
 
         A copy that was handed out is traced and restored whether or not its release
@@ -120,7 +120,7 @@ class Ledger(Protocol):
         """
         ...
 
-    def records_by_image(self, image_id: str) -> list[Record]:
+    def records_by_image(self, image_id: str) -> Iterable[Record]:
         """Those of an original, withdrawn ones last."""
         ...
 

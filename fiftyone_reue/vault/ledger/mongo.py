@@ -7,18 +7,28 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from fiftyone_reue.errors import InputError, LedgerUnavailableError, VaultError
+from fiftyone_reue.errors import (
+    InputError,
+    LedgerUnavailableError,
+    TamperedLedgerError,
+    VaultError,
+)
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 from fiftyone_reue.vault.ledger.mongo_lock import MongoLock
 from fiftyone_reue.vault.ledger.rows import (
+    BOXES,
     E,
     Entity,
     Key,
     Table,
+    TooLong,
+    Unusable,
+    age,
     as_bytes,
     as_description,
+    columns,
     from_row,
-    mac_of,
+    longest,
     pages,
     storable_text,
     to_json,
@@ -64,6 +74,27 @@ _COLLECTIONS: dict[Table, str] = {
     "withdrawn": WITHDRAWN,
 }
 _BLOB_FIELDS = {FITS: "sealed", RECORDS: "blob", WITHDRAWN: "blob"}
+_INDEXES: list[tuple[str, tuple[str, ...], bool]] = [
+    (RECIPIENTS, ("name",), True),
+    (RELEASES, ("recipient_id",), False),
+    (IMAGES, ("digest",), True),
+    (RECORDS, ("release_id", "sample_id"), True),
+    (RECORDS, ("id",), True),
+    (WITHDRAWN, ("release_id",), False),
+    *(
+        (collection, (name,), False)
+        for collection in (RECORDS, WITHDRAWN)
+        for name in ("digest_p", "digest_w", "image_id")
+    ),
+]
+# The server's codes of what somebody else did to a collection: none of it keeps good
+# rows from being read, and `reue vault check` names it.
+_INDEX_PROBLEMS = {
+    85: "was replaced by another one",
+    86: "was replaced by another one",
+    11000: "can't be made: rows are there twice",
+}
+_NO_COLLECTION = 166  # but a view
 
 
 class MongoLedger:
@@ -96,18 +127,22 @@ class MongoLedger:
     def __repr__(self) -> str:
         return f"MongoLedger({self._database.name!r})"
 
-    def _create_indexes(self) -> None:
-        self._database[RECIPIENTS].create_index("name", unique=True)
-        self._database[RELEASES].create_index("recipient_id")
-        self._database[IMAGES].create_index("digest", unique=True)
-        records = self._database[RECORDS]
-        records.create_index([("release_id", 1), ("sample_id", 1)], unique=True)
-        records.create_index("id", unique=True)
-        withdrawn = self._database[WITHDRAWN]
-        withdrawn.create_index("release_id")
-        for collection in (records, withdrawn):
-            for name in ("digest_p", "digest_w", "image_id"):
-                collection.create_index(name)
+    def _create_indexes(self) -> list[str]:
+        """Make the indexes; what stands in their way, in words."""
+        from pymongo.errors import OperationFailure
+
+        found = []
+        for name, keys, unique in _INDEXES:
+            try:
+                self._database[name].create_index(
+                    [(key, 1) for key in keys], unique=unique
+                )
+            except OperationFailure as error:
+                if error.code not in _INDEX_PROBLEMS:
+                    raise
+                why = _INDEX_PROBLEMS[error.code]
+                found.append(f"the index of {name!a} by {', '.join(keys)} {why}")
+        return found
 
     # -- meta
 
@@ -198,7 +233,7 @@ class MongoLedger:
                     {"release_id": release_id}, {"image_id": 1, _BLOB_FILE: 1}
                 ).limit(_CHUNK)
             )
-            image_ids = {record["image_id"] for record in some}
+            image_ids = _texts(some, "image_id")
             others = {
                 "image_id": {"$in": list(image_ids)},
                 "release_id": {"$ne": release_id},
@@ -231,13 +266,7 @@ class MongoLedger:
         return found
 
     def images(self) -> Iterator[Image]:
-        last: str | None = ""
-        while last is not None:
-            wanted = {"_id": {"$gt": last}}
-            last = None
-            for image in self._page(Image, IMAGES, wanted, "_id", _IMAGE_PAGE):
-                yield image
-                last = image.id
+        return self._walk(Image, IMAGES, "_id", _IMAGE_PAGE, {})
 
     # -- records
 
@@ -255,35 +284,28 @@ class MongoLedger:
         if sample_ids is not None:
             for chunk in pages(sorted(set(sample_ids)), _PAGE):
                 wanted = {"release_id": release_id, "sample_id": {"$in": chunk}}
-                yield from self._page(Record, RECORDS, wanted, "sample_id", _PAGE)
+                yield from self._page(Record, RECORDS, wanted, "sample_id")
             return
-        last: str | None = ""
-        while last is not None:
-            wanted = {"release_id": release_id, "sample_id": {"$gt": last}}
-            last = None
-            for record in self._page(Record, RECORDS, wanted, "sample_id", _PAGE):
-                yield record
-                last = record.sample_id
+        wanted = {"release_id": release_id}
+        yield from self._walk(Record, RECORDS, "sample_id", _PAGE, wanted)
 
     def record_sample_ids(self, release_id: str) -> set[str]:
         with _plain_errors():
             found = self._database[RECORDS].find(
                 {"release_id": release_id}, {"_id": 0, "sample_id": 1}
             )
-            return {record["sample_id"] for record in found}
+            return _texts(found, "sample_id")
 
-    def records_by_digest(self, digest: bytes) -> list[Record]:
+    def records_by_digest(self, digest: bytes) -> Iterator[Record]:
         return self._of_both({"$or": [{"digest_p": digest}, {"digest_w": digest}]})
 
-    def records_by_image(self, image_id: str) -> list[Record]:
+    def records_by_image(self, image_id: str) -> Iterator[Record]:
         return self._of_both({"image_id": image_id})
 
-    def _of_both(self, wanted: dict[str, Any]) -> list[Record]:
-        return [
-            record
-            for name in (RECORDS, WITHDRAWN)
-            for record in self._all(Record, name, wanted)
-        ]
+    def _of_both(self, wanted: dict[str, Any]) -> Iterator[Record]:
+        # One at a time: anybody may have put many there, each as large as an image.
+        for name in (RECORDS, WITHDRAWN):
+            yield from self._page(Record, name, wanted, "_id")
 
     def count_records(self, release_id: str) -> int:
         with _plain_errors():
@@ -304,13 +326,8 @@ class MongoLedger:
         self._put(WITHDRAWN, records)
 
     def withdrawn(self, release_id: str) -> Iterator[Record]:
-        last: str | None = ""
-        while last is not None:
-            wanted = {"release_id": release_id, "_id": {"$gt": last}}
-            last = None
-            for record in self._page(Record, WITHDRAWN, wanted, "_id", _PAGE):
-                yield record
-                last = record.id
+        wanted = {"release_id": release_id}
+        return self._walk(Record, WITHDRAWN, "_id", _PAGE, wanted)
 
     # -- authentication
 
@@ -363,7 +380,13 @@ class MongoLedger:
                 some = self._database[_COLLECTIONS[table]].find(
                     {**wanted, name: {"$in": chunk}}, {name: 1, "mac": 1}
                 )
-                found.update({one[name]: mac_of(_with_mac(one)) for one in some})
+                found.update(
+                    {
+                        one[name]: as_bytes(one.get("mac"))
+                        for one in some
+                        if isinstance(one[name], str)  # and no list that has it
+                    }
+                )
         return found
 
     def set_macs(self, table: Table, macs: Mapping[str, bytes]) -> None:
@@ -384,7 +407,7 @@ class MongoLedger:
                 some = self._database[name].find(
                     {"release_id": release_id}, {"_id": 0, "image_id": 1}
                 )
-                seen.update(one["image_id"] for one in some)
+                seen.update(_texts(some, "image_id"))
         for chunk in pages(seen, _CHUNK):
             alone = set(chunk)
             others = {"image_id": {"$in": chunk}, "release_id": {"$ne": release_id}}
@@ -395,13 +418,29 @@ class MongoLedger:
             yield from self.macs("images", list(alone)).values()
 
     def damage(self) -> list[str]:
-        return []
+        with _plain_errors():
+            ours = {META, *_COLLECTIONS.values()}
+            found = [
+                f"the collection {one['name']!a} {what}"
+                for one in self._database.list_collections()
+                if one["name"] in ours
+                for what in [_unlike_ours(one)]
+                if what
+            ]
+            if found:
+                return found
+            found = self._create_indexes()
+            known = {"_id": {"$nin": [_META_ID, _INVENTORY_ID, _LOCK_ID]}}
+            if self._database[META].find_one(known, {"_id": 1}) is not None:
+                found.append(f"the collection {META!a} has documents that aren't ours")
+        return found
 
     def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
-        name = RECORDS if table == "records" else WITHDRAWN
+        name = _COLLECTIONS[table]
+        # Without their boxes, which nobody needs.
+        names = [one for one in columns(Record) if one not in BOXES]
         with _plain_errors():
-            # Without their blobs, which nobody needs.
-            for document in self._database[name].find({}, {"blob": 0, _BLOB_FILE: 0}):
+            for document in self._database[name].find({}, ["_id", *names]):
                 release_id = document.get("release_id")
                 if not (isinstance(release_id, str) and release_id in release_ids):
                     yield self._entity(Record, name, document)
@@ -531,25 +570,47 @@ class MongoLedger:
                 continue
 
     def _entity(self, kind: type[E], name: str, document: Mapping[str, Any]) -> E:
-        row = {**document, "id": document.get("id", document["_id"])}
+        row = dict(document)
+        if name != RECORDS:
+            # Whatever else a document says: no two have the same one.
+            row["id"] = document["_id"]
         if row.get(_BLOB_FILE) is not None:
-            row[_BLOB_FIELDS[name]] = self._read_file(row[_BLOB_FILE])
+            field = _BLOB_FIELDS[name]
+            row[field] = self._read_file(row[_BLOB_FILE], longest(field))
         return from_row(kind, row)
 
-    def _read_file(self, file: ObjectId) -> bytes:
+    def _read_file(self, file: Any, most: int) -> Any:
+        """What is in a file, if it may be so large."""
+        from bson import ObjectId
         from gridfs.errors import CorruptGridFile, NoFile
 
+        known = isinstance(file, ObjectId)
+        found = self._database[BLOBS].files.find_one({"_id": file}) if known else None
+        sizes = [(found or {}).get(name) for name in ("length", "chunkSize")]
+        if found is not None and not all(isinstance(n, int) and n > 0 for n in sizes):
+            return Unusable("<no file>")
+        if found is not None and found["length"] > most:
+            return TooLong()
         try:
-            return self._bucket().open_download_stream(file).read()
+            if found is None:
+                raise NoFile
+            return self._bucket().open_download_stream(file).read(most)
         except (NoFile, CorruptGridFile):
             raise LedgerUnavailableError(
                 "A part of the ledger changed while it was read, or is missing; try "
                 "again, or put the database back from a backup"
             ) from None
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ):  # pieces of other shape
+            return Unusable("<no file>")
 
     def _one(self, kind: type[E], name: str, wanted: dict[str, Any]) -> E | None:
         with _plain_errors():
-            found = self._database[name].find_one(wanted)
+            found = self._database[name].find_one(wanted, _fields(kind))
             return None if found is None else self._entity(kind, name, found)
 
     def _some(self, kind: type[E], name: str, document: Mapping[str, Any]) -> E:
@@ -559,25 +620,73 @@ class MongoLedger:
                 return self._entity(kind, name, document)
             except LedgerUnavailableError:
                 # Its blob is missing, or was replaced since the document was read.
-                again = self._database[name].find_one({"_id": document["_id"]})
+                again = self._database[name].find_one(
+                    {"_id": document["_id"]}, _fields(kind)
+                )
                 document = again or document
         return self._entity(kind, name, {**document, _BLOB_FILE: None})
 
     def _all(self, kind: type[E], name: str, wanted: dict[str, Any]) -> list[E]:
-        with _plain_errors():
-            found = [
-                self._some(kind, name, document)
-                for document in self._database[name].find(wanted)
-            ]
         # Sorted here, since the server refuses to sort more than 100 MB.
-        return sorted(found, key=_age)
+        return sorted(self._page(kind, name, wanted, None), key=age)
 
     def _page(
-        self, kind: type[E], name: str, wanted: dict[str, Any], order: str, size: int
+        self,
+        kind: type[E],
+        name: str,
+        wanted: dict[str, Any],
+        order: str | None,
+        size: int = 0,
     ) -> Iterator[E]:
+        for document in self._documents(kind, name, wanted, order, size):
+            with _plain_errors():
+                entity = self._some(kind, name, document)
+            yield entity
+
+    def _documents(
+        self,
+        kind: type[E],
+        name: str,
+        wanted: dict[str, Any],
+        order: str | None,
+        size: int = 0,
+    ) -> Iterator[dict[str, Any]]:
         with _plain_errors():
-            for document in self._database[name].find(wanted).sort(order).limit(size):
-                yield self._some(kind, name, document)
+            cursor = self._database[name].find(wanted, _fields(kind)).limit(size)
+            yield from cursor if order is None else cursor.sort(order)
+
+    def _walk(
+        self, kind: type[E], name: str, key: str, size: int, wanted: dict[str, Any]
+    ) -> Iterator[E]:
+        """A collection by a text field, so many at a time, and then what has none.
+
+        A query for what comes after a text finds texts only, and none can be as long
+        as a document; so the others are looked for by themselves.
+        """
+        most = longest("id" if key == "_id" else key)
+        # Of other types it is more than any text that is ours.
+        is_text = {"$eq": [{"$type": f"${key}"}, "string"]}
+        length = {"$cond": [is_text, {"$strLenBytes": f"${key}"}, most + 1]}
+        ours = {**wanted, "$expr": {"$lte": [length, most]}}
+        others = {**wanted, "$expr": {"$gt": [length, most]}}
+        last: dict[str, Any] = {"$gte": ""}
+        while last:
+            seen: list[Any] = []
+            end = None
+            for document in self._documents(kind, name, {**ours, key: last}, key, size):
+                if document[key] != end:
+                    seen, end = [], document[key]
+                seen.append(document["_id"])
+                with _plain_errors():
+                    entity = self._some(kind, name, document)
+                yield entity
+            if end is not None and key != "_id":
+                # Where somebody dropped a unique index, the next page may begin with
+                # the same.
+                twice = {**ours, key: end, "_id": {"$nin": seen}}
+                yield from self._page(kind, name, twice, None)
+            last = {} if end is None else {"$gt": end}
+        yield from self._page(kind, name, others, None)
 
 
 class _TakenError(VaultError):
@@ -595,17 +704,34 @@ def _only_duplicates(error: Any) -> bool:
     return bool(failures) and all(failure["code"] == 11000 for failure in failures)
 
 
+def _codes(error: Any) -> set[int | None]:
+    """Of an error, and of what it says of single writes."""
+    details = error.details or {}
+    single = [one.get("code") for one in details.get("writeErrors", [])]
+    return {error.code, *single}
+
+
 def _files(documents: Iterable[Mapping[str, Any]]) -> list[ObjectId]:
     return [document[_BLOB_FILE] for document in documents if _BLOB_FILE in document]
 
 
-def _age(entity: Entity) -> tuple[float, str]:
-    created = getattr(entity, "created", 0.0)
-    return created if isinstance(created, (int, float)) else 0.0, str(entity.id)
+def _fields(kind: type[Entity]) -> list[str]:
+    """What to read of a document: whatever else is in it isn't ours."""
+    return ["_id", _BLOB_FILE, *columns(kind)]
 
 
-def _with_mac(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {"mac": b"", **document}
+def _texts(documents: Iterable[Mapping[str, Any]], name: str) -> set[str]:
+    found = (document.get(name) for document in documents)
+    return {one for one in found if isinstance(one, str)}
+
+
+def _unlike_ours(collection: Mapping[str, Any]) -> str | None:
+    """What of a collection isn't as we make it, in words."""
+    kind = collection.get("type", "collection")
+    if kind != "collection":
+        return f"was replaced by a {kind}"
+    options = sorted(collection.get("options") or {})
+    return f"has options that aren't ours: {', '.join(options)}" if options else None
 
 
 @contextmanager
@@ -629,6 +755,12 @@ def _plain_errors() -> Iterator[None]:
             "FIFTYONE_DATABASE_URI is right, then try again"
         ) from error
     except OperationFailure as error:
+        if _NO_COLLECTION in _codes(error):
+            raise TamperedLedgerError(
+                "The ledger isn't as the owner left it: one of its collections was "
+                "replaced by a view, which `reue vault check` names; put the database "
+                "back from a backup"
+            ) from error
         raise LedgerUnavailableError(
             f"MongoDB refused (code {error.code}); check the database user's rights "
             "and the server's disk"
