@@ -29,6 +29,7 @@ from fiftyone_reue.perturb.base import FitData, State
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.releases.originals import Originals
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.key_files import RecipientKey
@@ -40,7 +41,7 @@ from fiftyone_reue.workflows.protect_image import (
     Secrets,
     protect_image,
 )
-from fiftyone_reue.workflows.restore import Originals, restore_licensed_image
+from fiftyone_reue.workflows.restore import restore_licensed_image
 
 pytestmark = pytest.mark.unit
 

@@ -14,9 +14,9 @@ from fiftyone_reue.errors import InputError, NoRecordError, named
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import stretched
 from fiftyone_reue.media.square import to_square
+from fiftyone_reue.releases.originals import Originals
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.workflows.restore import Originals
 
 
 @dataclass(frozen=True)

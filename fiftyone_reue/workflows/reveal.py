@@ -30,10 +30,10 @@ from fiftyone_reue.perturb.base import Hidden, RevealingMethod, State, eight_bit
 from fiftyone_reue.perturb.registry import create_method, list_methods
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases.prepare import load_seed, load_state, sample_key
+from fiftyone_reue.releases.tracing import Tracer
 from fiftyone_reue.vault.entities import Record, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import match, read
-from fiftyone_reue.workflows.extract import Tracer
 
 DECOYS = 200
 MOST_DECOYS = 10_000

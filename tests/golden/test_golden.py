@@ -13,15 +13,11 @@ from click.testing import CliRunner
 from fiftyone_reue import cli
 from fiftyone_reue.batch.folders import image_items
 from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.originals import PIXELS_ALONE, UNKNOWN
 from fiftyone_reue.vault.key_files import read_key_file
 from fiftyone_reue.vault.vault import Vault, open_folder
 from fiftyone_reue.workflows.extract import extract
-from fiftyone_reue.workflows.restore import (
-    PIXELS_ALONE,
-    UNKNOWN,
-    restore_licensed,
-    restore_original,
-)
+from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fiftyone_reue.media.codec import encode, load
-from fiftyone_reue.workflows.restore import UNKNOWN
+from fiftyone_reue.releases.originals import UNKNOWN
 from tests.vault.attacks import held_in_mongo
 
 pytestmark = pytest.mark.integration

@@ -19,10 +19,10 @@ from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.releases.tracing import Tracer
 from fiftyone_reue.vault.entities import Record
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import protect as protecting
-from fiftyone_reue.workflows.extract import Tracer
 from fiftyone_reue.workflows.protect import ProtectSummary, protect, withdraw_obsolete
 from fiftyone_reue.workflows.restore import restore_original
 

@@ -13,11 +13,12 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb import reversal
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.releases.tracing import Suspect
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.watermark import codes
 from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION, weigh
-from fiftyone_reue.workflows.extract import ExtractSummary, Suspect, extract
+from fiftyone_reue.workflows.extract import ExtractSummary, extract
 from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.restore import restore_licensed
 

@@ -27,18 +27,13 @@ from fiftyone_reue.media.raster import Metadata, Raster
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.releases.originals import LOST, TAKEN_OUT, Originals
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.workflows import protect_image
 from fiftyone_reue.workflows import restore as restoring
 from fiftyone_reue.workflows.protect import protect
-from fiftyone_reue.workflows.restore import (
-    LOST,
-    TAKEN_OUT,
-    Originals,
-    restore_licensed,
-    restore_original,
-)
+from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 
 pytestmark = pytest.mark.unit
 
