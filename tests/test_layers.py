@@ -22,6 +22,7 @@ LAYERS = (
     {"batch"},
     {"releases", "auditing"},
     {"workflows"},
+    {"api"},
     {"samples"},
     {"install"},
     {"demo"},

@@ -336,6 +336,16 @@ class Vault:
 
     # -- recipients
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the ledger; the vault can't be used any more."""
+        self.ledger.close()
+
     def add_recipient(self, name: str) -> tuple[Recipient, RecipientKey]:
         """Adds a recipient with a random key and a random seed of its codes.
 

@@ -31,7 +31,6 @@ from fiftyone_reue.releases.originals import LOST, TAKEN_OUT, Originals
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.workflows import protect_image
-from fiftyone_reue.workflows import restore as restoring
 from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 
@@ -494,7 +493,7 @@ def test_the_suffix_that_a_record_brings_leads_nowhere(release, tmp_path, monkey
     def elsewhere(content, original):
         return Rebuilt(b"evil", "/../../../evil.png")
 
-    monkeypatch.setattr(restoring, "rebuild", elsewhere)
+    monkeypatch.setattr("fiftyone_reue.releases.originals.rebuild", elsewhere)
     summary = originals(release, release.protected, tmp_path / "folder")
     assert len(summary.outcome.failures) == 6
     assert not (tmp_path / "evil.png").exists()
