@@ -133,11 +133,11 @@ def licensed(images: np.ndarray, amplitude: int) -> np.ndarray:
     """Images with a recipient's watermark, each with a mark of its own."""
     from fiftyone_reue.perturb.base import clipped
     from fiftyone_reue.prf import derive
-    from fiftyone_reue.watermark import carriers, codes, embed
+    from fiftyone_reue.watermark import codes, embed, patterns
 
     key, seed = derive(KEY, "mark"), derive(KEY, "code")
     side = images.shape[1]
-    bits = carriers.bit_count(side, side)
+    bits = patterns.bit_count(side, side)
     changed = np.empty_like(images)
     for place, image in enumerate(images):
         code = codes.code(seed, str(place), bits)

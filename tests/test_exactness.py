@@ -34,7 +34,7 @@ from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault, create_folder
-from fiftyone_reue.watermark import carriers, codes, embed
+from fiftyone_reue.watermark import codes, embed, patterns
 from fiftyone_reue.workflows.protect_image import (
     FOUND_RANGE,
     Protected,
@@ -259,11 +259,11 @@ def test_both_tiers_come_back_from_invertible_methods(
 
 def _marked(house, made, samples, colours, epsilon):
     """The licensed copy, made again with nothing kept from the first time."""
-    for cached in (carriers.band, carriers._kept_cosines):
+    for cached in (patterns.band, patterns._kept_cosines):
         cached.cache_clear()
     height, width = samples.shape[:2]
     secrets = house.secrets("alice")
-    bits = carriers.band(carriers.grid_side(height, width)).bit_count
+    bits = patterns.band(patterns.grid_side(height, width)).bit_count
     code = codes.code(secrets.code_seed, made.image.id, bits)
     amplitude = ProtectConfig("lsp", epsilon).mark_amplitude
     mark = embed.mark(secrets.mark, made.image.id, code, height, width, amplitude)

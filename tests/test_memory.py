@@ -46,7 +46,7 @@ from fiftyone_reue.releases.clusters import Clusters
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import carriers
+from fiftyone_reue.watermark import patterns
 from fiftyone_reue.workflows.extract import extract
 from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.restore import restore_original
@@ -236,17 +236,17 @@ def test_an_originals_size_in_the_ledger_is_not_believed(
 @pytest.mark.parametrize("sides", [(0, 9), (-3, 9)])
 def test_no_mark_has_sides_of_no_pixels(sides):
     with pytest.raises(InputError, match="carries no mark"):
-        carriers.bit_count(*sides)
+        patterns.bit_count(*sides)
 
 
 def test_tables_of_long_images_are_made_in_pieces_and_not_kept():
     length, size = 400_000, 5
     with at_most(16):
-        made = carriers.cosines(length, size)
-    assert made is carriers.cosines(length, size)
+        made = patterns.cosines(length, size)
+    assert made is patterns.cosines(length, size)
     with at_most(1_000_000 * 5 * 4 // MB + 8):
-        carriers.cosines(1_000_000, size)
-    assert carriers.cosines(1_000_000, size) is not carriers.cosines(1_000_000, size)
+        patterns.cosines(1_000_000, size)
+    assert patterns.cosines(1_000_000, size) is not patterns.cosines(1_000_000, size)
 
 
 # -- fits

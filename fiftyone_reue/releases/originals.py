@@ -27,7 +27,7 @@ from fiftyone_reue.vault.entities import Record
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.records import Envelope, OwnerPart, RecipientPart
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import carriers, codes, embed
+from fiftyone_reue.watermark import codes, embed, patterns
 
 PIXELS_ALONE = (
     "it was protected by an older version, whose records hold the pixels alone"
@@ -253,7 +253,7 @@ class Originals:
         return records.open_owner(envelope, oldest, vault, licensed_digest), oldest
 
     def _mark(self, part: OwnerPart, raster: Raster) -> np.ndarray:
-        bits = carriers.bit_count(raster.height, raster.width)
+        bits = patterns.bit_count(raster.height, raster.width)
         seed = self._codes.get(part.recipient_id)
         if seed is None:
             raise ForeignRecordError(

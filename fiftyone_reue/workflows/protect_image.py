@@ -41,7 +41,7 @@ from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Recipient, Record, Release
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import carriers, codes, embed, match, read
+from fiftyone_reue.watermark import codes, embed, match, patterns, read
 
 LARGEST_LEDGER_FILE = 8 << 10
 """What describes an original file goes into the ledger too, up to so many bytes."""
@@ -174,10 +174,10 @@ def protect_image(
         require_levels(raster)
     peak = raster.peak
     height, width, colours = raster.height, raster.width, raster.colour_channels
-    if min(height, width) < carriers.SMALLEST_SIDE:
+    if min(height, width) < patterns.SMALLEST_SIDE:
         raise UnsupportedImageError(
             f"{item.sample_id}: {width} x {height} pixels are too few to carry a mark; "
-            f"use images of at least {carriers.SMALLEST_SIDE} pixels a side"
+            f"use images of at least {patterns.SMALLEST_SIDE} pixels a side"
         )
     original = raster.samples
     if alpha.seen(original, colours) < LEAST_SEEN:
@@ -189,7 +189,7 @@ def protect_image(
     digest_o = sample_digest(original)
     image = image_id(secrets.image_id, digest_o)
     amplitude = int(release.parameters["mark_amplitude"])
-    bits = carriers.bit_count(height, width)
+    bits = patterns.bit_count(height, width)
     code = codes.code(secrets.code_seed, image, bits)
     mark = embed.mark(secrets.mark, image, code, height, width, amplitude)
     mark = embed.spared(mark, original, colours)

@@ -1,9 +1,9 @@
-"""Carriers: secret mid-band cosine patterns, one set an image.
+"""Patterns: secret mid-band cosines, one set an image, that carry a mark's bits.
 
 Spread spectrum (Cox et al., IEEE TIP 1997) on a canonical grid: an image of any
 size is described by the same low and middle cosine frequencies, counted in half
 cycles across the image, so a mark survives resizing. Every frequency belongs to one
-code bit and has a secret sign from a keyed stream. Carriers are never shared between
+code bit and has a secret sign from a keyed stream. Patterns are never shared between
 images: two colluders could estimate a shared set from their differences.
 
 The cosines are whole numbers, and what is summed of them stays below 2**24: products
