@@ -72,6 +72,7 @@ class Scan:
         paddings: a byte for each stretch between restart markers: 255 where ones fill
             its last byte, else the bits that do.
         places: of each component the numbers of its two tables.
+        span: where its coded data begins and ends in the file.
     """
 
     components: tuple[int, ...]
@@ -84,6 +85,7 @@ class Scan:
     restart: int
     paddings: bytes
     places: tuple[tuple[int, int], ...]
+    span: tuple[int, int]
 
     def with_tables(self, tables: dict[tuple[int, int], bytes]) -> Scan:
         """The same with other Huffman tables.

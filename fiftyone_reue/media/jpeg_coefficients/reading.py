@@ -48,19 +48,6 @@ _MOST_SCANS = 100
 _MOST_BLOCKS_READ = 1 << 26  # in all scans together
 
 
-@dataclass(frozen=True)
-class Layout:
-    """A file's segments, and where its scans' coded data lies.
-
-    Attributes:
-        coefficients: everything but the coefficients, which are zeros.
-        coded: of each scan where its coded data begins, and where it must have ended.
-    """
-
-    coefficients: Coefficients
-    coded: tuple[tuple[int, int], ...]
-
-
 def read(data: bytes, *, max_pixels: int = MOST_PIXELS) -> Coefficients:
     """Read a JPEG file's quantised coefficients and what is around them.
 
@@ -81,39 +68,36 @@ def read(data: bytes, *, max_pixels: int = MOST_PIXELS) -> Coefficients:
         >>> luma.blocks.shape, luma.quantisation[0, 0]
         ((28, 28, 8, 8), 8)
     """
-    return read_with_ends(data, max_pixels=max_pixels)[0]
-
-
-def read_with_ends(
-    data: bytes, *, max_pixels: int = MOST_PIXELS
-) -> tuple[Coefficients, tuple[tuple[int, int], ...]]:
-    """The same as :func:`read`, and where each scan's coded data begins and ends."""
-    layout = lay_out(data, max_pixels=max_pixels)
-    found = layout.coefficients
-    scans, ends = [], []
-    for scan, (at, until) in zip(found.scans, layout.coded, strict=True):
+    found = lay_out(data, max_pixels=max_pixels)
+    scans = []
+    for scan in found.scans:
+        at, until = scan.span
         native = native_scan(scan, found)
-        stretches = stretches_of(scan, found)
         try:
-            end, paddings = library.read_scan(data, at, native, stretches)
+            end, paddings = library.read_scan(
+                data, at, native, stretches_of(scan, found)
+            )
         except ValueError as error:
             raise damaged(str(error)) from None
         if end > until:
             raise damaged("its scans run into each other")
-        scans.append(replace(scan, paddings=paddings))
-        ends.append((at, end))
-    return replace(found, scans=tuple(scans)), tuple(ends)
+        scans.append(replace(scan, paddings=paddings, span=(at, end)))
+    return replace(found, scans=tuple(scans))
 
 
 def lay_out(
     data: bytes, *, max_pixels: int = MOST_PIXELS, coded: bool = True
-) -> Layout:
+) -> Coefficients:
     """Read everything but coded data, and make room for the coefficients.
 
     Args:
         data: the file.
         max_pixels: width times height may not be more.
         coded: whether the file has its coded data; without it, its size says nothing.
+
+    Returns:
+        The content with coefficients of zero. A scan's span reaches to the marker that
+        follows it.
 
     Raises:
         UnreadableImageError: the file is cut short or damaged.
@@ -132,7 +116,7 @@ def lay_out(
         frame, state.quantisation, state.scans, len(data) if coded else None, max_pixels
     )
     _check_work(components, state.scans)
-    found = Coefficients(
+    return Coefficients(
         frame.width,
         frame.height,
         frame.process,
@@ -142,7 +126,6 @@ def lay_out(
         tuple(state.segments),
         data[end:],
     )
-    return Layout(found, tuple(state.coded))
 
 
 @dataclass(frozen=True)
@@ -166,7 +149,6 @@ class _State:
     ac: dict[int, bytes] = field(default_factory=lambda: dict(huffman.STANDARD_AC))
     restart: int = 0
     scans: list[Scan] = field(default_factory=list)
-    coded: list[tuple[int, int]] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
 
     def take(self, one: Placed) -> None:
@@ -176,8 +158,7 @@ class _State:
                 raise damaged("it has two frames")
             self.frame = _frame(marker, payload)
         elif marker == markers.SOS:
-            self.scans.append(self._scan(payload))
-            self.coded.append((one.end, one.until))
+            self.scans.append(self._scan(payload, (one.end, one.until)))
         elif marker == markers.DQT:
             self._take_steps(payload)
         elif marker == markers.DHT:
@@ -223,7 +204,7 @@ class _State:
             )
             at = end
 
-    def _scan(self, payload: bytes) -> Scan:
+    def _scan(self, payload: bytes, span: tuple[int, int]) -> Scan:
         frame = self.frame
         count = payload[0] if payload else 0
         if frame is None or not 1 <= count <= 4 or len(payload) != 4 + 2 * count:
@@ -277,6 +258,7 @@ class _State:
             self.restart,
             b"",
             tuple(places),
+            span,
         )
 
 

@@ -57,7 +57,7 @@ def write(
         raise ValueError("the segments say other colours than the components have")
     parts = [b"\xff\xd8"]
     parts += [segment.pack() for segment in segments]
-    parts += _frame(coefficients)
+    parts += frame_segments(coefficients)
     tables: dict[tuple[int, int], bytes] = {}
     restart = 0
     for scan in coefficients.scans:
@@ -173,7 +173,7 @@ def _is_standard(table: bytes) -> bool:
     return any(table in tables.values() for tables in both)
 
 
-def _frame(coefficients: Coefficients) -> list[bytes]:
+def frame_segments(coefficients: Coefficients) -> list[bytes]:
     """The quantisation tables' segments and the frame's."""
     steps: list[bytes] = []
     payload = bytearray((8,))
