@@ -640,27 +640,60 @@ static inline void write_dc(Writer *writer, int c, int32_t value)
     put_coded(writer, c, 0, size, value_bits(step, size), size);
 }
 
+/* Which of 64 values aren't zero, a bit each. */
+static inline uint64_t mask_of(const uint16_t values[64])
+{
+    uint8_t flags[64];
+    uint64_t mask = 0;
+    for (int k = 0; k < 64; k++)
+        flags[k] = values[k] != 0;
+    for (int k = 0; k < 64; k += 8) {
+        uint64_t eight = 0;
+        for (int i = 0; i < 8; i++)
+            eight |= (uint64_t)flags[k + i] << (8 * i);
+        /* The lowest bits of eight bytes, side by side. */
+        mask |= (eight * 0x0102040810204080u >> 56) << k;
+    }
+    return mask;
+}
+
+/* A block in zigzag order, and its values without sign and lowest bits. */
+static inline void spread(const int16_t *block, int low, int16_t values[64],
+                          uint16_t sizes[64])
+{
+    for (int k = 0; k < 64; k++)
+        values[k] = block[NATURAL[k]];
+    for (int k = 0; k < 64; k++) {
+        uint16_t sign = (uint16_t)(values[k] >> 15);
+        sizes[k] = (uint16_t)((uint16_t)(((uint16_t)values[k] ^ sign) - sign) >> low);
+    }
+}
+
+static inline uint64_t from_to(int first, int last)
+{
+    return (~(uint64_t)0 >> (63 - last)) & (~(uint64_t)0 << first);
+}
+
 static void write_sequential(Writer *writer, int c, const int16_t *block)
 {
-    write_dc(writer, c, block[0]);
-    int zeros = 0;
-    for (int k = 1; k < 64; k++) {
-        int32_t value = block[NATURAL[k]];
-        if (!value) {
-            zeros++;
-            continue;
-        }
+    int16_t values[64];
+    uint16_t sizes[64];
+    spread(block, 0, values, sizes);
+    write_dc(writer, c, values[0]);
+    int before = 0;
+    for (uint64_t mask = mask_of(sizes) & ~(uint64_t)1; mask; mask &= mask - 1) {
+        int k = __builtin_ctzll(mask), zeros = k - before - 1;
         for (; zeros > 15; zeros -= 16)
             put_coded(writer, c, 1, 0xF0, 0, 0);
-        int size = width_of((uint32_t)(value < 0 ? -value : value));
+        int size = width_of(sizes[k]);
         if (size > 15) {
             writer->out.error = OUT_OF_RANGE;
             return;
         }
-        put_coded(writer, c, 1, zeros << 4 | size, value_bits(value, size), size);
-        zeros = 0;
+        put_coded(writer, c, 1, zeros << 4 | size, value_bits(values[k], size), size);
+        before = k;
     }
-    if (zeros)
+    if (before < 63)
         put_coded(writer, c, 1, 0, 0, 0);
 }
 
@@ -685,27 +718,26 @@ static void put_run(Writer *writer)
 
 static void write_first(Writer *writer, const Scan *scan, int c, const int16_t *block)
 {
-    int zeros = 0;
-    for (int k = scan->first; k <= scan->last; k++) {
-        int32_t value = block[NATURAL[k]];
-        int32_t size_of = (value < 0 ? -value : value) >> scan->low_bit;
-        if (!size_of) {
-            zeros++;
-            continue;
-        }
+    int16_t values[64];
+    uint16_t sizes[64];
+    spread(block, scan->low_bit, values, sizes);
+    int before = scan->first - 1;
+    uint64_t mask = mask_of(sizes) & from_to(scan->first, scan->last);
+    for (; mask; mask &= mask - 1) {
+        int k = __builtin_ctzll(mask), zeros = k - before - 1;
         put_run(writer);
         for (; zeros > 15; zeros -= 16)
             put_coded(writer, c, 1, 0xF0, 0, 0);
-        int size = width_of((uint32_t)size_of);
+        int size = width_of(sizes[k]);
         if (size > 15) {
             writer->out.error = OUT_OF_RANGE;
             return;
         }
-        put_coded(writer, c, 1, zeros << 4 | size,
-                  value_bits(value < 0 ? -size_of : size_of, size), size);
-        zeros = 0;
+        int32_t value = values[k] < 0 ? -(int32_t)sizes[k] : sizes[k];
+        put_coded(writer, c, 1, zeros << 4 | size, value_bits(value, size), size);
+        before = k;
     }
-    if (zeros) {
+    if (before < scan->last) {
         writer->run_of = c;
         if (++writer->run == MOST_RUN)
             put_run(writer);
@@ -715,21 +747,22 @@ static void write_first(Writer *writer, const Scan *scan, int c, const int16_t *
 static void write_refinement(Writer *writer, const Scan *scan, int c,
                              const int16_t *block)
 {
-    int32_t sizes[64];
+    int16_t values[64];
+    uint16_t sizes[64];
+    spread(block, scan->low_bit, values, sizes);
+    uint64_t mask = mask_of(sizes) & from_to(scan->first, scan->last);
     int end = 0;
-    for (int k = scan->first; k <= scan->last; k++) {
-        int32_t value = block[NATURAL[k]];
-        sizes[k] = (value < 0 ? -value : value) >> scan->low_bit;
+    for (uint64_t rest = mask; rest; rest &= rest - 1) {
+        int k = __builtin_ctzll(rest);
         if (sizes[k] == 1)
             end = k;
     }
-    int zeros = 0, count = 0;
+    int zeros = 0, count = 0, before = scan->first - 1;
     uint8_t *bits = writer->kept_bits + writer->kept;
-    for (int k = scan->first; k <= scan->last; k++) {
-        if (!sizes[k]) {
-            zeros++;
-            continue;
-        }
+    for (; mask; mask &= mask - 1) {
+        int k = __builtin_ctzll(mask);
+        zeros += k - before - 1;
+        before = k;
         for (; zeros > 15 && k <= end; zeros -= 16) {
             put_run(writer);
             put_coded(writer, c, 1, 0xF0, 0, 0);
@@ -742,12 +775,13 @@ static void write_refinement(Writer *writer, const Scan *scan, int c,
             continue;
         }
         put_run(writer);
-        put_coded(writer, c, 1, zeros << 4 | 1, block[NATURAL[k]] < 0 ? 0 : 1, 1);
+        put_coded(writer, c, 1, zeros << 4 | 1, values[k] < 0 ? 0 : 1, 1);
         put_kept(writer, bits, count);
         bits = writer->kept_bits;
         count = 0;
         zeros = 0;
     }
+    zeros += scan->last - before;
     if (zeros || count) {
         writer->run_of = c;
         writer->run++;

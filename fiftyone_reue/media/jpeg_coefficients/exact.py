@@ -101,17 +101,21 @@ def describe(
     ]
     if not any(differences):
         body = _packed(_joined(skeleton, paddings), dictionary)
-        return _checked("re-encoded", best, digest, body, data, found, known)
-    body = _packed(_joined(skeleton, paddings, *differences), dictionary)
-    best_how: tuple[How, bytes] = ("difference", body)
-    whole = _packed(data, known)
-    if len(whole) < len(body):
-        best_how = ("whole", whole)
+        # What was written above is what rebuilding writes, if it reads the same.
+        _check_layout(_unpacked(body, dictionary), found, data)
+        return _described("re-encoded", best, digest, body)
+    ways: list[tuple[How, bytes]] = [
+        ("difference", _packed(_joined(skeleton, paddings, *differences), dictionary)),
+        ("whole", _packed(data, known)),
+    ]
     transcoded = _jpeg_xl(data)
-    if transcoded is not None and len(transcoded) < len(best_how[1]):
-        best_how = ("JPEG XL", transcoded)
-    how, body = best_how
-    return _checked(how, best, digest, body, data, found, known)
+    if transcoded is not None:
+        ways.append(("JPEG XL", transcoded))
+    how, body = min(ways, key=lambda way: len(way[1]))
+    description = _described(how, best, digest, body)
+    if rebuild(description.content, found, known=known) != data:
+        raise _damaged()
+    return description
 
 
 def rebuild(content: bytes, coefficients: Coefficients, *, known: bytes = b"") -> bytes:
@@ -154,21 +158,26 @@ def rebuild(content: bytes, coefficients: Coefficients, *, known: bytes = b"") -
     return data
 
 
-def _checked(
-    how: How,
-    best: bool,
-    digest: bytes,
-    body: bytes,
-    data: bytes,
-    coefficients: Coefficients,
-    known: bytes,
-) -> Description:
-    """A description that is known to give the file back."""
+def _described(how: How, best: bool, digest: bytes, body: bytes) -> Description:
     first = _HOWS.index(how) | (_BEST_TABLES if best else 0)
-    content = bytes((first,)) + digest + body
-    if rebuild(content, coefficients, known=known) != data:
+    return Description(bytes((first,)) + digest + body, how)
+
+
+def _check_layout(content: bytes, found: Coefficients, data: bytes) -> None:
+    """Make sure that a description's skeleton is read as the file was."""
+    skeleton, paddings = (*_parted(content), b"")[:2]
+    layout = lay_out(skeleton, max_pixels=found.width * found.height, coded=False)
+    filled = paddings or bytes((_ONES,)) * sum(len(s.paddings) for s in found.scans)
+    same = filled == b"".join(scan.paddings for scan in found.scans)
+    shift, parts = 0, []
+    for made, scan in zip(layout.scans, found.scans, strict=True):
+        start, end = scan.span
+        same = same and made == replace(scan, paddings=b"", span=made.span)
+        same = same and made.span[0] == start - shift
+        shift += end - start
+        parts.append((start, end))
+    if not same or skeleton != _without(data, parts):
         raise _damaged()
-    return Description(content, how)
 
 
 def _put_together(
