@@ -875,3 +875,202 @@ EXPORT int jc_write(uint8_t *data, size_t size, const Scan *scan,
     *end = writer.out.at;
     return writer.out.error;
 }
+
+/* ---- whole offsets for a wanted change ---- */
+
+/* Everything here is integers, so that the same comes out everywhere. Coefficients
+ * times steps are in parts of 64, pixels in parts of 2^18 of a gray level. */
+
+typedef struct {
+    const int32_t *wanted;  /* 64 */
+    const int32_t *steps;   /* 64 */
+    const int32_t *basis;   /* 64 pixels of one unit of each coefficient */
+    const int32_t *peaks;   /* the largest of these */
+    int64_t limit;
+} Fit;
+
+static inline int64_t size_of(int64_t value)
+{
+    return value < 0 ? -value : value;
+}
+
+/* Take single steps away until no pixel changes by more than the limit, of the
+ * coefficient that adds most to the worst pixel, or that adds most of what it is wanted
+ * for. Each turn makes the offsets smaller, so it ends. */
+static void fit_limit(const Fit *fit, int32_t offsets[64], int by_worth)
+{
+    int64_t pixels[64] = {0};
+    for (int i = 0; i < 64; i++) {
+        int64_t value = (int64_t)offsets[i] * fit->steps[i];
+        if (value)
+            for (int p = 0; p < 64; p++)
+                pixels[p] += value * fit->basis[64 * i + p];
+    }
+    for (;;) {
+        int worst = 0;
+        for (int p = 1; p < 64; p++)
+            if (size_of(pixels[p]) > size_of(pixels[worst]))
+                worst = p;
+        if (size_of(pixels[worst]) <= fit->limit)
+            return;
+        int found = -1;
+        int64_t most = 0, cost = 1;
+        for (int i = 0; i < 64; i++) {
+            if (!offsets[i])
+                continue;
+            int64_t adds = (int64_t)offsets[i] * fit->steps[i] *
+                           fit->basis[64 * i + worst];
+            if (pixels[worst] < 0)
+                adds = -adds;
+            if (adds <= 0)
+                continue;
+            int64_t worth = 1;
+            if (by_worth) {
+                worth = (int64_t)fit->wanted[i] * fit->steps[i];
+                if (offsets[i] < 0)
+                    worth = -worth;
+                worth = (worth >> 6) < 1 ? 1 : worth >> 6;
+                adds >>= 8;
+            }
+            if (found < 0 || adds * cost > most * worth) {
+                found = i;
+                most = adds;
+                cost = worth;
+            }
+        }
+        if (found < 0)
+            return;  /* which cannot be: something adds to the worst pixel */
+        int32_t step = offsets[found] < 0 ? 1 : -1;
+        offsets[found] += step;
+        int64_t value = (int64_t)step * fit->steps[found];
+        for (int p = 0; p < 64; p++)
+            pixels[p] += value * fit->basis[64 * found + p];
+    }
+}
+
+/* What is got of what is wanted. */
+static int64_t fit_got(const Fit *fit, const int32_t offsets[64])
+{
+    int64_t got = 0;
+    for (int i = 0; i < 64; i++)
+        got += (int64_t)offsets[i] * fit->steps[i] * fit->wanted[i];
+    return got;
+}
+
+/* A share, in parts of 16, of what is wanted, to the nearest step. */
+static void fit_nearest(const Fit *fit, int share, int32_t offsets[64])
+{
+    for (int i = 0; i < 64; i++) {
+        int64_t whole = (int64_t)fit->steps[i] * 64 * 16;
+        int64_t size = size_of(fit->wanted[i]) * share;
+        int32_t steps = (int32_t)((size + whole / 2) / whole);
+        offsets[i] = fit->wanted[i] < 0 ? -steps : steps;
+    }
+}
+
+/* Whole steps, and one more of those that are nearest to it, until together they are
+ * as much as is wanted. */
+static void fit_spent(const Fit *fit, int64_t all, int32_t offsets[64])
+{
+    uint64_t open = 0;
+    for (int i = 0; i < 64; i++) {
+        int64_t whole = (int64_t)fit->steps[i] * 64;
+        int32_t steps = (int32_t)(size_of(fit->wanted[i]) / whole);
+        offsets[i] = fit->wanted[i] < 0 ? -steps : steps;
+        if (fit->wanted[i] && (int64_t)fit->steps[i] * fit->peaks[i] <= fit->limit)
+            open |= (uint64_t)1 << i;
+    }
+    int64_t missing = all - fit_got(fit, offsets) * 64;
+    while (open && missing > 0) {
+        int best = -1;
+        int64_t part = 0, whole = 1;
+        for (uint64_t rest = open; rest; rest &= rest - 1) {
+            int i = __builtin_ctzll(rest);
+            int64_t unit = (int64_t)fit->steps[i] * 64;
+            int64_t left = size_of(fit->wanted[i]) % unit;
+            if (best < 0 || left * whole > part * unit) {
+                best = i;
+                part = left;
+                whole = unit;
+            }
+        }
+        open &= ~((uint64_t)1 << best);
+        int64_t gain = size_of(fit->wanted[best]) * fit->steps[best] * 64;
+        if (gain / 2 > missing)
+            continue;
+        offsets[best] += fit->wanted[best] < 0 ? -1 : 1;
+        missing -= gain;
+    }
+}
+
+/* The one coefficient of which most can be had. */
+static void fit_single(const Fit *fit, int64_t all, int32_t offsets[64])
+{
+    int found = -1;
+    int64_t best = 0, steps = 0;
+    memset(offsets, 0, 64 * sizeof *offsets);
+    for (int i = 0; i < 64; i++) {
+        int64_t worth = size_of(fit->wanted[i]) * fit->steps[i];
+        if (!worth)
+            continue;
+        int64_t most = fit->limit / ((int64_t)fit->steps[i] * fit->peaks[i]);
+        int64_t enough = (all / 64 + worth / 2) / worth;
+        most = most < enough ? most : enough;
+        most = most < 2047 ? most : 2047;
+        if (most * worth > best) {
+            found = i;
+            best = most * worth;
+            steps = most;
+        }
+    }
+    if (found >= 0)
+        offsets[found] = (int32_t)(fit->wanted[found] < 0 ? -steps : steps);
+}
+
+/* Offsets of `count` blocks that have as much of what is wanted as there can be while
+ * no pixel of a block changes by more than its limit. Several ways are tried. */
+EXPORT void jc_fit(const int32_t *wanted, const int32_t *steps, const int32_t *basis,
+                   const int64_t *limits, int64_t count, int16_t *offsets)
+{
+    static const struct { int share, by_worth; } WAYS[] = {
+        {16, 1}, {16, 0}, {13, 1}, {13, 0}, {10, 1},
+    };
+    int32_t peaks[64];
+    for (int i = 0; i < 64; i++) {
+        peaks[i] = 0;
+        for (int p = 0; p < 64; p++) {
+            int32_t size = (int32_t)size_of(basis[64 * i + p]);
+            peaks[i] = size > peaks[i] ? size : peaks[i];
+        }
+    }
+    for (int64_t block = 0; block < count; block++) {
+        Fit fit = {wanted + 64 * block, steps, basis, peaks, limits[block]};
+        int16_t *out = offsets + 64 * block;
+        int64_t all = 0, best = 0;
+        for (int i = 0; i < 64; i++)
+            all += (int64_t)fit.wanted[i] * fit.wanted[i];
+        memset(out, 0, 64 * sizeof *out);
+        for (int way = 0; all && way < 7; way++) {
+            int32_t made[64];
+            int by_worth = 1;
+            if (way < 5) {
+                by_worth = WAYS[way].by_worth;
+                fit_nearest(&fit, WAYS[way].share, made);
+            } else if (way == 5)
+                fit_spent(&fit, all, made);
+            else
+                fit_single(&fit, all, made);
+            fit_limit(&fit, made, by_worth);
+            int64_t got = fit_got(&fit, made) * 64;
+            if (got > all)
+                got = all - (got - all);  /* more than is wanted is no better */
+            if (got > best) {
+                best = got;
+                for (int i = 0; i < 64; i++)
+                    out[i] = (int16_t)made[i];
+            }
+            if (best >= all - all / 16)
+                break;
+        }
+    }
+}

@@ -89,6 +89,8 @@ def codec() -> ctypes.CDLL:
     scan, end = ctypes.POINTER(Scan), ctypes.POINTER(ctypes.c_size_t)
     library.jc_read.argtypes = (ctypes.c_char_p, size, size, scan, address, end)
     library.jc_write.argtypes = (address, size, scan, ctypes.c_char_p, address, end)
+    library.jc_fit.argtypes = (*(address,) * 4, ctypes.c_int64, address)
+    library.jc_fit.restype = None
     return library
 
 
@@ -159,6 +161,31 @@ def count_symbols(scan: Scan) -> np.ndarray:
     if error:
         raise ValueError(PROBLEMS[error])
     return counts
+
+
+def fit(
+    wanted: np.ndarray, steps: np.ndarray, basis: np.ndarray, limits: np.ndarray
+) -> np.ndarray:
+    """Whole offsets for a wanted change; see ``codec.c``.
+
+    Args:
+        wanted: (n, 64) int32, coefficients times steps, in parts of 64.
+        steps: (64,) int32.
+        basis: (64, 64) int32, of each coefficient the pixels, in parts of 2^18.
+        limits: (n,) int64, of a pixel's change, in parts of 2^18.
+
+    Returns:
+        (n, 64) int16.
+    """
+    kinds = (np.int32, np.int32, np.int32, np.int64)
+    given = [
+        np.ascontiguousarray(one, kind)
+        for one, kind in zip((wanted, steps, basis, limits), kinds, strict=True)
+    ]
+    offsets = np.empty(wanted.shape, np.int16)
+    places = [one.ctypes.data for one in given]
+    codec().jc_fit(*places, len(wanted), offsets.ctypes.data)
+    return offsets
 
 
 def _name() -> str:
