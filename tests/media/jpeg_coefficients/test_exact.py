@@ -1,6 +1,9 @@
 """Whatever is read comes back byte for byte, from its coefficients and a few bytes."""
 
 import contextlib
+import io
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.media.jpeg_coefficients import exact, huffman
@@ -163,6 +167,44 @@ def test_what_follows():
     data = pillow(picture())
     assert comes_back(data + pillow(picture(seed=3))) > 1000
     assert comes_back(data + bytes(10_000)) < 150
+
+
+def test_several_pictures_in_one_file():
+    file = io.BytesIO()
+    first, *others = (Image.fromarray(picture(90, 70, seed)) for seed in range(3))
+    first.save(file, "MPO", save_all=True, append_images=others)
+    data = file.getvalue()
+    found = read(data)
+    assert found.trailing.count(b"\xff\xd8\xff") >= 2
+    comes_back(data)
+    assert found.trailing not in write(found)
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+def test_fifty_megapixels_take_less_than_a_gigabyte():
+    code = (
+        "import io, resource, numpy as np\n"
+        "from PIL import Image\n"
+        "from fiftyone_reue.media.jpeg_coefficients.exact import describe, rebuild\n"
+        "from fiftyone_reue.media.jpeg_coefficients.reading import read\n"
+        "from fiftyone_reue.media.jpeg_coefficients.writing import write\n"
+        "samples = np.random.default_rng(0).integers(0, 256, (64, 86, 3), np.uint8)\n"
+        "image = Image.fromarray(samples).resize((8600, 5900), 3)\n"
+        "file = io.BytesIO()\n"
+        "image.save(file, 'JPEG', quality=95, subsampling=0)\n"
+        "del image\n"
+        "data = file.getvalue()\n"
+        "content = describe(data).content\n"
+        "again = read(write(read(data), optimise=True))\n"
+        "assert rebuild(content, again) == data\n"
+        "assert len(content) < 100\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert int(run.stdout) < 1 << 20  # KiB
 
 
 def joined_bits(*parts: tuple[bytes, int]) -> bytes:
