@@ -883,14 +883,16 @@ EXPORT int jc_write(uint8_t *data, size_t size, const Scan *scan,
 /* ---- whole offsets for a wanted change ---- */
 
 /* Everything here is integers, so that the same comes out everywhere. Coefficients
- * times steps are in parts of 64, pixels in parts of 2^18 of a gray level. */
+ * times steps are in parts of 64 and at most 2048, pixels in parts of 2^14 of a gray
+ * level: whatever is added up of them stays below 2^31. */
 
 typedef struct {
     const int32_t *wanted;  /* 64 */
     const int32_t *steps;   /* 64 */
-    const int32_t *basis;   /* 64 pixels of one unit of each coefficient */
-    const int32_t *peaks;   /* the largest of these */
-    int64_t limit;
+    const int32_t *peaks;   /* of each coefficient's step the largest pixel */
+    const int32_t *pixels;  /* 64 of a step of each coefficient */
+    const int32_t *turned;  /* the same, of each pixel 64 coefficients */
+    int32_t limit;
 } Fit;
 
 static inline int64_t size_of(int64_t value)
@@ -903,52 +905,60 @@ static inline int64_t size_of(int64_t value)
  * for. Each turn makes the offsets smaller, so it ends. */
 static void fit_limit(const Fit *fit, int32_t offsets[64], int by_worth)
 {
-    int64_t pixels[64] = {0};
+    int32_t pixels[64] = {0}, sizes[64];
+    int64_t worth[64];
+    uint64_t open = 0;
     for (int i = 0; i < 64; i++) {
-        int64_t value = (int64_t)offsets[i] * fit->steps[i];
-        if (value)
-            for (int p = 0; p < 64; p++)
-                pixels[p] += value * fit->basis[64 * i + p];
+        if (!offsets[i])
+            continue;
+        open |= (uint64_t)1 << i;
+        for (int p = 0; p < 64; p++)
+            pixels[p] += offsets[i] * fit->pixels[64 * i + p];
+        worth[i] = 1;
+        if (by_worth) {
+            worth[i] = size_of(fit->wanted[i]) * fit->steps[i] >> 6;
+            worth[i] = worth[i] < 1 ? 1 : worth[i];
+        }
     }
-    for (;;) {
-        int worst = 0;
-        for (int p = 1; p < 64; p++)
-            if (size_of(pixels[p]) > size_of(pixels[worst]))
-                worst = p;
-        if (size_of(pixels[worst]) <= fit->limit)
+    while (open) {
+        int32_t largest = 0;
+        for (int p = 0; p < 64; p++)
+            sizes[p] = pixels[p] < 0 ? -pixels[p] : pixels[p];
+        for (int p = 0; p < 64; p++)
+            largest = sizes[p] > largest ? sizes[p] : largest;
+        if (largest <= fit->limit)
             return;
+        int worst = 0;
+        while (sizes[worst] != largest)
+            worst++;
+        const int32_t *reach = fit->turned + 64 * worst;
         int found = -1;
         int64_t most = 0, cost = 1;
-        for (int i = 0; i < 64; i++) {
-            if (!offsets[i])
-                continue;
-            int64_t adds = (int64_t)offsets[i] * fit->steps[i] *
-                           fit->basis[64 * i + worst];
+        for (uint64_t rest = open; rest; rest &= rest - 1) {
+            int i = __builtin_ctzll(rest);
+            int64_t adds = offsets[i] * reach[i];
             if (pixels[worst] < 0)
                 adds = -adds;
-            if (adds <= 0)
-                continue;
-            int64_t worth = 1;
-            if (by_worth) {
-                worth = (int64_t)fit->wanted[i] * fit->steps[i];
-                if (offsets[i] < 0)
-                    worth = -worth;
-                worth = (worth >> 6) < 1 ? 1 : worth >> 6;
-                adds >>= 8;
-            }
-            if (found < 0 || adds * cost > most * worth) {
+            if (adds > 0 && adds * cost > most * worth[i]) {
                 found = i;
                 most = adds;
-                cost = worth;
+                cost = worth[i];
             }
         }
         if (found < 0)
             return;  /* which cannot be: something adds to the worst pixel */
-        int32_t step = offsets[found] < 0 ? 1 : -1;
-        offsets[found] += step;
-        int64_t value = (int64_t)step * fit->steps[found];
-        for (int p = 0; p < 64; p++)
-            pixels[p] += value * fit->basis[64 * found + p];
+        const int32_t *step = fit->pixels + 64 * found;
+        if (offsets[found] < 0) {
+            offsets[found]++;
+            for (int p = 0; p < 64; p++)
+                pixels[p] += step[p];
+        } else {
+            offsets[found]--;
+            for (int p = 0; p < 64; p++)
+                pixels[p] -= step[p];
+        }
+        if (!offsets[found])
+            open &= ~((uint64_t)1 << found);
     }
 }
 
@@ -981,7 +991,7 @@ static void fit_spent(const Fit *fit, int64_t all, int32_t offsets[64])
         int64_t whole = (int64_t)fit->steps[i] * 64;
         int32_t steps = (int32_t)(size_of(fit->wanted[i]) / whole);
         offsets[i] = fit->wanted[i] < 0 ? -steps : steps;
-        if (fit->wanted[i] && (int64_t)fit->steps[i] * fit->peaks[i] <= fit->limit)
+        if (fit->wanted[i] && fit->peaks[i] <= fit->limit)
             open |= (uint64_t)1 << i;
     }
     int64_t missing = all - fit_got(fit, offsets) * 64;
@@ -1017,7 +1027,7 @@ static void fit_single(const Fit *fit, int64_t all, int32_t offsets[64])
         int64_t worth = size_of(fit->wanted[i]) * fit->steps[i];
         if (!worth)
             continue;
-        int64_t most = fit->limit / ((int64_t)fit->steps[i] * fit->peaks[i]);
+        int64_t most = fit->limit / fit->peaks[i];
         int64_t enough = (all / 64 + worth / 2) / worth;
         most = most < enough ? most : enough;
         most = most < 2047 ? most : 2047;
@@ -1034,21 +1044,23 @@ static void fit_single(const Fit *fit, int64_t all, int32_t offsets[64])
 /* Offsets of `count` blocks that have as much of what is wanted as there can be while
  * no pixel of a block changes by more than its limit. Several ways are tried. */
 EXPORT void jc_fit(const int32_t *wanted, const int32_t *steps, const int32_t *basis,
-                   const int64_t *limits, int64_t count, int16_t *offsets)
+                   const int32_t *limits, int64_t count, int16_t *offsets)
 {
     static const struct { int share, by_worth; } WAYS[] = {
         {16, 1}, {16, 0}, {13, 1}, {13, 0}, {10, 1},
     };
-    int32_t peaks[64];
+    int32_t peaks[64], pixels[64 * 64], turned[64 * 64];
     for (int i = 0; i < 64; i++) {
         peaks[i] = 0;
         for (int p = 0; p < 64; p++) {
-            int32_t size = (int32_t)size_of(basis[64 * i + p]);
-            peaks[i] = size > peaks[i] ? size : peaks[i];
+            int32_t one = steps[i] * basis[64 * i + p];
+            pixels[64 * i + p] = turned[64 * p + i] = one;
+            one = one < 0 ? -one : one;
+            peaks[i] = one > peaks[i] ? one : peaks[i];
         }
     }
     for (int64_t block = 0; block < count; block++) {
-        Fit fit = {wanted + 64 * block, steps, basis, peaks, limits[block]};
+        Fit fit = {wanted + 64 * block, steps, peaks, pixels, turned, limits[block]};
         int16_t *out = offsets + 64 * block;
         int64_t all = 0, best = 0;
         for (int i = 0; i < 64; i++)

@@ -171,16 +171,14 @@ def fit(
     Args:
         wanted: (n, 64) int32, coefficients times steps, in parts of 64.
         steps: (64,) int32.
-        basis: (64, 64) int32, of each coefficient the pixels, in parts of 2^18.
-        limits: (n,) int64, of a pixel's change, in parts of 2^18.
+        basis: (64, 64) int32, of each coefficient the pixels, in parts of 2^14.
+        limits: (n,) int32, of a pixel's change, in parts of 2^14.
 
     Returns:
         (n, 64) int16.
     """
-    kinds = (np.int32, np.int32, np.int32, np.int64)
     given = [
-        np.ascontiguousarray(one, kind)
-        for one, kind in zip((wanted, steps, basis, limits), kinds, strict=True)
+        np.ascontiguousarray(one, np.int32) for one in (wanted, steps, basis, limits)
     ]
     offsets = np.empty(wanted.shape, np.int16)
     places = [one.ctypes.data for one in given]

@@ -22,8 +22,9 @@ from fiftyone_reue.media.jpeg_coefficients.transform import BASIS, SCALE_BITS
 MOST_AC = 1023
 LEAST_DC, MOST_DC = -1024, 1023
 
-_PARTS, _PIXEL_BITS = 64, 18
-_MOST_WANTED = 1 << 13
+_PARTS, _PIXEL_BITS = 64, 14
+_MOST_WANTED = 2048
+_MOST_LIMIT = 512
 _BASIS = np.rint(BASIS / (1 << SCALE_BITS - _PIXEL_BITS)).astype(np.int32)
 
 
@@ -36,7 +37,7 @@ def fitted(
     read and a pattern is learned; never is it more than was wanted.
 
     Args:
-        wanted: (..., 8, 8) float64, coefficients times steps, within ±8192.
+        wanted: (..., 8, 8) float64, coefficients times steps, within ±2048.
         quantisation: (8, 8), the steps.
         limit: by how much a pixel may change, before a decoder rounds; for each block,
             (...), or for all.
@@ -51,9 +52,10 @@ def fitted(
         raise ValueError("the wanted change is far too large")
     parts = np.rint(wanted * _PARTS).astype(np.int32).reshape(-1, 64)
     bounds = np.broadcast_to(np.asarray(limit, np.float64), wanted.shape[:-2])
-    limits = np.floor(bounds * (1 << _PIXEL_BITS)).astype(np.int64).reshape(-1)
+    limits = np.floor(np.minimum(bounds, _MOST_LIMIT) * (1 << _PIXEL_BITS))
     steps = quantisation.reshape(64).astype(np.int32)
-    return library.fit(parts, steps, _BASIS, limits).reshape(wanted.shape)
+    offsets = library.fit(parts, steps, _BASIS, limits.reshape(-1))
+    return offsets.reshape(wanted.shape)
 
 
 def within_range(
