@@ -32,7 +32,7 @@ import mozjpeg_lossless_optimization as mozjpeg
 import numpy as np
 from PIL import Image
 
-from fiftyone_reue.demo_tiles import PHOTOS, load_photo
+from fiftyone_reue.demo.tiles import PHOTOS, load_photo
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.exact import describe, rebuild

@@ -20,11 +20,7 @@ from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.exact import describe, rebuild
 from fiftyone_reue.media.jpeg_coefficients.markers import DHT, Segment
 from fiftyone_reue.media.jpeg_coefficients.reading import read
-from fiftyone_reue.media.jpeg_coefficients.writing import (
-    best_tables,
-    coded_with,
-    write,
-)
+from fiftyone_reue.media.jpeg_coefficients.writing import best_tables, coded_with, write
 from tests.media.jpeg_coefficients.encoded import (
     SCRIPT,
     TWO_SCANS,

@@ -9,11 +9,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from fiftyone_reue.media.jpeg_coefficients.limits import (
-    decoded,
-    hold,
-    largest_change,
-)
+from fiftyone_reue.media.jpeg_coefficients.limits import decoded, hold, largest_change
 from fiftyone_reue.media.jpeg_coefficients.planes import targets
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.media.jpeg_coefficients.rounding import strength
