@@ -12,15 +12,15 @@ from fiftyone_reue.samples.extract import (
     extract_samples,
     extract_steps,
 )
-from fiftyone_reue.samples.people import (
-    add_recipient,
-    list_recipients,
-    revoke_recipient,
-)
 from fiftyone_reue.samples.protect import (
     ProtectedSamples,
     protect_samples,
     protect_steps,
+)
+from fiftyone_reue.samples.recipients import (
+    add_recipient,
+    list_recipients,
+    revoke_recipient,
 )
 from fiftyone_reue.samples.releases import (
     delete_release,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import runs, source
-from fiftyone_reue.samples.drive import ProgressOption, drive
-from fiftyone_reue.samples.measured import release_items
+from fiftyone_reue.samples.measured_release import release_items
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault

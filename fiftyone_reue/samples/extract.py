@@ -14,7 +14,7 @@ from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, TamperedLedgerError
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import fields, runs, source
-from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import bound

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.samples.trouble import plain_errors, require_dataset
+from fiftyone_reue.samples.database_errors import plain_errors, require_dataset
 
 if TYPE_CHECKING:
     import fiftyone as fo

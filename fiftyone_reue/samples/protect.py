@@ -18,7 +18,7 @@ from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
 from fiftyone_reue.releases.lookup import delete_release
 from fiftyone_reue.releases.prepare import open_release, release_in
 from fiftyone_reue.samples import copies, fields, runs, source, views
-from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault

@@ -9,7 +9,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases import lookup as ledger_releases
 from fiftyone_reue.samples import copies, fields, runs, views
-from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Release

@@ -13,7 +13,7 @@ from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.names.display import printable
 from fiftyone_reue.names.filenames import component, portable
-from fiftyone_reue.samples.trouble import plain_errors, require_dataset
+from fiftyone_reue.samples.database_errors import plain_errors, require_dataset
 
 if TYPE_CHECKING:
     import fiftyone as fo

@@ -9,7 +9,7 @@ from fiftyone_reue.batch.items import Item
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.changes import find_changes
 from fiftyone_reue.samples import fields, runs, source
-from fiftyone_reue.samples.trouble import plain_errors
+from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.samples.vaults import open_ledger
 
 if TYPE_CHECKING:

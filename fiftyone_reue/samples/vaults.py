@@ -11,7 +11,7 @@ from typing import Any
 
 from fiftyone_reue.errors import OutputError, VaultError
 from fiftyone_reue.progress import finish
-from fiftyone_reue.samples.trouble import plain_errors
+from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.vault.check import CheckReport, check
 from fiftyone_reue.vault.description import check_shape
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
