@@ -240,7 +240,7 @@ class ProtectionStatus(foo.Panel):
         )
 
     def _render_summary(
-        self, panel: types.Object, status: dict[str, Any], stale: dict | None
+        self, panel: types.Object, status: dict[str, Any], stale: dict[str, Any] | None
     ) -> None:
         layout.title(panel, "headline", _headline(status))
         row = layout.buttons(panel, "actions")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 ORIGINALS = "originals"
 """The subject that every other one is compared with."""
@@ -134,7 +135,7 @@ class Audit:
         ]
         return summarise(values)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON; the accuracies of failed cells become null."""
         data = asdict(self)
         for cell in data["cells"]:
@@ -143,14 +144,14 @@ class Audit:
         return data
 
     @staticmethod
-    def from_dict(data: dict) -> Audit:
+    def from_dict(data: dict[str, Any]) -> Audit:
         """What :meth:`to_dict` was called on, after a way through JSON."""
         cells = [cell_from_dict(cell) for cell in data["cells"]]
         subjects = [Subject(**subject) for subject in data["subjects"]]
         return Audit(**{**data, "cells": cells, "subjects": subjects})
 
 
-def cell_from_dict(data: dict) -> Cell:
+def cell_from_dict(data: dict[str, Any]) -> Cell:
     """A cell that went through JSON."""
     curve = tuple(data["curve"])
     if data["failure"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -69,7 +69,7 @@ def print_table(filled: Table) -> None:
     out.print(filled, soft_wrap=False)
 
 
-def failed(outcome: Outcome) -> dict:
+def failed(outcome: Outcome) -> dict[str, Any]:
     """What failed, for machines."""
     return {
         "failed": len(outcome.failures),

@@ -139,7 +139,7 @@ def protect(
     return report(summary.outcome)
 
 
-def _figures(summary: ProtectSummary, config: ProtectConfig) -> dict:
+def _figures(summary: ProtectSummary, config: ProtectConfig) -> dict[str, Any]:
     return {
         "release": summary.release.id,
         "recipient": summary.recipient,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -122,7 +122,7 @@ def _key(path: Path, identity: Path | None) -> RecipientKey:
     return key
 
 
-def _figures(summary: RestoreSummary) -> dict:
+def _figures(summary: RestoreSummary) -> dict[str, Any]:
     return {
         "tier": summary.tier,
         "restored": summary.outcome.done,

@@ -98,8 +98,10 @@ class State:
     method: str
     classes: tuple[str, ...]
     arrays: dict[str, np.ndarray]
-    summary: dict = field(default_factory=dict)
-    built: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+    summary: dict[str, Any] = field(default_factory=dict)
+    built: dict[object, Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def tables(self) -> np.ndarray:

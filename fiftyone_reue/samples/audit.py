@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.progress import Progress
@@ -47,7 +47,7 @@ class AuditedSamples:
     release: str
     headline: str
     paragraph: str
-    findings: list[dict]
+    findings: list[dict[str, Any]]
     doubts: list[str]
     report: str
     failures: list[Failure] = field(repr=False)
@@ -146,7 +146,7 @@ def audit_steps(
     return result
 
 
-def _findings(summary: AuditSummary) -> list[dict]:
+def _findings(summary: AuditSummary) -> list[dict[str, Any]]:
     return [
         {
             "countermeasure": finding.countermeasure,

@@ -23,6 +23,7 @@ from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import protect as folders
+from fiftyone_reue.workflows.protect_image import Protected
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -296,7 +297,7 @@ class _Run:
             error=None,
         )
 
-    def show(self, release: Release, batch: list[folders.Protected]) -> None:
+    def show(self, release: Release, batch: list[Protected]) -> None:
         folder = Path(release.output)
         shown = [
             fields.Shown(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.progress import Progress
@@ -128,7 +128,10 @@ def score_steps(
 
 
 def _keep(
-    dataset: fo.Dataset, release: Release, figures: dict, scores: dict[str, float]
+    dataset: fo.Dataset,
+    release: Release,
+    figures: dict[str, Any],
+    scores: dict[str, float],
 ) -> None:
     showing = fields.samples_showing(dataset, release.name)
     shown = {key: value for key, value in scores.items() if key in showing}

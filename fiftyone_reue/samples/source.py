@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
@@ -242,7 +242,7 @@ def _unusable(file: str) -> str | None:
     return None if kind is None else f"it is {kind}; only images can be used"
 
 
-def _values(samples: foc.SampleCollection, *paths: str) -> list[list]:
+def _values(samples: foc.SampleCollection, *paths: str) -> list[list[Any]]:
     with plain_errors():
         try:
             return samples.values(list(paths))

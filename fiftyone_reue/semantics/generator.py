@@ -190,7 +190,7 @@ def _seed(key: bytes, name: str, attempt: int) -> int:
     return int.from_bytes(made, "big") >> 1
 
 
-def _json(about: dict) -> bytes:
+def _json(about: dict[str, Any]) -> bytes:
     return (json.dumps(about, indent=1) + "\n").encode()
 
 
@@ -233,7 +233,7 @@ def _check(config: GeneratorConfig) -> None:
         raise InputError("Give a guidance and a conditioning scale of at least 0")
 
 
-def _about(names: list[str], config: GeneratorConfig) -> dict:
+def _about(names: list[str], config: GeneratorConfig) -> dict[str, Any]:
     """What must not change while a folder is being filled."""
     fixed = {**asdict(config), "classes": names}
     for free in ("images", "device"):
@@ -241,7 +241,7 @@ def _about(names: list[str], config: GeneratorConfig) -> dict:
     return fixed
 
 
-def _check_begun(output: Path, about: dict) -> None:
+def _check_begun(output: Path, about: dict[str, Any]) -> None:
     """Raises: InputError: the folder's images were made with something else."""
     path = output / ABOUT
     try:

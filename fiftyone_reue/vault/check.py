@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import Any
 
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.vault import crypto, records
@@ -40,7 +41,7 @@ class CheckReport:
     problems: list[Problem]
     notes: list[str] = field(default_factory=list)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """For machines."""
         return {
             "vault": self.vault_id,

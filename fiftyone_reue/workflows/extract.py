@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from fiftyone_reue.batch import pipeline
 from fiftyone_reue.batch.items import Item
@@ -96,7 +97,7 @@ class ExtractSummary:
         )
         return f"No decision from {evidence.images} originals: {hint}."
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The verdict for machines."""
         evidence = self.evidence
         return {
@@ -174,7 +175,7 @@ def _one_an_original(suspects: list[Suspect]) -> list[Suspect]:
     return [replace(s, used=True) if id(s) in chosen else s for s in suspects]
 
 
-def _per_image(suspect: Suspect) -> dict:
+def _per_image(suspect: Suspect) -> dict[str, Any]:
     return {
         "image": suspect.sample_id,
         "matched": suspect.image_id,

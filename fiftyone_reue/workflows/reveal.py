@@ -14,6 +14,7 @@ import io
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
@@ -161,7 +162,7 @@ class RevealSummary:
             f"{self.p_value:.3f})."
         )
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The result for machines."""
         return {
             "found": self.found,
@@ -525,7 +526,7 @@ def _revealed(finding: _Finding, decoys: np.ndarray, panels: bool) -> Revealed:
     )
 
 
-def _per_image(image: Revealed) -> dict:
+def _per_image(image: Revealed) -> dict[str, Any]:
     return {
         "image": image.sample_id,
         "original": image.original,

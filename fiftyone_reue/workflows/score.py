@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class ScoreSummary:
     per_image: list[float]
     outcome: Outcome
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The figures for machines; accuracies, chance and scores from 0 to 1."""
         return {
             "release": self.release_id,

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,12 @@ from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import FitData
 from fiftyone_reue.progress import Progress, mapped
+
+if TYPE_CHECKING:
+    from fiftyone_reue.invertible.adversarial import AdversarialNetwork
+    from fiftyone_reue.invertible.hiding import HidingNetwork
+
+Network = TypeVar("Network", "HidingNetwork", "AdversarialNetwork")
 
 SIDE = 64
 """Pixels a side of the photographs to train on."""
@@ -66,7 +73,7 @@ def train_hiding(
     begin: str | None,
     seed: int,
     device: str,
-) -> Generator[Progress, None, dict]:
+) -> Generator[Progress, None, dict[str, Any]]:
     """Train Deep Hiding's network and keep it.
 
     Args:
@@ -98,7 +105,6 @@ def train_hiding(
     place = choose_device(device)
     torch.manual_seed(seed)
     network = _begun(begin, HidingNetwork()).to(place)
-    assert isinstance(network, HidingNetwork)
     yield Progress(0.0, "Drawing scenes")
     secrets = hatched_scenes(SECRETS, config.side, seed)
     training = train(network, data.images, secrets, config, seed=seed, place=place)
@@ -116,7 +122,7 @@ def train_adversarial(
     begin: str | None,
     seed: int,
     device: str,
-) -> Generator[Progress, None, dict]:
+) -> Generator[Progress, None, dict[str, Any]]:
     """Train RAEG's network against two small classifiers and keep it.
 
     As :func:`train_hiding`.
@@ -149,7 +155,6 @@ def train_adversarial(
         classifiers.append(made.network.eval().requires_grad_(False))
     torch.manual_seed(seed)
     network = _begun(begin, AdversarialNetwork()).to(place)
-    assert isinstance(network, AdversarialNetwork)
     training = train(
         network,
         data.images,
@@ -203,13 +208,13 @@ def hatched_scenes(count: int, side: int, seed: int) -> np.ndarray:
     return np.stack(drawn)[:, None]
 
 
-def _begun(name: str | None, new):
+def _begun(name: str | None, new: Network) -> Network:
     from fiftyone_reue.invertible.weights import identity, load_weights
 
     if name is None:
         return new
     kept = load_weights(name, identity(name), "cpu")
-    if type(kept) is not type(new) or kept.config != new.config:
+    if not isinstance(kept, type(new)) or kept.config != new.config:
         raise InputError(f"The weights {name!r} are of another kind of network")
     new.load_state_dict({key: v.float() for key, v in kept.state_dict().items()})
     return new

@@ -22,7 +22,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -423,7 +423,7 @@ def _bank_scene(root: bytes, place: int, classes: int, number: int) -> np.ndarra
 
 
 @lru_cache(maxsize=16)
-def _class_scenes(root: bytes, classes: int) -> list:
+def _class_scenes(root: bytes, classes: int) -> list[Any]:
     from fiftyone_reue.semantics.bank import class_scenes
 
     return class_scenes(classes, derive(root, "scenes"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -42,7 +42,7 @@ class Alternated:
 
     network: nn.Module
     noise: torch.Tensor
-    figures: dict
+    figures: dict[str, Any]
 
 
 def alternate(

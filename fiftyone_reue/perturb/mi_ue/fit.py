@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ class Alternated:
 
     network: nn.Module
     noise: torch.Tensor
-    figures: dict
+    figures: dict[str, Any]
 
 
 def nt_xent(

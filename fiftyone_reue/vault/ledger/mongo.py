@@ -111,7 +111,7 @@ class MongoLedger:
         LedgerUnavailableError: if the server can't be reached
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
         with _plain_errors():
             from pymongo import ReadPreference, WriteConcern
 
@@ -510,7 +510,9 @@ class MongoLedger:
         return row
 
     def _upsert(
-        self, collection: Collection, documents: Sequence[dict[str, Any]]
+        self,
+        collection: Collection[dict[str, Any]],
+        documents: Sequence[dict[str, Any]],
     ) -> None:
         from pymongo import ReplaceOne
         from pymongo.errors import BulkWriteError
