@@ -24,7 +24,7 @@ from fiftyone_reue.audit.environment import environment
 from fiftyone_reue.audit.grid import Attacked, Plan, run_grid
 from fiftyone_reue.audit.holdings import Holdings
 from fiftyone_reue.audit.results import Cell
-from fiftyone_reue.perturb.rue import ReversibleUnlearnable, RueConfig
+from fiftyone_reue.perturb.rue import ReversibleUnlearnableGratings, RueConfig
 from fiftyone_reue.steps import Progress, mapped
 
 KEY = bytes(range(32))
@@ -127,7 +127,7 @@ def _perturbed(
     steps = subjects.perturbed(
         row,
         title,
-        ReversibleUnlearnable(config),
+        ReversibleUnlearnableGratings(config),
         holdings,
         classes,
         amplitude=epsilon,

@@ -15,6 +15,7 @@ from fiftyone_reue.perturb.pil import PerturbationInducedLinearization
 from fiftyone_reue.perturb.raeg import Raeg
 from fiftyone_reue.perturb.rue import (
     ReversibleUnlearnable,
+    ReversibleUnlearnableGratings,
     ReversibleUnlearnablePublished,
 )
 from fiftyone_reue.perturb.tap import TargetedPoisoning
@@ -25,6 +26,7 @@ _METHODS: dict[str, type[Method]] = {
     method.info.name: method
     for method in (
         ReversibleUnlearnable,
+        ReversibleUnlearnableGratings,
         ReversibleUnlearnablePublished,
         DeepHiding,
         Raeg,
