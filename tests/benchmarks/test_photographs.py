@@ -91,7 +91,7 @@ def test_the_matched_filter_takes_stripes_off_what_is_smooth(benchmark, images):
     given = images.Photographs(
         clean, np.arange(10), clean, np.arange(10), tuple("abcdefghij")
     )
-    striped = images.made("rue", given, 8)
+    striped = images.made("rue_gratings", given, 8)
     assert np.abs(striped.astype(int) - clean).min() == 8
     without = sys.modules["photograph_stripes"].without_stripes
     assert np.array_equal(without(striped, 10, 8), clean)
