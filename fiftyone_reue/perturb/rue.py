@@ -1,7 +1,19 @@
-"""RUE: class tables under which a model's output says nothing about its input.
+"""RUE: what networks learn first says the class, and nothing of the picture.
 
 After Wang et al., "Reversible Unlearnable Examples", IEEE TCSVT 36(3), 2026
-(arXiv:2608.06211). Two methods are here:
+(arXiv:2608.06211). Three methods are here:
+
+``rue``, our default. Photographs have their own texture made stronger in bands that
+tell the class (:mod:`fiftyone_reue.perturb.bands`); images with fewer than
+``bands.SHORTEST`` pixels a side have too few regions for that, and get the gratings.
+Both come from the key alone: nothing is fitted, nothing is waited for, and images
+added later are protected alike.
+
+``rue_gratings``, what ``rue`` was before: keyed stripes, one kind a class
+(:mod:`fiftyone_reue.perturb.gratings`), with a phase of its own for every sample.
+Fitting them further is there as an option (:class:`RueConfig`);
+``benchmarks/results/rue_ablation.md`` shows what each part of it is worth. Stripes are
+found in photographs by a filter of five lines, so it is there to be measured against.
 
 ``rue_published``, as the paper has it: class-wise noise, fitted by alternating a
 surrogate's cross-entropy step with a step on the noise that lowers the mutual
@@ -9,13 +21,6 @@ information between the model's input and output
 (:mod:`fiftyone_reue.perturb.information`). The cross-entropy of the perturbed images
 is kept beside it (Huang et al., ICLR 2021, arXiv:2101.04898), which makes the common
 output the class itself and so gives the surrogate nothing to learn.
-
-``rue``, our default: tables that have this property before any fit, because they are
-what networks learn first (:mod:`fiftyone_reue.perturb.gratings`), with a phase of its
-own for every sample. They come from the key alone: nothing is read, nothing is
-waited for, and images added later are protected alike. Fitting them further is there
-as an option (:class:`RueConfig`); ``benchmarks/results/rue_ablation.md`` shows what
-each part of it is worth.
 """
 
 from __future__ import annotations
@@ -28,17 +33,26 @@ from typing import Any
 import numpy as np
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.options import option
+from fiftyone_reue.perturb.bands import (
+    SHORTEST,
+    BandsConfig,
+    band_pattern,
+    class_bands,
+)
 from fiftyone_reue.perturb.base import (
     FitData,
     Method,
     MethodInfo,
     State,
     class_index,
+    eight_bit,
     for_colours,
     secret_seed,
 )
 from fiftyone_reue.perturb.gratings import CELLS, grating_tables
 from fiftyone_reue.perturb.variety import vary
+from fiftyone_reue.prf import derive
 
 PAPER = "Wang et al., IEEE TCSVT 2026, arXiv:2608.06211"
 
@@ -48,57 +62,87 @@ OLD_REACH = 2
 
 @dataclass(frozen=True)
 class RueConfig:
-    """What the tables begin as, and how they are fitted from there.
+    """What the tables begin as, and how they are fitted from there."""
 
-    Attributes:
-        start: "gratings", or "random" for uniform noise.
-        rounds: alternations of surrogate steps and table steps; 0 leaves the tables as
-            they begin and looks at no image.
-        variants: tables a class, at most 256.
-        cell: a fitted table cell's side in pixels at the working size, whose tables
-            follow the images' side; unfitted ones have ``CELLS`` cells.
-        colours: 1 for achromatic tables, 3 for coloured ones (random start only).
-        reach: cells that a sample's table is rolled by at most; None for anywhere.
-        flips: whether samples' tables are flipped at random.
-        objective: "softmax" or "collinear", the form of the mutual information.
-        information: its weight beside the cross-entropy.
-        transformations: names from :mod:`fiftyone_reue.perturb.transformations`; shifts
-            and flips are always there.
-        transformed: the share of batches that go through one of them.
-        surrogates: networks by name, taken in turn; ``pretrained_finetune`` brings the
-            user's weights.
-        width: of a ``small_resnet`` surrogate, a multiple of 8 (PyTorch 2.15 crashes
-            with 4 channels in channels_last on processors without AVX-512).
-        reinitialise: rounds after which the surrogates begin anew; 0 for never.
-        adversarial: gray levels within which the surrogates are trained against
-            perturbed images (Fu et al., ICLR 2022, arXiv:2203.14533); 0 for not.
-        surrogate_steps: cross-entropy steps of the surrogates a round.
-        table_steps: sign steps of the tables a round.
-        surrogate_batch: images in a surrogate step.
-        table_batch: images in a table step.
-        step: a table step's length, gray levels.
-    """
-
-    start: str = "gratings"
-    rounds: int = 0
-    variants: int = 1
-    cell: int = 1
-    colours: int = 1
-    reach: int | None = None
-    flips: bool = True
-    objective: str = "softmax"
-    information: float = 1.0
-    transformations: tuple[str, ...] = ()
-    transformed: float = 0.5
-    surrogates: tuple[str, ...] = ("small_resnet",)
-    width: int = 16
-    reinitialise: int = 0
-    adversarial: int = 0
-    surrogate_steps: int = 10
-    table_steps: int = 5
-    surrogate_batch: int = 128
-    table_batch: int = 256
-    step: float = 0.8
+    start: str = option(
+        "gratings",
+        "Gratings, or random for uniform noise.",
+        choices=("gratings", "random"),
+    )
+    rounds: int = option(
+        0,
+        "Alternations of surrogate steps and table steps; 0 leaves the "
+        "tables as they begin and looks at no image.",
+        least=0,
+    )
+    variants: int = option(1, "Tables a class, at most 256.", least=1, most=256)
+    cell: int = option(
+        1,
+        "A fitted table cell's side in pixels at the working size, whose "
+        "tables follow the images' side; unfitted ones have ``CELLS`` "
+        "cells.",
+        least=1,
+    )
+    colours: int = option(
+        1,
+        "1 for achromatic tables, 3 for coloured ones (random start only).",
+        least=1,
+    )
+    reach: int | None = option(
+        None,
+        "Cells that a sample's table is rolled by at most; None for anywhere.",
+        least=0,
+    )
+    flips: bool = option(True, "Whether samples' tables are flipped at random.")
+    objective: str = option(
+        "softmax",
+        "The form of the mutual information.",
+        choices=("softmax", "collinear"),
+    )
+    information: float = option(1.0, "Its weight beside the cross-entropy.", least=0)
+    transformations: tuple[str, ...] = option(
+        (),
+        "Names from :mod:`fiftyone_reue.perturb.transformations`; shifts "
+        "and flips are always there.",
+    )
+    transformed: float = option(
+        0.5,
+        "The share of batches that go through one of them.",
+        least=0,
+    )
+    surrogates: tuple[str, ...] = option(
+        ("small_resnet",),
+        "Networks by name, taken in turn; ``pretrained_finetune`` brings "
+        "the user's weights.",
+    )
+    width: int = option(
+        16,
+        "Of a ``small_resnet`` surrogate, a multiple of 8 (PyTorch 2.15 "
+        "crashes with 4 channels in channels_last on processors without "
+        "AVX-512).",
+        least=1,
+    )
+    reinitialise: int = option(
+        0,
+        "Rounds after which the surrogates begin anew; 0 for never.",
+        least=0,
+    )
+    adversarial: int = option(
+        0,
+        "Gray levels within which the surrogates are trained against "
+        "perturbed images (Fu et al., ICLR 2022, arXiv:2203.14533); 0 for "
+        "not.",
+        least=0,
+    )
+    surrogate_steps: int = option(
+        10,
+        "Cross-entropy steps of the surrogates a round.",
+        least=1,
+    )
+    table_steps: int = option(5, "Sign steps of the tables a round.", least=1)
+    surrogate_batch: int = option(128, "Images in a surrogate step.", least=1)
+    table_batch: int = option(256, "Images in a table step.", least=1)
+    step: float = option(0.8, "A table step's length, gray levels.", least=0)
 
     @classmethod
     def published(cls) -> RueConfig:
@@ -106,12 +150,12 @@ class RueConfig:
         return cls(start="random", rounds=60, colours=3, reach=0, flips=False)
 
 
-class ReversibleUnlearnable(Method):
+class ReversibleUnlearnableGratings(Method):
     """Class tables from the key, fitted further where configured; see the module."""
 
     info = MethodInfo(
-        name="rue",
-        title="RUE: keyed class gratings",
+        name="rue_gratings",
+        title="RUE before: keyed class gratings",
         paper=PAPER,
         needs_fit=False,
         uses_gpu=False,
@@ -119,9 +163,7 @@ class ReversibleUnlearnable(Method):
         variety="class and sample",
         least_classes=2,
     )
-
-    def __init__(self, config: RueConfig | None = None) -> None:
-        self.config = config or RueConfig()
+    Config = RueConfig
 
     def fit(
         self,
@@ -158,19 +200,84 @@ class ReversibleUnlearnable(Method):
         self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> np.ndarray:
         """A variant of the class's table, flipped and rolled by the key."""
-        variants = state.tables[class_index(state, label)]
-        pattern = vary(
-            variants,
-            sample_key,
-            state.summary.get("reach", OLD_REACH),
-            flips=state.summary.get("flips", True),
+        return _table_pattern(state, image, label, sample_key)
+
+
+class ReversibleUnlearnable(Method):
+    """A picture's own texture in its class's bands; see the module.
+
+    Example:
+        >>> data = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0), ("a", "b"))
+        >>> method = ReversibleUnlearnable()
+        >>> steps = method.fit(data, amplitude=6, seed=1, key=bytes(32))
+        >>> state = finish(steps)
+        >>> image = np.zeros((300, 400, 3), np.uint8)
+        >>> method.pattern(state, image, "a", bytes(32)).shape
+        (150, 200, 1)
+    """
+
+    info = MethodInfo(
+        name="rue",
+        title="RUE: keyed bands of an image's own texture",
+        paper=PAPER,
+        needs_fit=False,
+        uses_gpu=False,
+        cost="nothing to fit",
+        variety="class and sample",
+        least_classes=2,
+    )
+    Config = BandsConfig
+
+    def fit(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, State]:
+        """Draw the classes' bands and, for small images, gratings."""
+        started = time.monotonic()
+        _require_classes(data.classes)
+        secret = derive(key, "rue-bands", str(seed))
+        bands = class_bands(len(data.classes), secret)
+        config, gratings = RueConfig(), secret_seed("rue", seed, key)
+        arrays = {
+            "bands": bands,
+            "amplitude": np.array(amplitude),
+            "tables": starting_tables(config, data, amplitude, gratings),
+        }
+        figures = {
+            "reach": config.reach,
+            "flips": config.flips,
+            "seconds": round(time.monotonic() - started, 1),
+            "images": len(data.images),
+        }
+        yield 1.0
+        return State(self.info.name, data.classes, arrays, figures)
+
+    def pattern(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> np.ndarray:
+        """The image's bands, or a grating where it is small.
+
+        A state from before there were bands gives gratings at every size, so that a
+        release that was begun with it goes on with it.
+        """
+        small = min(image.shape[:2]) < SHORTEST
+        if small or "bands" not in state.arrays:
+            return _table_pattern(state, image, label, sample_key)
+        return band_pattern(
+            eight_bit(image),
+            state.arrays["bands"][class_index(state, label)],
+            int(state.arrays["amplitude"]),
+            derive(sample_key, "bands"),
+            self.config,
         )
-        # Smaller images get a part of the tile: its stripes would alias otherwise.
-        height, width, colours = image.shape
-        return for_colours(pattern[:height, :width], colours)
 
 
-class ReversibleUnlearnablePublished(ReversibleUnlearnable):
+class ReversibleUnlearnablePublished(ReversibleUnlearnableGratings):
     """RUE as in its paper, to be measured against; see the module."""
 
     info = MethodInfo(
@@ -214,6 +321,21 @@ def starting_tables(
     raise InputError(
         f"Tables can't begin as {config.start!r}; choose gratings or random"
     )
+
+
+def _table_pattern(
+    state: State, image: np.ndarray, label: str, sample_key: bytes
+) -> np.ndarray:
+    variants = state.tables[class_index(state, label)]
+    pattern = vary(
+        variants,
+        sample_key,
+        state.summary.get("reach", OLD_REACH),
+        flips=state.summary.get("flips", True),
+    )
+    # Smaller images get a part of the tile: its stripes would alias otherwise.
+    height, width, colours = image.shape
+    return for_colours(pattern[:height, :width], colours)
 
 
 def _require_classes(classes: tuple[str, ...]) -> None:
