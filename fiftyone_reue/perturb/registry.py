@@ -26,7 +26,7 @@ from fiftyone_reue.perturb.mi_ue.method import MutualInformation
 from fiftyone_reue.perturb.ops import OnePixelShortcut
 from fiftyone_reue.perturb.pil.method import PerturbationInducedLinearization
 from fiftyone_reue.perturb.raeg.method import Raeg
-from fiftyone_reue.perturb.rue import (
+from fiftyone_reue.perturb.rue.method import (
     ReversibleUnlearnable,
     ReversibleUnlearnableGratings,
     ReversibleUnlearnablePublished,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.expand import expand
-from fiftyone_reue.perturb.bands import (
+from fiftyone_reue.perturb.rue.bands import (
     ALONE,
     GRID,
     HIGHEST,

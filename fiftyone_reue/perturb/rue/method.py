@@ -4,7 +4,7 @@ After Wang et al., "Reversible Unlearnable Examples", IEEE TCSVT 36(3), 2026
 (arXiv:2608.06211). Three methods are here:
 
 ``rue``, our default. Photographs have their own texture made stronger in bands that
-tell the class (:mod:`fiftyone_reue.perturb.bands`); images with fewer than
+tell the class (:mod:`fiftyone_reue.perturb.rue.bands`); images with fewer than
 ``bands.SHORTEST`` pixels a side have too few regions for that, and get the gratings.
 Both come from the key alone: nothing is fitted, nothing is waited for, and images
 added later are protected alike.
@@ -18,15 +18,15 @@ found in photographs by a filter of five lines, so it is there to be measured ag
 ``rue_published``, as the paper has it: class-wise noise, fitted by alternating a
 surrogate's cross-entropy step with a step on the noise that lowers the mutual
 information between the model's input and output
-(:mod:`fiftyone_reue.perturb.information`). The cross-entropy of the perturbed images
-is kept beside it (Huang et al., ICLR 2021, arXiv:2101.04898), which makes the common
+(:mod:`fiftyone_reue.perturb.rue.information`). The cross-entropy of the perturbed
+images is kept beside it (Huang et al., ICLR 2021, arXiv:2101.04898), which makes the common
 output the class itself and so gives the surrogate nothing to learn.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,12 +34,6 @@ import numpy as np
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.options import option
-from fiftyone_reue.perturb.bands import (
-    SHORTEST,
-    BandsConfig,
-    band_pattern,
-    class_bands,
-)
 from fiftyone_reue.perturb.base import (
     FitData,
     Method,
@@ -51,7 +45,13 @@ from fiftyone_reue.perturb.base import (
     secret_seed,
 )
 from fiftyone_reue.perturb.gratings import CELLS, grating_tables
-from fiftyone_reue.perturb.variety import vary
+from fiftyone_reue.perturb.rue.bands import (
+    SHORTEST,
+    BandsConfig,
+    band_pattern,
+    class_bands,
+)
+from fiftyone_reue.perturb.rue.variety import vary
 from fiftyone_reue.prf import derive
 
 PAPER = "Wang et al., IEEE TCSVT 2026, arXiv:2608.06211"
@@ -183,7 +183,7 @@ class ReversibleUnlearnableGratings(Method):
         figures: dict[str, Any] = {"reach": config.reach, "flips": config.flips}
         if config.rounds:
             from fiftyone_reue.networks.device import few_threads
-            from fiftyone_reue.perturb.rue_fit import fit_tables
+            from fiftyone_reue.perturb.rue.fit import fit_tables
 
             steps = fit_tables(
                 data, tables, config, amplitude=amplitude, seed=secret, device=device
@@ -256,6 +256,10 @@ class ReversibleUnlearnable(Method):
         }
         yield 1.0
         return State(self.info.name, data.classes, arrays, figures)
+
+    def identity(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """Fits from before there were bands aren't taken for new releases."""
+        return ("bands", *super().identity(classes))
 
     def pattern(
         self, state: State, image: np.ndarray, label: str, sample_key: bytes
