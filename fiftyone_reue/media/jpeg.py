@@ -16,6 +16,7 @@ from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media import ifd
+from fiftyone_reue.media.carrier import Carrier, begins
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster, note_left_out
 
@@ -303,3 +304,8 @@ def _metadata(found: _Found) -> Metadata:
 
 def _damaged(why: str) -> UnreadableImageError:
     return UnreadableImageError(f"damaged JPEG: {why}; replace or remove it")
+
+
+CARRIER = Carrier(
+    "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), begins(b"\xff\xd8\xff"), decode
+)
