@@ -57,8 +57,10 @@ _MOST_WORK = 10**10  # scans times pixels, each of which is gone through in each
 _PROGRESSIVE = 0xC2
 _COEFFICIENTS = 64
 _NOT_SENT = 0xFF
-_MODES = {1: "L", 3: "RGB"}
-_COLOURS = {2: "two-channel", 4: "CMYK"}
+_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+CMYK = "CMYK colours"
+"""How a file stores samples that are shown as RGB."""
+
 _NAMES = {
     (0xE0, b"JFXX\0"): "JFXX thumbnail",
     (0xE1, _MORE_XMP): "extended XMP",
@@ -88,15 +90,16 @@ class _Found:
 
 
 def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
-    """Read a JPEG's samples, gray or RGB.
+    """Read a JPEG's samples, gray or RGB; CMYK and YCCK are shown as RGB.
 
     Of a file with several pictures (a phone's gain map, a stereo pair) the first, which
     is the one that viewers show, is read; the others are named as left out.
 
     Raises:
         UnreadableImageError: truncated or damaged.
-        UnsupportedImageError: CMYK or YCCK, more than 8 bits a sample, lossless,
+        UnsupportedImageError: two components, more than 8 bits a sample, lossless,
             hierarchical or arithmetic-coded, too large, or in too many scans.
+        DamagedRecordError: the record's segments aren't all there.
     """
     found = _walk(data)
     record = joined_record(found.record) if want_record else None
@@ -108,7 +111,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     if not found.end or 8 * len(data) < (-(-width // 8)) * (-(-height // 8)):
         raise _damaged("it is cut short")  # a block of 8 x 8 takes a bit at least
     _check_scans(found, width * height)
-    _check_whole(data[: found.end])
+    _check_whole(data[: found.end], components)
     samples = _decoded(data, height, width, components)
     after = data[found.end :]
     if after.startswith(b"\xff\xd8\xff"):
@@ -120,6 +123,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
         Raster(samples, "JPEG", metadata, coded=data),
         record,
         tuple(dict.fromkeys(found.left_out)),
+        CMYK if components == 4 else None,
     )
 
 
@@ -150,7 +154,7 @@ def rendered(
     and the segments writes the same bytes.
 
     Args:
-        coefficients: what is shown, of one or three components.
+        coefficients: what is shown.
         segments: APPn segments of the file, without those of a record.
         like: the image's metadata.
     """
@@ -171,10 +175,13 @@ def _decoded(data: bytes, height: int, width: int, components: int) -> np.ndarra
     mode = _MODES[components]
     try:
         # Pillow rather than imagecodecs, which fills a truncated image up with gray.
-        image = Image.frombytes(mode, (width, height), data, "jpeg", (mode, ""))
+        raw = "CMYK;I" if mode == "CMYK" else mode
+        image = Image.frombytes(mode, (width, height), data, "jpeg", (raw, ""))
+        if mode == "CMYK":
+            image = image.convert("RGB")
     except Exception as error:
         raise _damaged(str(error)) from None
-    return np.array(image).reshape(height, width, components)
+    return np.array(image).reshape(height, width, -1)
 
 
 def _check_scans(found: _Found, pixels: int) -> None:
@@ -195,7 +202,7 @@ def _check_scans(found: _Found, pixels: int) -> None:
         raise _damaged("its picture is cut short: scans are missing")
 
 
-def _check_whole(data: bytes) -> None:
+def _check_whole(data: bytes, components: int) -> None:
     """Refuse a stream whose end mark hides that a part of the picture is missing.
 
     libjpeg fills the rest up with gray and only warns, which Pillow doesn't pass on.
@@ -204,7 +211,7 @@ def _check_whole(data: bytes) -> None:
         UnreadableImageError: the picture is cut short or damaged.
     """
     try:
-        simplejpeg.decode_jpeg(data, "GRAY", strict=True)
+        simplejpeg.decode_jpeg(data, "CMYK" if components == 4 else "GRAY", strict=True)
     except ValueError as error:
         why = str(error)
         if _DAMAGED.search(why):  # other warnings don't touch the picture
@@ -341,9 +348,9 @@ def _check_kind(marker: int, bits: int, components: int) -> None:
             "convert it to PNG first"
         )
     if components not in _MODES:
-        colours = _COLOURS.get(components, f"{components}-channel")
+        colours = "two" if components == 2 else str(components)
         raise UnsupportedImageError(
-            f"{colours} JPEG files can't be carried; convert it to RGB first"
+            f"{colours}-channel JPEG files can't be carried; convert it to RGB first"
         )
 
 

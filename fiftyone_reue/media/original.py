@@ -29,7 +29,10 @@ import zstandard
 from fiftyone_reue.errors import UPDATE, DamagedRecordError, UnsupportedImageError
 from fiftyone_reue.media import codec, png_stream
 from fiftyone_reue.media.jpeg_coefficients import exact
-from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
+from fiftyone_reue.media.jpeg_coefficients.coefficients import (
+    Coefficients,
+    with_usual_edges,
+)
 from fiftyone_reue.media.jpeg_coefficients.reading import lay_out, read
 from fiftyone_reue.media.jpeg_segments import without_record
 from fiftyone_reue.media.png_stream import Settings
@@ -54,6 +57,7 @@ REWRITTEN = (
 _LOSSY = frozenset(("JPEG", "GIF", "WEBP-LOSSY", "PNM"))
 _WHOLE, _PNG, _METADATA, _CODED = 1, 2, 3, 4
 _MUCH_CARRIED = 512
+_CARRIED, _USUAL_EDGES = 1, 2
 _LENGTH = struct.Struct(">I")
 _SETTINGS = struct.Struct(">2sBBBB")
 _DPI = struct.Struct(">dd")
@@ -138,6 +142,7 @@ def describe_coded(
         name: the file's name, or the name's suffix alone, with the dot.
     """
     named = name.encode(errors="surrogateescape")
+    usual = _same(coefficients, with_usual_edges(coefficients))
     alone = exact.describe(data, coefficients).content
     carried = _carried(original)
     if len(carried) > _MUCH_CARRIED:
@@ -145,8 +150,8 @@ def describe_coded(
         # have in common with the file is only left out where that saves much.
         less = exact.describe(data, coefficients, known=carried).content
         if len(less) + _MUCH_CARRIED < len(alone):
-            return Described(bytes([_CODED]) + _joined(named, b"\1", less))
-    return Described(bytes([_CODED]) + _joined(named, b"", alone))
+            return _coded(named, less, carried=True, usual=usual)
+    return _coded(named, alone, carried=False, usual=usual)
 
 
 def rebuild(content: bytes, raster: Raster) -> Rebuilt:
@@ -299,11 +304,25 @@ def _bmp_rows(samples: np.ndarray, pixel: int) -> bytes:
     return rows.tobytes()
 
 
-def _decoded(raster: Raster, carried: bytes, content: bytes) -> bytes:
+def _coded(name: bytes, content: bytes, *, carried: bool, usual: bool) -> Described:
+    flags = bytes([(_CARRIED if carried else 0) | (_USUAL_EDGES if usual else 0)])
+    return Described(bytes([_CODED]) + _joined(name, flags, content))
+
+
+def _same(one: Coefficients, other: Coefficients) -> bool:
+    return all(
+        np.array_equal(a.stored, b.stored)
+        for a, b in zip(one.components, other.components, strict=True)
+    )
+
+
+def _decoded(raster: Raster, flags: bytes, content: bytes) -> bytes:
     if raster.coded is None:
         raise ValueError("a JPEG file is rebuilt from its coefficients")
-    known = _carried(raster) if carried else b""
+    known = _carried(raster) if flags[0] & _CARRIED else b""
     found = read(raster.coded, max_pixels=raster.height * raster.width)
+    if flags[0] & _USUAL_EDGES:
+        found = with_usual_edges(found)
     return exact.rebuild(content, found, known=known)
 
 

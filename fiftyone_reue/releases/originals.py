@@ -57,6 +57,11 @@ TAKEN_OUT = (
     "restore from the file as it was delivered"
 )
 
+STRIPPED = (
+    "this copy was saved again with other metadata or in another way, which the "
+    "original file is put together from; restore from the file as it was delivered"
+)
+
 UNKNOWN = (
     "this copy's record holds the pixels alone, and the ledger has no other one; if "
     "there is the file as it was delivered, restore from that"
@@ -183,7 +188,14 @@ class Originals:
             _, owner_key = self._opened_owner(whole, digest)
             content = records.open_file(whole, owner_key, digest)
             assert content is not None
-            return original, rebuild(content, original)
+            try:
+                return original, rebuild(content, original)
+            except DamagedRecordError:
+                if original.coded is None:
+                    raise
+                # The record is authentic and the coefficients are right, so it is the
+                # file around them that changed.
+                return original, Rebuilt(b"", "", STRIPPED)
 
     def _kept(self, envelope: Envelope) -> Envelope | None:
         """The ledger's copy of a licensed copy's record, or None."""

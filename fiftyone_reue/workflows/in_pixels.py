@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fiftyone_reue.errors import VerificationError
-from fiftyone_reue.media import offsets
+from fiftyone_reue.errors import UnsupportedImageError, VerificationError
+from fiftyone_reue.media import jpeg, offsets
 from fiftyone_reue.media.allowed import allowed
 from fiftyone_reue.media.codec import release_format
 from fiftyone_reue.media.digest import sample_digest
@@ -22,6 +22,11 @@ def make(job: Job) -> Copy:
         InputError, UnsupportedImageError, VerificationError: see
             :mod:`fiftyone_reue.perturb.reversal`.
     """
+    if job.loaded.stored == jpeg.CMYK:
+        raise UnsupportedImageError(
+            f"{job.name}: CMYK JPEG files can't be carried as pixels; leave "
+            "--carrier pixels out, or convert it to RGB first"
+        )
     raster, peak = job.raster, job.raster.peak
     original, colours = raster.samples, raster.colour_channels
     licensed, lost = offsets.add(original, job.mark, colours, peak)
