@@ -145,8 +145,18 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         description=f"Leave it empty for {place}",
     )
     _advanced(inputs, ctx)
+    _expected(inputs, ctx)
     if _needs_code(ctx.params):
         confirming.ask(inputs, ctx, ACTION)
+
+
+def _expected(inputs: types.Object, ctx: Any) -> None:
+    """What kind of files there will be, and how large."""
+    from fiftyone_reue.samples.expected import expected_files
+
+    carrier = ctx.params.get("carrier") or _SETTINGS["carrier"].default
+    said = expected_files(ctx.target_view(), carrier)
+    inputs.view("expected", types.Notice(label=said))
 
 
 def _needs_code(params: Mapping[str, Any]) -> bool:
@@ -222,7 +232,7 @@ def _advanced(inputs: types.Object, ctx: Any) -> None:
     if isinstance(name, str) and name and not name.isidentifier():
         prop.invalid = True
         prop.error_message = "Use letters, digits and _, and begin with a letter"
-    for name in ("seed", "depth", "whole_files", "refit"):
+    for name in ("carrier", "seed", "depth", "whole_files", "refit"):
         forms.setting(inputs, _SETTINGS[name])
     inputs.bool(
         "prune",

@@ -130,7 +130,7 @@ def animation(data: bytes) -> bytes:
 
 
 def cmyk(data: bytes) -> bytes:
-    return saved(Image.new("CMYK", (32, 32)), "JPEG")
+    return saved(Image.new("CMYK", (32, 32)), "TIFF")
 
 
 def tiny(data: bytes) -> bytes:

@@ -10,6 +10,7 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
+from fiftyone_reue.media.carrier import Carrier, begins
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
 
@@ -309,3 +310,6 @@ def _read_record(data: bytes, declared: int) -> bytes | None:
 
 def _damaged(why: str) -> UnreadableImageError:
     return UnreadableImageError(f"damaged BMP: {why}; replace or remove it")
+
+
+CARRIER = Carrier("BMP", (".bmp", ".dib"), begins(b"BM"), decode, encode, refusal)

@@ -7,7 +7,6 @@ front of them here, once.
 import errno
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from fiftyone_reue.errors import (
@@ -15,43 +14,16 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from fiftyone_reue.media import bmp, gif, jpeg, png, pnm, probe, tiff, webp
+from fiftyone_reue.media import carriers
+from fiftyone_reue.media.carrier import Carrier
+from fiftyone_reue.media.carriers import CARRIERS, FALLBACK
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.raster import Loaded, Raster
 from fiftyone_reue.names import filenames
 
-_DECODERS: dict[str, Callable[..., Loaded]] = {
-    "PNG": png.decode,
-    "WEBP": webp.decode,
-    "TIFF": tiff.decode,
-    "BMP": bmp.decode,
-    "JPEG": jpeg.decode,
-    "GIF": gif.decode,
-    "PNM": pnm.decode,
-}
-_ENCODERS: dict[str, Callable[[Raster, bytes | None], bytes]] = {
-    "PNG": png.encode,
-    "WEBP": webp.encode,
-    "TIFF": tiff.encode,
-    "BMP": bmp.encode,
-}
-_SUFFIXES = {
-    "PNG": ".png",
-    "WEBP": ".webp",
-    "WEBP-LOSSY": ".webp",
-    "TIFF": ".tif",
-    "BMP": ".bmp",
-    "JPEG": ".jpg",
-    "GIF": ".gif",
-    "PNM": ".ppm",
-}
-
 _ROOM = 256 << 20
 _PIECE = 16 << 20
 
-_READABLE = """
-    .png .apng .jpg .jpeg .jpe .jfif .webp .tif .tiff .bmp .dib .gif .ppm .pgm .pnm
-"""
 # Camera raw files are TIFFs to look at, whose first picture is a preview.
 _RAW = {
     **{".3fr": "3FR", ".arw": "ARW", ".cr2": "CR2", ".cr3": "CR3", ".dng": "DNG"},
@@ -77,7 +49,9 @@ _FOREIGN = {
     **{".jng": "JNG", ".mng": "MNG", ".im": "IM"},
 }
 
-READABLE_SUFFIXES: frozenset[str] = frozenset(_READABLE.split())
+READABLE_SUFFIXES: frozenset[str] = frozenset(
+    suffix for one in CARRIERS for suffix in one.suffixes
+)
 """Suffixes, in lower case, of images that can be protected."""
 
 # Foreign images are refused by name rather than passed over in silence.
@@ -123,8 +97,10 @@ def load(
     try:
         if ending is None:
             ending = PurePath(label if isinstance(source, bytes) else source).suffix
-        decode = _DECODERS[_format(data, ending.lower())]
-        return decode(data, max_pixels=max_pixels, want_record=not ignore_record)
+        carrier = _carrier(data, ending.lower())
+        return carrier.decode(
+            data, max_pixels=max_pixels, want_record=not ignore_record
+        )
     except (UnreadableImageError, UnsupportedImageError, DamagedRecordError) as error:
         raise type(error)(f"{label}: {error}") from None
     except MemoryError:
@@ -143,7 +119,7 @@ def load(
 def is_image(head: bytes) -> bool:
     """Whether a file's first bytes, 32 or more, are those of an image of any kind."""
     try:
-        kind = probe.sniff(head)
+        kind = carriers.sniff(head).name
     except UnsupportedImageError:
         return not head.startswith(b"%PDF")
     except UnreadableImageError:
@@ -153,8 +129,8 @@ def is_image(head: bytes) -> bool:
     return kind != "BMP" or int.from_bytes(head[14:18], "little") in sizes
 
 
-def _format(data: bytes, ending: str) -> str:
-    """Name the format of a file's bytes; the suffix names those without a magic.
+def _carrier(data: bytes, ending: str) -> Carrier:
+    """The carrier of a file's bytes; the suffix names those without a magic.
 
     Raises:
         UnreadableImageError, UnsupportedImageError: it can't be decoded here.
@@ -164,12 +140,12 @@ def _format(data: bytes, ending: str) -> str:
         f"{foreign} files can't be carried exactly; convert it to PNG first"
     )
     try:
-        found = probe.sniff(data)
+        found = carriers.sniff(data)
     except UnreadableImageError:
         if data and foreign:
             raise refused from None
         raise
-    if found == "TIFF" and ending in _RAW:
+    if found.name == "TIFF" and ending in _RAW:
         raise refused
     return found
 
@@ -189,23 +165,21 @@ def encode(raster: Raster, format: str, record: bytes | None = None) -> bytes:
         UnsupportedImageError: the format can't hold this raster or its metadata
             exactly, or isn't one that can be written.
     """
-    encoder = _ENCODERS.get(format)
-    if encoder is None:
+    carrier = carriers.writer(format)
+    if carrier is None or carrier.encode is None:
+        written = ", ".join(one.name for one in CARRIERS if one.encode is not None)
         raise UnsupportedImageError(
-            f"{format} can't be written exactly; use one of {', '.join(_ENCODERS)}"
+            f"{format} can't be written exactly; use one of {written}"
         )
-    return encoder(raster, record)
+    return carrier.encode(raster, record)
 
 
 def release_format(raster: Raster) -> str:
     """The format for a protected or restored copy: its own if exact, else PNG."""
-    if raster.format == "TIFF":
-        return "TIFF"
-    if raster.format == "WEBP" and webp.refusal(raster) is None:
-        return "WEBP"
-    if raster.format == "BMP" and bmp.refusal(raster) is None:
-        return "BMP"
-    return "PNG"
+    own = carriers.writer(raster.format)
+    if own is not None and own.refusal(raster) is None:
+        return own.name
+    return FALLBACK.name
 
 
 def suffix(format: str) -> str:
@@ -214,12 +188,7 @@ def suffix(format: str) -> str:
     Raises:
         UnsupportedImageError: no such format.
     """
-    try:
-        return _SUFFIXES[format]
-    except KeyError:
-        raise UnsupportedImageError(
-            f"{format!r} isn't a format; use one of {', '.join(_SUFFIXES)}"
-        ) from None
+    return carriers.named(format).suffixes[0]
 
 
 def largest_file(max_pixels: int) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
+from fiftyone_reue.media.carrier import Carrier, begins
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Raster, note_left_out
 
@@ -203,3 +204,6 @@ def _coloured(indices: np.ndarray, palette: bytes, key: int | None) -> np.ndarra
 
 def _damaged(why: str) -> UnreadableImageError:
     return UnreadableImageError(f"damaged GIF: {why}; replace or remove it")
+
+
+CARRIER = Carrier("GIF", (".gif",), begins(b"GIF87a", b"GIF89a"), decode)

@@ -1,4 +1,7 @@
-"""JPEG samples, read only: written images go into a lossless container.
+"""JPEG files: samples to look at, and the file whose coefficients carry them.
+
+Changed samples can't be written: they go into a lossless container. Changed
+coefficients can, see :func:`rendered`.
 
 The segments are walked here, and of Pillow only its decoder is used: Pillow's own
 reader does as the process's settings say (``LOAD_TRUNCATED_IMAGES``, for one).
@@ -7,7 +10,7 @@ reader does as the process's settings say (``LOAD_TRUNCATED_IMAGES``, for one).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +19,11 @@ from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media import ifd
+from fiftyone_reue.media.carrier import Carrier, begins
+from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
+from fiftyone_reue.media.jpeg_coefficients.markers import Segment
+from fiftyone_reue.media.jpeg_coefficients.writing import write
+from fiftyone_reue.media.jpeg_segments import is_record, joined_record, with_record
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster, note_left_out
 
@@ -49,8 +57,10 @@ _MOST_WORK = 10**10  # scans times pixels, each of which is gone through in each
 _PROGRESSIVE = 0xC2
 _COEFFICIENTS = 64
 _NOT_SENT = 0xFF
-_MODES = {1: "L", 3: "RGB"}
-_COLOURS = {2: "two-channel", 4: "CMYK"}
+_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+CMYK = "CMYK colours"
+"""How a file stores samples that are shown as RGB."""
+
 _NAMES = {
     (0xE0, b"JFXX\0"): "JFXX thumbnail",
     (0xE1, _MORE_XMP): "extended XMP",
@@ -72,6 +82,7 @@ class _Found:
     profile: dict[int, bytes] = field(default_factory=dict)
     profile_parts: int = 0
     left_out: list[str] = field(default_factory=list)
+    record: list[bytes] = field(default_factory=list)
     end: int = 0
     scans: int = 0
     sent: list[tuple[int, bytearray]] = field(default_factory=list)
@@ -79,18 +90,19 @@ class _Found:
 
 
 def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
-    """Read a JPEG's samples, gray or RGB.
+    """Read a JPEG's samples, gray or RGB; CMYK and YCCK are shown as RGB.
 
     Of a file with several pictures (a phone's gain map, a stereo pair) the first, which
     is the one that viewers show, is read; the others are named as left out.
 
     Raises:
         UnreadableImageError: truncated or damaged.
-        UnsupportedImageError: CMYK or YCCK, more than 8 bits a sample, lossless,
+        UnsupportedImageError: two components, more than 8 bits a sample, lossless,
             hierarchical or arithmetic-coded, too large, or in too many scans.
+        DamagedRecordError: the record's segments aren't all there.
     """
-    del want_record  # its carrier is the coefficients', not the samples'
     found = _walk(data)
+    record = joined_record(found.record) if want_record else None
     if found.frame is None:
         raise _damaged("it holds no image")
     marker, bits, height, width, components = found.frame
@@ -99,14 +111,8 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     if not found.end or 8 * len(data) < (-(-width // 8)) * (-(-height // 8)):
         raise _damaged("it is cut short")  # a block of 8 x 8 takes a bit at least
     _check_scans(found, width * height)
-    _check_whole(data[: found.end])
-    mode = _MODES[components]
-    try:
-        # Pillow rather than imagecodecs, which fills a truncated image up with gray.
-        image = Image.frombytes(mode, (width, height), data, "jpeg", (mode, ""))
-    except Exception as error:
-        raise _damaged(str(error)) from None
-    samples = np.array(image).reshape(height, width, components)
+    _check_whole(data[: found.end], components)
+    samples = _decoded(data, height, width, components)
     after = data[found.end :]
     if after.startswith(b"\xff\xd8\xff"):
         found.left_out.append("further pictures after the end")
@@ -114,9 +120,68 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
         found.left_out.append("bytes after the end")
     metadata = _metadata(found)
     return Loaded(
-        Raster(samples, "JPEG", metadata),
-        left_out=tuple(dict.fromkeys(found.left_out)),
+        Raster(samples, "JPEG", metadata, coded=data),
+        record,
+        tuple(dict.fromkeys(found.left_out)),
+        CMYK if components == 4 else None,
     )
+
+
+def encode(raster: Raster, record: bytes | None) -> bytes:
+    """The file that an image is carried by, with a record; see :func:`rendered`.
+
+    Raises:
+        UnsupportedImageError: the image isn't a JPEG's, or its samples were changed.
+    """
+    if raster.coded is None:
+        raise UnsupportedImageError(
+            "Changed pixels can't be written exactly as JPEG; save it as PNG"
+        )
+    return with_record(raster.coded, record)
+
+
+def refusal(raster: Raster) -> str | None:
+    """Why an image can't be written as JPEG, in words; None if it can."""
+    return "changed pixels" if raster.coded is None else None
+
+
+def rendered(
+    coefficients: Coefficients, segments: Sequence[Segment], like: Metadata
+) -> Raster:
+    """Coefficients as an image, and as the file that carries it.
+
+    The file has the best Huffman tables for its coefficients, so that whoever has these
+    and the segments writes the same bytes.
+
+    Args:
+        coefficients: what is shown.
+        segments: APPn segments of the file, without those of a record.
+        like: the image's metadata.
+    """
+    data = write(coefficients, segments, optimise=True)
+    shape = coefficients.height, coefficients.width, len(coefficients.components)
+    return Raster(_decoded(data, *shape), "JPEG", like, coded=data)
+
+
+def shown(data: bytes) -> np.ndarray:
+    """A written file's samples, ``(H, W, C)`` uint8, as :func:`decode` gives them."""
+    found = _walk(data)
+    if found.frame is None:
+        raise _damaged("it holds no image")
+    return _decoded(data, *found.frame[2:])
+
+
+def _decoded(data: bytes, height: int, width: int, components: int) -> np.ndarray:
+    mode = _MODES[components]
+    try:
+        # Pillow rather than imagecodecs, which fills a truncated image up with gray.
+        raw = "CMYK;I" if mode == "CMYK" else mode
+        image = Image.frombytes(mode, (width, height), data, "jpeg", (raw, ""))
+        if mode == "CMYK":
+            image = image.convert("RGB")
+    except Exception as error:
+        raise _damaged(str(error)) from None
+    return np.array(image).reshape(height, width, -1)
 
 
 def _check_scans(found: _Found, pixels: int) -> None:
@@ -137,7 +202,7 @@ def _check_scans(found: _Found, pixels: int) -> None:
         raise _damaged("its picture is cut short: scans are missing")
 
 
-def _check_whole(data: bytes) -> None:
+def _check_whole(data: bytes, components: int) -> None:
     """Refuse a stream whose end mark hides that a part of the picture is missing.
 
     libjpeg fills the rest up with gray and only warns, which Pillow doesn't pass on.
@@ -146,7 +211,7 @@ def _check_whole(data: bytes) -> None:
         UnreadableImageError: the picture is cut short or damaged.
     """
     try:
-        simplejpeg.decode_jpeg(data, "GRAY", strict=True)
+        simplejpeg.decode_jpeg(data, "CMYK" if components == 4 else "GRAY", strict=True)
     except ValueError as error:
         why = str(error)
         if _DAMAGED.search(why):  # other warnings don't touch the picture
@@ -244,6 +309,8 @@ def _note(marker: int, payload: bytes, found: _Found) -> None:
     elif marker == 0xE2 and payload.startswith(_ICC) and len(payload) > 14:
         found.profile.setdefault(payload[12], payload[14:])
         found.profile_parts = payload[13]
+    elif is_record(Segment(marker, payload)):
+        found.record.append(payload)
     elif marker == 0xEE and payload.startswith(b"Adobe") and len(payload) == 12:
         pass  # how colours are coded: it is part of the samples
     else:
@@ -281,9 +348,9 @@ def _check_kind(marker: int, bits: int, components: int) -> None:
             "convert it to PNG first"
         )
     if components not in _MODES:
-        colours = _COLOURS.get(components, f"{components}-channel")
+        colours = "two" if components == 2 else str(components)
         raise UnsupportedImageError(
-            f"{colours} JPEG files can't be carried; convert it to RGB first"
+            f"{colours}-channel JPEG files can't be carried; convert it to RGB first"
         )
 
 
@@ -303,3 +370,13 @@ def _metadata(found: _Found) -> Metadata:
 
 def _damaged(why: str) -> UnreadableImageError:
     return UnreadableImageError(f"damaged JPEG: {why}; replace or remove it")
+
+
+CARRIER = Carrier(
+    "JPEG",
+    (".jpg", ".jpeg", ".jpe", ".jfif"),
+    begins(b"\xff\xd8\xff"),
+    decode,
+    encode,
+    refusal,
+)

@@ -9,6 +9,8 @@ that it comes back as well:
 - Other files are kept whole, packed with their samples as a dictionary: of those that
   store samples plainly (BMP, PNM, uncompressed TIFF) little is left. A JPEG, GIF or
   lossy WebP is small beside its samples anyway.
+- A JPEG whose coefficients carry the copies is kept without its coded data, see
+  :mod:`fiftyone_reue.media.jpeg_coefficients.exact`.
 - Where that would take too much (:data:`LARGEST_SHARE`), only the metadata is kept, and
   the file is written anew: its pixels are exact, its bytes aren't.
 """
@@ -26,6 +28,13 @@ import zstandard
 
 from fiftyone_reue.errors import UPDATE, DamagedRecordError, UnsupportedImageError
 from fiftyone_reue.media import codec, png_stream
+from fiftyone_reue.media.jpeg_coefficients import exact
+from fiftyone_reue.media.jpeg_coefficients.coefficients import (
+    Coefficients,
+    with_usual_edges,
+)
+from fiftyone_reue.media.jpeg_coefficients.reading import lay_out, read
+from fiftyone_reue.media.jpeg_segments import without_record
 from fiftyone_reue.media.png_stream import Settings
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
 
@@ -46,7 +55,9 @@ REWRITTEN = (
 )
 
 _LOSSY = frozenset(("JPEG", "GIF", "WEBP-LOSSY", "PNM"))
-_WHOLE, _PNG, _METADATA = 1, 2, 3
+_WHOLE, _PNG, _METADATA, _CODED = 1, 2, 3, 4
+_MUCH_CARRIED = 512
+_CARRIED, _USUAL_EDGES = 1, 2
 _LENGTH = struct.Struct(">I")
 _SETTINGS = struct.Struct(">2sBBBB")
 _DPI = struct.Struct(">dd")
@@ -118,12 +129,37 @@ def describe(
     return Described(_described_metadata(raster, named), REWRITTEN)
 
 
+def describe_coded(
+    data: bytes, coefficients: Coefficients, original: Raster, name: str
+) -> Described:
+    """Describe a JPEG file, given its coefficients.
+
+    Args:
+        data: the file.
+        coefficients: what was read from it.
+        original: the same coefficients in the file that restoring will write them to,
+            with the segments that a copy carries.
+        name: the file's name, or the name's suffix alone, with the dot.
+    """
+    named = name.encode(errors="surrogateescape")
+    usual = _same(coefficients, with_usual_edges(coefficients))
+    alone = exact.describe(data, coefficients).content
+    carried = _carried(original)
+    if len(carried) > _MUCH_CARRIED:
+        # Whoever takes the segments out of a copy takes this as well, so what they
+        # have in common with the file is only left out where that saves much.
+        less = exact.describe(data, coefficients, known=carried).content
+        if len(less) + _MUCH_CARRIED < len(alone):
+            return _coded(named, less, carried=True, usual=usual)
+    return _coded(named, alone, carried=False, usual=usual)
+
+
 def rebuild(content: bytes, raster: Raster) -> Rebuilt:
-    """Undo :func:`describe`.
+    """Undo :func:`describe` and :func:`describe_coded`.
 
     Args:
         content: what it made.
-        raster: the original's samples.
+        raster: the original's samples, or the file with its coefficients.
 
     Raises:
         DamagedRecordError: the content can't be read, or isn't of these samples.
@@ -137,6 +173,8 @@ def rebuild(content: bytes, raster: Raster) -> Rebuilt:
             return _png(raster, name, *parts)
         if kind == _METADATA:
             return _rewritten(raster, name, *parts)
+        if kind == _CODED:
+            return Rebuilt(_decoded(raster, *parts), name)
     except (
         struct.error,
         ValueError,
@@ -264,6 +302,34 @@ def _bmp_rows(samples: np.ndarray, pixel: int) -> bytes:
     pixels[:, :, :channels] = samples
     rows[:, : width * pixel] = pixels.reshape(height, -1)
     return rows.tobytes()
+
+
+def _coded(name: bytes, content: bytes, *, carried: bool, usual: bool) -> Described:
+    flags = bytes([(_CARRIED if carried else 0) | (_USUAL_EDGES if usual else 0)])
+    return Described(bytes([_CODED]) + _joined(name, flags, content))
+
+
+def _same(one: Coefficients, other: Coefficients) -> bool:
+    return all(
+        np.array_equal(a.stored, b.stored)
+        for a, b in zip(one.components, other.components, strict=True)
+    )
+
+
+def _decoded(raster: Raster, flags: bytes, content: bytes) -> bytes:
+    if raster.coded is None:
+        raise ValueError("a JPEG file is rebuilt from its coefficients")
+    known = _carried(raster) if flags[0] & _CARRIED else b""
+    found = read(raster.coded, max_pixels=raster.height * raster.width)
+    if flags[0] & _USUAL_EDGES:
+        found = with_usual_edges(found)
+    return exact.rebuild(content, found, known=known)
+
+
+def _carried(raster: Raster) -> bytes:
+    """The segments that a copy's file begins with, but for its record's."""
+    found = lay_out(raster.coded or b"", max_pixels=raster.height * raster.width)
+    return b"".join(one.pack() for one in without_record(found.segments))
 
 
 def _described_metadata(raster: Raster, name: bytes) -> bytes:

@@ -20,6 +20,7 @@ from fiftyone_reue.errors import (
     UnsupportedImageError,
 )
 from fiftyone_reue.media import png_pixels
+from fiftyone_reue.media.carrier import Carrier, begins
 from fiftyone_reue.media.png_pixels import SIGNATURE, Header
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
@@ -379,3 +380,6 @@ def _animated(frames: str) -> UnsupportedImageError:
 
 def _damaged(why: str) -> UnreadableImageError:
     return UnreadableImageError(f"damaged PNG: {why}; replace or remove it")
+
+
+CARRIER = Carrier("PNG", (".png", ".apng"), begins(SIGNATURE), decode, encode)

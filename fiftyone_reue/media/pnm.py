@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
+from fiftyone_reue.media.carrier import Carrier
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Raster
 
@@ -182,3 +183,13 @@ def _plain_bitmap(body: bytes, header: _Header) -> tuple[np.ndarray, bytes]:
 
 def _damaged(why: str) -> UnreadableImageError:
     return UnreadableImageError(f"damaged PNM: {why}; replace or remove it")
+
+
+_MAGIC = re.compile(rb"P[1-7][\s#]")
+
+
+def _is_mine(data: bytes) -> bool:
+    return _MAGIC.match(data) is not None
+
+
+CARRIER = Carrier("PNM", (".ppm", ".pgm", ".pnm"), _is_mine, decode)

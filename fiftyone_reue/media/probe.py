@@ -1,11 +1,10 @@
-"""What a file is, by its first bytes, and whether it is small enough to decode."""
+"""What a file is that no carrier takes, and whether one is small enough to decode."""
 
 import re
 import struct
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 
-_TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _BRANDS = {
     b"avif": "AVIF",
     b"avis": "AVIF",
@@ -51,43 +50,10 @@ _SVG = re.compile(
     rb"(?:<!DOCTYPE[^>]*>\s*)?<svg\b",
     re.DOTALL,
 )
-_PNM = re.compile(rb"P[1-7][\s#]")
 
 
-def sniff(data: bytes) -> str:
-    """Name the container of a file's bytes.
-
-    Args:
-        data: the whole file or at least its first 32 bytes.
-
-    Returns:
-        ``"PNG"``, ``"JPEG"``, ``"WEBP"``, ``"TIFF"``, ``"BMP"``, ``"GIF"`` or
-        ``"PNM"``.
-
-    Raises:
-        UnreadableImageError: the file is empty or isn't an image.
-        UnsupportedImageError: an image in a container that can't be carried.
-    """
-    if not data:
-        raise UnreadableImageError("the file is empty; replace or remove it")
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data.startswith(_TIFF_MAGICS):
-        return "TIFF"
-    if data.startswith(b"BM"):
-        return "BMP"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if _PNM.match(data):
-        return "PNM"
-    raise _foreign(data)
-
-
-def _foreign(data: bytes) -> UnreadableImageError | UnsupportedImageError:
+def foreign(data: bytes) -> UnreadableImageError | UnsupportedImageError:
+    """What to say of a file that no carrier takes, by its first bytes."""
     if _is_bare_dib(data):
         return UnsupportedImageError(
             "a DIB, that is a BMP without its file header; save it as BMP"

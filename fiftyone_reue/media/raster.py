@@ -39,6 +39,8 @@ class Raster:
         white: the largest value of the data's range, 1 to 65535, where 16-bit samples
             don't use all of theirs; None where they do. See
             :func:`fiftyone_reue.media.depth.with_range`.
+        coded: of a JPEG the file that the samples were decoded from: copies are made of
+            its coefficients. None where the samples themselves are what is carried.
 
     Raises:
         ValueError: ``samples`` isn't such an array.
@@ -48,6 +50,7 @@ class Raster:
     format: str
     metadata: Metadata = Metadata()
     white: int | None = None
+    coded: bytes | None = None
 
     def __post_init__(self) -> None:
         a = self.samples
@@ -92,7 +95,7 @@ class Raster:
 
     def with_samples(self, samples: np.ndarray) -> "Raster":
         """The same container and metadata around other samples."""
-        return replace(self, samples=np.ascontiguousarray(samples))
+        return replace(self, samples=np.ascontiguousarray(samples), coded=None)
 
 
 _MOST_LEFT_OUT = 64

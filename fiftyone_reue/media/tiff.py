@@ -18,6 +18,7 @@ from fiftyone_reue.errors import (
     UnsupportedImageError,
 )
 from fiftyone_reue.media import ifd, jpeg, lzw, tiff_further
+from fiftyone_reue.media.carrier import Carrier, begins
 from fiftyone_reue.media.ifd import Entry
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
@@ -552,3 +553,12 @@ def _structure(
 
 def _damaged(why: str) -> UnreadableImageError:
     return UnreadableImageError(f"damaged TIFF: {why}; replace or remove it")
+
+
+CARRIER = Carrier(
+    "TIFF",
+    (".tif", ".tiff"),
+    begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    decode,
+    encode,
+)

@@ -14,6 +14,7 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
+from fiftyone_reue.media.carrier import Carrier
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
 
@@ -225,3 +226,12 @@ def _damaged_record() -> DamagedRecordError:
     return DamagedRecordError(
         "its record is cut short; use the whole file, or the ledger's copy"
     )
+
+
+def _is_mine(data: bytes) -> bool:
+    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"
+
+
+CARRIER = Carrier(
+    "WEBP", (".webp",), _is_mine, decode, encode, refusal, variants=("WEBP-LOSSY",)
+)

@@ -125,12 +125,12 @@ class ByOffset(Reversal):
         return self.offset
 
     def pack(self) -> bytes:
-        return bytes([self.code]) + _joined(_dense(self.offset), self.lost)
+        return bytes([self.code]) + joined(_dense(self.offset), self.lost)
 
     @classmethod
     def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> ByOffset:
         """Read the content after its first byte; ``like`` has W's colours' shape."""
-        packed, lost = _parted(content, 2)
+        packed, lost = parted(content, 2)
         return cls(_from_dense(packed, like.shape), lost, peak)
 
 
@@ -146,22 +146,11 @@ class ByPattern(ByOffset):
     pattern: np.ndarray
 
     def pack(self) -> bytes:
-        packed = packing.pack(self.pattern.tobytes(), _PATTERN_LEVEL)
-        return _SHAPE.pack(*self.pattern.shape) + _joined(packed, self.lost)
+        return packed_pattern(self.pattern, self.lost)
 
     @classmethod
     def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> ByPattern:
-        shape = _SHAPE.unpack_from(content)
-        packed, lost = _parted(content[_SHAPE.size :], 2)
-        most = [max(side, _LARGEST_TILE) for side in like.shape[:2]]
-        if not all(shape) or shape[2] not in (1, like.shape[2]):
-            raise ValueError(f"no pattern has the shape {shape}")
-        if shape[0] > most[0] or shape[1] > most[1]:
-            # Nothing of its size is allocated: whoever has a recipient's key can
-            # write any here.
-            raise ValueError(f"a pattern of {shape[:2]} is larger than its image")
-        raw = packing.unpack(packed, int(np.prod(shape)))
-        pattern = np.frombuffer(raw, np.int8).reshape(shape)
+        pattern, lost = unpacked_pattern(content, like.shape[:2], (1, like.shape[2]))
         return cls(expand(pattern, *like.shape[:2]), lost, peak, pattern)
 
 
@@ -228,12 +217,12 @@ class ByUndo(Reversal):
     def pack(self) -> bytes:
         name = self.method.info.name.encode()
         arrays = (_sparse(self.repair), _sparse(self.residual))
-        return bytes([self.code]) + _joined(name, self.secret, *arrays)
+        return bytes([self.code]) + joined(name, self.secret, *arrays)
 
     @classmethod
     def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> ByUndo:
         """Read the content after its first byte; ``like`` has W's colours' shape."""
-        name, secret, repair, residual = _parted(content, 4)
+        name, secret, repair, residual = parted(content, 4)
         if like.dtype != np.uint8:
             raise ValueError("only 8-bit images are moved")
         method = _invertible(name.decode())
@@ -291,6 +280,38 @@ class Perturbed:
 
     samples: np.ndarray
     reversals: tuple[Reversal, ...]
+
+
+def packed_pattern(pattern: np.ndarray, more: bytes) -> bytes:
+    """A pattern, ``(h, w, c)`` int8, and what belongs to it."""
+    packed = packing.pack(pattern.tobytes(), _PATTERN_LEVEL)
+    return _SHAPE.pack(*pattern.shape) + joined(packed, more)
+
+
+def unpacked_pattern(
+    content: bytes, sides: tuple[int, ...], channels: tuple[int, ...]
+) -> tuple[np.ndarray, bytes]:
+    """Undo :func:`packed_pattern`.
+
+    Args:
+        content: what it gave.
+        sides: the image's height and width.
+        channels: that the pattern may have.
+
+    Raises:
+        ValueError, struct.error: it can't be read, or isn't of this image.
+    """
+    shape = _SHAPE.unpack_from(content)
+    packed, more = parted(content[_SHAPE.size :], 2)
+    most = [max(side, _LARGEST_TILE) for side in sides]
+    if not all(shape) or shape[2] not in channels:
+        raise ValueError(f"no pattern has the shape {shape}")
+    if shape[0] > most[0] or shape[1] > most[1]:
+        # Nothing of its size is allocated: whoever has a recipient's key can
+        # write any here.
+        raise ValueError(f"a pattern of {shape[:2]} is larger than its image")
+    raw = packing.unpack(packed, int(np.prod(shape)))
+    return np.frombuffer(raw, np.int8).reshape(shape), more
 
 
 def perturb(
@@ -387,17 +408,14 @@ def unpack(
         ) from error
 
 
-def _moved(
-    method: InvertibleMethod,
-    state: State,
-    licensed: np.ndarray,
-    colours: int,
-    label: str,
-    sample_key: bytes,
-    name: str,
-    peak: int,
-) -> Perturbed:
-    height, width = licensed.shape[:2]
+def require_room(
+    method: InvertibleMethod, height: int, width: int, *, name: str
+) -> None:
+    """Make sure that a method can move an image of this size.
+
+    Raises:
+        UnsupportedImageError: it can't; ``name`` says which image.
+    """
     if min(height, width) < method.smallest_side:
         raise UnsupportedImageError(
             f"{name}: {width} x {height} pixels are too few for method "
@@ -410,6 +428,19 @@ def _moved(
             f"{method.info.name!r}, which would take too much memory; cut the image "
             "up, or use another method"
         )
+
+
+def _moved(
+    method: InvertibleMethod,
+    state: State,
+    licensed: np.ndarray,
+    colours: int,
+    label: str,
+    sample_key: bytes,
+    name: str,
+    peak: int,
+) -> Perturbed:
+    require_room(method, *licensed.shape[:2], name=name)
     image = _colours_of(licensed, colours)
     small = eight_bit(stretched(image, peak, colours))
     secret = method.secret(state, small, label, sample_key)
@@ -481,13 +512,13 @@ def _with_colours(samples: np.ndarray, values: np.ndarray) -> np.ndarray:
     return changed
 
 
-def _joined(*parts: bytes) -> bytes:
+def joined(*parts: bytes) -> bytes:
     """Each but the last with its length before it."""
     *named, last = parts
     return b"".join(_LENGTH.pack(len(part)) + part for part in named) + last
 
 
-def _parted(content: bytes, count: int) -> list[bytes]:
+def parted(content: bytes, count: int) -> list[bytes]:
     parts = []
     for _ in range(count - 1):
         (length,) = _LENGTH.unpack_from(content)
@@ -512,7 +543,7 @@ def _sparse(values: np.ndarray) -> bytes:
     there = flat != 0
     if not there.any():
         return b""
-    raw = np.packbits(there).tobytes() + _bytes_of(flat[there])
+    raw = np.packbits(there).tobytes() + packed_numbers(flat[there])
     return packing.pack(raw, _SPARSE_LEVEL)
 
 
@@ -525,7 +556,7 @@ def _from_sparse(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:
         if len(raw) < marks:
             raise ValueError("the places are cut short")
         there = np.unpackbits(np.frombuffer(raw[:marks], np.uint8), count=size)
-        flat[there.view(bool)] = _numbers(raw[marks:], int(there.sum()))
+        flat[there.view(bool)] = numbers_of(raw[marks:], int(there.sum()))
     return _planes_last(flat, shape)
 
 
@@ -540,14 +571,14 @@ def _dense(values: np.ndarray) -> bytes:
     """
     if not values.any():
         return b""
-    return packing.pack(_bytes_of(values.transpose(2, 0, 1).ravel()), _DENSE_LEVEL)
+    return packing.pack(packed_numbers(values.transpose(2, 0, 1).ravel()), _DENSE_LEVEL)
 
 
 def _from_dense(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:
     size = int(np.prod(shape))
     if not packed:
         return np.zeros(shape, np.int16)
-    return _planes_last(_numbers(packing.unpack(packed, 2 * size), size), shape)
+    return _planes_last(numbers_of(packing.unpack(packed, 2 * size), size), shape)
 
 
 def _planes_last(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -556,7 +587,7 @@ def _planes_last(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
-def _bytes_of(numbers: np.ndarray) -> bytes:
+def packed_numbers(numbers: np.ndarray) -> bytes:
     """int16 as bytes: 0, -1, 1, -2 ... as 0, 1, 2, 3 ..., all low bytes first.
 
     So the high bytes of small numbers are all 0, whatever the sign.
@@ -566,7 +597,7 @@ def _bytes_of(numbers: np.ndarray) -> bytes:
     return low.astype(np.uint8).tobytes() + high.astype(np.uint8).tobytes()
 
 
-def _numbers(raw: bytes, count: int) -> np.ndarray:
+def numbers_of(raw: bytes, count: int) -> np.ndarray:
     if len(raw) != 2 * count:
         raise ValueError("there are too few or too many numbers")
     low, high = np.frombuffer(raw, np.uint8).reshape(2, count).astype(np.uint16)

@@ -18,7 +18,7 @@ from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import ReueError, UnsafePathError
 from fiftyone_reue.media.codec import load, read_file
-from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.digest import carried_digest, sample_digest
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names import contained
 from fiftyone_reue.progress import Progress
@@ -244,11 +244,11 @@ def _standing(path: Path, record: _Known) -> bytes | None:
         if record.copy_digest:
             return digest if digest == record.copy_digest else None
         loaded = load(data)
+        same = loaded.record is not None
+        same = same and digest_of(loaded.record or b"") == record.blob_digest
+        same = same and carried_digest(loaded.raster) == record.digest_p
     except ReueError:
         return None
-    same = loaded.record is not None
-    same = same and digest_of(loaded.record or b"") == record.blob_digest
-    same = same and sample_digest(loaded.raster.samples) == record.digest_p
     return digest if same else None
 
 

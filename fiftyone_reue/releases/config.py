@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_METHOD = "rue"
 LARGEST_SEED = 2**63 - 1
+CARRIERS = ("auto", "pixels")
 MOST_CLUSTERS = 1000
 """The centres of more would be too much to keep in the ledger."""
 
@@ -78,6 +79,13 @@ class ProtectConfig:
         "Seal every original byte for byte, also where that makes copies much larger.",
         label="Seal every original file whole",
     )
+    carrier: str = option(
+        "auto",
+        "auto keeps each file's kind, so that a JPEG's copies are JPEG files and it "
+        "comes back byte for byte; pixels makes PNG files of JPEG files, larger.",
+        choices=CARRIERS,
+        label="How JPEG files are carried",
+    )
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -135,4 +143,5 @@ class ProtectSettings(TypedDict, total=False):
     clusters: int | None
     depth: int | None
     whole_files: bool
+    carrier: str
     options: Mapping[str, Any]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,11 +15,26 @@ from fiftyone_reue.errors import (
     WrongKeyError,
     named,
 )
-from fiftyone_reue.media import offsets
-from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media import jpeg, offsets
+from fiftyone_reue.media.digest import (
+    carried_digest,
+    coefficient_digest,
+    sample_digest,
+)
+from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
+from fiftyone_reue.media.jpeg_coefficients.limits import (
+    added,
+    subtracted,
+    unpacked_limits,
+    within,
+)
+from fiftyone_reue.media.jpeg_coefficients.planes import targets
+from fiftyone_reue.media.jpeg_coefficients.reading import read
+from fiftyone_reue.media.jpeg_coefficients.writing import colour_segments
+from fiftyone_reue.media.jpeg_segments import without_record
 from fiftyone_reue.media.original import Rebuilt, rebuild
 from fiftyone_reue.media.raster import Raster
-from fiftyone_reue.perturb import reversal
+from fiftyone_reue.perturb import coefficients, reversal
 from fiftyone_reue.perturb.reversal import Content, Reversal
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Record
@@ -43,36 +57,73 @@ TAKEN_OUT = (
     "restore from the file as it was delivered"
 )
 
+STRIPPED = (
+    "this copy was saved again with other metadata or in another way, which the "
+    "original file is put together from; restore from the file as it was delivered"
+)
+
 UNKNOWN = (
     "this copy's record holds the pixels alone, and the ledger has no other one; if "
     "there is the file as it was delivered, restore from that"
 )
 
 
-def licensed_samples(
+def licensed_copy(
     raster: Raster, envelope: Envelope, key: RecipientKey
-) -> tuple[np.ndarray, bytes]:
-    """``P -> W`` on samples.
+) -> tuple[Raster, bytes]:
+    """``P -> W``.
 
     Returns:
-        W's samples and their digest.
+        W, and the digest of its samples or coefficients.
     """
     if envelope.header.key != key.key_id:
         raise WrongKeyError(
             f"Wrong key: the file was sealed for key {envelope.header.key}, the key of "
             f"{key.name} is {key.key_id}; use the key that came with this copy"
         )
+    if envelope.header.in_coefficients:
+        return _licensed_file(raster, envelope, key)
     records.check_digest(envelope, sample_digest(raster.samples))
     part = records.open_recipient(envelope, key.key, key.key_id)
     way = reversal_of(part, envelope, raster)
-    licensed = way.licensed(raster.samples, raster.colour_channels)
-    digest = sample_digest(licensed)
-    if digest != part.digest:
-        raise VerificationError(
-            "The restored pixels aren't the licensed copy's, so nothing was written; "
-            "please report this"
-        )
+    licensed = raster.with_samples(way.licensed(raster.samples, raster.colour_channels))
+    digest = sample_digest(licensed.samples)
+    _require_same(digest, part.digest, "licensed copy's")
     return licensed, digest
+
+
+def _licensed_file(
+    raster: Raster, envelope: Envelope, key: RecipientKey
+) -> tuple[Raster, bytes]:
+    found = _checked_coefficients(raster, envelope)
+    part = records.open_recipient(envelope, key.key, key.key_id)
+    way = coefficients.unpack(part.content, (raster.height, raster.width))
+    licensed = subtracted(found, coefficients.offsets_of(way, found))
+    digest = coefficient_digest(licensed)
+    _require_same(digest, part.digest, "licensed copy's")
+    segments = without_record(found.segments)
+    return jpeg.rendered(licensed, segments, raster.metadata), digest
+
+
+def _checked_coefficients(raster: Raster, envelope: Envelope) -> Coefficients:
+    """A file's coefficients, which are those that its record was made for.
+
+    Raises:
+        EditedImageError: they aren't, or it isn't a JPEG any more.
+    """
+    found = jpeg_coefficients(raster)
+    digest = b"" if found is None else coefficient_digest(found)
+    records.check_digest(envelope, digest)
+    assert found is not None
+    return found
+
+
+def _require_same(digest: bytes, wanted: bytes, whose: str) -> None:
+    if digest != wanted:
+        raise VerificationError(
+            f"The restored pixels aren't the {whose}, so nothing was written; please "
+            "report this"
+        )
 
 
 class Originals:
@@ -90,9 +141,7 @@ class Originals:
         self._keys = {person.key_id: key for person, key, _ in people}
         self._codes = {person.id: seed for person, _, seed in people}
 
-    def from_raster(
-        self, raster: Raster, record: bytes | None, name: str
-    ) -> np.ndarray:
+    def original(self, raster: Raster, record: bytes | None, name: str) -> Raster:
         """``P -> O`` or ``W -> O``.
 
         Args:
@@ -101,14 +150,14 @@ class Originals:
             name: what to call the file in an error.
 
         Returns:
-            O's samples.
+            O.
 
         Raises:
             NoRecordError: neither the file nor the ledger has a record.
             EditedImageError, DamagedRecordError, ForeignRecordError: what they say.
         """
         with named(name):
-            return self._samples(*self._licensed_copy(raster, record))
+            return self._original(*self._licensed_copy(raster, record))
 
     def file(
         self, raster: Raster, record: bytes | None, name: str
@@ -116,7 +165,7 @@ class Originals:
         """``P -> O`` or ``W -> O``, the file as well as its samples.
 
         Args:
-            raster: as for :meth:`from_raster`.
+            raster: as for :meth:`original`.
             record: as there.
             name: as there.
 
@@ -130,7 +179,7 @@ class Originals:
         """
         with named(name):
             licensed, envelope = self._licensed_copy(raster, record)
-            original = replace(licensed, samples=self._samples(licensed, envelope))
+            original = self._original(licensed, envelope)
             digest = envelope.header.digest
             whole = envelope if envelope.file_box else self._kept(envelope)
             if whole is None or not whole.file_box:
@@ -139,7 +188,14 @@ class Originals:
             _, owner_key = self._opened_owner(whole, digest)
             content = records.open_file(whole, owner_key, digest)
             assert content is not None
-            return original, rebuild(content, original)
+            try:
+                return original, rebuild(content, original)
+            except DamagedRecordError:
+                if original.coded is None:
+                    raise
+                # The record is authentic and the coefficients are right, so it is the
+                # file around them that changed.
+                return original, Rebuilt(b"", "", STRIPPED)
 
     def _kept(self, envelope: Envelope) -> Envelope | None:
         """The ledger's copy of a licensed copy's record, or None."""
@@ -165,11 +221,8 @@ class Originals:
     def licensed(self, raster: Raster, envelope: Envelope) -> tuple[Raster, Envelope]:
         """``P -> W`` with the recipient's key out of the vault."""
         key = self._recipient_key(envelope)
-        samples, digest = licensed_samples(raster, envelope, key)
-        return (
-            replace(raster, samples=samples),
-            records.licensed_envelope(envelope, digest),
-        )
+        licensed, digest = licensed_copy(raster, envelope, key)
+        return licensed, records.licensed_envelope(envelope, digest)
 
     def _recipient_key(self, envelope: Envelope) -> RecipientKey:
         key = self._keys.get(envelope.header.key)
@@ -182,7 +235,7 @@ class Originals:
         return key
 
     def change(self, original: Raster, envelope: Envelope) -> np.ndarray | None:
-        """What the perturbation added to W, from a protected file's record.
+        """What the perturbation added to W's samples, from a protected file's record.
 
         Args:
             original: O, which the file was made from.
@@ -205,7 +258,31 @@ class Originals:
         way = reversal_of(part, envelope, original)
         return way.change(licensed, original.colour_channels)
 
-    def _samples(self, raster: Raster, envelope: Envelope) -> np.ndarray:
+    def unmarked(self, original: Raster, envelope: Envelope) -> Raster | None:
+        """A JPEG's protected copy without its mark, from that copy's record.
+
+        Args:
+            original: O, which the file was made from.
+            envelope: the file's, of coefficients.
+
+        Returns:
+            The copy; None if the original isn't there as a JPEG file.
+
+        Raises:
+            DamagedRecordError, ForeignRecordError: see the boxes.
+        """
+        found = jpeg_coefficients(original)
+        if found is None:
+            return None
+        key = self._recipient_key(envelope)
+        part = records.open_recipient(envelope, key.key, key.key_id)
+        way = coefficients.unpack(part.content, (original.height, original.width))
+        copy = added(found, coefficients.offsets_of(way, found))
+        return jpeg.rendered(copy, colour_segments(found), original.metadata)
+
+    def _original(self, raster: Raster, envelope: Envelope) -> Raster:
+        if envelope.header.in_coefficients:
+            return self._original_file(raster, envelope)
         digest = sample_digest(raster.samples)
         records.check_digest(envelope, digest)
         part = self._owner_part(envelope, digest)
@@ -216,12 +293,17 @@ class Originals:
             part.lost,
             envelope.header.peak,
         )
-        if sample_digest(samples) != part.digest:
-            raise VerificationError(
-                "The restored pixels aren't the original's, so nothing was written; "
-                "please report this"
-            )
-        return samples
+        _require_same(sample_digest(samples), part.digest, "original's")
+        return raster.with_samples(samples)
+
+    def _original_file(self, raster: Raster, envelope: Envelope) -> Raster:
+        licensed = _checked_coefficients(raster, envelope)
+        part = self._owner_part(envelope, envelope.header.digest)
+        offsets = mark_offsets(licensed, self._mark(part, raster), part.lost)
+        found = subtracted(licensed, offsets)
+        _require_same(coefficient_digest(found), part.digest, "original's")
+        segments = without_record(found.segments)
+        return jpeg.rendered(found, segments, raster.metadata)
 
     def _marked(
         self, original: Raster, envelope: Envelope, digest: bytes
@@ -289,13 +371,14 @@ class Originals:
             )
 
     def _from_ledger(self, raster: Raster) -> Envelope:
-        digest = sample_digest(raster.samples)
+        digest = carried_digest(raster)
         for record in self._vault.ledger.records_by_digest(digest):
             envelope = records.unpack(record.blob)
             if record.digest_p == digest:
                 return envelope
             return records.licensed_envelope(envelope, digest)
-        if self._vault.ledger.image_by_digest(digest) is not None:
+        samples = sample_digest(raster.samples)
+        if self._vault.ledger.image_by_digest(samples) is not None:
             raise InputError("this is an original already; there is nothing to do")
         self._vault.ledger.require_sound()
         raise NoRecordError(
@@ -321,12 +404,54 @@ def _without_file(envelope: Envelope, kept: Envelope | None, *, in_file: bool) -
     return TAKEN_OUT if envelope.header.nonces else UNKNOWN
 
 
+def mark_offsets(
+    found: Coefficients, mark: np.ndarray, limits: bytes
+) -> list[np.ndarray]:
+    """The offsets that a mark is in a JPEG's coefficients.
+
+    Args:
+        found: of O, W or P: only size, sampling and steps matter.
+        mark: ``(H, W, 1)`` int8.
+        limits: how much each block got, packed.
+
+    Raises:
+        DamagedRecordError: the limits can't be read, or are of another picture.
+    """
+    wanted = targets(found, mark[..., 0])
+    return within(found, wanted, unpacked_limits(limits, found))
+
+
+def digest_for(raster: Raster, envelope: Envelope) -> bytes:
+    """What a record's digest must be, if the record is this file's.
+
+    Returns:
+        The digest; nothing where the record is a JPEG's and the file isn't one.
+    """
+    if not envelope.header.in_coefficients:
+        return sample_digest(raster.samples)
+    found = jpeg_coefficients(raster)
+    return b"" if found is None else coefficient_digest(found)
+
+
+def jpeg_coefficients(raster: Raster) -> Coefficients | None:
+    """A JPEG's coefficients; None of an image that isn't carried by any."""
+    if raster.coded is None:
+        return None
+    return read(raster.coded, max_pixels=raster.height * raster.width)
+
+
 def reversal_of(part: RecipientPart, envelope: Envelope, like: Raster) -> Reversal:
     """What a recipient's box says leads back, for an image like this one.
 
+    Of what was added to a JPEG's coefficients that is about what it is in pixels.
+
     Raises:
+        EditedImageError: of coefficients, it doesn't say what that is in pixels.
         DamagedRecordError: it can't be read, or is of an image of another size or kind.
     """
     header = envelope.header
+    if header.in_coefficients:
+        way = coefficients.unpack(part.content, (like.height, like.width))
+        return way.in_pixels(like.samples[..., : like.colour_channels])
     content = Content(header.version, part.content)
     return reversal.unpack(content, like.samples, like.colour_channels, header.peak)

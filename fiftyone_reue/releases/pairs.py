@@ -103,12 +103,12 @@ def stream_pairs(
                     "this is a licensed copy, which is meant to be learned"
                 )
         raster = loaded.raster
-        original = originals.from_raster(raster, loaded.record, item.sample_id)
+        original = originals.original(raster, loaded.record, item.sample_id)
         colours = raster.colour_channels
         peak = raster.peak if header.peak is None else header.peak
         squares = (
             to_square(stretched(samples, peak, colours), colours, size)
-            for samples in (original, raster.samples)
+            for samples in (original.samples, raster.samples)
         )
         return Pair(item, header.release, *squares)
 

@@ -105,6 +105,7 @@ def open_release(
             "mark_amplitude": config.mark_amplitude,
             "perturbation_amplitude": config.perturbation_amplitude,
             "seeded": config.seed is not None,
+            "carrier": config.carrier,
             **({} if config.clusters is None else {"clusters": config.clusters}),
             **({"options": options} if options else {}),
             **({} if config.depth is None else {"depth": config.depth}),
@@ -366,6 +367,7 @@ def check_same(
             ("epsilon", release.parameters["epsilon"], config.epsilon),
             ("source", release.source, source),
             ("clusters", release.parameters.get("clusters"), config.clusters),
+            ("carrier", carrier_of_release(release, config), config.carrier),
             ("depth", release.parameters.get("depth"), config.depth),
             (
                 "options",
@@ -380,6 +382,15 @@ def check_same(
             f"{release.output}: this folder holds release {release.name} with "
             f"{'; '.join(differences)}. Choose another output folder"
         )
+
+
+def carrier_of_release(release: Release, config: ProtectConfig) -> str:
+    """How a release carries JPEG files.
+
+    Releases of version 0.2 and earlier, which don't say, go on as pixels whatever is
+    asked for, as long as that isn't the coefficients alone.
+    """
+    return release.parameters.get("carrier", config.carrier)
 
 
 def options_of_release(release: Release) -> dict[str, Any]:

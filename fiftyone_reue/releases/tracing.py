@@ -12,11 +12,18 @@ import numpy as np
 
 from fiftyone_reue.batch.folders import image_items
 from fiftyone_reue.batch.items import Item
-from fiftyone_reue.errors import InputError, ReueError, TamperedLedgerError
+from fiftyone_reue.errors import (
+    InputError,
+    MissingPackageError,
+    ReueError,
+    TamperedLedgerError,
+    UnreadableImageError,
+    UnsupportedImageError,
+)
 from fiftyone_reue.media import alpha, offsets
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import with_range
-from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.digest import carried_digest, sample_digest
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.names import contained
@@ -182,12 +189,16 @@ class Tracer:
         )
 
     def exact(self, raster: Raster) -> tuple[Record, str] | None:
-        """The record of a copy with these very samples, and which copy that is.
+        """The record of a copy with these very samples, or a JPEG's coefficients, and
+        which copy that is.
 
         Returns:
             The record and "protected" or "licensed"; None if the ledger has none.
         """
-        digest = sample_digest(raster.samples)
+        try:
+            digest = carried_digest(raster)
+        except (UnreadableImageError, UnsupportedImageError, MissingPackageError):
+            return None  # a JPEG that none of ours can be
         for record in self._vault.ledger.records_by_digest(digest):
             return record, "protected" if record.digest_p == digest else "licensed"
         return None
@@ -244,13 +255,13 @@ class Tracer:
             licensed = raster
             digest = record.digest_w
             envelope = records.licensed_envelope(envelope, digest)
-        original = self._originals.from_raster(
+        original = self._originals.original(
             licensed, envelope.pack(), suspect.sample_id
         )
         peak = envelope.header.peak
         left = read.residual(
             read.luma(licensed.samples, colours, peak),
-            read.luma(original, colours, peak),
+            read.luma(original.samples, colours, peak),
         )
         return self._read(suspect, image, state, left, 0.0, exact=True)
 
@@ -322,19 +333,27 @@ class Tracer:
         luma = read.luma(raster.samples, colours, raster.peak)
         yield "licensed", luma
         for record in self._vault.ledger.records_by_image(image.id):
+            copy = change = None
             try:
                 envelope = records.unpack(record.blob)
-                change = self._originals.change(raster, envelope)
+                if envelope.header.in_coefficients:
+                    copy = self._originals.unmarked(raster, envelope)
+                else:
+                    change = self._originals.change(raster, envelope)
             except ReueError as error:
                 self._leave_out(record, error)
                 continue
             peak = envelope.header.peak
+            if copy is not None:
+                yield "protected", read.luma(copy.samples, colours, peak)
+                continue
             if change is not None:
                 protected, _ = offsets.add(raster.samples, change, colours, peak)
                 yield "protected", read.luma(protected, colours, peak)
                 continue
-            # The record holds W and no more, so that only the release's own file tells
-            # what was added. If it is gone, this copy is only known when unchanged.
+            # The record holds W and no more, or the original JPEG isn't there, so that
+            # only the release's own file tells what was added. If it is gone, this copy
+            # is only known when unchanged.
             added = self._added_luma(record)
             if added is not None:
                 yield "protected", luma + added
@@ -391,13 +410,13 @@ class Tracer:
             if raster is None:
                 continue
             try:
-                samples = self._originals.from_raster(
+                original = self._originals.original(
                     raster, record.blob, record.sample_id
                 )
             except ReueError:
                 continue
-            if sample_digest(samples) == image.digest:
-                return replace(raster, samples=samples)
+            if sample_digest(original.samples) == image.digest:
+                return original
         return None
 
     def _from_folder(self, image: Image) -> Raster | None:

@@ -42,8 +42,11 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.prf import derive
 
 MAGIC = b"REUE"
-VERSION = 2
+VERSION = 3
 """The newest version; all since 1 are read."""
+
+IN_COEFFICIENTS = 3
+"""The version of records of JPEG files, whose digests are of coefficients."""
 
 Tier = Literal["protected", "licensed"]
 
@@ -69,8 +72,9 @@ class Header:
         release: 16 hex digits.
         sample: 16 hex digits, a keyed hash of the sample's id.
         key: the recipient's key id, 16 hex digits.
-        digest: SHA-256 of the file's samples.
-        version: 1 or 2: what kind of content the recipient's box holds.
+        digest: SHA-256 of the file's samples, or of its coefficients.
+        version: 1, 2 or 3: what kind of content the recipient's box holds; 3 where a
+            JPEG's coefficients carry the image, and all digests are of these.
         peak: the largest value of the data's range, where that isn't the largest
             value of the samples' type; None where it is.
         file: SHA-256 of the file's box, or nothing where there is none.
@@ -87,6 +91,11 @@ class Header:
     peak: int | None = None
     file: bytes = b""
     nonces: bool = False
+
+    @property
+    def in_coefficients(self) -> bool:
+        """Whether a JPEG's coefficients carry the image."""
+        return self.version == IN_COEFFICIENTS
 
     def pack(self) -> bytes:
         """The header as bytes, which is what the recipient's box authenticates."""
@@ -129,8 +138,9 @@ class RecipientPart:
     """What a recipient needs for ``P -> W``.
 
     Attributes:
-        content: what :func:`fiftyone_reue.perturb.reversal.unpack` reads.
-        digest: SHA-256 of W's samples.
+        content: what :func:`fiftyone_reue.perturb.reversal.unpack` reads, or
+            :func:`fiftyone_reue.perturb.coefficients.unpack`.
+        digest: SHA-256 of W's samples, or of its coefficients.
     """
 
     content: bytes
@@ -145,8 +155,9 @@ class OwnerPart:
         recipient_id: whose mark it is.
         image_id: which original.
         amplitude: the mark's largest value, gray levels.
-        lost: rail values.
-        digest: SHA-256 of O's samples.
+        lost: rail values; of coefficients how much of the mark each block got, see
+            :func:`fiftyone_reue.media.jpeg_coefficients.limits.packed_limits`.
+        digest: SHA-256 of O's samples, or of its coefficients.
         visible: whether the mark spares what is fully transparent.
     """
 

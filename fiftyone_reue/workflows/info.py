@@ -8,9 +8,9 @@ from typing import Any
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import load
-from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.names.filenames import shown
 from fiftyone_reue.releases import manifest
+from fiftyone_reue.releases.originals import digest_for
 from fiftyone_reue.vault import records
 
 
@@ -36,8 +36,9 @@ def describe(path: Path) -> dict[str, Any]:
     }
     if loaded.record is None:
         return {**facts, "state": "no record: not protected, or re-saved"}
-    header = records.unpack(loaded.record).header
-    changed = header.digest != sample_digest(raster.samples)
+    envelope = records.unpack(loaded.record)
+    header = envelope.header
+    changed = header.digest != digest_for(raster, envelope)
     return {
         **facts,
         "state": header.tier + (", but edited since" if changed else ""),

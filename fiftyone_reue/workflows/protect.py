@@ -236,6 +236,7 @@ def protect(
                     max_pixels=config.max_pixels,
                     depth=config.depth,
                     whole_files=config.whole_files,
+                    carrier=release.parameters.get("carrier", "pixels"),
                 )
 
             def commit(batch: list[Protected]) -> list[Failure]:

@@ -38,7 +38,12 @@ from fiftyone_reue.names.display import moment
 from fiftyone_reue.names.filenames import portable
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases import manifest
-from fiftyone_reue.releases.originals import Originals, licensed_samples, reversal_of
+from fiftyone_reue.releases.originals import (
+    Originals,
+    digest_for,
+    licensed_copy,
+    reversal_of,
+)
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.records import Envelope, RecipientPart
@@ -240,13 +245,13 @@ def restore_licensed_image(
                     "--records"
                 )
             whole = _of_the_name(item, key, delivered, max_pixels)
-            if sample_digest(raster.samples) != whole.envelope.header.digest:
+            if digest_for(raster, whole.envelope) != whole.envelope.header.digest:
                 return _from_delivered(item, raster, whole, output)
             envelope, licensed, digest = whole.envelope, whole.licensed, whole.digest
         else:
             envelope = _protected_envelope(record, key)
             try:
-                licensed, digest = licensed_samples(raster, envelope, key)
+                licensed, digest = licensed_copy(raster, envelope, key)
             except EditedImageError as error:
                 if not approximately:
                     raise EditedImageError(
@@ -259,7 +264,7 @@ def restore_licensed_image(
                     return _from_delivered(item, raster, same, output)
                 return _from_record(item, raster, envelope, part, output)
     ours = records.licensed_envelope(envelope, digest)
-    return _encoded(item, replace(raster, samples=licensed), ours.pack(), output)
+    return _encoded(item, licensed, ours.pack(), output)
 
 
 def _protected_envelope(record: bytes, key: RecipientKey) -> Envelope:
@@ -280,7 +285,7 @@ class _Whole:
 
     raster: Raster
     envelope: Envelope
-    licensed: np.ndarray
+    licensed: Raster
     digest: bytes
 
 
@@ -333,7 +338,7 @@ def _of_the_record(
 
 def _whole(raster: Raster, envelope: Envelope, key: RecipientKey) -> _Whole:
     raster = replace(raster, white=envelope.header.peak)
-    return _Whole(raster, envelope, *licensed_samples(raster, envelope, key))
+    return _Whole(raster, envelope, *licensed_copy(raster, envelope, key))
 
 
 def _from_delivered(
@@ -342,7 +347,9 @@ def _from_delivered(
     """Something near W, where W itself is known."""
     if edited.depth == whole.raster.depth:
         edited = replace(edited, white=whole.envelope.header.peak)
-    samples, truth = approximate.by_delivered(edited, whole.raster, whole.licensed)
+    samples, truth = approximate.by_delivered(
+        edited, whole.raster, whole.licensed.samples
+    )
     close = approximate.measured(item, edited, samples, truth)
     return _approximated(item, edited, samples, output, close)
 

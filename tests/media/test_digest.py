@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.digest import carried_digest, coefficient_digest, sample_digest
+from fiftyone_reue.media.jpeg_coefficients.coefficients import with_usual_edges
+from fiftyone_reue.media.jpeg_coefficients.reading import read
+from fiftyone_reue.media.jpeg_coefficients.writing import write
+from tests.media.jpeg_coefficients.encoded import picture, pillow
 
 pytestmark = pytest.mark.unit
 
@@ -49,3 +55,18 @@ def test_shape_depth_and_values_matter():
 def test_other_dtypes_are_refused():
     with pytest.raises(ValueError, match="uint8 or uint16"):
         sample_digest(np.zeros((1, 1, 1), np.int32))
+
+
+def test_coefficients_are_digested_whatever_codes_them():
+    plain = read(pillow(picture(), quality=80))
+    digest = coefficient_digest(plain)
+    assert coefficient_digest(read(write(plain, optimise=True))) == digest
+    assert coefficient_digest(with_usual_edges(plain)) == digest
+    assert carried_digest(load(pillow(picture(), quality=80)).raster) == digest
+    blocks = [one.blocks.copy() for one in plain.components]
+    blocks[2][1, 1, 7, 7] += 1
+    assert coefficient_digest(plain.with_blocks(blocks)) != digest
+    first = replace(plain.components[0], quantisation=plain.components[1].quantisation)
+    other = replace(plain, components=(first, *plain.components[1:]))
+    assert coefficient_digest(other) != digest
+    assert coefficient_digest(replace(plain, colour="rgb")) != digest

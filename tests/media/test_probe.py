@@ -3,7 +3,7 @@ import struct
 import pytest
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
-from fiftyone_reue.media.probe import sniff
+from fiftyone_reue.media.carriers import CARRIERS, FALLBACK, named, sniff, writer
 
 pytestmark = pytest.mark.unit
 
@@ -12,8 +12,8 @@ TGA = bytes([0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 2, 0, 24, 0]) + bytes(24)
 
 @pytest.mark.parametrize("kind", b"1234567")
 def test_every_pnm_is_known(kind):
-    assert sniff(b"P%c\n" % kind) == "PNM"
-    assert sniff(b"P%c# comment\n" % kind) == "PNM"
+    assert sniff(b"P%c\n" % kind).name == "PNM"
+    assert sniff(b"P%c# comment\n" % kind).name == "PNM"
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,17 @@ def test_a_bitmap_without_its_file_header_is_known(size, height):
     ):
         with pytest.raises(UnreadableImageError, match="not an image"):
             sniff(wrong)
+
+
+def test_carriers_have_names_and_suffixes_of_their_own():
+    names = [name for one in CARRIERS for name in (one.name, *one.variants)]
+    suffixes = [suffix for one in CARRIERS for suffix in one.suffixes]
+    assert len(set(names)) == len(names)
+    assert len(set(suffixes)) == len(suffixes)
+    assert all(named(name) in CARRIERS for name in names)
+
+
+def test_what_is_written_instead_can_hold_everything():
+    assert FALLBACK.encode is not None
+    assert writer(FALLBACK.name) is FALLBACK
+    assert writer("GIF") is writer("WEBP-LOSSY") is writer("png") is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from fiftyone_reue.media import codec, viewers
+from fiftyone_reue.media import viewers
 from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.media.raster import Metadata, Raster
 
@@ -16,7 +16,7 @@ IMAGE = np.arange(30 * 40 * 3, dtype=np.uint32).reshape(30, 40, 3).astype(np.uin
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-@pytest.mark.parametrize("format", codec._ENCODERS)
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF", "BMP"])
 def test_what_is_written_opens(format: str, capfd: pytest.CaptureFixture) -> None:
     metadata = Metadata(icc=SRGB)
     data = encode(Raster(IMAGE, format, metadata), format, b"a record")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import fiftyone as fo
 import pytest
 from click.testing import CliRunner
 
@@ -273,3 +274,27 @@ def test_the_form_looks_at_a_public_key(empty_vault: Any, form: Any) -> None:
     prop = form("manage_recipients", public_key=good[:-1])["public_key"]
     assert prop["invalid"]
     assert "isn't a public key" in prop["error_message"]
+
+
+@pytest.mark.usefixtures("alice")
+def test_protect_says_what_jpeg_files_become_and_how_large(
+    dataset: Any, form: Any
+) -> None:
+    def said(**params: Any) -> str:
+        return form("protect_dataset", dataset, **params)["expected"]["view"]["label"]
+
+    assert "No sample is a JPEG" in said()
+    sample = dataset.first()
+    path = sample.filepath
+    sample.filepath = path.replace(".png", ".JPG")
+    sample.metadata = fo.ImageMetadata(size_bytes=2_000_000)
+    sample.save()
+    assert f"1 of {len(dataset)} are JPEG files and stay JPEG" in said()
+    assert "2.0 MB become 2.2 MB" in said()
+    pixels = said(advanced=True, carrier="pixels")
+    assert "become PNG files" in pixels
+    assert "become 20.0 MB" in pixels
+    assert choices(form("protect_dataset", dataset, advanced=True)["carrier"]) == [
+        "auto",
+        "pixels",
+    ]

@@ -154,6 +154,31 @@ def test_protect_fills_the_fields(dataset: Any, vault: Any, protect: Any) -> Non
         assert protection.psnr == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-3)
 
 
+def test_each_file_of_a_mixed_dataset_keeps_its_kind(
+    vault: Any, protect: Any, photos: dict, tmp_path: Path
+) -> None:
+    paths = write_tiles(photos, tmp_path / "mixed", 8)
+    for place, path in enumerate(paths):
+        if place % 4 < 2:
+            with Image.open(path) as image:
+                image.save(path.with_suffix(".jpg"), quality=85)
+            path.unlink()
+            paths[place] = path.with_suffix(".jpg")
+    dataset = new_dataset(paths)
+    result = protect(dataset)
+    assert (result.protected, dict(result.converted)) == (8, {})
+    for original, copy in rows_of(dataset, "filepath", "protected_filepath"):
+        assert Path(copy).suffix == Path(original).suffix
+        change = np.abs(pixels(original).astype(int) - pixels(copy))
+        assert 0 < change.max() <= 8
+    reue.restore_samples(dataset, output_dir=tmp_path / "back", progress=False)
+    for original, back in rows_of(dataset, "filepath", "restored_filepath"):
+        assert Path(back).read_bytes() == Path(original).read_bytes()
+    other = protect(dataset, "bob", carrier="pixels")
+    assert dict(other.converted) == {"JPEG": 4}
+    dataset.delete()
+
+
 def test_fields_are_declared_for_the_app(dataset: Any, protect: Any) -> None:
     protect(dataset)
     schema = dataset.get_field_schema(flat=True)

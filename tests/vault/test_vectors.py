@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from fiftyone_reue.media.digest import coefficient_digest
+from fiftyone_reue.media.jpeg_coefficients.limits import added
+from fiftyone_reue.media.jpeg_coefficients.reading import read
+from fiftyone_reue.perturb import coefficients
 from fiftyone_reue.vault import records
 
 pytestmark = pytest.mark.unit
@@ -13,7 +17,7 @@ FORMATS = Path(__file__).parents[2] / "docs" / "formats.md"
 
 
 def example() -> bytes:
-    text = FORMATS.read_text("utf-8").split("## An example")[1]
+    text = FORMATS.read_text("utf-8").split("## An example\n")[1]
     return base64.b64decode(text.split("```")[1])
 
 
@@ -44,3 +48,15 @@ def test_the_record_is_read() -> None:
 def test_the_record_is_written() -> None:
     made = records.seal_protected(HEADER, b"r" * 32, RECIPIENT, b"o" * 32, OWNER, FILE)
     assert made.pack() == example()
+
+
+def test_coefficients_are_digested_and_changed() -> None:
+    text = FORMATS.read_text("utf-8").split("## An example of coefficients\n")[1]
+    _, file, _, lines, _ = text.split("```")
+    digest, content, changed = map(bytes.fromhex, lines.split())
+    found = read(base64.b64decode(file))
+    assert coefficient_digest(found) == digest
+    way = coefficients.unpack(content, (found.height, found.width))
+    assert way.pack() == content
+    copy = added(found, way.offsets(found))
+    assert coefficient_digest(copy) == changed

@@ -351,7 +351,7 @@ def test_a_record_for_a_key_that_was_never_issued(release):
     envelope = records.unpack(loaded.record)
     foreign = replace(envelope, header=replace(envelope.header, key="0" * 16))
     with pytest.raises(ForeignRecordError, match="never issued"):
-        Originals(release.vault).from_raster(loaded.raster, foreign.pack(), "x")
+        Originals(release.vault).original(loaded.raster, foreign.pack(), "x")
 
 
 def test_metadata_comes_back(vault, tmp_path, photos):

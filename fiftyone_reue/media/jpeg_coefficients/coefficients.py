@@ -166,6 +166,27 @@ class Coefficients:
         return replace(self, components=tuple(changed))
 
 
+def with_usual_edges(coefficients: Coefficients) -> Coefficients:
+    """The same with what encoders of libjpeg's kind put beyond the picture's edge.
+
+    Tools that save a file again without loss put it there as well, whatever was there:
+    blocks of one shade, that of the block before them in the order in which they are
+    coded.
+    """
+    filled = []
+    for one in coefficients.components:
+        stored = one.stored.copy()
+        stored[: one.rows, one.columns :] = 0
+        last = stored[: one.rows, one.columns - 1, 0, 0]
+        stored[: one.rows, one.columns :, 0, 0] = last[:, None]
+        for row in range(one.rows, len(stored)):
+            stored[row] = 0
+            above = stored[row - 1, one.h - 1 :: one.h, 0, 0]
+            stored[row, :, 0, 0] = above.repeat(one.h)
+        filled.append(replace(one, stored=stored))
+    return replace(coefficients, components=tuple(filled))
+
+
 def native_scan(scan: Scan, coefficients: Coefficients) -> library.Scan:
     """A scan as the entropy coder takes it; the coefficients must outlive it."""
     high, wide = coefficients.units

@@ -3,6 +3,10 @@
 What offsets do is computed first, block by block, as a decoder does before it rounds.
 Then the changed file is written and decoded, and compared with the decoded original;
 where rounding, or colours together, take a pixel too far, its blocks get less.
+
+How much each block got is a whole number of gray levels. These numbers, with what was
+wanted and the file's steps, give the same offsets again, see :func:`within`: they are
+all that a record has to keep of offsets that come from a key or a small pattern.
 """
 
 from __future__ import annotations
@@ -14,14 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from fiftyone_reue.errors import DamagedRecordError
+from fiftyone_reue.media import packing
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients, Component
 from fiftyone_reue.media.jpeg_coefficients.planes import shrinking
 from fiftyone_reue.media.jpeg_coefficients.rounding import fitted, within_range
 from fiftyone_reue.media.jpeg_coefficients.transform import inverse
 from fiftyone_reue.media.jpeg_coefficients.writing import write
 
-_MOST_ROUNDS = 12
-_LESS, _BELOW = 0.9, 0.25
+_MOST_ROUNDS, _MOST_LIMIT = 12, 255
+_LEVEL = 19
 # Of each colour difference the share that reaches a channel at most.
 _REACH = {"ycbcr": (1.0, 1.772, 1.402), "ycck": (1.0, 1.772, 1.402, 1.0)}
 
@@ -32,12 +38,15 @@ class Held:
 
     Attributes:
         offsets: of each component (rows, columns, 8, 8) int16.
+        limits: of each component (rows, columns) uint8, what each block's change was
+            limited to; None where none was wanted. See :func:`within`.
         largest: the largest change of a decoded sample, at most epsilon.
         rounds: how often the file was written and decoded.
         data: the file as it was written last.
     """
 
     offsets: list[np.ndarray]
+    limits: list[np.ndarray | None]
     largest: int
     rounds: int
     data: bytes
@@ -58,6 +67,8 @@ def hold(
     wanted: list[np.ndarray | None],
     epsilon: int,
     *,
+    base: list[np.ndarray] | None = None,
+    start: int | None = None,
     writer: Callable[[Coefficients], bytes] = write,
     decoder: Callable[[bytes], np.ndarray] = decoded,
 ) -> Held:
@@ -67,7 +78,11 @@ def hold(
         coefficients: of the original.
         wanted: of each component (rows, columns, 8, 8) float64, coefficients times
             steps, or None; see :func:`~.planes.targets`.
-        epsilon: the largest change of a sample, gray levels.
+        epsilon: the largest change of a sample, gray levels, that of ``base`` included.
+        base: other offsets, which hold epsilon by themselves and are there already:
+            they count as changes, and aren't in what is returned.
+        start: what a block's change is limited to at first, 1 to 255 gray levels; by
+            default epsilon.
         writer: writes the file that is decoded.
         decoder: gives (height, width, ...) uint8.
 
@@ -76,42 +91,160 @@ def hold(
     """
     if epsilon < 1:
         raise ValueError("epsilon must be 1 at least")
+    start = min(epsilon if start is None else start, _MOST_LIMIT)
     components = coefficients.components
     before = decoder(writer(coefficients)).astype(np.int16)
     reach = _REACH.get(coefficients.colour, (1.0,) * 4)
     limits = [
-        np.full(one.blocks.shape[:2], epsilon / share)
-        for one, share in zip(components, reach, strict=False)
-    ]
-    held = [
-        np.zeros(one.blocks.shape, np.int16)
+        None
         if target is None
-        else fitted(target, one.quantisation, limit)
-        for one, target, limit in zip(components, wanted, limits, strict=True)
+        else np.full(one.blocks.shape[:2], int(start / share), np.uint8)
+        for one, target, share in zip(components, wanted, reach, strict=False)
     ]
+    held = within(coefficients, wanted, limits)
     for rounds in range(1, _MOST_ROUNDS + 3):
-        held = within_range(coefficients, held)
-        blocks = [
-            one.blocks + offset for one, offset in zip(components, held, strict=True)
-        ]
-        data = writer(coefficients.with_blocks(blocks))
+        _stop_out_of_range(coefficients, base, held, limits)
+        data = writer(_changed(coefficients, base, held))
         change = np.abs(decoder(data) - before)
         excess: np.ndarray = np.greater(change, epsilon)
         if not excess.any():
-            return Held(held, int(change.max(initial=0)), rounds, data)
+            return Held(held, limits, int(change.max(initial=0)), rounds, data)
         where = excess if excess.ndim == 2 else np.any(excess, axis=2)
         for one, target, limit, offset in zip(
             components, wanted, limits, held, strict=True
         ):
-            if target is None:
+            if target is None or limit is None:
                 continue
             mask = _blocks_of(coefficients, one, where)
             if rounds > _MOST_ROUNDS:  # blocks that reach far into others
                 limit[mask if rounds == _MOST_ROUNDS + 1 else slice(None)] = 0
-            limit[mask] = np.maximum(limit[mask] * _LESS - _BELOW, 0)
-            offset[mask] = fitted(target[mask], one.quantisation, limit[mask])
+            # Large limits in larger steps, or there would be many rounds.
+            limit[mask] -= np.minimum(np.maximum(limit[mask] // 8, 1), limit[mask])
+            offset[mask] = _fitted(target[mask], one, limit[mask])
             offset[limit == 0] = 0
-    raise AssertionError("a file without any change has changed")
+    raise ValueError("the offsets that are there already don't hold epsilon")
+
+
+def within(
+    coefficients: Coefficients,
+    wanted: list[np.ndarray | None],
+    limits: list[np.ndarray | None],
+) -> list[np.ndarray]:
+    """The offsets that a wanted change gives within limits, the same everywhere.
+
+    Args:
+        coefficients: of any file with the same steps and sampling.
+        wanted: as for :func:`hold`.
+        limits: of each component (rows, columns) uint8 gray levels, or None where
+            nothing is wanted; :func:`hold` finds them.
+
+    Returns:
+        Of each component (rows, columns, 8, 8) int16.
+    """
+    return [
+        np.zeros(one.blocks.shape, np.int16)
+        if target is None or limit is None
+        else _fitted(target, one, limit)
+        for one, target, limit in zip(
+            coefficients.components, wanted, limits, strict=True
+        )
+    ]
+
+
+def added(coefficients: Coefficients, *offsets: list[np.ndarray]) -> Coefficients:
+    """The same with offsets added.
+
+    Args:
+        coefficients: what they are added to.
+        offsets: of each component (rows, columns, 8, 8) int16, each list.
+
+    Raises:
+        ValueError: a shape doesn't fit, or a sum isn't of 16 bits.
+    """
+    blocks = [one.blocks.astype(np.int32) for one in coefficients.components]
+    for each in offsets:
+        blocks = [one + more for one, more in zip(blocks, each, strict=True)]
+    return coefficients.with_blocks(blocks)
+
+
+def subtracted(coefficients: Coefficients, offsets: list[np.ndarray]) -> Coefficients:
+    """The same with offsets taken away.
+
+    Raises:
+        DamagedRecordError: a difference isn't of 16 bits, or a shape doesn't fit.
+    """
+    try:
+        return added(coefficients, [-one.astype(np.int32) for one in offsets])
+    except ValueError as error:
+        raise DamagedRecordError(
+            "The record doesn't fit this image: restored coefficients leave their range"
+        ) from error
+
+
+def packed_limits(limits: list[np.ndarray | None]) -> bytes:
+    """Limits in few bytes: which components have some, and these, zstd-packed."""
+    there = sum(1 << i for i, one in enumerate(limits) if one is not None)
+    raw = b"".join(one.tobytes() for one in limits if one is not None)
+    return bytes((there,)) + packing.pack(raw, _LEVEL)
+
+
+def unpacked_limits(
+    packed: bytes, coefficients: Coefficients
+) -> list[np.ndarray | None]:
+    """Undo :func:`packed_limits`.
+
+    Args:
+        packed: what it gave.
+        coefficients: of the picture that they are of.
+
+    Raises:
+        DamagedRecordError: they can't be read, or are of another picture.
+    """
+    shapes = [one.blocks.shape[:2] for one in coefficients.components]
+    there = [bool(packed[:1]) and packed[0] >> i & 1 for i in range(len(shapes))]
+    sizes = [
+        rows * columns if has else 0
+        for (rows, columns), has in zip(shapes, there, strict=True)
+    ]
+    raw = packing.unpack(packed[1:], sum(sizes))
+    if len(raw) != sum(sizes) or packed[0] >> len(shapes):
+        raise DamagedRecordError(
+            "The record is damaged: it is of a picture of another size or kind"
+        )
+    values = np.split(np.frombuffer(raw, np.uint8), np.cumsum(sizes)[:-1])
+    return [
+        one.reshape(shape) if has else None
+        for one, shape, has in zip(values, shapes, there, strict=True)
+    ]
+
+
+def _changed(
+    coefficients: Coefficients, base: list[np.ndarray] | None, held: list[np.ndarray]
+) -> Coefficients:
+    return added(coefficients, *([] if base is None else [base]), held)
+
+
+def _fitted(target: np.ndarray, component: Component, limit: np.ndarray) -> np.ndarray:
+    offsets = fitted(target, component.quantisation, limit)
+    offsets[limit == 0] = 0
+    return offsets
+
+
+def _stop_out_of_range(
+    coefficients: Coefficients,
+    base: list[np.ndarray] | None,
+    held: list[np.ndarray],
+    limits: list[np.ndarray | None],
+) -> None:
+    """Leave blocks as they are whose coefficients would get out of range."""
+    there = coefficients if base is None else added(coefficients, base)
+    for offset, kept, limit in zip(
+        held, within_range(there, held), limits, strict=True
+    ):
+        if limit is not None:
+            stopped = np.any(offset != kept, axis=(2, 3))
+            limit[stopped] = 0
+            offset[stopped] = 0
 
 
 def largest_change(offsets: np.ndarray, quantisation: np.ndarray) -> np.ndarray:

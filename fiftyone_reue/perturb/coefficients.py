@@ -1,0 +1,266 @@
+"""How a licensed JPEG becomes a protected one, and what leads back.
+
+As :mod:`fiftyone_reue.perturb.reversal`, where a JPEG's coefficients carry the image:
+the method's change in pixels is turned into whole offsets of coefficients, and nothing
+is lost at any rail. What leads back is either the method's small pattern, with how much
+each block got of it, or the offsets themselves, whichever is shorter.
+"""
+
+from __future__ import annotations
+
+import struct
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from fiftyone_reue.errors import DamagedRecordError, EditedImageError
+from fiftyone_reue.media import packing
+from fiftyone_reue.media.expand import expand
+from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
+from fiftyone_reue.media.jpeg_coefficients.limits import (
+    Held,
+    hold,
+    packed_limits,
+    unpacked_limits,
+    within,
+)
+from fiftyone_reue.media.jpeg_coefficients.planes import targets
+from fiftyone_reue.perturb.base import InvertibleMethod, Method, State
+from fiftyone_reue.perturb.reversal import ByPattern as PixelPattern
+from fiftyone_reue.perturb.reversal import (
+    Content,
+    Reversal,
+    joined,
+    numbers_of,
+    packed_numbers,
+    packed_pattern,
+    parted,
+    require_room,
+    unpacked_pattern,
+)
+
+VERSION = 3
+"""Of records whose digests and offsets are of coefficients."""
+
+_LEVEL = 19
+
+
+class Way(ABC):
+    """One way from P's coefficients back to W's, by what was added."""
+
+    @abstractmethod
+    def offsets(self, coefficients: Coefficients) -> list[np.ndarray]:
+        """What was added.
+
+        Args:
+            coefficients: of O, W or P: only size, sampling and steps matter.
+
+        Returns:
+            Of each component (rows, columns, 8, 8) int16.
+
+        Raises:
+            DamagedRecordError: it isn't of this picture.
+        """
+
+    @abstractmethod
+    def in_pixels(self, like: np.ndarray) -> Reversal:
+        """About the same for changed pixels, of which nothing is exact.
+
+        Args:
+            like: ``(H, W, colours)`` uint8.
+
+        Raises:
+            EditedImageError: the record doesn't tell.
+        """
+
+    @abstractmethod
+    def pack(self) -> bytes:
+        """The content of the recipient's box."""
+
+
+@dataclass(frozen=True, eq=False)
+class ByPattern(Way):
+    """A small pattern was stretched over the image.
+
+    Attributes:
+        pattern: ``(h, w, c)`` int8, before it was stretched, c 1 or 3.
+        limits: :func:`packed_limits` of how much each block got.
+    """
+
+    code: ClassVar[int] = 1
+    pattern: np.ndarray
+    limits: bytes
+
+    def offsets(self, coefficients: Coefficients) -> list[np.ndarray]:
+        if self.pattern.shape[2] == 3 and len(coefficients.components) == 1:
+            raise ValueError("a pattern of colours can't be of a gray picture")
+        wanted = _wanted(coefficients, self.pattern)
+        return within(coefficients, wanted, unpacked_limits(self.limits, coefficients))
+
+    def in_pixels(self, like: np.ndarray) -> Reversal:
+        if self.pattern.shape[2] not in (1, like.shape[2]):
+            raise _untold()
+        offset = expand(self.pattern, *like.shape[:2])
+        return PixelPattern(offset, b"", 255, self.pattern)
+
+    def pack(self) -> bytes:
+        return bytes([self.code]) + packed_pattern(self.pattern, self.limits)
+
+    @classmethod
+    def unpack(cls, content: bytes, sides: tuple[int, int]) -> ByPattern:
+        """Read the content after its first byte."""
+        return cls(*unpacked_pattern(content, sides, (1, 3)))
+
+
+@dataclass(frozen=True, eq=False)
+class ByOffsets(Way):
+    """All offsets are known.
+
+    Attributes:
+        packed: of each component its offsets, packed; empty where there are none.
+    """
+
+    code: ClassVar[int] = 2
+    packed: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, offsets: list[np.ndarray]) -> ByOffsets:
+        return cls(tuple(map(_packed_offsets, offsets)))
+
+    def offsets(self, coefficients: Coefficients) -> list[np.ndarray]:
+        if len(self.packed) != len(coefficients.components):
+            raise ValueError("the offsets are of other components")
+        return [
+            _unpacked_offsets(packed, one.blocks.shape)
+            for packed, one in zip(self.packed, coefficients.components, strict=True)
+        ]
+
+    def in_pixels(self, like: np.ndarray) -> Reversal:
+        raise _untold()
+
+    def pack(self) -> bytes:
+        count = bytes([len(self.packed)])
+        return bytes([self.code]) + count + joined(*self.packed)
+
+    @classmethod
+    def unpack(cls, content: bytes, sides: tuple[int, int]) -> ByOffsets:
+        """Read the content after its first byte."""
+        count = content[0]
+        if not 1 <= count <= 4:
+            raise ValueError("no picture has so many components")
+        return cls(tuple(parted(content[1:], count)))
+
+
+_WAYS = {way.code: way for way in (ByPattern, ByOffsets)}
+
+
+def perturb(
+    method: Method,
+    state: State,
+    coefficients: Coefficients,
+    mark: list[np.ndarray],
+    shown: np.ndarray,
+    label: str,
+    sample_key: bytes,
+    *,
+    name: str,
+    epsilon: int,
+    amplitude: int,
+) -> tuple[Held, Content]:
+    """``W -> P`` with a method of any kind.
+
+    Args:
+        method: which.
+        state: what it was fitted to.
+        coefficients: O's.
+        mark: the offsets that make W of them.
+        shown: W's samples, ``(H, W, colours)`` uint8.
+        label: the image's class.
+        sample_key: at least 32 pseudo-random bytes of this release and sample.
+        name: what to call the image in an error.
+        epsilon: by how much P may differ from O, gray levels.
+        amplitude: what a block's change is limited to at first, gray levels.
+
+    Returns:
+        The offsets, and the shortest content that gives them again.
+
+    Raises:
+        InputError: the class is not among those fitted.
+        UnsupportedImageError: the image is too small for the method.
+    """
+    if isinstance(method, InvertibleMethod):
+        require_room(method, *shown.shape[:2], name=name)
+    pattern = method.pattern(state, shown, label, sample_key)
+    wanted = _wanted(coefficients, pattern)
+    held = hold(coefficients, wanted, epsilon, base=mark, start=amplitude)
+    ways: list[Way] = [ByOffsets.of(held.offsets)]
+    if pattern.dtype == np.int8:
+        ways.append(ByPattern(pattern, packed_limits(held.limits)))
+    content = min((way.pack() for way in ways), key=len)
+    return held, Content(VERSION, content)
+
+
+def unpack(content: bytes, sides: tuple[int, int]) -> Way:
+    """Read what :func:`perturb` returned.
+
+    Args:
+        content: what a recipient's box holds.
+        sides: the image's height and width.
+
+    Raises:
+        DamagedRecordError: it can't be read, or isn't this image's.
+    """
+    try:
+        return _WAYS[content[0]].unpack(content[1:], sides)
+    except (struct.error, IndexError, KeyError, ValueError) as error:
+        raise _damaged() from error
+
+
+def offsets_of(way: Way, coefficients: Coefficients) -> list[np.ndarray]:
+    """:meth:`Way.offsets`, whatever the record holds.
+
+    Raises:
+        DamagedRecordError: it isn't of this picture.
+    """
+    try:
+        return way.offsets(coefficients)
+    except ValueError as error:
+        raise _damaged() from error
+
+
+def _wanted(coefficients: Coefficients, pattern: np.ndarray) -> list[np.ndarray | None]:
+    change = expand(pattern, coefficients.height, coefficients.width)
+    return targets(coefficients, change[..., 0] if change.shape[2] == 1 else change)
+
+
+def _packed_offsets(offsets: np.ndarray) -> bytes:
+    """Of each coefficient all blocks, one after the other: zeros come together."""
+    if not offsets.any():
+        return b""
+    ordered = offsets.reshape(-1, 64).T.ravel()
+    return packing.pack(packed_numbers(ordered), _LEVEL)
+
+
+def _unpacked_offsets(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    size = int(np.prod(shape))
+    if not packed:
+        return np.zeros(shape, np.int16)
+    flat = numbers_of(packing.unpack(packed, 2 * size), size)
+    return np.ascontiguousarray(flat.reshape(64, -1).T).reshape(shape)
+
+
+def _untold() -> EditedImageError:
+    return EditedImageError(
+        "The file was changed since it was delivered, and its record doesn't tell what "
+        "was added to its pixels; give the release as it was delivered as well "
+        "(--records)"
+    )
+
+
+def _damaged() -> DamagedRecordError:
+    return DamagedRecordError(
+        "The record is damaged: what its box holds can't be read, or is of another "
+        "picture"
+    )

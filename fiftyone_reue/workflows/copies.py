@@ -1,0 +1,75 @@
+"""What a carrier makes of an original: ``O -> W -> P``, before it is sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fiftyone_reue.media.original import Described
+from fiftyone_reue.media.raster import Loaded, Raster
+from fiftyone_reue.perturb.base import Method, State
+from fiftyone_reue.perturb.reversal import Content
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One original, and what is done to it.
+
+    Attributes:
+        name: what errors call it.
+        source: its file's bytes.
+        loaded: what was read from them.
+        suffix: the file's name to seal, or its suffix alone.
+        mark: ``(H, W, 1)`` int8, what makes W of it, gray levels.
+        mark_amplitude: the largest of that.
+        method: what perturbs W.
+        state: what that was fitted to.
+        label: the image's class.
+        sample_key: of this release and sample, 32 bytes.
+        epsilon: by how much a sample may change in all, gray levels.
+        whole_files: see :func:`fiftyone_reue.media.original.describe`.
+    """
+
+    name: str
+    source: bytes
+    loaded: Loaded
+    suffix: str
+    mark: np.ndarray
+    mark_amplitude: int
+    method: Method
+    state: State
+    label: str
+    sample_key: bytes
+    epsilon: int
+    whole_files: bool = False
+
+    @property
+    def raster(self) -> Raster:
+        """The original."""
+        return self.loaded.raster
+
+
+@dataclass(frozen=True, eq=False)
+class Copy:
+    """A protected copy, and what its record is to hold.
+
+    Attributes:
+        protected: P with what metadata it may carry, ready to be encoded.
+        digests: of O, W and P, as the record has them.
+        content: of the recipient's box.
+        lost: what the owner's box needs to take the mark off.
+        file: what makes the original's file.
+        withheld: kinds of what the copy doesn't carry.
+        prove: given what was read back from the written file, raises VerificationError
+            unless everything comes back exactly.
+    """
+
+    protected: Raster
+    digests: tuple[bytes, bytes, bytes]
+    content: Content
+    lost: bytes
+    file: Described
+    withheld: tuple[str, ...]
+    prove: Callable[[Loaded], None]

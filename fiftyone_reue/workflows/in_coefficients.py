@@ -1,0 +1,149 @@
+"""Copies of JPEG files that are carried by their coefficients: JPEG in, JPEG out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fiftyone_reue.errors import (
+    MissingPackageError,
+    ReueError,
+    UnreadableImageError,
+    UnsupportedImageError,
+    VerificationError,
+)
+from fiftyone_reue.media import jpeg
+from fiftyone_reue.media.allowed import allowed
+from fiftyone_reue.media.digest import coefficient_digest
+from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
+from fiftyone_reue.media.jpeg_coefficients.limits import (
+    Held,
+    added,
+    hold,
+    packed_limits,
+    subtracted,
+)
+from fiftyone_reue.media.jpeg_coefficients.planes import targets
+from fiftyone_reue.media.jpeg_coefficients.reading import read
+from fiftyone_reue.media.jpeg_coefficients.rounding import strength
+from fiftyone_reue.media.jpeg_coefficients.writing import colour_segments
+from fiftyone_reue.media.jpeg_segments import metadata_segments
+from fiftyone_reue.media.original import describe_coded, rebuild
+from fiftyone_reue.media.raster import Loaded
+from fiftyone_reue.perturb import coefficients
+from fiftyone_reue.releases.originals import mark_offsets
+from fiftyone_reue.workflows.copies import Copy, Job
+
+ENOUGH = 0.6
+"""So much of a mark is to be left in whole steps of a file's coefficients; where it
+isn't, the mark gets a larger share of epsilon."""
+
+
+def make(job: Job) -> Copy:
+    """``O -> W -> P`` on coefficients.
+
+    Raises:
+        UnreadableImageError, UnsupportedImageError: the file's coefficients can't be
+            taken.
+        MissingPackageError: what reads them isn't there.
+        InputError: the class is not among those fitted.
+    """
+    found = _read(job)
+    carried = allowed(job.raster.metadata, "JPEG")
+    segments = [*colour_segments(found), *metadata_segments(carried.metadata)]
+    mark = _marked(found, job)
+    licensed = added(found, mark.offsets)
+    shown = jpeg.shown(mark.data)
+    held, content = coefficients.perturb(
+        job.method,
+        job.state,
+        found,
+        mark.offsets,
+        shown,
+        job.label,
+        job.sample_key,
+        name=job.name,
+        epsilon=job.epsilon,
+        amplitude=job.epsilon - job.mark_amplitude,
+    )
+    copy = added(licensed, held.offsets)
+    protected = jpeg.rendered(copy, segments, carried.metadata)
+    original = jpeg.rendered(found, segments, carried.metadata)
+    lost = packed_limits(mark.limits)
+    file = describe_coded(job.source, found, original, job.suffix)
+
+    def prove(again: Loaded) -> None:
+        try:
+            back = read(again.raster.coded or b"")
+            _require(job, coefficient_digest(back) == coefficient_digest(copy))
+            way = coefficients.unpack(content.data, job.raster.samples.shape[:2])
+            back = subtracted(back, coefficients.offsets_of(way, back))
+            _require(job, coefficient_digest(back) == coefficient_digest(licensed))
+            back = subtracted(back, mark_offsets(back, job.mark, lost))
+            _require(job, coefficient_digest(back) == coefficient_digest(found))
+            whole = jpeg.rendered(back, segments, carried.metadata)
+            _require(job, rebuild(file.content, whole).data == job.source)
+        except VerificationError:
+            raise
+        except ReueError as error:
+            raise _inexact(job) from error
+        change = again.raster.samples.astype(np.int16) - job.raster.samples
+        if np.abs(change).max() > job.epsilon:
+            raise VerificationError(
+                f"{job.name}: a sample would change by more than {job.epsilon} gray "
+                "levels, so it was not written; please report this file"
+            )
+
+    return Copy(
+        protected,
+        (
+            coefficient_digest(found),
+            coefficient_digest(licensed),
+            coefficient_digest(copy),
+        ),
+        content,
+        lost,
+        file,
+        carried.withheld,
+        prove,
+    )
+
+
+def _read(job: Job) -> Coefficients:
+    raster = job.raster
+    try:
+        found = read(job.source, max_pixels=raster.height * raster.width)
+        targets(found, np.zeros((found.height, found.width), np.int8))
+        return found
+    except (UnreadableImageError, UnsupportedImageError) as error:
+        raise type(error)(
+            f"{job.name}: {error}; or take it as pixels, which makes a PNG of it "
+            "(--carrier pixels)"
+        ) from None
+    except MissingPackageError as error:
+        raise MissingPackageError(f"{error} (--carrier pixels)") from None
+
+
+def _marked(found: Coefficients, job: Job) -> Held:
+    """The mark as offsets: as little as leaves enough of it."""
+    wanted = targets(found, job.mark[..., 0])
+    least = job.mark_amplitude + job.mark_amplitude // 2
+    most = max(least, job.epsilon - job.mark_amplitude)
+    held = None
+    for limit in range(least, most + 1):
+        held = hold(found, wanted, limit)
+        if strength(wanted, held.offsets, found) >= ENOUGH:
+            break
+    assert held is not None
+    return held
+
+
+def _require(job: Job, same: bool) -> None:
+    if not same:
+        raise _inexact(job)
+
+
+def _inexact(job: Job) -> VerificationError:
+    return VerificationError(
+        f"{job.name}: it would not restore exactly, so it was not written; please "
+        "report this file"
+    )

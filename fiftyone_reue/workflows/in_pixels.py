@@ -1,0 +1,69 @@
+"""Copies that are carried by their samples, in a lossless file."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fiftyone_reue.errors import UnsupportedImageError, VerificationError
+from fiftyone_reue.media import jpeg, offsets
+from fiftyone_reue.media.allowed import allowed
+from fiftyone_reue.media.codec import release_format
+from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.original import describe
+from fiftyone_reue.media.raster import Loaded, Raster
+from fiftyone_reue.perturb import reversal
+from fiftyone_reue.workflows.copies import Copy, Job
+
+
+def make(job: Job) -> Copy:
+    """``O -> W -> P`` on samples.
+
+    Raises:
+        InputError, UnsupportedImageError, VerificationError: see
+            :mod:`fiftyone_reue.perturb.reversal`.
+    """
+    if job.loaded.stored == jpeg.CMYK:
+        raise UnsupportedImageError(
+            f"{job.name}: CMYK JPEG files can't be carried as pixels; leave "
+            "--carrier pixels out, or convert it to RGB first"
+        )
+    raster, peak = job.raster, job.raster.peak
+    original, colours = raster.samples, raster.colour_channels
+    licensed, lost = offsets.add(original, job.mark, colours, peak)
+    perturbed = reversal.perturb(
+        job.method,
+        job.state,
+        licensed,
+        colours,
+        job.label,
+        job.sample_key,
+        name=job.name,
+        peak=peak,
+    )
+    content = reversal.smallest(perturbed, licensed, colours, name=job.name, peak=peak)
+    carried = allowed(raster.metadata, release_format(raster))
+    protected = Raster(perturbed.samples, raster.format, carried.metadata)
+
+    def prove(again: Loaded) -> None:
+        if not np.array_equal(again.raster.samples, protected.samples):
+            raise VerificationError(
+                f"{job.name}: the encoded file doesn't decode to what was protected, "
+                "so it was not written; please report this image's format"
+            )
+        back = offsets.subtract(licensed, job.mark, colours, lost, peak)
+        if not np.array_equal(back, original):
+            raise VerificationError(
+                f"{job.name}: it would not restore exactly, so it was not written"
+            )
+
+    digests = map(sample_digest, (original, licensed, perturbed.samples))
+    digest_o, digest_w, digest_p = digests
+    return Copy(
+        protected,
+        (digest_o, digest_w, digest_p),
+        content,
+        lost,
+        describe(job.source, job.loaded, job.suffix, whole=job.whole_files),
+        carried.withheld,
+        prove,
+    )

@@ -1,0 +1,164 @@
+"""Perturbations as offsets of a JPEG's coefficients."""
+
+import numpy as np
+import pytest
+
+from fiftyone_reue.errors import DamagedRecordError, EditedImageError, ReueError
+from fiftyone_reue.media.jpeg_coefficients.limits import (
+    added,
+    decoded,
+    hold,
+    packed_limits,
+    subtracted,
+    unpacked_limits,
+    within,
+)
+from fiftyone_reue.media.jpeg_coefficients.planes import targets
+from fiftyone_reue.media.jpeg_coefficients.reading import read
+from fiftyone_reue.media.jpeg_coefficients.writing import write
+from fiftyone_reue.perturb import coefficients
+from fiftyone_reue.perturb.base import FitData
+from fiftyone_reue.perturb.registry import create_method
+from fiftyone_reue.progress import finish
+from tests.media.jpeg_coefficients.encoded import opencv, picture, pillow
+
+pytestmark = pytest.mark.unit
+
+KINDS = {
+    "4:2:0": pillow(picture(), quality=75),
+    "4:4:4": pillow(picture(), quality=92, subsampling=0),
+    "4:1:1": opencv(picture(), 1, 80, 7, 0x411111),
+    "gray": pillow(picture(), "L", quality=80),
+    "cmyk": pillow(picture(), "CMYK", quality=80),
+    "coarse": pillow(picture(), quality=15),
+}
+
+
+def perturbed(data: bytes, name: str, mark: list[np.ndarray]):
+    found = read(data)
+    method = create_method(name)
+    empty = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, int), ("a", "b"))
+    state = finish(method.fit(empty, amplitude=6, seed=0, key=bytes(32)))
+    colours = 1 if found.colour == "gray" else 3
+    shown = np.zeros((found.height, found.width, colours), np.uint8)
+    held, content = coefficients.perturb(
+        method,
+        state,
+        found,
+        mark,
+        shown,
+        "a",
+        b"k" * 32,
+        name="x",
+        epsilon=8,
+        amplitude=6,
+    )
+    return found, held, content
+
+
+def marked(data: bytes) -> list[np.ndarray]:
+    found = read(data)
+    signs = np.random.default_rng(1).choice([-2, 2], (found.height, found.width))
+    return hold(found, targets(found, signs), 3).offsets
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["rue", "lsp"])
+def test_the_content_gives_the_offsets_again(kind: str, name: str) -> None:
+    data = KINDS[kind]
+    mark = marked(data)
+    found, held, content = perturbed(data, name, mark)
+    assert content.version == 3
+    copy = read(write(added(found, mark, held.offsets)))
+    way = coefficients.unpack(content.data, (found.height, found.width))
+    assert way.pack() == content.data
+    licensed = subtracted(copy, coefficients.offsets_of(way, copy))
+    for one, before, offset in zip(
+        licensed.components, found.components, mark, strict=True
+    ):
+        assert np.array_equal(one.blocks, before.blocks + offset)
+    change = decoded(write(copy)).astype(int) - decoded(data)
+    assert np.abs(change).max() <= 8
+    assert any(one.any() for one in held.offsets)
+
+
+def test_a_small_pattern_takes_less_than_its_offsets() -> None:
+    data = pillow(picture(320, 240), quality=75)
+    _, held, content = perturbed(data, "rue", marked(data))
+    assert content.data[0] == coefficients.ByPattern.code
+    every = coefficients.ByOffsets.of(held.offsets).pack()
+    assert len(content.data) < len(every) / 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_offsets_come_back(kind: str) -> None:
+    found = read(KINDS[kind])
+    rng = np.random.default_rng(0)
+    offsets = [
+        rng.integers(-300, 300, one.blocks.shape).astype(np.int16)
+        for one in found.components
+    ]
+    offsets[-1][:] = 0
+    content = coefficients.ByOffsets.of(offsets).pack()
+    way = coefficients.unpack(content, (found.height, found.width))
+    again = way.offsets(found)
+    assert all(np.array_equal(*pair) for pair in zip(again, offsets, strict=True))
+    with pytest.raises(EditedImageError, match="--records"):
+        way.in_pixels(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_limits_come_back_and_say_all() -> None:
+    found = read(KINDS["4:2:0"])
+    wanted = targets(found, np.random.default_rng(2).integers(-6, 7, (137, 161)))
+    held = hold(found, wanted, 4)
+    assert held.limits[1] is None
+    assert held.limits[0].dtype == np.uint8
+    packed = packed_limits(held.limits)
+    limits = unpacked_limits(packed, found)
+    again = within(found, wanted, limits)
+    assert all(np.array_equal(*pair) for pair in zip(again, held.offsets, strict=True))
+
+
+def test_what_is_there_already_counts() -> None:
+    found = read(KINDS["4:2:0"])
+    wanted = targets(found, np.full((137, 161), 6))
+    first = hold(found, wanted, 6)
+    second = hold(found, wanted, 8, base=first.offsets)
+    both = write(added(found, first.offsets, second.offsets))
+    change = np.abs(decoded(both).astype(int) - decoded(write(found)))
+    assert 6 < change.max() <= 8
+    with pytest.raises(ValueError, match="already"):
+        hold(found, [None] * 3, 2, base=first.offsets)
+
+
+def test_contents_of_other_pictures_are_refused() -> None:
+    data = KINDS["4:2:0"]
+    found, _, content = perturbed(data, "lsp", marked(data))
+    way = coefficients.unpack(content.data, (found.height, found.width))
+    for other in (KINDS["gray"], pillow(picture(40, 40)), KINDS["4:4:4"]):
+        with pytest.raises(DamagedRecordError):
+            coefficients.offsets_of(way, read(other))
+
+
+@pytest.mark.parametrize("name", ["rue", "lsp", "offsets"])
+def test_any_bytes_are_refused_in_plain_words(name: str) -> None:
+    data = KINDS["gray"]
+    if name == "offsets":
+        found = read(data)
+        content = coefficients.ByOffsets.of(marked(data)).pack()
+    else:
+        found, _, made = perturbed(data, name, marked(data))
+        content = made.data
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        broken = bytearray(content)
+        for at in rng.integers(0, len(broken), rng.integers(1, 4)):
+            broken[at] = rng.integers(256)
+        cut = broken[: rng.integers(0, len(broken) + 1)]
+        try:
+            way = coefficients.unpack(bytes(cut), (found.height, found.width))
+            offsets = coefficients.offsets_of(way, found)
+        except ReueError:
+            continue
+        shapes = [one.blocks.shape for one in found.components]
+        assert [one.shape for one in offsets] == shapes
