@@ -24,6 +24,7 @@ from fiftyone_reue.restore import Originals
 from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Record
+from fiftyone_reue.vault.ledger.problems import BACKUP, NOT_FOUND, quoted
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import match, read
 from fiftyone_reue.watermark.evidence import Evidence, Reading, weigh
@@ -336,8 +337,12 @@ class Tracer:
                 try:
                     image = self._vault.ledger.image(candidate.image_id)
                     if image is None:
+                        # It was there when all of them were read.
+                        problems.append(self._lost(candidate.image_id))
                         continue
                     references = list(self._references(image))
+                except pipeline.FATAL:
+                    raise
                 except ReueError as error:
                     problems.append(str(error))
                     continue
@@ -365,7 +370,7 @@ class Tracer:
     ) -> Suspect:
         image = self._vault.ledger.image(record.image_id)
         if image is None:
-            return replace(suspect, reason="The ledger has lost this image's entry")
+            return replace(suspect, reason=self._lost(record.image_id))
         envelope = records.unpack(record.blob)
         colours = raster.colour_channels
         if state == "protected":
@@ -439,6 +444,8 @@ class Tracer:
             try:
                 if not self._originals.spares_hidden(record):
                     return None
+            except pipeline.FATAL:
+                raise
             except ReueError as error:
                 self._leave_out(record, error)
         return (opacity > 0).astype(np.float32)
@@ -455,6 +462,8 @@ class Tracer:
             try:
                 envelope = records.unpack(record.blob)
                 change = self._originals.change(raster, envelope)
+            except pipeline.FATAL:
+                raise
             except ReueError as error:
                 self._leave_out(record, error)
                 continue
@@ -469,6 +478,11 @@ class Tracer:
             if added is not None:
                 yield "protected", luma + added
 
+    def _lost(self, image_id: str) -> str:
+        """Note that an original's row isn't found though there is one; in words."""
+        self._vault.ledger.note("images", quoted(image_id), f"{NOT_FOUND}; {BACKUP}")
+        return f"images, {quoted(image_id)}: {NOT_FOUND}"
+
     def _leave_out(self, record: Record, error: ReueError) -> None:
         """Go on without a record: the image's other copies can still be traced."""
         self._vault.ledger.note_row("records", record, str(error))
@@ -481,6 +495,8 @@ class Tracer:
         try:
             envelope = records.unpack(record.blob)
             licensed, _ = self._originals.licensed(raster, envelope)
+        except pipeline.FATAL:
+            raise
         except ReueError:
             return None
         peak = envelope.header.peak
@@ -497,6 +513,8 @@ class Tracer:
                 return None
             path = contained.inside(Path(release.output), record.output)
             return load(path, max_pixels=self._max_pixels).raster
+        except pipeline.FATAL:
+            raise
         except ReueError:
             return None
 
@@ -524,6 +542,8 @@ class Tracer:
                 samples = self._originals.from_raster(
                     raster, record.blob, record.sample_id
                 )
+            except pipeline.FATAL:
+                raise
             except ReueError:
                 continue
             if sample_digest(samples) == image.digest:

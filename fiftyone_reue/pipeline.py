@@ -30,7 +30,9 @@ CHUNK_BYTES = 4 << 20
 COMMIT_ITEMS = 256
 COMMIT_BYTES = 64 << 20
 
-_FATAL = (LedgerUnavailableError, OutputError)
+FATAL = (LedgerUnavailableError, OutputError)
+"""What every further item would meet as well, and what nobody may take for an answer
+about one of them."""
 
 
 class Source(Protocol):
@@ -176,7 +178,7 @@ def _do_chunk(items: list[S], work: Callable[[S], R]) -> _Chunk[S, R]:
     for item in items:
         try:
             chunk.results.append(work(item))
-        except _FATAL:
+        except FATAL:
             raise
         except ReueError as error:
             chunk.failures.append(Failure(item.sample_id, item.path, str(error)))
