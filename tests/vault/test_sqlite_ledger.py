@@ -18,7 +18,7 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 from fiftyone_reue.vault.ledger import SqliteLedger
-from fiftyone_reue.vault.ledger.sqlite_schema import SCHEMA
+from fiftyone_reue.vault.ledger.sqlite_schema import SCHEMA, SCHEMA_VERSION
 
 pytestmark = pytest.mark.unit
 
@@ -267,6 +267,35 @@ def test_an_index_that_tells_something_else_is_found(path: Path) -> None:
         assert found is not None
         assert found.id == "bob"
         assert any("index" in line for line in ledger.damage())
+
+
+def test_text_in_another_encoding_is_refused(path: Path) -> None:
+    """Ids don't compare as they are read by then, so that pages never ended."""
+    SqliteLedger(path).close()
+    with sqlite3.connect(path) as attacker:
+        dump = "\n".join(attacker.iterdump())
+    attacker.close()
+    path.unlink()
+    with sqlite3.connect(path) as attacker:
+        attacker.execute("PRAGMA encoding = 'UTF-16'")
+        attacker.executescript(dump)
+        attacker.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    attacker.close()
+    with pytest.raises(TamperedLedgerError, match="its text is in 'UTF-16"):
+        SqliteLedger(path)
+
+
+def test_a_list_that_nobody_wrote_is_not_read(path: Path) -> None:
+    size = (128 << 20) + 1
+    with SqliteLedger(path) as ledger:
+        ledger.put_inventory(b"x")
+        assert ledger.get_inventory() == b"x"
+        with pytest.raises(VaultError, match="can't list so many"):
+            ledger.put_inventory(bytes(size))
+    with sqlite3.connect(path) as attacker:
+        attacker.execute(f"UPDATE inventory SET sealed = zeroblob({size})")
+    with SqliteLedger(path) as ledger:
+        assert ledger.get_inventory() == b""
 
 
 INVALID = "CAST(x'30ff' AS TEXT)"

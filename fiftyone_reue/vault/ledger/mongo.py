@@ -7,16 +7,24 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from fiftyone_reue.errors import InputError, LedgerUnavailableError, VaultError
+from fiftyone_reue.errors import (
+    InputError,
+    LedgerUnavailableError,
+    TamperedLedgerError,
+    VaultError,
+)
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 from fiftyone_reue.vault.ledger.mongo_lock import MongoLock
 from fiftyone_reue.vault.ledger.rows import (
+    LARGEST_VALUE,
     E,
+    Each,
     Entity,
     Key,
     Table,
     as_bytes,
     as_description,
+    as_read,
     from_row,
     mac_of,
     pages,
@@ -53,6 +61,8 @@ _WRITE_TIMEOUT_MS = 30_000
 _PAGE = 64
 _IMAGE_PAGE = 256
 _CHUNK = 1000
+# What stands for bytes that are no text.
+_REPLACED = "\ufffd"
 # What a document holds instead of its blob, if that went to GridFS.
 _BLOB_FILE = "blob_file"
 _COLLECTIONS: dict[Table, str] = {
@@ -63,6 +73,9 @@ _COLLECTIONS: dict[Table, str] = {
     "records": RECORDS,
     "withdrawn": WITHDRAWN,
 }
+# Server's codes: rows or another index where one of ours is to be made, and a view.
+_IN_THE_WAY = frozenset({67, 85, 86, 11000})
+_IS_A_VIEW = frozenset({166})
 _BLOB_FIELDS = {FITS: "sealed", RECORDS: "blob", WITHDRAWN: "blob"}
 
 
@@ -81,10 +94,18 @@ class MongoLedger:
     """
 
     def __init__(self, database: Database) -> None:
+        self._damage: list[str] = []
         with _plain_errors():
+            from bson.codec_options import CodecOptions, DatetimeConversion
             from pymongo import ReadPreference, WriteConcern
 
             self._database = database.with_options(
+                # What somebody damaged must not keep the other rows from being read:
+                # replaced text and a plain number fail their row's MAC.
+                codec_options=CodecOptions(
+                    unicode_decode_error_handler="replace",
+                    datetime_conversion=DatetimeConversion.DATETIME_MS,
+                ),
                 read_preference=ReadPreference.PRIMARY,
                 write_concern=WriteConcern(
                     w="majority", j=True, wtimeout=_WRITE_TIMEOUT_MS
@@ -97,17 +118,36 @@ class MongoLedger:
         return f"MongoLedger({self._database.name!r})"
 
     def _create_indexes(self) -> None:
-        self._database[RECIPIENTS].create_index("name", unique=True)
-        self._database[RELEASES].create_index("recipient_id")
-        self._database[IMAGES].create_index("digest", unique=True)
-        records = self._database[RECORDS]
-        records.create_index([("release_id", 1), ("sample_id", 1)], unique=True)
-        records.create_index("id", unique=True)
-        withdrawn = self._database[WITHDRAWN]
-        withdrawn.create_index("release_id")
-        for collection in (records, withdrawn):
+        self._index(RECIPIENTS, "name", unique=True)
+        self._index(RELEASES, "recipient_id")
+        self._index(IMAGES, "digest", unique=True)
+        self._index(RECORDS, "release_id", "sample_id", unique=True)
+        self._index(RECORDS, "id", unique=True)
+        self._index(WITHDRAWN, "release_id")
+        for collection in (RECORDS, WITHDRAWN):
             for name in ("digest_p", "digest_w", "image_id"):
-                collection.create_index(name)
+                self._index(collection, name)
+
+    def _index(self, collection: str, *names: str, unique: bool = False) -> None:
+        """Make an index; note where somebody's rows or indexes are in its way."""
+        from pymongo.errors import OperationFailure
+
+        keys = [(name, 1) for name in names]
+        try:
+            self._database[collection].create_index(keys, unique=unique)
+        except OperationFailure as error:
+            if error.code in _IS_A_VIEW:
+                raise TamperedLedgerError(
+                    f"The ledger isn't as the owner left it: {collection} is a view, "
+                    "not a collection; put the database back from a backup"
+                ) from error
+            if error.code not in _IN_THE_WAY:
+                raise
+            # Readers can do without, and so can writers: they hold a lock.
+            self._damage.append(
+                f"an index of {collection} by {', '.join(names)} can't be made, since "
+                f"what is there is in its way (code {error.code})"
+            )
 
     # -- meta
 
@@ -152,8 +192,8 @@ class MongoLedger:
     def recipient_by_name(self, name: str) -> Recipient | None:
         return self._one(Recipient, RECIPIENTS, {"name": name})
 
-    def recipients(self) -> list[Recipient]:
-        return self._all(Recipient, RECIPIENTS, {})
+    def recipients(self, each: Each[Recipient] = as_read) -> list[Recipient]:
+        return self._all(Recipient, RECIPIENTS, {}, each)
 
     # -- fits
 
@@ -163,8 +203,8 @@ class MongoLedger:
     def fit(self, fit_id: str) -> Fit | None:
         return self._one(Fit, FITS, {"_id": fit_id})
 
-    def fits(self) -> list[Fit]:
-        return self._all(Fit, FITS, {})
+    def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
+        return self._all(Fit, FITS, {}, each)
 
     # -- releases
 
@@ -177,9 +217,11 @@ class MongoLedger:
     def release(self, release_id: str) -> Release | None:
         return self._one(Release, RELEASES, {"_id": release_id})
 
-    def releases(self, recipient_id: str | None = None) -> list[Release]:
+    def releases(
+        self, recipient_id: str | None = None, each: Each[Release] = as_read
+    ) -> list[Release]:
         wanted = {} if recipient_id is None else {"recipient_id": recipient_id}
-        return self._all(Release, RELEASES, wanted)
+        return self._all(Release, RELEASES, wanted, each)
 
     def delete_release(self, release_id: str) -> None:
         # In pieces, and the release last, so that an interrupted deletion can be
@@ -231,13 +273,7 @@ class MongoLedger:
         return found
 
     def images(self) -> Iterator[Image]:
-        last: str | None = ""
-        while last is not None:
-            wanted = {"_id": {"$gt": last}}
-            last = None
-            for image in self._page(Image, IMAGES, wanted, "_id", _IMAGE_PAGE):
-                yield image
-                last = image.id
+        yield from self._walk(Image, IMAGES, {}, "_id", _IMAGE_PAGE)
 
     # -- records
 
@@ -257,13 +293,8 @@ class MongoLedger:
                 wanted = {"release_id": release_id, "sample_id": {"$in": chunk}}
                 yield from self._page(Record, RECORDS, wanted, "sample_id", _PAGE)
             return
-        last: str | None = ""
-        while last is not None:
-            wanted = {"release_id": release_id, "sample_id": {"$gt": last}}
-            last = None
-            for record in self._page(Record, RECORDS, wanted, "sample_id", _PAGE):
-                yield record
-                last = record.sample_id
+        wanted = {"release_id": release_id}
+        yield from self._walk(Record, RECORDS, wanted, "sample_id", _PAGE)
 
     def record_sample_ids(self, release_id: str) -> set[str]:
         with _plain_errors():
@@ -272,17 +303,22 @@ class MongoLedger:
             )
             return {record["sample_id"] for record in found}
 
-    def records_by_digest(self, digest: bytes) -> list[Record]:
-        return self._of_both({"$or": [{"digest_p": digest}, {"digest_w": digest}]})
+    def records_by_digest(
+        self, digest: bytes, each: Each[Record] = as_read
+    ) -> list[Record]:
+        wanted = {"$or": [{"digest_p": digest}, {"digest_w": digest}]}
+        return self._of_both(wanted, each)
 
-    def records_by_image(self, image_id: str) -> list[Record]:
-        return self._of_both({"image_id": image_id})
+    def records_by_image(
+        self, image_id: str, each: Each[Record] = as_read
+    ) -> list[Record]:
+        return self._of_both({"image_id": image_id}, each)
 
-    def _of_both(self, wanted: dict[str, Any]) -> list[Record]:
+    def _of_both(self, wanted: dict[str, Any], each: Each[Record]) -> list[Record]:
         return [
             record
             for name in (RECORDS, WITHDRAWN)
-            for record in self._all(Record, name, wanted)
+            for record in self._all(Record, name, wanted, each)
         ]
 
     def count_records(self, release_id: str) -> int:
@@ -304,13 +340,8 @@ class MongoLedger:
         self._put(WITHDRAWN, records)
 
     def withdrawn(self, release_id: str) -> Iterator[Record]:
-        last: str | None = ""
-        while last is not None:
-            wanted = {"release_id": release_id, "_id": {"$gt": last}}
-            last = None
-            for record in self._page(Record, WITHDRAWN, wanted, "_id", _PAGE):
-                yield record
-                last = record.id
+        wanted = {"release_id": release_id}
+        yield from self._walk(Record, WITHDRAWN, wanted, "_id", _PAGE)
 
     # -- authentication
 
@@ -395,7 +426,7 @@ class MongoLedger:
             yield from self.macs("images", list(alone)).values()
 
     def damage(self) -> list[str]:
-        return []
+        return list(self._damage)
 
     def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
         name = RECORDS if table == "records" else WITHDRAWN
@@ -540,7 +571,11 @@ class MongoLedger:
         from gridfs.errors import CorruptGridFile, NoFile
 
         try:
-            return self._bucket().open_download_stream(file).read()
+            stream = self._bucket().open_download_stream(file)
+            length = stream.length
+            if not isinstance(length, int) or length > LARGEST_VALUE:
+                return b""  # no longer value is ever stored, so it fails its MAC
+            return stream.read()
         except (NoFile, CorruptGridFile):
             raise LedgerUnavailableError(
                 "A part of the ledger changed while it was read, or is missing; try "
@@ -563,21 +598,56 @@ class MongoLedger:
                 document = again or document
         return self._entity(kind, name, {**document, _BLOB_FILE: None})
 
-    def _all(self, kind: type[E], name: str, wanted: dict[str, Any]) -> list[E]:
+    def _all(
+        self,
+        kind: type[E],
+        name: str,
+        wanted: dict[str, Any],
+        each: Each[E] = as_read,
+    ) -> list[E]:
         with _plain_errors():
             found = [
-                self._some(kind, name, document)
+                each(self._some(kind, name, document))
                 for document in self._database[name].find(wanted)
             ]
         # Sorted here, since the server refuses to sort more than 100 MB.
         return sorted(found, key=_age)
 
     def _page(
-        self, kind: type[E], name: str, wanted: dict[str, Any], order: str, size: int
+        self,
+        kind: type[E],
+        name: str,
+        wanted: dict[str, Any],
+        order: str,
+        size: int,
+        skip: int = 0,
     ) -> Iterator[E]:
         with _plain_errors():
-            for document in self._database[name].find(wanted).sort(order).limit(size):
+            found = self._database[name].find(wanted).sort(order)
+            for document in found.skip(skip).limit(size):
                 yield self._some(kind, name, document)
+
+    def _walk(
+        self, kind: type[E], name: str, wanted: dict[str, Any], key: str, size: int
+    ) -> Iterator[E]:
+        """All documents with a text for a key, by that, so many at a time.
+
+        Text that isn't valid can't be asked for: from the last one that is, documents
+        are counted, or the same ones would come again for ever.
+        """
+        attribute = "id" if key == "_id" else key
+        last, beyond = "", 0
+        keys: list[Any] | None = None
+        while keys is None or len(keys) == size:
+            asked = {**wanted, key: {"$gt": last}}
+            keys = []
+            for entity in self._page(kind, name, asked, key, size, beyond):
+                yield entity
+                keys.append(getattr(entity, attribute))
+            beyond += len(keys)
+            for place, text in enumerate(keys, 1):
+                if isinstance(text, str) and _REPLACED not in text:
+                    last, beyond = text, len(keys) - place
 
 
 class _TakenError(VaultError):
@@ -610,6 +680,7 @@ def _with_mac(document: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
+    from bson.errors import BSONError
     from pymongo.errors import (
         ConnectionFailure,
         DuplicateKeyError,
@@ -632,6 +703,11 @@ def _plain_errors() -> Iterator[None]:
         raise LedgerUnavailableError(
             f"MongoDB refused (code {error.code}); check the database user's rights "
             "and the server's disk"
+        ) from error
+    except BSONError as error:
+        raise LedgerUnavailableError(
+            "A part of the ledger is damaged and can't be read; put the database back "
+            "from a backup"
         ) from error
     except PyMongoError as error:
         raise LedgerUnavailableError(

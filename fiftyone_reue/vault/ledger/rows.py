@@ -7,7 +7,7 @@ sizes, and both ledgers give back exactly the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, replace
 from itertools import islice
@@ -35,8 +35,16 @@ TABLES: dict[Table, type[Entity]] = {
     "withdrawn": Record,
 }
 
+Each = Callable[[E], E]
+"""What is done with each entity as it is read, before the next one is."""
+
+LARGEST_VALUE = 512 << 20
+"""Of a field, in bytes. A sealed record may be as large as an image."""
+
 LONGEST_TEXT = 4 << 20
 """Of a field that is text, in bytes; longer ones are neither stored nor believed."""
+
+_KEPT = 256
 
 DICTIONARIES = frozenset({"summary", "parameters", "counts", "scores"})
 
@@ -90,6 +98,26 @@ def _value(field: Field[Any], row: Mapping[str, Any]) -> Any:
     value = row[field.name]
     too_long = field.name in DICTIONARIES and isinstance(value, str) and _is_long(value)
     return None if too_long else value
+
+
+def as_read(entity: E) -> E:
+    """The usual :data:`Each`: keep it as it is."""
+    return entity
+
+
+def cut_short(entity: E) -> E:
+    """What is kept of a row that isn't believed, for telling which it is.
+
+    However many there are and whatever they hold, they take little memory together.
+    """
+    row = {name: getattr(entity, name) for name in columns(type(entity))}
+    return replace(entity, **{name: _start(value) for name, value in row.items()})
+
+
+def _start(value: Any) -> Any:
+    if isinstance(value, (str, bytes)):
+        return value[:_KEPT]
+    return value if isinstance(value, (int, float)) else None
 
 
 def parsed(entity: E) -> E:

@@ -21,14 +21,17 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 from fiftyone_reue.vault.ledger.rows import (
+    LARGEST_VALUE,
     LONGEST_TEXT,
     TABLES,
     E,
+    Each,
     Entity,
     Key,
     Table,
     as_bytes,
     as_description,
+    as_read,
     columns,
     from_row,
     mac_of,
@@ -50,8 +53,7 @@ BUSY_SECONDS = 30.0
 BACKUP_SUFFIX = ".before-authentication"
 
 _PAGE = 256
-# A sealed record may be as large as an image.
-_LARGEST_VALUE = 512 << 20
+_LARGEST_LIST = 128 << 20
 _LARGE = frozenset({"blob", "sealed"})
 Value = str | bytes | int
 _IMAGES_OF_ONLY = f"""
@@ -160,7 +162,7 @@ class SqliteLedger:
         # old owner key must not open the present file.
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if 0 < version < SCHEMA_VERSION:
             self._require_schema(connection, version)
@@ -307,8 +309,8 @@ class SqliteLedger:
     def recipient_by_name(self, name: str) -> Recipient | None:
         return self._one(Recipient, "recipients WHERE name = ?", name)
 
-    def recipients(self) -> list[Recipient]:
-        return self._all(Recipient, "recipients ORDER BY created, id")
+    def recipients(self, each: Each[Recipient] = as_read) -> list[Recipient]:
+        return self._all(Recipient, "recipients ORDER BY created, id", each=each)
 
     # -- fits
 
@@ -318,8 +320,8 @@ class SqliteLedger:
     def fit(self, fit_id: str) -> Fit | None:
         return self._one(Fit, "fits WHERE id = ?", fit_id)
 
-    def fits(self) -> list[Fit]:
-        return self._all(Fit, "fits ORDER BY created, id")
+    def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
+        return self._all(Fit, "fits ORDER BY created, id", each=each)
 
     # -- releases
 
@@ -329,13 +331,16 @@ class SqliteLedger:
     def release(self, release_id: str) -> Release | None:
         return self._one(Release, "releases WHERE id = ?", release_id)
 
-    def releases(self, recipient_id: str | None = None) -> list[Release]:
+    def releases(
+        self, recipient_id: str | None = None, each: Each[Release] = as_read
+    ) -> list[Release]:
         if recipient_id is None:
-            return self._all(Release, "releases ORDER BY created, id")
+            return self._all(Release, "releases ORDER BY created, id", each=each)
         return self._all(
             Release,
             "releases WHERE recipient_id = ? ORDER BY created, id",
             recipient_id,
+            each=each,
         )
 
     def delete_release(self, release_id: str) -> None:
@@ -411,19 +416,25 @@ class SqliteLedger:
             ).fetchall()
         return {row[0] for row in rows if isinstance(row[0], str)}
 
-    def records_by_digest(self, digest: bytes) -> list[Record]:
-        return self._of_both(
-            "WHERE digest_p = ? OR digest_w = ? ORDER BY created, id", digest, digest
-        )
+    def records_by_digest(
+        self, digest: bytes, each: Each[Record] = as_read
+    ) -> list[Record]:
+        query = "WHERE digest_p = ? OR digest_w = ? ORDER BY created, id"
+        return self._of_both(each, query, digest, digest)
 
-    def records_by_image(self, image_id: str) -> list[Record]:
-        return self._of_both("WHERE image_id = ? ORDER BY created, id", image_id)
+    def records_by_image(
+        self, image_id: str, each: Each[Record] = as_read
+    ) -> list[Record]:
+        query = "WHERE image_id = ? ORDER BY created, id"
+        return self._of_both(each, query, image_id)
 
-    def _of_both(self, query: str, *values: str | bytes) -> list[Record]:
+    def _of_both(
+        self, each: Each[Record], query: str, *values: str | bytes
+    ) -> list[Record]:
         return [
             record
             for table in ("records", "withdrawn")
-            for record in self._all(Record, f"{table} {query}", *values)
+            for record in self._all(Record, f"{table} {query}", *values, each=each)
         ]
 
     def count_records(self, release_id: str) -> int:
@@ -455,10 +466,19 @@ class SqliteLedger:
 
     def get_inventory(self) -> bytes | None:
         with self._reading() as connection:
-            row = connection.execute("SELECT sealed FROM inventory").fetchone()
+            # What is longer was written by somebody else, and isn't even read.
+            row = connection.execute(
+                "SELECT CASE WHEN typeof(sealed) = 'blob' AND length(sealed) <= "
+                f"{_LARGEST_LIST} THEN sealed END AS sealed FROM inventory"
+            ).fetchone()
         return None if row is None else as_bytes(row["sealed"])
 
     def put_inventory(self, sealed: bytes) -> None:
+        if len(sealed) > _LARGEST_LIST:
+            raise VaultError(
+                f"The ledger {self._path} can't list so many recipients and releases; "
+                "begin another vault"
+            )
         with self._writing() as connection:
             connection.execute(
                 "INSERT INTO inventory VALUES (1, ?) "
@@ -575,11 +595,14 @@ class SqliteLedger:
             row = connection.execute(statement, values).fetchone()
         return None if row is None else _entity(kind, row)
 
-    def _all(self, kind: type[E], query: str, *values: Value) -> list[E]:
+    def _all(
+        self, kind: type[E], query: str, *values: Value, each: Each[E] = as_read
+    ) -> list[E]:
+        # One after the other: sorted together with what is in them, all are in memory.
         with self._reading() as connection:
-            statement = f"SELECT {_columns(kind)} FROM {query}"
-            rows = connection.execute(statement, values).fetchall()
-        return [_entity(kind, row) for row in rows]
+            rows = connection.execute(f"SELECT rowid FROM {query}", values).fetchall()
+        table = query.partition(" ")[0]
+        return [each(one) for one in self._at(kind, table, [row[0] for row in rows])]
 
     def _walk(
         self, kind: type[E], table: str, key: str, size: int, where: str, *values: Value
