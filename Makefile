@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DATASET ?= reue-demo
 
-.PHONY: help demo test lint app venv database browser
+.PHONY: help demo test lint app venv database browser programs
 
 help:
 	@echo "make demo [DATA=folder]    protect, restore and trace a dataset (DATA: your own images)"
@@ -23,7 +23,7 @@ help:
 demo: venv database
 	$(BIN)/python -m fiftyone_reue.demo --plain-key-file $(if $(DATA),--data "$(DATA)")
 
-test: lint database browser
+test: lint database browser programs
 	$(BIN)/python -m pytest
 
 lint: venv
@@ -44,6 +44,9 @@ $(STAMP): pyproject.toml
 	@[ -x $(BIN)/python ] || { echo "Making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; }
 	@echo "Installing fiftyone-reue[app,dev,generate] into .venv (7 GB, most of it PyTorch: some minutes)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[app,dev,generate]'
+	@# JPEG files are read by a small C file, compiled once.
+	@[ -n "$${CC:-}" ] || command -v cc gcc clang >/dev/null || .ci/apt-install gcc libc6-dev
+	$(BIN)/python -m fiftyone_reue.media.jpeg_coefficients.library
 	@touch $@
 
 # FiftyOne's mongod links against libcurl, which small Debian images don't have.
@@ -51,9 +54,13 @@ database: venv
 	@if [ -z "$${FIFTYONE_DATABASE_URI:-}" ] && command -v apt-get >/dev/null && \
 	[[ "$$(PATH="$$PATH:/sbin:/usr/sbin" ldconfig -p)" != *libcurl.so.4* ]]; then \
 	.ci/apt-install libcurl4; fi
-	$(BIN)/python -m fiftyone_reue.database --install
+	$(BIN)/python -m fiftyone_reue.install.database --install
 
 # tests/e2e drive the real App.
 browser:
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	.ci/apt-install chromium fonts-dejavu-core
+
+# tests/media make JPEG files of more kinds with cjpeg than the Python packages do.
+programs:
+	@command -v cjpeg || .ci/apt-install libjpeg-turbo-progs

@@ -23,12 +23,12 @@ from data import RESULTS, write_results
 from PIL import Image, ImageFilter
 from quality import psnr, ssim
 
-from fiftyone_reue.folders import image_items, labelled_items
-from fiftyone_reue.protect import protect
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.restore import restore_licensed
-from fiftyone_reue.steps import finish
+from fiftyone_reue.batch.folders import image_items, labelled_items
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import create_folder
+from fiftyone_reue.workflows.protect import protect
+from fiftyone_reue.workflows.restore import restore_licensed
 
 METHODS = ("rue", "deep_hiding", "raeg")
 CLASSES = "ab"

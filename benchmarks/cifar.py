@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fiftyone_reue.audit.budgets import Budget
-from fiftyone_reue.audit.grid import HeldOut
-from fiftyone_reue.audit.holdings import Holdings
+from fiftyone_reue.auditing.budgets import Budget
+from fiftyone_reue.auditing.grid import HeldOut
+from fiftyone_reue.auditing.holdings import Holdings
 
 FOLDERS = (Path("../shared/data"), Path("shared/data"), Path("~/.cache/cifar10"))
 

@@ -11,13 +11,13 @@ from typing import TypeVar
 import click
 import numpy as np
 
-from fiftyone_reue.audit.budgets import Budget
-from fiftyone_reue.audit.environment import environment
-from fiftyone_reue.audit.grid import Attacked, HeldOut, Plan
-from fiftyone_reue.audit.holdings import Holdings
-from fiftyone_reue.audit.results import Audit, Cell
+from fiftyone_reue.auditing.budgets import Budget
+from fiftyone_reue.auditing.environment import environment
+from fiftyone_reue.auditing.grid import Attacked, HeldOut, Plan
+from fiftyone_reue.auditing.holdings import Holdings
+from fiftyone_reue.auditing.results import Audit, Cell
 from fiftyone_reue.networks.recipe import Recipe
-from fiftyone_reue.steps import Progress, finish, mapped
+from fiftyone_reue.progress import Progress, finish, mapped
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -16,13 +16,13 @@ import click
 from data import RESULTS, mean_accuracy, plan_of, read_data, shown
 from matplotlib.figure import Figure
 
-from fiftyone_reue.audit import subjects
-from fiftyone_reue.audit.budgets import budget_named
-from fiftyone_reue.audit.cell_store import CellStore
-from fiftyone_reue.audit.countermeasures.registry import create_countermeasure
-from fiftyone_reue.audit.environment import environment
-from fiftyone_reue.audit.grid import run_grid
-from fiftyone_reue.steps import Progress, mapped
+from fiftyone_reue.auditing import subjects
+from fiftyone_reue.auditing.budgets import budget_named
+from fiftyone_reue.auditing.cell_store import CellStore
+from fiftyone_reue.auditing.countermeasures.registry import create_countermeasure
+from fiftyone_reue.auditing.environment import environment
+from fiftyone_reue.auditing.grid import run_grid
+from fiftyone_reue.progress import Progress, mapped
 
 KEY = bytes(range(32))
 

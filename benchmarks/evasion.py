@@ -27,11 +27,11 @@ from data import RESULTS, write_results
 from PIL import Image
 from torch.nn import functional
 
-from fiftyone_reue.audit.environment import environment
+from fiftyone_reue.auditing.environment import environment
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import cut
-from fiftyone_reue.perturb.raeg import Raeg
-from fiftyone_reue.perturb.raeg_code import CodeConfig
+from fiftyone_reue.perturb.raeg.code import CodeConfig
+from fiftyone_reue.perturb.raeg.method import Raeg
 from fiftyone_reue.perturb.surrogate import lead
 
 SIZES = {0: 224, 1: 240, 2: 260}

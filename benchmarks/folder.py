@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from fiftyone_reue.audit.budgets import Budget
-from fiftyone_reue.audit.grid import HeldOut
-from fiftyone_reue.audit.holdings import Holdings
-from fiftyone_reue.audit.split import split
-from fiftyone_reue.folders import labelled_items
-from fiftyone_reue.items import Item
+from fiftyone_reue.auditing.budgets import Budget
+from fiftyone_reue.auditing.grid import HeldOut
+from fiftyone_reue.auditing.holdings import Holdings
+from fiftyone_reue.auditing.split import split
+from fiftyone_reue.batch.folders import labelled_items
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.sampling import suitable_size
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.square import to_square
-from fiftyone_reue.thumbnails import suitable_size
 
 
 def read_folder(

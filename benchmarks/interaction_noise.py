@@ -15,8 +15,8 @@ from fiftyone_reue.media.expand import expand
 from fiftyone_reue.perturb.base import FitData, State, clipped
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.prf import derive
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.steps import Progress, mapped
+from fiftyone_reue.progress import Progress, mapped
+from fiftyone_reue.releases.config import ProtectConfig
 
 CACHE = Path(__file__).parent / "cache"
 KEY = hashlib.sha256(b"benchmarks/watermark_interaction").digest()

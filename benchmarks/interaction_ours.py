@@ -12,8 +12,8 @@ from interaction_noise import KEY, Noise
 from fiftyone_reue.media import offsets
 from fiftyone_reue.perturb.base import clipped
 from fiftyone_reue.prf import derive
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.watermark import carriers, codes, embed, read
+from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.watermark import codes, embed, patterns, read
 from fiftyone_reue.watermark.evidence import (
     FALSE_ACCUSATION,
     Reading,
@@ -44,7 +44,7 @@ def licensed(image: Pixels) -> Pixels:
     """W: the original with our mark, as a release has it."""
     height, width = image.shape[:2]
     which = image_id(image)
-    code = codes.code(CODE_SEED, which, carriers.bit_count(height, width))
+    code = codes.code(CODE_SEED, which, patterns.bit_count(height, width))
     mark = embed.mark(MARK_KEY, which, code, height, width, MARK)
     return offsets.add(image, mark, 3)[0]
 

@@ -21,11 +21,11 @@ from interaction_published import (
     written,
 )
 
-from fiftyone_reue.audit import subjects
-from fiftyone_reue.audit.cell_store import CellStore
-from fiftyone_reue.audit.grid import Attacked, HeldOut, Plan, run_grid
-from fiftyone_reue.audit.holdings import Holdings
-from fiftyone_reue.audit.results import Subject
+from fiftyone_reue.auditing import subjects
+from fiftyone_reue.auditing.cell_store import CellStore
+from fiftyone_reue.auditing.grid import Attacked, HeldOut, Plan, run_grid
+from fiftyone_reue.auditing.holdings import Holdings
+from fiftyone_reue.auditing.results import Subject
 from fiftyone_reue.perturb.base import FitData
 from fiftyone_reue.perturb.registry import create_method
 

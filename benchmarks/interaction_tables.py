@@ -9,9 +9,9 @@ from interaction_ours import MARK
 from interaction_published import SMALL_BITS
 from interaction_words import percent, reading_words, training_words
 
-from fiftyone_reue.audit.grid import NONE
-from fiftyone_reue.audit.results import Audit
-from fiftyone_reue.audit.table import accuracy_text
+from fiftyone_reue.auditing.grid import NONE
+from fiftyone_reue.auditing.results import Audit
+from fiftyone_reue.auditing.table import accuracy_text
 
 
 def markdown(results: dict) -> str:

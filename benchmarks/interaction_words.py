@@ -10,8 +10,8 @@ from interaction_images import EDITS
 from interaction_ours import RECIPIENTS
 from interaction_parts import MARKED, NAIVE, NOISY, PERTURBED, PROTECTED, WHOLE
 
-from fiftyone_reue.audit.grid import NONE
-from fiftyone_reue.audit.results import ORIGINALS, Audit, Summary
+from fiftyone_reue.auditing.grid import NONE
+from fiftyone_reue.auditing.results import ORIGINALS, Audit, Summary
 from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION
 
 

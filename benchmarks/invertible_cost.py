@@ -22,17 +22,17 @@ from cifar import read_cifar10
 from data import RESULTS, write_results
 from PIL import Image
 
-from fiftyone_reue.audit.budgets import budget_named
-from fiftyone_reue.audit.environment import environment
-from fiftyone_reue.folders import image_items, labelled_items
+from fiftyone_reue.auditing.budgets import budget_named
+from fiftyone_reue.auditing.environment import environment
+from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.protect import ProtectSummary, protect
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.restore import restore_licensed, restore_original
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import create_folder
+from fiftyone_reue.workflows.protect import ProtectSummary, protect
+from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 
 METHODS = ("rue", "deep_hiding", "raeg")
 WAYS = {1: "undone", 2: "offset", 3: "samples"}

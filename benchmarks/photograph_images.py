@@ -116,14 +116,16 @@ def made(
     marked = name.endswith("_marked")
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.registry import create_method
-    from fiftyone_reue.steps import finish
+    from fiftyone_reue.progress import finish
 
     method = create_method(name.removesuffix("_marked"))
     if marked:
         images = licensed(images, MARK_AMPLITUDE)
         epsilon = epsilon - MARK_AMPLITUDE
     data = FitData(images, labels, photographs.classes)
-    steps = method.perturb(data, amplitude=epsilon, seed=0, key=KEY, device=device)
+    steps = method.perturb_steps(
+        data, amplitude=epsilon, seed=0, key=KEY, device=device
+    )
     return finish(steps)
 
 
@@ -131,11 +133,11 @@ def licensed(images: np.ndarray, amplitude: int) -> np.ndarray:
     """Images with a recipient's watermark, each with a mark of its own."""
     from fiftyone_reue.perturb.base import clipped
     from fiftyone_reue.prf import derive
-    from fiftyone_reue.watermark import carriers, codes, embed
+    from fiftyone_reue.watermark import codes, embed, patterns
 
     key, seed = derive(KEY, "mark"), derive(KEY, "code")
     side = images.shape[1]
-    bits = carriers.bit_count(side, side)
+    bits = patterns.bit_count(side, side)
     changed = np.empty_like(images)
     for place, image in enumerate(images):
         code = codes.code(seed, str(place), bits)

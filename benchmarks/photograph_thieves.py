@@ -20,7 +20,7 @@ from photograph_images import MARK_AMPLITUDE
 from photograph_stripes import without_stripes
 from torch.nn import functional
 
-from fiftyone_reue.audit.countermeasures.jpeg import compress
+from fiftyone_reue.auditing.countermeasures.jpeg import compress
 
 CHUNK = 128
 """Images filtered at a time on a device."""

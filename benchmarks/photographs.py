@@ -41,9 +41,9 @@ from photograph_images import (
 from photograph_thieves import Arrays, Draws, Thief, draws, on_device, thieves
 from photograph_victims import Schedule, Training, Victims
 
-from fiftyone_reue.audit.cell_store import CellStore, cell_key
-from fiftyone_reue.audit.environment import environment
-from fiftyone_reue.audit.results import Cell
+from fiftyone_reue.auditing.cell_store import CellStore, cell_key
+from fiftyone_reue.auditing.environment import environment
+from fiftyone_reue.auditing.results import Cell
 from fiftyone_reue.networks.device import choose_device
 
 CACHE = Path(__file__).parent / "cache"

@@ -16,16 +16,16 @@ from pathlib import Path
 import click
 from data import RESULTS, mean_accuracy, plan_of, read_data, shown
 
-from fiftyone_reue.audit import subjects
-from fiftyone_reue.audit.budgets import Budget, budget_named
-from fiftyone_reue.audit.cell_store import CellStore
-from fiftyone_reue.audit.countermeasures.registry import create_countermeasure
-from fiftyone_reue.audit.environment import environment
-from fiftyone_reue.audit.grid import Attacked, Plan, run_grid
-from fiftyone_reue.audit.holdings import Holdings
-from fiftyone_reue.audit.results import Cell
+from fiftyone_reue.auditing import subjects
+from fiftyone_reue.auditing.budgets import Budget, budget_named
+from fiftyone_reue.auditing.cell_store import CellStore
+from fiftyone_reue.auditing.countermeasures.registry import create_countermeasure
+from fiftyone_reue.auditing.environment import environment
+from fiftyone_reue.auditing.grid import Attacked, Plan, run_grid
+from fiftyone_reue.auditing.holdings import Holdings
+from fiftyone_reue.auditing.results import Cell
 from fiftyone_reue.perturb.rue import ReversibleUnlearnable, RueConfig
-from fiftyone_reue.steps import Progress, mapped
+from fiftyone_reue.progress import Progress, mapped
 
 KEY = bytes(range(32))
 ROUNDS = 12

@@ -19,7 +19,7 @@ from fiftyone_reue.media.square import to_square
 from fiftyone_reue.perturb.base import FitData, clipped
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.prf import derive
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 CLASSES = ("astronaut", "cat", "coffee", "rocket")
 SIZE = 256

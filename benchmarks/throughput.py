@@ -26,18 +26,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fiftyone_reue import outputs, pipeline
-from fiftyone_reue.demo_tiles import PHOTOS, load_photo
-from fiftyone_reue.extract import extract
-from fiftyone_reue.folders import image_items, labelled_items
-from fiftyone_reue.items import Item
+from fiftyone_reue.batch import outputs, pipeline
+from fiftyone_reue.batch.folders import image_items, labelled_items
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.pipeline import Outcome
+from fiftyone_reue.demo.tiles import PHOTOS, load_photo
 from fiftyone_reue.media.codec import encode, load
-from fiftyone_reue.pipeline import Outcome
-from fiftyone_reue.protect import protect
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.restore import restore_licensed, restore_original
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import create_folder
+from fiftyone_reue.workflows.extract import extract
+from fiftyone_reue.workflows.protect import protect
+from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 
 COUNTS = {"32": 2000, "256": 300, "12MP": 6}
 SHAPES = {"32": (32, 32), "256": (256, 256), "12MP": (3000, 4000)}

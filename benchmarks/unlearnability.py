@@ -27,18 +27,18 @@ import click
 import numpy as np
 from data import RESULTS, audit_of, plan_of, read_data, shown
 
-from fiftyone_reue.audit import subjects
-from fiftyone_reue.audit.budgets import BUDGETS, Budget, budget_named
-from fiftyone_reue.audit.cell_store import CellStore
-from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
-from fiftyone_reue.audit.grid import Attacked, Plan, run_grid
-from fiftyone_reue.audit.holdings import Effort, Holdings
-from fiftyone_reue.audit.results import Audit, Subject
-from fiftyone_reue.audit.table import countermeasure_table, victim_table
-from fiftyone_reue.audit.verdict import instrument_checks
+from fiftyone_reue.auditing import subjects
+from fiftyone_reue.auditing.budgets import BUDGETS, Budget, budget_named
+from fiftyone_reue.auditing.cell_store import CellStore
+from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
+from fiftyone_reue.auditing.grid import Attacked, Plan, run_grid
+from fiftyone_reue.auditing.holdings import Effort, Holdings
+from fiftyone_reue.auditing.results import Audit, Subject
+from fiftyone_reue.auditing.table import countermeasure_table, victim_table
+from fiftyone_reue.auditing.verdict import instrument_checks
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.perturb.registry import list_methods
-from fiftyone_reue.steps import Progress, mapped
+from fiftyone_reue.progress import Progress, mapped
 
 CACHE = Path(__file__).parent / "cache"
 """Perturbed images; remove it after changing a method."""

@@ -35,10 +35,10 @@ from interaction_parts import reading_part, training_part
 from interaction_published import PACKAGES, published_mark
 from interaction_tables import markdown
 
-from fiftyone_reue.audit.budgets import budget_named
-from fiftyone_reue.audit.cell_store import CellStore
-from fiftyone_reue.audit.environment import environment
-from fiftyone_reue.audit.grid import NONE
+from fiftyone_reue.auditing.budgets import budget_named
+from fiftyone_reue.auditing.cell_store import CellStore
+from fiftyone_reue.auditing.environment import environment
+from fiftyone_reue.auditing.grid import NONE
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.perturb.base import FitData
 

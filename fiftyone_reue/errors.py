@@ -4,6 +4,14 @@ The first line of each message says which file or key, why, and what to do: it i
 what the App shows as a toast and what the command line prints.
 """
 
+from fiftyone_reue import __version__
+
+UPDATE = (
+    f"update fiftyone-reue (this is {__version__}): get a newer checkout, and run `pip "
+    "install .` in it"
+)
+"""What to do about what only a newer version can read."""
+
 
 class ReueError(Exception):
     """Base of every error that a user's input or environment can cause."""
@@ -83,6 +91,11 @@ class NotConfirmedError(ReueError):
 
 class CancelledError(ReueError):
     """The user stopped the run; what was finished is kept."""
+
+
+FATAL = (LedgerUnavailableError, OutputError)
+"""What every further item would meet as well, and what nobody may take for an answer
+about one of them."""
 
 
 class named:

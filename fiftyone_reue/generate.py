@@ -1,136 +1,16 @@
-"""Draw images for `deep_hiding` to hide, with Stable Diffusion and a ControlNet.
+"""Moved: ``reue generate``."""
 
-\b
-    python -m fiftyone_reue.generate PHOTOS SCENES
-    python -m fiftyone_reue.generate --classes cat,dog SCENES --model FOLDER
-    reue protect PHOTOS ... --method deep_hiding --scenes SCENES
+import warnings
 
-PHOTOS has a folder for each class; SCENES will have. Run it again to go on where it was
-stopped. Needs pip install 'fiftyone-reue[generate]', and weights: a model that isn't a
-folder here is downloaded from the Hugging Face Hub, some gigabytes, under its licence.
-"""
+from fiftyone_reue.cli.generate import generate as main
 
-from __future__ import annotations
+__all__ = ["main"]
 
-from pathlib import Path
-from typing import Any
-
-import click
-
-from fiftyone_reue.errors import ReueError
-from fiftyone_reue.folders import check_apart, labelled_items
-from fiftyone_reue.semantics.generator import (
-    Generated,
-    GeneratorConfig,
-    generate_scenes,
+warnings.warn(
+    "fiftyone_reue.generate is reue generate now, and goes with version 0.3",
+    DeprecationWarning,
+    stacklevel=2,
 )
-from fiftyone_reue.shown import printable
-from fiftyone_reue.steps import Progress, finish, mapped
-
-_DEFAULT = GeneratorConfig()
-
-
-@click.command(help=__doc__)
-@click.argument(
-    "folders",
-    metavar="[PHOTOS] SCENES",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-)
-@click.option("--classes", help="Their names, with commas between, instead of PHOTOS.")
-@click.option(
-    "--model",
-    default=_DEFAULT.model,
-    show_default=True,
-    help="Folder or name of a Stable Diffusion model.",
-)
-@click.option(
-    "--controlnet",
-    default=_DEFAULT.controlnet,
-    show_default=True,
-    help="Folder or name of a ControlNet for it, for Canny edges.",
-)
-@click.option(
-    "--prompt",
-    default=_DEFAULT.prompt,
-    show_default=True,
-    help="What to draw; {label} stands for the class.",
-)
-@click.option(
-    "--negative-prompt",
-    default=_DEFAULT.negative_prompt,
-    show_default=True,
-    help="What not to draw.",
-)
-@click.option(
-    "--steps", default=_DEFAULT.steps, show_default=True, help="Of denoising."
-)
-@click.option(
-    "--guidance",
-    default=_DEFAULT.guidance,
-    show_default=True,
-    help="How far the prompt leads.",
-)
-@click.option(
-    "--conditioning",
-    default=_DEFAULT.conditioning,
-    show_default=True,
-    help="How far the edges lead.",
-)
-@click.option(
-    "--images", default=_DEFAULT.images, show_default=True, help="Of each class."
-)
-@click.option(
-    "--side", default=_DEFAULT.side, show_default=True, help="Pixels, a multiple of 64."
-)
-@click.option(
-    "--seed",
-    default=_DEFAULT.seed,
-    show_default=True,
-    help="Scenes and noise follow from it.",
-)
-@click.option("--device", default=_DEFAULT.device, show_default=True)
-def main(folders: tuple[Path, ...], classes: str | None, **options: Any) -> None:
-    if len(folders) != (2 if classes is None else 1):
-        raise click.UsageError("Give PHOTOS and SCENES, or --classes and SCENES")
-    output = folders[-1]
-    try:
-        if classes is None:
-            check_apart(folders[0], output)
-            names = class_names(folders[0])
-        else:
-            names = [name.strip() for name in classes.split(",")]
-        steps = generate_scenes(names, output, GeneratorConfig(**options))
-        made = finish(mapped(steps, _say))
-    except ReueError as error:
-        raise click.ClickException(printable(error, lines=True)) from None
-    click.echo(f"{printable(output)}: {summary(made)}")
-
-
-def class_names(photos: Path) -> list[str]:
-    """The classes of a dataset's folder, as ``reue protect`` takes them.
-
-    Raises:
-        InputError: there is no such folder, or images in it are in no class's folder.
-    """
-    labels = {item.label for item in labelled_items(photos)}
-    return sorted(label for label in labels if label is not None)
-
-
-def summary(made: Generated) -> str:
-    """What was done, and what a person should look at."""
-    said = f"{made.made} images drawn, {made.kept} were there"
-    if made.retried:
-        said += f"; {made.retried} came out black and were drawn from other seeds"
-    if made.checked is False:
-        said += "; the model has no safety checker, so look at them before use"
-    return said
-
-
-def _say(progress: Progress) -> None:
-    click.echo(f"{100 * progress.fraction:.0f} %  {printable(progress.label)}")
-
 
 if __name__ == "__main__":
     main()

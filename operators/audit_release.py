@@ -12,11 +12,11 @@ import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_reue.audit.budgets import BUDGETS, Budget, budget_named
-from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
-from fiftyone_reue.audit.verdict import count_attacks
+from fiftyone_reue.auditing.budgets import BUDGETS, Budget, budget_named
+from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
+from fiftyone_reue.auditing.verdict import count_attacks
+from fiftyone_reue.names.display import markdown
 from fiftyone_reue.networks.registry import list_networks
-from fiftyone_reue.shown import markdown
 
 from . import confirming, forms
 from .parameters import call, read
@@ -231,8 +231,8 @@ def _remarks(needs: str, gpu: bool) -> str:
 
 def _default_folder(ctx: Any, names: Sequence[str]) -> str:
     """Where the report goes, as far as the chosen release tells it."""
-    from fiftyone_reue.release_audit import report_folder
     from fiftyone_reue.samples import runs
+    from fiftyone_reue.workflows.audit import report_folder
 
     name = ctx.params.get("release") or (names[0] if len(names) == 1 else None)
     config = runs.get_config(ctx.dataset, name) if name else None

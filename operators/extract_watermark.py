@@ -9,7 +9,7 @@ import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_reue.shown import markdown, printable
+from fiftyone_reue.names.display import markdown, printable
 
 from . import forms
 from .parameters import call, read
@@ -53,6 +53,7 @@ class ExtractWatermark(foo.Operator):
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import extract_steps
         from fiftyone_reue.samples.extract import extract_folder_steps
+        from fiftyone_reue.workflows.extract import UNDECIDED
 
         parameters = read(Parameters, ctx.params)
         vault = vault_of(ctx)
@@ -68,7 +69,8 @@ class ExtractWatermark(foo.Operator):
                 ctx.target_view(), originals=parameters.originals, vault=vault
             )
         check = finished(ctx, steps)
-        told(ctx, check.text(), well=not check.failures)
+        well = not check.failures and check.decision != UNDECIDED
+        told(ctx, check.text(), well=well)
         verdict = {**check.to_dict(), "run": check.run}
         verdict["shown"] = markdown(verdict["verdict"])
         verdict["table"] = [
@@ -84,6 +86,7 @@ class ExtractWatermark(foo.Operator):
     def resolve_output(self, ctx: Any) -> types.Property:
         outputs = types.Object()
         outputs.str("shown", label="Verdict", view=types.MarkdownView())
+        outputs.str("decision", label="Decision")
         table = types.TableView()
         table.add_column("recipient", label="Recipient")
         table.add_column("z", label="Z")

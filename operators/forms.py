@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import ReueError
-from fiftyone_reue.shown import markdown, printable
+from fiftyone_reue.names.display import markdown, printable
+from fiftyone_reue.options import Option
 
 PLUGIN = "@reue/fiftyone-reue"
 
@@ -31,11 +32,14 @@ def asked(
         button: what submits it.
         dataset: whether it needs an open dataset, else it says so.
     """
+    from fiftyone_reue.samples.vaults import require_vault
+
     inputs = types.Object()
     try:
         if dataset and ctx.dataset is None:
             block(inputs, "Open a dataset first")
         else:
+            require_vault()
             fill(inputs, ctx)
     except ReueError as error:
         block(inputs, str(error))
@@ -103,6 +107,41 @@ def several(
     return inputs.list(name, types.String(), view=view, **options)
 
 
+def setting(
+    inputs: types.Object,
+    one: Option,
+    *,
+    params: Mapping[str, Any] | None = None,
+    description: str | None = None,
+) -> None:
+    """A field for an option that a configuration or a method declares.
+
+    Args:
+        inputs: the form, or an object in it.
+        one: the option.
+        params: what was filled in, for folders, which are checked.
+        description: instead of the option's help.
+    """
+    about = {
+        "label": one.label or one.name.replace("_", " ").capitalize(),
+        "description": description or one.help,
+    }
+    if one.kind == "folder":
+        folder(inputs, dict(params or {}), one.name, **about)
+    elif one.choices:
+        values = [(name, name, "") for name in one.choices]
+        choice(inputs, one.name, values, default=one.default, **about)
+    elif one.kind == "yes or no":
+        inputs.bool(one.name, default=one.default, **about)
+    elif one.kind in ("whole number", "number"):
+        add = inputs.int if one.kind == "whole number" else inputs.float
+        add(one.name, min=one.least, max=one.most, default=one.default, **about)
+    elif one.kind == "names":
+        inputs.str(one.name, default=",".join(one.default), **about)
+    else:
+        inputs.str(one.name, default=one.default, **about)
+
+
 def folder(
     inputs: types.Object, params: dict[str, Any], name: str, **options: Any
 ) -> None:
@@ -126,11 +165,7 @@ def folder_problem(path: str) -> str | None:
 
 
 def owner_key(inputs: types.Object, ctx: Any) -> None:
-    """Where the owner key is or will be, if a person should know.
-
-    Raises:
-        VaultError: a new vault has nowhere to keep it; says what to set
-    """
+    """Where the owner key is, if a person should know."""
     from fiftyone_reue.samples.vaults import SECRETS, key_notice
 
     values = {name: ctx.secret(name) for name in SECRETS}

@@ -10,7 +10,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.shown import markdown, printable
+from fiftyone_reue.names.display import markdown, printable
 
 from . import confirming, forms
 from .parameters import call, read

@@ -30,7 +30,8 @@ def read(kind: type[P], params: Mapping[str, Any]) -> P:
     given = {f.name: params.get(f.name) for f in known}
     present = {name: value for name, value in given.items() if value not in (None, "")}
     for field in known:
-        if field.name not in present and field.default is MISSING:
+        needed = field.default is MISSING and field.default_factory is MISSING
+        if field.name not in present and needed:
             raise InputError(f"Say which {field.name.replace('_', ' ')} to use")
     return kind(**present)
 

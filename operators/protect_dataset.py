@@ -4,44 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_reue.perturb.registry import DEFAULT_METHOD, list_methods
+from fiftyone_reue.options import options_of
+from fiftyone_reue.perturb.registry import list_methods, method_options
+from fiftyone_reue.releases.config import DEFAULT_METHOD, ProtectConfig, ProtectSettings
 
 from . import confirming, forms
 from .parameters import call, read
 from .running import reported, risk, told, vault_of
 
 if TYPE_CHECKING:
+    from fiftyone_reue.progress import Progress
     from fiftyone_reue.samples import ProtectedSamples
-    from fiftyone_reue.steps import Progress
 
 ACTION = "protect_dataset"
+
+_SETTINGS = {one.name: one for one in options_of(ProtectConfig)}
 
 DEFAULT_CLUSTERS = 10
 """What the form suggests for a dataset without labels."""
 
 
-@dataclass(frozen=True)
-class Parameters:
+@dataclass(frozen=True, kw_only=True)
+class Parameters(ProtectConfig):
     """See :func:`fiftyone_reue.samples.protect_samples`."""
 
     recipient: str
     output_dir: str | None = None
     label_field: str | None = None
-    method: str = DEFAULT_METHOD
-    epsilon: int = 8
-    seed: int | None = None
-    device: str = "auto"
     name: str | None = None
-    clusters: int | None = None
-    scenes: str | None = None
-    depth: int | None = None
-    whole_files: bool = False
     prune: bool = False
 
 
@@ -80,18 +76,11 @@ class ProtectDataset(foo.Operator):
         recipient: str,
         output_dir: str | None = None,
         label_field: str | None = None,
-        method: str = DEFAULT_METHOD,
-        epsilon: int = 8,
-        seed: int | None = None,
-        device: str = "auto",
         name: str | None = None,
-        clusters: int | None = None,
-        scenes: str | None = None,
-        depth: int | None = None,
-        whole_files: bool = False,
         prune: bool = False,
         delegate: bool = False,
         delegation_target: str | None = None,
+        **settings: Unpack[ProtectSettings],
     ) -> Any:
         """Protect samples; see :func:`fiftyone_reue.samples.protect_samples`.
 
@@ -101,21 +90,15 @@ class ProtectDataset(foo.Operator):
             sample_collection: a dataset or view.
             delegate: whether to schedule it for a delegated worker.
             delegation_target: an orchestrator, where there are several.
+            **settings: see :class:`fiftyone_reue.releases.config.ProtectConfig`.
         """
         parameters = Parameters(
             recipient=recipient,
             output_dir=output_dir,
             label_field=label_field,
-            method=method,
-            epsilon=epsilon,
-            seed=seed,
-            device=device,
             name=name,
-            clusters=clusters,
-            scenes=scenes,
-            depth=depth,
-            whole_files=whole_files,
             prune=prune,
+            **settings,
         )
         return call(
             self.uri,
@@ -145,14 +128,11 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         return
     _label_field(inputs, ctx)
     _method(inputs)
-    inputs.int(
-        "epsilon",
-        min=3,
-        max=32,
-        default=Parameters.epsilon,
-        label="Largest change (gray levels)",
-        description="Of any sample, watermark included. At 8 of 255, stripes can be "
-        "seen in plain areas; fewer are harder to see and protect less",
+    forms.setting(
+        inputs,
+        _SETTINGS["epsilon"],
+        description="Of any sample, watermark included. Fewer are harder to see and "
+        "protect less",
     )
     person = ctx.params.get("recipient")
     name = ctx.params.get("name") or None
@@ -175,7 +155,17 @@ def _needs_code(params: Mapping[str, Any]) -> bool:
     A copy in the default folder harms nobody; a request that could put one anywhere
     could hand it out.
     """
-    return any(params.get(name) for name in ("output_dir", "scenes", "prune"))
+    named = any(params.get(name) for name in ("output_dir", "prune"))
+    return named or _names_a_folder(params)
+
+
+def _names_a_folder(params: Mapping[str, Any]) -> bool:
+    """Whether an option of the method does."""
+    chosen = params.get("options")
+    if not isinstance(chosen, Mapping):
+        return bool(chosen)
+    known = method_options(params.get("method") or DEFAULT_METHOD)
+    return any(one.kind == "folder" and chosen.get(one.name) for one in known)
 
 
 def _label_field(inputs: types.Object, ctx: Any) -> None:
@@ -221,22 +211,8 @@ def _advanced(inputs: types.Object, ctx: Any) -> None:
     if not ctx.params.get("advanced"):
         return
     if label_fields(ctx.dataset):
-        inputs.int(
-            "clusters",
-            min=2,
-            max=1000,
-            label="Clusters as classes",
-            description="Take so many clusters of images that look alike as the "
-            "classes; leave it empty for the labels",
-        )
-    if ctx.params.get("method") == "deep_hiding":
-        forms.folder(
-            inputs,
-            ctx.params,
-            "scenes",
-            label="Images to hide",
-            description="A folder for each class; leave it empty for scenes of its own",
-        )
+        forms.setting(inputs, _SETTINGS["clusters"])
+    _options(inputs, ctx)
     prop = inputs.str(
         "name",
         label="Name of the release",
@@ -246,27 +222,8 @@ def _advanced(inputs: types.Object, ctx: Any) -> None:
     if isinstance(name, str) and name and not name.isidentifier():
         prop.invalid = True
         prop.error_message = "Use letters, digits and _, and begin with a letter"
-    inputs.int(
-        "seed",
-        min=0,
-        label="Seed",
-        description="Makes the run repeatable; leave it empty for a random one",
-    )
-    inputs.int(
-        "depth",
-        min=8,
-        max=16,
-        label="Bits of 16-bit images",
-        description="How many they really use; leave it empty for what each file "
-        "states or holds",
-    )
-    inputs.bool(
-        "whole_files",
-        default=False,
-        label="Seal every original file whole",
-        description="To get it back byte for byte also where that makes copies much "
-        "larger; pixels and metadata always come back",
-    )
+    for name in ("seed", "depth", "whole_files", "refit"):
+        forms.setting(inputs, _SETTINGS[name])
     inputs.bool(
         "prune",
         default=False,
@@ -274,3 +231,14 @@ def _advanced(inputs: types.Object, ctx: Any) -> None:
         description="Out of the output folder; they can still be traced",
     )
     forms.device(inputs)
+
+
+def _options(inputs: types.Object, ctx: Any) -> None:
+    """What the chosen method declares."""
+    known = method_options(ctx.params.get("method") or DEFAULT_METHOD)
+    if not known:
+        return
+    chosen = inputs.obj("options", label="Of the method")
+    params = ctx.params.get("options") or {}
+    for one in known:
+        forms.setting(chosen, one, params=params)

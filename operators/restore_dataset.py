@@ -17,8 +17,8 @@ from .parameters import call, read
 from .running import reported, risk, told, vault_of
 
 if TYPE_CHECKING:
+    from fiftyone_reue.progress import Progress
     from fiftyone_reue.samples import RestoredSamples
-    from fiftyone_reue.steps import Progress
 
 ACTION = "restore_dataset"
 

@@ -11,7 +11,7 @@ import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_reue.shown import markdown, printable
+from fiftyone_reue.names.display import markdown, printable
 
 from . import confirming, forms
 from .parameters import call, read
@@ -172,7 +172,7 @@ def _best(found: RevealedSamples) -> dict[str, Any]:
     A delegated run's result is a document in the database, and files of the worker's
     may not be where the App's server is, so the pictures are in the result itself.
     """
-    from fiftyone_reue.reveal import scenes_png
+    from fiftyone_reue.workflows.reveal import scenes_png
 
     best = found.best(_PICTURES)
     rows = [{"original": i.original, "agreement": i.agreement} for i in best]

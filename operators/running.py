@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import CancelledError, ReueError
-from fiftyone_reue.shown import printable
-from fiftyone_reue.steps import Progress, finish
+from fiftyone_reue.names.display import printable
+from fiftyone_reue.progress import Progress, finish
 
 if TYPE_CHECKING:
     from fiftyone_reue.vault.vault import Vault

@@ -9,7 +9,7 @@ import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_reue.shown import markdown
+from fiftyone_reue.names.display import markdown
 
 from . import forms
 from .parameters import call, read

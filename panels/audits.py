@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import fiftyone as fo
 
-from fiftyone_reue.audit.verdict import BROKEN, HOLDS, NONE, NOT_TELLABLE, WEAKENED
+from fiftyone_reue.auditing.verdict import BROKEN, HOLDS, NONE, NOT_TELLABLE, WEAKENED
 from fiftyone_reue.samples import runs
 
 ORDER = (BROKEN, WEAKENED, NOT_TELLABLE, HOLDS)

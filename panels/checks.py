@@ -12,10 +12,11 @@ import fiftyone as fo
 import fiftyone.core.odm as foo
 from bson import ObjectId
 
-from fiftyone_reue import contained
 from fiftyone_reue.errors import UnsafePathError
+from fiftyone_reue.names import contained
 from fiftyone_reue.samples import runs
 from fiftyone_reue.samples.vaults import open_ledger
+from fiftyone_reue.workflows.extract import UNDECIDED
 
 _FOLDER = "folder "
 _SOURCE = "fiftyone:"
@@ -31,6 +32,8 @@ class Check:
         suspects: which images, for a person.
         verdict: in words.
         named: whom it names, or None.
+        undecided: whether it names nobody because rows of the ledger failed their
+            check.
         matched: suspects that are copies of originals.
         used: originals that went into the evidence.
         failed: suspects that could not be read.
@@ -47,6 +50,7 @@ class Check:
     suspects: str
     verdict: str
     named: str | None
+    undecided: bool
     matched: int
     used: int
     failed: int
@@ -65,6 +69,8 @@ class Check:
         """The verdict in a few words."""
         if self.named is not None:
             return f"copy of {self.named}"
+        if self.undecided:
+            return "undecided"
         return "no decision" if self.matched else "no match"
 
 
@@ -151,6 +157,7 @@ def _check(dataset: fo.Dataset, key: str) -> Check:
         suspects=str(config.get("suspects", "")),
         verdict=str(config.get("verdict", "")),
         named=config.get("recipient"),
+        undecided=config.get("decision") == UNDECIDED,
         matched=int(config.get("images_matched") or 0),
         used=int(config.get("images_used") or 0),
         failed=int(config.get("images_failed") or 0),

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fiftyone_reue.audit.verdict import BROKEN, HOLDS, NOT_TELLABLE, WEAKENED
-from fiftyone_reue.shown import printable
+from fiftyone_reue.auditing.verdict import BROKEN, HOLDS, NOT_TELLABLE, WEAKENED
+from fiftyone_reue.names.display import printable
 
 from .coverage import FAILED, PROTECTED, STATES, UNPROTECTED, Bins
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Generator
 from typing import TypeVar
 
-from fiftyone_reue.steps import Progress, finish, mapped
+from fiftyone_reue.progress import Progress, finish, mapped
 
 Done = TypeVar("Done")
 

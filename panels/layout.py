@@ -7,7 +7,7 @@ from typing import Any
 
 import fiftyone.operators.types as types
 
-from fiftyone_reue.shown import markdown, printable
+from fiftyone_reue.names.display import markdown, printable
 
 from . import figures
 

@@ -11,10 +11,10 @@ import fiftyone.operators.types as types
 from fiftyone.operators.categories import Categories
 
 from fiftyone_reue.errors import ReueError
+from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import extract_steps, open_vault
 from fiftyone_reue.samples.extract import extract_folder_steps
 from fiftyone_reue.samples.vaults import SECRETS
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION
 
 from . import checks, figures, jobs, layout
@@ -261,7 +261,7 @@ class LeakCheckPanel(foo.Panel):
 
     def _render_check(self, panel: types.Object, state: Any) -> None:
         check = state.check
-        severity = "warning" if check["named"] else "info"
+        severity = "warning" if check["named"] or check["undecided"] else "info"
         layout.alert(panel, "verdict", severity, *_verdict(check))
         layout.note(panel, "facts", _facts(check))
         if check["used"]:
@@ -424,6 +424,8 @@ def _who(bar: dict[str, Any], check: checks.Check) -> str:
 def _verdict(check: dict[str, Any]) -> tuple[str, str]:
     if check["named"]:
         title = f"Derived from the copy of {check['named']}"
+    elif check["undecided"]:
+        title = "Undecided"
     elif check["matched"]:
         title = "No decision"
     else:

@@ -11,9 +11,9 @@ from fiftyone import ViewField as F
 from fiftyone.operators.categories import Categories
 
 from fiftyone_reue.errors import VaultError
+from fiftyone_reue.names.display import printable
 from fiftyone_reue.samples import find_stale
 from fiftyone_reue.samples.vaults import SECRETS, key_notice
-from fiftyone_reue.shown import printable
 
 from . import audits, coverage, figures, layout
 from .coverage import FAILED, PROTECTED, UNPROTECTED
@@ -240,7 +240,7 @@ class ProtectionStatus(foo.Panel):
         )
 
     def _render_summary(
-        self, panel: types.Object, status: dict[str, Any], stale: dict | None
+        self, panel: types.Object, status: dict[str, Any], stale: dict[str, Any] | None
     ) -> None:
         layout.title(panel, "headline", _headline(status))
         row = layout.buttons(panel, "actions")

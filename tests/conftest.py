@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fiftyone_reue import demo_tiles
+from fiftyone_reue.demo import tiles as demo_tiles
 from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.perturb import registry
 from fiftyone_reue.perturb.base import (

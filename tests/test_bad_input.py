@@ -20,15 +20,16 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from fiftyone_reue import cli, pipeline
-from fiftyone_reue import protect as protecting
-from fiftyone_reue import score as scoring
+from fiftyone_reue import cli
+from fiftyone_reue.batch import pipeline
 from fiftyone_reue.errors import LedgerUnavailableError
 from fiftyone_reue.media.codec import encode, load
-from fiftyone_reue.names import fold, portable
+from fiftyone_reue.names.filenames import fold, portable
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.perturb.rue import RueConfig
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
+from fiftyone_reue.workflows import protect as protecting
+from fiftyone_reue.workflows import score as scoring
 
 pytestmark = pytest.mark.unit
 

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fiftyone_reue import demo_tiles, protect, protect_image
-from fiftyone_reue.extract import ExtractSummary, extract
-from fiftyone_reue.folders import image_items, labelled_items, suspect_items
+from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
+from fiftyone_reue.demo import tiles as demo_tiles
 from fiftyone_reue.media import alpha
 from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.media.raster import Raster
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.restore import restore_licensed, restore_original
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
+from fiftyone_reue.workflows import protect, protect_image
+from fiftyone_reue.workflows.extract import ExtractSummary, extract
+from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 
 pytestmark = pytest.mark.unit
 

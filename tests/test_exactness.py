@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import (
     EditedImageError,
     InputError,
     ReueError,
     UnsupportedImageError,
 )
-from fiftyone_reue.items import Item
 from fiftyone_reue.media.codec import encode, load, suffix
 from fiftyone_reue.media.depth import with_range
 from fiftyone_reue.media.digest import sample_digest
@@ -27,20 +27,21 @@ from fiftyone_reue.media.original import Rebuilt
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb.base import FitData, State
 from fiftyone_reue.perturb.registry import create_method
-from fiftyone_reue.protect_image import (
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.releases.originals import Originals
+from fiftyone_reue.vault import records
+from fiftyone_reue.vault.entities import Release
+from fiftyone_reue.vault.key_files import RecipientKey
+from fiftyone_reue.vault.vault import Vault, create_folder
+from fiftyone_reue.watermark import codes, embed, patterns
+from fiftyone_reue.workflows.protect_image import (
     FOUND_RANGE,
     Protected,
     Secrets,
     protect_image,
 )
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.restore import Originals, restore_licensed_image
-from fiftyone_reue.steps import finish
-from fiftyone_reue.vault import records
-from fiftyone_reue.vault.entities import Release
-from fiftyone_reue.vault.key_files import RecipientKey
-from fiftyone_reue.vault.vault import Vault, create_folder
-from fiftyone_reue.watermark import carriers, codes, embed
+from fiftyone_reue.workflows.restore import restore_licensed_image
 
 pytestmark = pytest.mark.unit
 
@@ -258,11 +259,11 @@ def test_both_tiers_come_back_from_invertible_methods(
 
 def _marked(house, made, samples, colours, epsilon):
     """The licensed copy, made again with nothing kept from the first time."""
-    for cached in (carriers.band, carriers._kept_cosines):
+    for cached in (patterns.band, patterns._kept_cosines):
         cached.cache_clear()
     height, width = samples.shape[:2]
     secrets = house.secrets("alice")
-    bits = carriers.band(carriers.grid_side(height, width)).bit_count
+    bits = patterns.band(patterns.grid_side(height, width)).bit_count
     code = codes.code(secrets.code_seed, made.image.id, bits)
     amplitude = ProtectConfig("lsp", epsilon).mark_amplitude
     mark = embed.mark(secrets.mark, made.image.id, code, height, width, amplitude)

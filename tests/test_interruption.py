@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fiftyone_reue import cli, manifest
-from fiftyone_reue.folders import image_items, labelled_items
+from fiftyone_reue import cli
+from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.media.codec import load
-from fiftyone_reue.restore import restore_licensed, restore_original
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases import manifest
 from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
+from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 
 pytestmark = pytest.mark.integration
 

@@ -20,8 +20,8 @@ import pytest
 import zstandard
 from PIL import Image
 
-from fiftyone_reue import arrays, manifest, reversal
-from fiftyone_reue.clusters import Clusters
+from fiftyone_reue import arrays
+from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.errors import (
     DamagedRecordError,
     InputError,
@@ -29,25 +29,28 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from fiftyone_reue.extract import extract
-from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.invertible import weights
 from fiftyone_reue.media import codec, original
 from fiftyone_reue.media import png as png_media
 from fiftyone_reue.media.codec import encode, load, read_file
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.original import describe, rebuild
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Raster
+from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.perturb import reversal
 from fiftyone_reue.perturb.base import State
-from fiftyone_reue.perturb.deep_hiding import DeepHiding
-from fiftyone_reue.perturb.raeg_turning import Turning
-from fiftyone_reue.protect import protect
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.restore import restore_original
-from fiftyone_reue.reversal import Content
-from fiftyone_reue.steps import finish
+from fiftyone_reue.perturb.deep_hiding.method import DeepHiding
+from fiftyone_reue.perturb.raeg.turning import Turning
+from fiftyone_reue.perturb.reversal import Content
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases import manifest
+from fiftyone_reue.releases.clusters import Clusters
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import carriers
+from fiftyone_reue.watermark import patterns
+from fiftyone_reue.workflows.extract import extract
+from fiftyone_reue.workflows.protect import protect
+from fiftyone_reue.workflows.restore import restore_original
 
 pytestmark = pytest.mark.unit
 
@@ -265,17 +268,17 @@ def test_an_originals_size_in_the_ledger_is_not_believed(
 @pytest.mark.parametrize("sides", [(0, 9), (-3, 9)])
 def test_no_mark_has_sides_of_no_pixels(sides):
     with pytest.raises(InputError, match="carries no mark"):
-        carriers.bit_count(*sides)
+        patterns.bit_count(*sides)
 
 
 def test_tables_of_long_images_are_made_in_pieces_and_not_kept():
     length, size = 400_000, 5
     with at_most(16):
-        made = carriers.cosines(length, size)
-    assert made is carriers.cosines(length, size)
+        made = patterns.cosines(length, size)
+    assert made is patterns.cosines(length, size)
     with at_most(1_000_000 * 5 * 4 // MB + 8):
-        carriers.cosines(1_000_000, size)
-    assert carriers.cosines(1_000_000, size) is not carriers.cosines(1_000_000, size)
+        patterns.cosines(1_000_000, size)
+    assert patterns.cosines(1_000_000, size) is not patterns.cosines(1_000_000, size)
 
 
 # -- fits
@@ -644,7 +647,7 @@ def test_originals_are_restored_from_what_was_made_before_the_bounds(
 
 
 def test_json_of_a_manifest_may_hold_anything(tmp_path):
-    from fiftyone_reue.info import describe as tell
+    from fiftyone_reue.workflows.info import describe as tell
 
     (tmp_path / manifest.NAME).write_text(json.dumps({"failures": 3, "release": {}}))
     assert tell(tmp_path)["failed"] == 0

@@ -22,7 +22,7 @@ def example(language: str, which: str = "") -> str:
 
 @pytest.fixture
 def photos_folder(tmp_path):
-    from fiftyone_reue.demo_tiles import build
+    from fiftyone_reue.demo.tiles import build
 
     build(tmp_path / "tiles", size=32, train=6, test=1)
     (tmp_path / "tiles" / "train").rename(tmp_path / "photos")
@@ -71,8 +71,8 @@ def documented(name: str) -> str:
 
 
 def test_countermeasures_are_counted_right():
-    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
-    from fiftyone_reue.audit.verdict import count_attacks
+    from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
+    from fiftyone_reue.auditing.verdict import count_attacks
 
     names = [info.name for info in list_countermeasures()]
     counted = {

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import fiftyone_reue
-from fiftyone_reue.link import PLUGIN_FILES, PLUGIN_NAME
+from fiftyone_reue.install.link import PLUGIN_FILES, PLUGIN_NAME
 
 pytestmark = pytest.mark.unit
 
@@ -101,7 +101,7 @@ def test_library_imports_without_its_heavy_or_optional_parts() -> None:
         for path in sorted((REPO / "fiftyone_reue").rglob("*.py"))
         if path.name != "__main__.py"
     ]
-    assert "fiftyone_reue.link" in modules
+    assert "fiftyone_reue.install.link" in modules
     script = f"""
 import importlib, sys
 for name in ("fiftyone", "pymongo", "mongoengine", "diffusers", "transformers"):

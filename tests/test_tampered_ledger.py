@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
 from fiftyone_reue.errors import LedgerUnavailableError, TamperedLedgerError
-from fiftyone_reue.extract import ExtractSummary, extract
-from fiftyone_reue.folders import image_items, labelled_items, suspect_items
-from fiftyone_reue.protect import protect
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.restore import restore_original
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
+from fiftyone_reue.workflows.extract import ExtractSummary, extract
+from fiftyone_reue.workflows.protect import protect
+from fiftyone_reue.workflows.restore import restore_original
 
 pytestmark = pytest.mark.unit
 
@@ -203,6 +203,24 @@ def test_what_a_bad_row_keeps_from_being_read_is_undecided(case):
     assert summary.verdict().startswith("Undecided: ")
     assert "None of these images matches" not in summary.verdict()
     assert summary.ledger_problems[0] in summary.verdict()
+    assert summary.decision == summary.to_dict()["decision"] == "undecided"
+
+
+def test_a_leak_of_somebody_whose_row_is_bad_is_undecided(case):
+    """Its images match, and it points to nobody who is left."""
+    case.sql("UPDATE recipients SET revoked_at = 1 WHERE name = 'bob'")
+    summary = case.extract("leak-bob")
+    assert any(suspect.image_id for suspect in summary.suspects)
+    assert (summary.decision, summary.named) == ("undecided", None)
+    assert "point to nobody who is left" in summary.verdict()
+    assert "'bob'" in summary.verdict()
+
+
+def test_a_bad_row_undoes_no_match(case):
+    case.sql("DELETE FROM recipients WHERE name = 'bob'")
+    summary = case.extract("leak-alice")
+    assert (summary.decision, summary.named) == ("match", "alice")
+    assert summary.ledger_problems
 
 
 def swap_roots(case: Case, one: str, other: str) -> None:

@@ -14,7 +14,9 @@ from fiftyone_reue import __version__
 from fiftyone_reue.cli import (
     app,
     audit,
+    demo,
     extract,
+    generate,
     info,
     init,
     keys,
@@ -26,6 +28,7 @@ from fiftyone_reue.cli import (
     restore,
     reveal,
     score,
+    train,
     vault,
 )
 
@@ -52,3 +55,6 @@ main.add_command(keys.keys)
 main.add_command(vault.vault)
 main.add_command(link.link)
 main.add_command(app.app)
+main.add_command(demo.demo)
+main.add_command(train.train)
+main.add_command(generate.generate)

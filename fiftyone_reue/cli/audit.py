@@ -76,9 +76,9 @@ def audit(
     in the same way. Writes audit.html and audit.json. Interrupted? Run it again: what
     was measured is kept.
     """
-    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
-    from fiftyone_reue.release_audit import AuditConfig, audit_release
-    from fiftyone_reue.releases import released_items
+    from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
+    from fiftyone_reue.releases.lookup import released_items
+    from fiftyone_reue.workflows.audit import AuditConfig, audit_release
 
     every = tuple(info.name for info in list_countermeasures())
     config = AuditConfig(

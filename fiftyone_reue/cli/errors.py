@@ -12,7 +12,7 @@ import click
 
 from fiftyone_reue.cli.printing import err, plain
 from fiftyone_reue.errors import CancelledError, ReueError
-from fiftyone_reue.names import shown
+from fiftyone_reue.names.filenames import shown
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:

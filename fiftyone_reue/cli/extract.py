@@ -21,7 +21,7 @@ from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 
 if TYPE_CHECKING:
-    from fiftyone_reue.extract import ExtractSummary
+    from fiftyone_reue.workflows.extract import ExtractSummary
 
 
 @click.command()
@@ -39,11 +39,11 @@ def extract(
     as_json: bool,
 ) -> int:
     """Say whose copy the images in SRC (a folder, or files) were made from."""
-    from fiftyone_reue.extract import extract as run
-    from fiftyone_reue.folders import suspect_items
+    from fiftyone_reue.batch.folders import suspect_items
+    from fiftyone_reue.workflows.extract import extract as run
 
     items = [item for source in sources for item in suspect_items(source)]
-    with opened(vault_folder) as vault:
+    with opened(vault_folder, tell=False) as vault:
         job = run(vault, items, originals_folder=originals, max_pixels=max_pixels)
         summary = shown(job)
     if as_json:

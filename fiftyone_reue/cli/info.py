@@ -10,7 +10,7 @@ import click
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import FOLDER, json_option
 from fiftyone_reue.cli.printing import out, plain
-from fiftyone_reue.shown import moment
+from fiftyone_reue.names.display import moment
 
 
 @click.command()
@@ -19,7 +19,7 @@ from fiftyone_reue.shown import moment
 @guarded
 def info(source: Path, as_json: bool) -> None:
     """Show what a file's record or a release's manifest says, without any key."""
-    from fiftyone_reue.info import describe
+    from fiftyone_reue.workflows.info import describe
 
     facts = describe(source)
     if as_json:

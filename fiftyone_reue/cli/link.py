@@ -13,7 +13,7 @@ from fiftyone_reue.cli.printing import out, plain
 @guarded
 def link(copy: bool) -> None:
     """Put the plugin into FiftyOne's plugins folder."""
-    from fiftyone_reue.link import link as run
+    from fiftyone_reue.install.link import link as run
 
     place = run(copy=copy)
     out.print(f"FiftyOne finds the plugin at {plain(str(place))}.")

@@ -15,15 +15,21 @@ from fiftyone_reue.cli.printing import out, plain
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["methods", "countermeasures", "victims"]))
+@click.argument(
+    "what", type=click.Choice(["methods", "options", "countermeasures", "victims"])
+)
 @json_option
 @guarded
 def list_(what: str, as_json: bool) -> None:
-    """List methods, countermeasures or victims: what can be named elsewhere.
+    """List methods, their options, countermeasures or victims: what can be named
+    elsewhere.
 
     Methods without a bound on their change are for the audit; they make no releases.
     """
-    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+    if what == "options":
+        _options(as_json)
+        return
+    from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
     from fiftyone_reue.networks.registry import list_networks
     from fiftyone_reue.perturb.registry import list_methods
 
@@ -48,3 +54,26 @@ def _remark(info: Any) -> str:
         return "(makes no releases)"
     needs = getattr(info, "uses", "")
     return f"(needs {needs})" if needs else ""
+
+
+def _options(as_json: bool) -> None:
+    """What `reue protect --option NAME=VALUE` takes, method by method."""
+    from fiftyone_reue.perturb.registry import list_methods, method_options
+
+    names = [info.name for info in list_methods(releasable=True)]
+    known = {name: method_options(name) for name in names}
+    if as_json:
+        told = {name: [asdict(one) for one in of] for name, of in known.items()}
+        click.echo(json.dumps(told))
+        return
+    for name, of in known.items():
+        out.print(f"[bold]{name}[/]" + ("" if of else "  none"))
+        for one in of:
+            default = "" if one.default is None else f", {_typed(one.default)}"
+            kind = ", ".join(part for part in (one.kind, one.range()) if part)
+            out.print(plain(f"  {one.name}  {one.help} ({kind}{default})"))
+
+
+def _typed(value: Any) -> str:
+    """A default as somebody would type it."""
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
-MAX_PIXELS = 200_000_000
-"""What the library refuses from, which would take too long to import for --help."""
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.options import Option, options_of
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 FOLDER = click.Path(path_type=Path, readable=False)  # the library says why not
 SEED = click.IntRange(0, 2**63 - 1)
@@ -18,6 +22,12 @@ vault_option = click.option(
     type=FOLDER,
     required=True,
     help="The vault's folder.",
+)
+optional_vault_option = click.option(
+    "--vault", "vault_folder", type=FOLDER, help="The vault's folder."
+)
+app_option = click.option(
+    "--app", is_flag=True, help="The vault in FiftyOne's database, which the App uses."
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object."
@@ -33,7 +43,7 @@ device_option = click.option(
 pixels_option = click.option(
     "--max-pixels",
     type=click.IntRange(min=1),
-    default=MAX_PIXELS,
+    default=DEFAULT_MAX_PIXELS,
     show_default=True,
     help="Refuse larger images before decoding them; without another number here also "
     "those above 25 million pixels with more than 32 for each byte of their file.",
@@ -41,3 +51,38 @@ pixels_option = click.option(
 originals_option = click.option(
     "--originals", type=FOLDER, help="Where the originals are, if they moved."
 )
+
+
+def settings(config: type, **more: dict[str, Any]) -> Callable[[Command], Command]:
+    """An option of the command line for each that a configuration declares.
+
+    Args:
+        config: a dataclass with :func:`fiftyone_reue.options.option` fields.
+        **more: arguments for :func:`click.option`, by the setting's name.
+    """
+
+    def decorate(command: Command) -> Command:
+        for one in reversed(options_of(config)):
+            arguments = {**_click_arguments(one), **more.get(one.name, {})}
+            command = click.option(f"--{one.name.replace('_', '-')}", **arguments)(
+                command
+            )
+        return command
+
+    return decorate
+
+
+def _click_arguments(one: Option) -> dict[str, Any]:
+    if one.kind == "yes or no":
+        return {"is_flag": True, "help": one.help}
+    kinds: dict[str, Any] = {
+        "whole number": click.IntRange(one.least, one.most),  # type: ignore[arg-type]
+        "number": click.FloatRange(one.least, one.most),
+        "folder": click.Path(exists=True, file_okay=False, path_type=Path),
+    }
+    return {
+        "type": kinds.get(one.kind, str),
+        "default": one.default,
+        "show_default": one.default is not None,
+        "help": one.help,
+    }

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from fiftyone_reue.names import shown
-from fiftyone_reue.shown import printable
+from fiftyone_reue.names.display import printable
+from fiftyone_reue.names.filenames import shown
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fiftyone_reue.pipeline import Outcome
+    from fiftyone_reue.batch.pipeline import Outcome
 
 SHOWN_NAMES = 10
 """So many files of one kind, such as one reason to fail, are named on the terminal."""
@@ -30,7 +30,7 @@ def plain(text: object, *, lines: bool = False) -> str:
 
     Args:
         text: anything.
-        lines: see :func:`fiftyone_reue.shown.printable`.
+        lines: see :func:`fiftyone_reue.names.display.printable`.
     """
     text = printable(shown(str(text)), lines=lines)
     return _BACKSLASHES.sub(_doubled, text)
@@ -69,7 +69,7 @@ def print_table(filled: Table) -> None:
     out.print(filled, soft_wrap=False)
 
 
-def failed(outcome: Outcome) -> dict:
+def failed(outcome: Outcome) -> dict[str, Any]:
     """What failed, for machines."""
     return {
         "failed": len(outcome.failures),

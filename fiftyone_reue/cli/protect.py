@@ -5,36 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import (
-    FOLDER,
-    SEED,
-    device_option,
-    json_option,
-    pixels_option,
-    vault_option,
-)
-from fiftyone_reue.cli.printing import (
-    count,
-    err,
-    failed,
-    listed,
-    out,
-    plain,
-    report,
-)
+from fiftyone_reue.cli.options import FOLDER, json_option, settings, vault_option
+from fiftyone_reue.cli.printing import count, err, failed, listed, out, plain, report
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import ReueError
-from fiftyone_reue.shown import printable
+from fiftyone_reue.names.display import printable
+from fiftyone_reue.options import pairs
+from fiftyone_reue.releases.config import ProtectConfig
 
 if TYPE_CHECKING:
-    from fiftyone_reue.protect import ProtectSummary
-    from fiftyone_reue.release import ProtectConfig
+    from fiftyone_reue.workflows.protect import ProtectSummary
 
 
 def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
@@ -53,26 +39,23 @@ def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
 @click.argument("output", metavar="DST", type=FOLDER)
 @vault_option
 @click.option("--recipient", "name", required=True, help="Whom the copy is for.")
-@click.option(
-    "--method",
-    default="rue",
-    show_default=True,
-    callback=known_method,
-    help="How to perturb; `reue list methods` says what there is.",
+@settings(
+    ProtectConfig,
+    method={"callback": known_method},
+    clusters={"metavar": "N"},
+    depth={"metavar": "BITS"},
 )
 @click.option(
-    "--epsilon",
-    type=click.IntRange(3, 32),
-    default=8,
-    show_default=True,
-    help="The largest change of a sample in gray levels, watermark included.",
+    "--option",
+    "options",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="An option of the method, as `reue list options` says; several times.",
 )
-@click.option("--seed", type=SEED, help="Make the run repeatable with this vault.")
 @click.option(
-    "--clusters",
-    type=click.IntRange(2, 1000),
-    metavar="N",
-    help="Take N clusters of images that look alike as the classes, not the folders.",
+    "--scenes",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Images for deep_hiding to hide, a folder for each class; else from its bank.",
 )
 @click.option(
     "--classes-at",
@@ -81,29 +64,10 @@ def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
     help="The classes are the folders N levels below SRC; else that is found out.",
 )
 @click.option(
-    "--scenes",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Images for deep_hiding to hide, a folder for each class; else from its bank.",
-)
-@click.option(
-    "--depth",
-    type=click.IntRange(8, 16),
-    metavar="BITS",
-    help="How many bits 16-bit files really use; else what a file states or holds.",
-)
-@click.option(
-    "--whole-files",
-    is_flag=True,
-    help="Seal every original byte for byte, also where that makes copies much larger.",
-)
-@click.option(
     "--prune",
     is_flag=True,
     help="Take copies whose original is gone out of DST, without asking.",
 )
-@click.option("--refit", is_flag=True, help="Fit new tables even if there are some.")
-@device_option
-@pixels_option
 @json_option
 @guarded
 def protect(
@@ -111,19 +75,12 @@ def protect(
     output: Path,
     vault_folder: Path,
     name: str,
-    method: str,
-    epsilon: int,
-    seed: int | None,
-    clusters: int | None,
-    classes_at: int | None,
+    options: tuple[str, ...],
     scenes: Path | None,
-    depth: int | None,
-    whole_files: bool,
+    classes_at: int | None,
     prune: bool,
-    refit: bool,
-    device: str,
-    max_pixels: int,
     as_json: bool,
+    **given: Any,
 ) -> int:
     """Protect the ImageFolder SRC into DST for one recipient.
 
@@ -132,25 +89,16 @@ def protect(
     Run the same command again after an interruption, or when images were added,
     replaced, moved or deleted: what changed is known by content, and only that is done.
     """
-    from fiftyone_reue.classes import counts, listing, remarks
-    from fiftyone_reue.folders import check_apart, read_heap, read_tree
-    from fiftyone_reue.protect import protect as run
-    from fiftyone_reue.protect import withdraw_obsolete
-    from fiftyone_reue.release import ProtectConfig
+    from fiftyone_reue.batch.classes import counts, listing, remarks
+    from fiftyone_reue.batch.folders import check_apart, read_heap, read_tree
+    from fiftyone_reue.workflows.protect import protect as run
+    from fiftyone_reue.workflows.protect import withdraw_obsolete
 
-    config = ProtectConfig(
-        method,
-        epsilon,
-        seed,
-        device,
-        refit,
-        max_pixels,
-        clusters,
-        scenes,
-        depth,
-        whole_files,
-    )
-    config.check()
+    chosen = pairs(options)
+    if scenes is not None:
+        chosen = {"scenes": str(scenes), **chosen}
+    config = ProtectConfig.of(**given, options=chosen)
+    clusters = config.clusters
     if clusters is not None and classes_at is not None:
         raise click.UsageError("--clusters and --classes-at both say what classes are")
     check_apart(source, output)
@@ -191,7 +139,7 @@ def protect(
     return report(summary.outcome)
 
 
-def _figures(summary: ProtectSummary, config: ProtectConfig) -> dict:
+def _figures(summary: ProtectSummary, config: ProtectConfig) -> dict[str, Any]:
     return {
         "release": summary.release.id,
         "recipient": summary.recipient,
@@ -267,6 +215,6 @@ def _print(summary: ProtectSummary) -> None:
     for line in _told(summary):
         out.print(plain(line))
     if summary.converted:
-        from fiftyone_reue.protect import describe_conversions
+        from fiftyone_reue.workflows.protect import describe_conversions
 
         out.print(describe_conversions(summary.converted))

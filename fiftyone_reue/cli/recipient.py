@@ -185,7 +185,7 @@ def list_(vault_folder: Path, as_json: bool) -> None:
 def revoke(name: str, vault_folder: Path, as_json: bool) -> None:
     """Revoke a recipient's key: no new releases, and no restoring from the release
     folders that this vault knows. Copies that were handed out stay what they are."""
-    from fiftyone_reue import manifest
+    from fiftyone_reue.releases import manifest
 
     with opened(vault_folder) as vault:
         person = vault.revoke(name)

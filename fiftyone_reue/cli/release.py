@@ -11,15 +11,9 @@ import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import json_option, vault_option
-from fiftyone_reue.cli.printing import (
-    SHOWN_NAMES,
-    out,
-    plain,
-    print_table,
-    table,
-)
+from fiftyone_reue.cli.printing import SHOWN_NAMES, out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
-from fiftyone_reue.shown import printable
+from fiftyone_reue.names.display import printable
 
 
 @click.group()
@@ -68,7 +62,7 @@ def show(name: str, vault_folder: Path, as_json: bool) -> None:
 
     Of all that, the folder that is handed out tells ids and names of files only.
     """
-    from fiftyone_reue.releases import describe_release, find_release
+    from fiftyone_reue.releases.lookup import describe_release, find_release
 
     with opened(vault_folder) as vault:
         facts = describe_release(vault, find_release(vault, name))
@@ -117,7 +111,7 @@ def _number(value: Any) -> str:
 @guarded
 def delete(name: str, vault_folder: Path, files: bool, yes: bool) -> None:
     """Forget a release: its copies can't be traced or restored any more."""
-    from fiftyone_reue.releases import delete_release, find_release
+    from fiftyone_reue.releases.lookup import delete_release, find_release
 
     with opened(vault_folder) as vault:
         found = find_release(vault, name)

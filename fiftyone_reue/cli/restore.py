@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,8 +16,8 @@ from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 
 if TYPE_CHECKING:
-    from fiftyone_reue.restore import RestoreSummary
     from fiftyone_reue.vault.key_files import RecipientKey
+    from fiftyone_reue.workflows.restore import RestoreSummary
 
 
 @click.command()
@@ -66,8 +66,8 @@ def restore(
     With --approximate it is restored as nearly as can be instead, to files that end in
     .approximate.png and carry no record.
     """
-    from fiftyone_reue import restore as restoring
-    from fiftyone_reue.folders import check_apart, image_items
+    from fiftyone_reue.batch.folders import check_apart, image_items
+    from fiftyone_reue.workflows import restore as restoring
 
     if (key_path is None) == (vault_folder is None):
         raise click.UsageError("give --key (recipient) or --vault (owner), one of them")
@@ -122,7 +122,7 @@ def _key(path: Path, identity: Path | None) -> RecipientKey:
     return key
 
 
-def _figures(summary: RestoreSummary) -> dict:
+def _figures(summary: RestoreSummary) -> dict[str, Any]:
     return {
         "tier": summary.tier,
         "restored": summary.outcome.done,
@@ -136,7 +136,7 @@ def _figures(summary: RestoreSummary) -> dict:
 
 
 def _print(summary: RestoreSummary) -> None:
-    from fiftyone_reue.approximate import described
+    from fiftyone_reue.workflows.approximate import described
 
     outcome = summary.outcome
     kind = "licensed copies" if summary.tier == "licensed" else "originals"

@@ -21,7 +21,7 @@ from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 
 if TYPE_CHECKING:
-    from fiftyone_reue.reveal import RevealSummary
+    from fiftyone_reue.workflows.reveal import RevealSummary
 
 DECOYS, MOST_DECOYS = 200, 10_000
 """The library's, which would take too long to import for --help."""
@@ -63,8 +63,8 @@ def reveal(
     shows an image, the stripes found in it, the scene seen in them, and the scene that
     was hidden. A decoy is what another key would have hidden; half a second each.
     """
-    from fiftyone_reue.folders import check_apart, suspect_items
-    from fiftyone_reue.reveal import reveal as run
+    from fiftyone_reue.batch.folders import check_apart, suspect_items
+    from fiftyone_reue.workflows.reveal import reveal as run
 
     items = []
     for source in sources:

@@ -49,9 +49,9 @@ def score(
     as_json: bool,
 ) -> int:
     """Measure the unlearnability of the release in SRC."""
-    from fiftyone_reue.releases import released_items
-    from fiftyone_reue.score import ScoreConfig
-    from fiftyone_reue.score import score as run
+    from fiftyone_reue.releases.lookup import released_items
+    from fiftyone_reue.workflows.score import ScoreConfig
+    from fiftyone_reue.workflows.score import score as run
 
     with opened(vault_folder) as vault:
         items = released_items(vault, source)

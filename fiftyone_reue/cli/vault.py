@@ -8,19 +8,20 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import json_option, vault_option
+from fiftyone_reue.cli.options import app_option, json_option, optional_vault_option
 from fiftyone_reue.cli.passphrases import ask_existing
 from fiftyone_reue.cli.printing import count, err, out, plain
-from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.cli.vaults import opened_either, require_one
 
 
 @click.group()
 def vault() -> None:
-    """Check a vault's ledger, and put a lost description back."""
+    """Check a vault's ledger, and put back a lost description or list."""
 
 
 @vault.command()
-@vault_option
+@optional_vault_option
+@app_option
 @click.option(
     "--accept",
     is_flag=True,
@@ -30,15 +31,17 @@ def vault() -> None:
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @json_option
 @guarded
-def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
+def check(
+    vault_folder: Path | None, app: bool, accept: bool, yes: bool, as_json: bool
+) -> int:
     """Verify every row of the ledger, and that none was removed or put back.
 
     The exit status is 1 if anything isn't as the owner left it.
     """
-    from fiftyone_reue.steps import finish
+    from fiftyone_reue.progress import finish
     from fiftyone_reue.vault.check import check as run
 
-    with opened(vault_folder) as held:
+    with opened_either(vault_folder, app, tell=False) as held:
         if accept:
             if not yes:
                 click.confirm(
@@ -56,7 +59,10 @@ def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
         err.print(f"[red]Wrong:[/] {plain(str(problem))}")
     for note in report.notes:
         out.print(f"Note: {plain(note)}.")
-    rows = ", ".join(f"{number} {table}" for table, number in report.rows.items())
+    rows = ", ".join(
+        count(number, table.removesuffix("s"), table)
+        for table, number in report.rows.items()
+    )
     if report.problems:
         out.print(
             f"{count(len(report.problems), 'problem')} in the ledger of vault "
@@ -68,18 +74,27 @@ def check(vault_folder: Path, accept: bool, yes: bool, as_json: bool) -> int:
 
 
 @vault.command()
-@vault_option
+@optional_vault_option
+@app_option
 @json_option
 @guarded
-def repair(vault_folder: Path, as_json: bool) -> None:
-    """Put back the vault's description, if the ledger lost it.
+def repair(vault_folder: Path | None, app: bool, as_json: bool) -> None:
+    """Put back the vault's description, or the list of its rows, if it was lost.
 
-    The copy beside the owner key is taken, if the owner key opens it.
+    The copies beside the owner key are taken, if the owner key opens them.
     """
-    from fiftyone_reue.vault.vault import repair_folder
+    require_one(vault_folder, app)
+    if vault_folder is not None:
+        from fiftyone_reue.vault.vault import repair_folder
 
-    vault_id = repair_folder(vault_folder, ask=ask_existing)
+        vault_id = repair_folder(vault_folder, ask=ask_existing)
+    else:
+        from fiftyone_reue.samples.vaults import repair_vault
+
+        vault_id = repair_vault(ask=ask_existing)
     if as_json:
         click.echo(json.dumps({"vault": vault_id}))
         return
-    out.print(f"The description of vault {vault_id} is back; run `reue vault check`.")
+    out.print(
+        f"What the ledger of vault {vault_id} had lost is back; run `reue vault check`."
+    )

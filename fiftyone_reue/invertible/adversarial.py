@@ -11,6 +11,7 @@ can go back; here it takes a code as well, which is made for each image.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -43,7 +44,7 @@ class AdversarialConfig:
         """What an image's sides must be multiples of."""
         return 1 << len(self.blocks)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """As it is kept beside the weights."""
         return asdict(self)
 

@@ -12,17 +12,18 @@ import os
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from fiftyone_reue import contained
 from fiftyone_reue.arrays import read_arrays
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.invertible.adversarial import AdversarialConfig, AdversarialNetwork
 from fiftyone_reue.invertible.exact import ACTIVATION_BITS, WEIGHT_BITS, WEIGHT_LIMIT
 from fiftyone_reue.invertible.hiding import HidingConfig, HidingNetwork
+from fiftyone_reue.names import contained
 
 FOLDER_VARIABLE = "REUE_WEIGHTS"
 """Names a folder with weights of one's own, looked at besides the package's."""
@@ -36,7 +37,7 @@ _BIAS_UNIT = 2.0 ** (ACTIVATION_BITS + WEIGHT_BITS)
 _WEIGHT_UNIT = 2.0**WEIGHT_BITS
 
 
-def save_weights(network: nn.Module, path: Path, about: dict) -> None:
+def save_weights(network: nn.Module, path: Path, about: dict[str, Any]) -> None:
     """Keep a trained network.
 
     Args:
@@ -65,7 +66,7 @@ def list_weights(kind: str) -> list[str]:
     return sorted(name for name in found if about_weights(name)["kind"] == kind)
 
 
-def about_weights(name: str) -> dict:
+def about_weights(name: str) -> dict[str, Any]:
     """What was kept beside the weights: ``kind``, ``config`` and ``about``.
 
     Raises:
@@ -150,7 +151,7 @@ def _paths(name: str) -> list[Path]:
 
 
 @lru_cache(maxsize=32)
-def _read(path: Path, name: str) -> tuple[dict, dict[str, np.ndarray]]:
+def _read(path: Path, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         arrays = read_arrays(path, _MOST_BYTES)
         return json.loads(str(arrays.pop("header"))), arrays

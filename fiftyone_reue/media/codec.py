@@ -10,14 +10,15 @@ import stat
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
-from fiftyone_reue import names
 from fiftyone_reue.errors import (
     DamagedRecordError,
     UnreadableImageError,
     UnsupportedImageError,
 )
 from fiftyone_reue.media import bmp, gif, jpeg, png, pnm, probe, tiff, webp
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS, Loaded, Raster
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.raster import Loaded, Raster
+from fiftyone_reue.names import filenames
 
 _DECODERS: dict[str, Callable[..., Loaded]] = {
     "PNG": png.decode,
@@ -124,7 +125,7 @@ def load(
         label = name or f"image of {len(source)} bytes"
         data = source
     else:
-        label = name or names.shown(source)
+        label = name or filenames.shown(source)
         data = read_file(source, name=label, most=largest_file(max_pixels))
     try:
         if ending is None:
@@ -269,8 +270,8 @@ def read_file(
             its name could be neither stored nor printed.
         UnsupportedImageError: it is longer.
     """
-    label = name or names.shown(path)
-    if not names.is_text(path):
+    label = name or filenames.shown(path)
+    if not filenames.is_text(path):
         raise UnreadableImageError(f"{label}: the name isn't valid UTF-8; rename it")
     try:
         found = os.stat(path)

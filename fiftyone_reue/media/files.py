@@ -9,8 +9,8 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from fiftyone_reue.contained import Place
 from fiftyone_reue.errors import OutputError
+from fiftyone_reue.names.contained import Place
 
 TEMPORARY_SUFFIX = ".reue-tmp"
 
@@ -62,7 +62,8 @@ def write_places(
     mode: int = 0o666,
     refused: dict[Path, str] | None = None,
 ) -> None:
-    """As :func:`write_batch`, to places of :func:`fiftyone_reue.contained.opened`.
+    """As :func:`write_batch`, to what
+    :func:`fiftyone_reue.names.contained.opened` opened.
 
     Args:
         items: places, and the files' bytes.

@@ -3,13 +3,17 @@
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 _EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
 _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
 POINTERS = (_EXIF, _GPS)
 """Tags of a first directory that point to others, which are read with it."""
 _PADDING = 16  # bytes; writers align what they write
-_BELOW_ROOT: dict[int, dict] = {_EXIF: {_INTEROPERABILITY: {}}, _GPS: {}}
+Below = dict[int, dict[int, Any]]
+"""Which tags point to further directories, by the tag of their directory."""
+
+_BELOW_ROOT: Below = {_EXIF: {_INTEROPERABILITY: {}}, _GPS: {}}
 
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 SIGNED_RATIONAL, FLOAT, DOUBLE = 10, 11, 12
@@ -113,7 +117,7 @@ def read_directory(
     offset: int,
     layout: Layout,
     skip: Iterable[int] = (),
-    below: dict[int, dict] = _BELOW_ROOT,
+    below: Below = _BELOW_ROOT,
     spans: list[tuple[int, int]] | None = None,
 ) -> tuple[dict[int, Entry], int]:
     """Read one directory and the EXIF, GPS and interoperability ones it points to.
@@ -144,7 +148,7 @@ def _read(
     layout: Layout,
     skip: frozenset[int],
     budget: list[int],
-    below: dict[int, dict],
+    below: Below,
     spans: list[tuple[int, int]] | None,
 ) -> tuple[dict[int, Entry], int]:
     order = layout.order

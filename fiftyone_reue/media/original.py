@@ -24,7 +24,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import zstandard
 
-from fiftyone_reue.errors import DamagedRecordError, UnsupportedImageError
+from fiftyone_reue.errors import UPDATE, DamagedRecordError, UnsupportedImageError
 from fiftyone_reue.media import codec, png_stream
 from fiftyone_reue.media.png_stream import Settings
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
@@ -150,7 +150,7 @@ def rebuild(content: bytes, raster: Raster) -> Rebuilt:
         raise _damaged() from error
     raise DamagedRecordError(
         "The record describes the original file in a way that this program doesn't "
-        "know; install a newer fiftyone-reue"
+        f"know; {UPDATE}"
     )
 
 

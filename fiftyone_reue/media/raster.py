@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-DEFAULT_MAX_PIXELS = 200_000_000
-
 
 @dataclass(frozen=True)
 class Metadata:

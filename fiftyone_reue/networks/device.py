@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -48,7 +49,7 @@ def few_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def autocast(device: torch.device) -> contextlib.AbstractContextManager:
+def autocast(device: torch.device) -> contextlib.AbstractContextManager[None]:
     """bfloat16 autocast where :func:`uses_bfloat16` says so, else float32."""
     enabled = uses_bfloat16(device)
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
@@ -80,5 +81,7 @@ def has_bfloat16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type != "cpu":
         return False
-    capabilities: dict = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(
+        torch.cpu, "get_capabilities", dict[str, Any]
+    )()
     return any(capabilities.get(k) for k in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -31,7 +31,7 @@ from fiftyone_reue.perturb.base import (
     perturb_key,
 )
 from fiftyone_reue.prf import derive
-from fiftyone_reue.steps import mapped
+from fiftyone_reue.progress import mapped
 
 PAPER_SIZE = 32
 """Side that the paper's figures are for, and that is used where nothing is fitted."""
@@ -98,7 +98,7 @@ class Autoregressive(Method):
         labels = np.array([class_index(state, label)])
         return _patterns(state, labels, [sample_key], image.shape[2])[0]
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,

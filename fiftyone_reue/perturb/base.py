@@ -6,8 +6,8 @@ a small integer pattern. The pattern is stretched over the image by whole cells
 taking it away again needs neither a network nor floating point.
 
 Some methods look at the image as well. For measuring, where all images are there at
-once, :meth:`Method.perturb` does what a method's paper does: it fits on the images
-and perturbs these very images.
+once, :meth:`Method.perturb` does what a method's paper does: it fits on the images and
+perturbs these very images.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from __future__ import annotations
 import io
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -24,8 +25,9 @@ from fiftyone_reue.arrays import read_arrays
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.invertible.working import levels_for
 from fiftyone_reue.media.expand import expand
+from fiftyone_reue.options import Option, options_of
 from fiftyone_reue.prf import derive, keystream
-from fiftyone_reue.steps import mapped
+from fiftyone_reue.progress import finish, mapped
 
 MOST_STATE_BYTES = 64 << 20
 """What a state's arrays may take, many times what any method keeps."""
@@ -96,8 +98,10 @@ class State:
     method: str
     classes: tuple[str, ...]
     arrays: dict[str, np.ndarray]
-    summary: dict = field(default_factory=dict)
-    built: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+    summary: dict[str, Any] = field(default_factory=dict)
+    built: dict[object, Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def tables(self) -> np.ndarray:
@@ -126,10 +130,56 @@ class State:
         return State(about["method"], tuple(about["classes"]), arrays, about["summary"])
 
 
+@dataclass(frozen=True)
+class NoConfig:
+    """Of methods that have no option."""
+
+
 class Method(ABC):
-    """A perturbation method; stateless, everything fitted is in a State."""
+    """A perturbation method; stateless, everything fitted is in a State.
+
+    A subclass says what it is (``info``) and what can be set (``Config``, a frozen
+    dataclass with :func:`fiftyone_reue.options.option` fields), and implements
+    :meth:`fit` and :meth:`pattern`.
+    """
 
     info: MethodInfo
+    Config: ClassVar[type] = NoConfig
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = self.Config() if config is None else config
+
+    @classmethod
+    def options(cls) -> tuple[Option, ...]:
+        """What can be set, by :func:`fiftyone_reue.perturb.registry.create_method`."""
+        return options_of(cls.Config)
+
+    def identity(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """What a fit depends on besides amplitude, seed, key, classes and images.
+
+        Fits are kept and used again by it. It is empty for a method as it comes.
+
+        Args:
+            classes: the class names, sorted.
+
+        Raises:
+            InputError: an option can't be used with these classes.
+        """
+        changed = self.changed_options()
+        return (json.dumps(changed, sort_keys=True),) if changed else ()
+
+    def changed_options(self) -> dict[str, Any]:
+        """The options that aren't as the method comes, as JSON takes them.
+
+        Of a folder only that there is one: where it was says nothing later.
+        """
+        usual = type(self)().config
+        changed = {}
+        for one in self.options():
+            value = getattr(self.config, one.name)
+            if value != getattr(usual, one.name):
+                changed[one.name] = True if one.kind == "folder" else value
+        return json.loads(json.dumps(changed))
 
     @classmethod
     def as_published(cls) -> Method:
@@ -185,6 +235,53 @@ class Method(ABC):
 
     def perturb(
         self,
+        images: np.ndarray,
+        labels: Sequence[Any] | np.ndarray,
+        *,
+        epsilon: int = 8,
+        seed: int = 0,
+        key: bytes = bytes(32),
+        device: str = "auto",
+    ) -> np.ndarray:
+        """Perturb images in memory, as the method's paper does: for experiments.
+
+        There is no watermark in them, no record, and no way back but by the originals.
+
+        Example::
+
+            from fiftyone_reue import create_method
+
+            method = create_method("em", rounds=20)
+            protected = method.perturb(images, labels, epsilon=8, seed=0)
+
+        Args:
+            images: ``(N, S, S, 3)`` uint8.
+            labels: N classes, whole numbers or names.
+            epsilon: the largest change of a sample in gray levels, 1 to 127.
+            seed: of everything random that need not be secret.
+            key: 32 bytes, of everything random that must be; the default is nobody's
+                secret.
+            device: "auto", "cpu" or a torch device.
+
+        Returns:
+            ``(N, S, S, 3)`` uint8.
+
+        Raises:
+            InputError: images, labels or epsilon can't be used.
+        """
+        data = fit_data(images, labels)
+        if not 1 <= epsilon <= 127:
+            raise InputError(
+                f"An epsilon of {epsilon} is out of range; choose 1 to 127 gray levels"
+            )
+        return finish(
+            self.perturb_steps(
+                data, amplitude=epsilon, seed=seed, key=key, device=device
+            )
+        )
+
+    def perturb_steps(
+        self,
         data: FitData,
         *,
         amplitude: int,
@@ -211,6 +308,35 @@ class Method(ABC):
             perturbed[place] = clipped(image, expand(pattern, size, size))
             yield 0.9 + 0.1 * (place + 1) / len(data.images)
         return perturbed
+
+
+def fit_data(images: np.ndarray, labels: Sequence[Any] | np.ndarray) -> FitData:
+    """Arrays as a fit takes them.
+
+    Args:
+        images: ``(N, S, S, 3)`` uint8.
+        labels: N classes, whole numbers or names.
+
+    Raises:
+        InputError: they are of another shape or type, or of another number.
+    """
+    images = np.asarray(images)
+    square = images.ndim == 4 and images.shape[1] == images.shape[2]
+    if not square or images.shape[3] != 3 or images.dtype != np.uint8:
+        raise InputError(
+            f"Images of shape {images.shape} and type {images.dtype} can't be "
+            "perturbed; give (N, S, S, 3) uint8"
+        )
+    names = [str(label) for label in np.asarray(labels).tolist()]
+    if len(names) != len(images):
+        raise InputError(
+            f"{len(images)} images have {len(names)} labels; give one label an image"
+        )
+    if not names:
+        raise InputError("There is no image to perturb")
+    classes = tuple(sorted(set(names)))
+    index = {name: number for number, name in enumerate(classes)}
+    return FitData(images, np.array([index[name] for name in names]), classes)
 
 
 class InvertibleMethod(Method):
@@ -305,6 +431,47 @@ class InvertibleMethod(Method):
         secret = self.secret(state, small, label, sample_key)
         moved = self.move(secret, small)
         return cut(moved, small, self.amplitude(secret)) - small.astype(np.int16)
+
+
+class Hidden(Protocol):
+    """What one image hides, as a :class:`RevealingMethod` reads it from a secret."""
+
+    def hidden(self, height: int, width: int) -> np.ndarray:
+        """What is hidden, for ``(height, width)`` pixels, uint8."""
+
+    def light_parts(self, height: int, width: int) -> np.ndarray:
+        """The scene in two shades, which is what can be revealed: bool."""
+
+    def scene_in(self, revealed: np.ndarray) -> np.ndarray:
+        """The scene as far as it can be seen in what was revealed, uint8."""
+
+
+class RevealingMethod(InvertibleMethod):
+    """A method whose change holds an image that its owner can show again."""
+
+    @abstractmethod
+    def hiding(self, secret: bytes) -> Hidden:
+        """What is hidden by a secret.
+
+        Raises:
+            DamagedRecordError: the secret can't be read.
+        """
+
+    @abstractmethod
+    def reveal(self, secret: bytes, image: np.ndarray) -> np.ndarray:
+        """What is found in an image, which may have been re-saved.
+
+        Args:
+            secret: what it was protected by; what it hides isn't used.
+            image: ``(H, W, colours)`` uint8.
+
+        Returns:
+            ``(h, w)`` uint8, at the size that the method works at.
+        """
+
+    @abstractmethod
+    def decoy(self, state: State, number: int) -> State:
+        """The state as another key, drawn by a number, would have made it."""
 
 
 def eight_bit(image: np.ndarray) -> np.ndarray:

@@ -15,15 +15,9 @@ from collections.abc import Generator
 import numpy as np
 
 from fiftyone_reue.media.square import to_square
-from fiftyone_reue.perturb.base import (
-    FitData,
-    Method,
-    MethodInfo,
-    State,
-    class_index,
-)
+from fiftyone_reue.perturb.base import FitData, Method, MethodInfo, State, class_index
 from fiftyone_reue.prf import derive, keystream
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 BLUR = 0.3
 """Upper bound of the kernels' weights, the paper's for CIFAR-10."""
@@ -79,7 +73,7 @@ class ConvolutionBased(Method):
         change = blurred.astype(np.int16) - square
         return np.ascontiguousarray(change[..., :colours])
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,

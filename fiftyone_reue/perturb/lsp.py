@@ -12,13 +12,7 @@ from collections.abc import Generator
 
 import numpy as np
 
-from fiftyone_reue.perturb.base import (
-    FitData,
-    Method,
-    MethodInfo,
-    State,
-    class_index,
-)
+from fiftyone_reue.perturb.base import FitData, Method, MethodInfo, State, class_index
 from fiftyone_reue.prf import derive, keystream
 
 CELLS = 4

@@ -16,14 +16,8 @@ from collections.abc import Generator
 import numpy as np
 
 from fiftyone_reue.media.square import to_square
-from fiftyone_reue.perturb.base import (
-    FitData,
-    Method,
-    MethodInfo,
-    State,
-    class_index,
-)
-from fiftyone_reue.steps import mapped
+from fiftyone_reue.perturb.base import FitData, Method, MethodInfo, State, class_index
+from fiftyone_reue.progress import mapped
 
 CORNERS = np.array(list(np.ndindex(2, 2, 2)), np.uint8) * 255
 """``(8, 3)``, the colours to choose from."""
@@ -96,7 +90,7 @@ class OnePixelShortcut(Method):
         pattern[row, column] -= before
         return pattern
 
-    def perturb(
+    def perturb_steps(
         self,
         data: FitData,
         *,

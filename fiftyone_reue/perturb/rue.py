@@ -23,6 +23,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -137,7 +138,7 @@ class ReversibleUnlearnable(Method):
         _require_classes(data.classes)
         secret = secret_seed("rue", seed, key)
         tables = starting_tables(config, data, amplitude, secret)
-        figures: dict = {"reach": config.reach, "flips": config.flips}
+        figures: dict[str, Any] = {"reach": config.reach, "flips": config.flips}
         if config.rounds:
             from fiftyone_reue.networks.device import few_threads
             from fiftyone_reue.perturb.rue_fit import fit_tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ def fit_tables(
     amplitude: int,
     seed: int,
     device: str,
-) -> Generator[float, None, tuple[np.ndarray, dict]]:
+) -> Generator[float, None, tuple[np.ndarray, dict[str, Any]]]:
     """Alternate surrogate and table steps, yielding the fraction done.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -192,7 +193,7 @@ def fitted_state(
     method: str,
     classes: tuple[str, ...],
     network: nn.Module,
-    summary: dict,
+    summary: dict[str, Any],
     **arrays: np.ndarray,
 ) -> State:
     """A State that holds a network's weights.

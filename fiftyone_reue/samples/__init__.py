@@ -1,14 +1,10 @@
 """The verbs for FiftyOne datasets: the only place that knows SampleCollection.
 
 Each verb is a blocking function with ``progress``, over a generator (``..._steps``)
-that yields :class:`fiftyone_reue.steps.Progress` and returns the same summary.
+that yields :class:`fiftyone_reue.progress.Progress` and returns the same summary.
 """
 
-from fiftyone_reue.samples.audit import (
-    AuditedSamples,
-    audit_samples,
-    audit_steps,
-)
+from fiftyone_reue.samples.audit import AuditedSamples, audit_samples, audit_steps
 from fiftyone_reue.samples.confirm import confirmation_code
 from fiftyone_reue.samples.extract import (
     LeakCheck,
@@ -16,15 +12,15 @@ from fiftyone_reue.samples.extract import (
     extract_samples,
     extract_steps,
 )
-from fiftyone_reue.samples.people import (
-    add_recipient,
-    list_recipients,
-    revoke_recipient,
-)
 from fiftyone_reue.samples.protect import (
     ProtectedSamples,
     protect_samples,
     protect_steps,
+)
+from fiftyone_reue.samples.recipients import (
+    add_recipient,
+    list_recipients,
+    revoke_recipient,
 )
 from fiftyone_reue.samples.releases import (
     delete_release,
@@ -38,18 +34,15 @@ from fiftyone_reue.samples.restore import (
     restore_samples,
     restore_steps,
 )
-from fiftyone_reue.samples.reveal import (
-    RevealedSamples,
-    reveal_samples,
-    reveal_steps,
-)
-from fiftyone_reue.samples.score import (
-    ScoredSamples,
-    score_samples,
-    score_steps,
-)
+from fiftyone_reue.samples.reveal import RevealedSamples, reveal_samples, reveal_steps
+from fiftyone_reue.samples.score import ScoredSamples, score_samples, score_steps
 from fiftyone_reue.samples.stale import Stale, find_stale
-from fiftyone_reue.samples.vaults import check_vault, open_vault, repair_vault
+from fiftyone_reue.samples.vaults import (
+    check_vault,
+    open_vault,
+    repair_vault,
+    rotate_key,
+)
 
 __all__ = [
     "AuditedSamples",
@@ -81,6 +74,7 @@ __all__ = [
     "reveal_samples",
     "reveal_steps",
     "revoke_recipient",
+    "rotate_key",
     "score_samples",
     "score_steps",
     "show_release",

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fiftyone_reue.pipeline import Failure
-from fiftyone_reue.release_audit import (
+from fiftyone_reue.batch.pipeline import Failure
+from fiftyone_reue.progress import Progress
+from fiftyone_reue.samples import runs, source
+from fiftyone_reue.samples.measured_release import release_items
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
+from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.vault.entities import Release
+from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.workflows.audit import (
     AuditConfig,
     AuditSummary,
     audit_release,
     report_folder,
 )
-from fiftyone_reue.samples import runs, source
-from fiftyone_reue.samples.drive import ProgressOption, drive
-from fiftyone_reue.samples.measured import release_items
-from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.steps import Progress
-from fiftyone_reue.vault.entities import Release
-from fiftyone_reue.vault.vault import Vault
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -47,7 +47,7 @@ class AuditedSamples:
     release: str
     headline: str
     paragraph: str
-    findings: list[dict]
+    findings: list[dict[str, Any]]
     doubts: list[str]
     report: str
     failures: list[Failure] = field(repr=False)
@@ -146,7 +146,7 @@ def audit_steps(
     return result
 
 
-def _findings(summary: AuditSummary) -> list[dict]:
+def _findings(summary: AuditSummary) -> list[dict[str, Any]]:
     return [
         {
             "countermeasure": finding.countermeasure,

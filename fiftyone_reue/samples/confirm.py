@@ -17,7 +17,7 @@ from collections import deque
 from datetime import UTC, datetime
 
 from fiftyone_reue.errors import InputError, NotConfirmedError
-from fiftyone_reue.samples.trouble import plain_errors
+from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault import confirmations
 from fiftyone_reue.vault.vault import Vault

@@ -6,13 +6,13 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fiftyone_reue import contained
 from fiftyone_reue.errors import named
+from fiftyone_reue.names import contained
 from fiftyone_reue.samples import fields, runs
 from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.vault.entities import Record, Release
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import carriers, codes
+from fiftyone_reue.watermark import codes, patterns
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -89,7 +89,7 @@ def _payloads(vault: Vault, seed: bytes, records: list[Record]) -> dict[str, str
     images = vault.ledger.find_images({record.image_id for record in records})
     return {
         image.id: codes.code_bytes(
-            seed, image.id, carriers.bit_count(image.height, image.width)
+            seed, image.id, patterns.bit_count(image.height, image.width)
         ).hex()
         for image in images
     }

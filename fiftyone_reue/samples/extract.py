@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fiftyone_reue import extract as folders
-from fiftyone_reue.errors import InputError
-from fiftyone_reue.folders import suspect_items
-from fiftyone_reue.items import Item
-from fiftyone_reue.pipeline import Failure
+from fiftyone_reue.batch.folders import suspect_items
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.pipeline import Failure
+from fiftyone_reue.errors import InputError, TamperedLedgerError
+from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import fields, runs, source
-from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import bound
+from fiftyone_reue.workflows import extract as folders
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -46,6 +46,11 @@ class LeakCheck:
     summary: folders.ExtractSummary = field(repr=False)
     originals: dict[str, str] = field(repr=False)
     failures: list[Failure] = field(repr=False)
+
+    @property
+    def decision(self) -> str:
+        """ "match", "no-match" or "undecided"; see :class:`ExtractSummary`."""
+        return self.summary.decision
 
     @property
     def recipient(self) -> str | None:
@@ -191,10 +196,12 @@ def _weigh(
 
 def _original_samples(vault: Vault, summary: folders.ExtractSummary) -> dict[str, str]:
     """Sample ids of the matched originals that were protected in FiftyOne."""
+    try:
+        releases = vault.ledger.releases()
+    except TamperedLedgerError:
+        return {}  # which the summary says
     from_fiftyone = {
-        release.id
-        for release in vault.ledger.releases()
-        if release.source.startswith("fiftyone:")
+        release.id for release in releases if release.source.startswith("fiftyone:")
     }
     matched = {s.image_id for s in summary.suspects if s.image_id is not None}
     found = {}
@@ -219,7 +226,11 @@ def _keep(
 
 
 def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
-    verdict = {"recipient": check.recipient, "p_value": check.p_value}
+    verdict = {
+        "decision": check.decision,
+        "recipient": check.recipient,
+        "p_value": check.p_value,
+    }
     found = {
         suspect.sample_id: {
             **verdict,

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.samples.trouble import plain_errors, require_dataset
+from fiftyone_reue.samples.database_errors import plain_errors, require_dataset
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -59,6 +59,11 @@ _PROTECTION = (
     _Leaf("recipients", "ListField", "Everybody with a copy of this sample"),
 )
 _LEAK = (
+    _Leaf(
+        "decision",
+        "StringField",
+        "match, no-match, or undecided: rows of the ledger failed their check",
+    ),
     _Leaf("recipient", "StringField", "Whose copy this set of suspects was made from"),
     _Leaf("p_value", "FloatField", "The chance, at most, of naming anybody wrongly"),
     _Leaf("original", "StringField", "The sample that this is a copy of"),

@@ -6,22 +6,24 @@ import os
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from fiftyone_reue import protect as folders
-from fiftyone_reue.classes import listing, remarks
+from fiftyone_reue.batch.classes import listing, remarks
+from fiftyone_reue.batch.folders import whole_path
+from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
-from fiftyone_reue.folders import whole_path
-from fiftyone_reue.names import component
-from fiftyone_reue.pipeline import Failure
-from fiftyone_reue.release import ProtectConfig, open_release, release_in
-from fiftyone_reue.releases import delete_release
+from fiftyone_reue.names.filenames import component
+from fiftyone_reue.progress import Progress
+from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
+from fiftyone_reue.releases.lookup import delete_release
+from fiftyone_reue.releases.prepare import open_release, release_in
 from fiftyone_reue.samples import copies, fields, runs, source, views
-from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.workflows import protect as folders
+from fiftyone_reue.workflows.protect_image import Protected
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -107,18 +109,11 @@ def protect_samples(
     *,
     output_dir: str | os.PathLike[str] | None = None,
     label_field: str | None = None,
-    clusters: int | None = None,
-    method: str = "rue",
-    epsilon: int = 8,
-    seed: int | None = None,
-    device: str = "auto",
     name: str | None = None,
-    scenes: str | os.PathLike[str] | None = None,
-    depth: int | None = None,
-    whole_files: bool = False,
     prune: bool = False,
     vault: Vault | None = None,
     progress: ProgressOption = None,
+    **settings: Unpack[ProtectSettings],
 ) -> ProtectedSamples:
     """Make or complete one recipient's protected copy of some samples.
 
@@ -132,24 +127,13 @@ def protect_samples(
         output_dir: the release's folder, see :func:`default_output` for the default.
         label_field: the field with each sample's class, Classification or string; by
             default the only Classification field.
-        clusters: take so many clusters of images that look alike as the classes, 2 to
-            1000; the label field isn't looked at then.
-        method: a name from :func:`fiftyone_reue.perturb.registry.list_methods`.
-        epsilon: the largest change of any sample of an image, 3 to 32 gray levels,
-            watermark included.
-        seed: makes a run repeatable with the same vault.
-        device: "auto", "cpu" or a torch device, for fitting.
         name: what a new release is called, an identifier; by default ``alice_1``.
-        scenes: a folder with a folder for each class, of images that the method
-            ``deep_hiding`` is to hide; by default it has scenes of its own.
-        depth: how many bits 16-bit files really use, 8 to 16; None takes what a file
-            states or holds.
-        whole_files: seal every original byte for byte, also where that makes the
-            copies much larger.
         prune: take copies whose sample is not in the dataset any more out of the
             folder; what tracing them needs is kept.
         vault: by default the one in FiftyOne's database.
         progress: as in FiftyOne's own functions.
+        **settings: how to protect, see
+            :class:`fiftyone_reue.releases.config.ProtectConfig`.
 
     Raises:
         InputError: a parameter can't be used, or nothing can be protected.
@@ -161,17 +145,10 @@ def protect_samples(
         recipient,
         output_dir=output_dir,
         label_field=label_field,
-        clusters=clusters,
-        method=method,
-        epsilon=epsilon,
-        seed=seed,
-        device=device,
         name=name,
-        scenes=scenes,
-        depth=depth,
-        whole_files=whole_files,
         prune=prune,
         vault=vault,
+        **settings,
     )
     return drive(steps, progress)
 
@@ -182,31 +159,14 @@ def protect_steps(
     *,
     output_dir: str | os.PathLike[str] | None = None,
     label_field: str | None = None,
-    clusters: int | None = None,
-    method: str = "rue",
-    epsilon: int = 8,
-    seed: int | None = None,
-    device: str = "auto",
     name: str | None = None,
-    scenes: str | os.PathLike[str] | None = None,
-    depth: int | None = None,
-    whole_files: bool = False,
     prune: bool = False,
     vault: Vault | None = None,
+    **settings: Unpack[ProtectSettings],
 ) -> Generator[Progress, None, ProtectedSamples]:
     """See :func:`protect_samples`; closing the generator cancels the run."""
-    own = Path(scenes) if scenes else None
-    config = ProtectConfig(
-        method,
-        epsilon,
-        seed,
-        device,
-        clusters=clusters,
-        scenes=own,
-        depth=depth,
-        whole_files=whole_files,
-    )
-    config.check()
+    config = ProtectConfig.of(**settings)
+    clusters = config.clusters
     dataset = source.dataset_of(samples)
     path = None if clusters else source.label_path(dataset, label_field)
     yield Progress(0.0, "Reading the samples")
@@ -337,7 +297,7 @@ class _Run:
             error=None,
         )
 
-    def show(self, release: Release, batch: list[folders.Protected]) -> None:
+    def show(self, release: Release, batch: list[Protected]) -> None:
         folder = Path(release.output)
         shown = [
             fields.Shown(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from fiftyone_reue import releases as ledger_releases
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.progress import Progress
+from fiftyone_reue.releases import lookup as ledger_releases
 from fiftyone_reue.samples import copies, fields, runs, views
-from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
 

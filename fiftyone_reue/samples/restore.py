@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from fiftyone_reue import restore as folders
-from fiftyone_reue.approximate import Approximation, described
+from fiftyone_reue.batch.folders import whole_path
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, UnsafePathError
-from fiftyone_reue.folders import whole_path
-from fiftyone_reue.items import Item
-from fiftyone_reue.pipeline import Failure
+from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import copies, fields, source
-from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.releases import find_release
 from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.workflows import restore as folders
+from fiftyone_reue.workflows.approximate import Approximation, described
 
 if TYPE_CHECKING:
     import fiftyone as fo

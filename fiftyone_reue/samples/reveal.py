@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fiftyone_reue import reveal as folders
+from fiftyone_reue.batch.folders import whole_path
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.folders import whole_path
-from fiftyone_reue.items import Item
-from fiftyone_reue.pipeline import Failure
+from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import fields, source
-from fiftyone_reue.samples.drive import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.workflows import reveal as folders
 
 if TYPE_CHECKING:
     import fiftyone as fo

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue import __version__
-from fiftyone_reue.samples.trouble import plain_errors, require_dataset
+from fiftyone_reue.samples.database_errors import plain_errors, require_dataset
 
 if TYPE_CHECKING:
     import fiftyone as fo

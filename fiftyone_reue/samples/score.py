@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fiftyone_reue import score as folders
-from fiftyone_reue.pipeline import Failure
+from fiftyone_reue.batch.pipeline import Failure
+from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import fields, runs, source
-from fiftyone_reue.samples.drive import ProgressOption, drive
-from fiftyone_reue.samples.measured import release_items
+from fiftyone_reue.samples.measured_release import release_items
+from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
-from fiftyone_reue.score import ScoreConfig
-from fiftyone_reue.steps import Progress
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.workflows import score as folders
+from fiftyone_reue.workflows.score import ScoreConfig
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -128,7 +128,10 @@ def score_steps(
 
 
 def _keep(
-    dataset: fo.Dataset, release: Release, figures: dict, scores: dict[str, float]
+    dataset: fo.Dataset,
+    release: Release,
+    figures: dict[str, Any],
+    scores: dict[str, float],
 ) -> None:
     showing = fields.samples_showing(dataset, release.name)
     shown = {key: value for key, value in scores.items() if key in showing}

@@ -6,14 +6,14 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.items import Item
-from fiftyone_reue.names import component, portable
-from fiftyone_reue.pipeline import Failure
-from fiftyone_reue.samples.trouble import plain_errors, require_dataset
-from fiftyone_reue.shown import printable
+from fiftyone_reue.names.display import printable
+from fiftyone_reue.names.filenames import component, portable
+from fiftyone_reue.samples.database_errors import plain_errors, require_dataset
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -242,7 +242,7 @@ def _unusable(file: str) -> str | None:
     return None if kind is None else f"it is {kind}; only images can be used"
 
 
-def _values(samples: foc.SampleCollection, *paths: str) -> list[list]:
+def _values(samples: foc.SampleCollection, *paths: str) -> list[list[Any]]:
     with plain_errors():
         try:
             return samples.values(list(paths))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fiftyone_reue.changes import find_changes
-from fiftyone_reue.items import Item
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.changes import find_changes
 from fiftyone_reue.samples import fields, runs, source
-from fiftyone_reue.samples.trouble import plain_errors
+from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.samples.vaults import open_ledger
-from fiftyone_reue.steps import finish
 
 if TYPE_CHECKING:
     import fiftyone as fo

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fiftyone_reue.errors import OutputError, VaultError
-from fiftyone_reue.samples.trouble import plain_errors
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
+from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.vault.check import CheckReport, check
+from fiftyone_reue.vault.description import check_shape
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
 from fiftyone_reue.vault.memo import places_for
 from fiftyone_reue.vault.owner_keys import (
@@ -29,6 +32,7 @@ from fiftyone_reue.vault.owner_keys import (
     resolve,
     secret,
 )
+from fiftyone_reue.vault.rotation import Rotation, rotate_vault
 from fiftyone_reue.vault.stretch import Ask
 from fiftyone_reue.vault.vault import (
     Vault,
@@ -44,6 +48,11 @@ SECRETS = (
     PASSPHRASE_FILE_VARIABLE,
 )
 """The variables that an owner key can come from, as ``fiftyone.yml`` declares them."""
+
+NO_VAULT = (
+    "There is no vault in FiftyOne's database yet. Make it in a terminal with `reue "
+    "app confirm manage_recipients`, then add a recipient"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -95,21 +104,24 @@ def open_vault(
     secrets = os.environ if secrets is None else secrets
     ledger = open_ledger()
     meta = ledger.get_meta()
-    if meta is None and not create:
-        raise VaultError(
-            "There is no vault in FiftyOne's database yet. Make it in a terminal with "
-            "`reue app confirm manage_recipients`, then add a recipient"
-        )
-    if meta is None:
+    if meta is None and create:
         try:
             return _create(ledger, secrets, on_new_key, plain_key_file, ask_new)
         except VaultError:
             # Another process may have been faster; if not, the reason stands.
-            meta = ledger.get_meta()
-            if meta is None:
+            if ledger.get_meta() is None:
                 raise
-    folder = key_folder()
-    return Vault.open(ledger, resolve(meta, folder, secrets, ask), folder=folder)
+    return _opened(ledger, secrets, ask)[0]
+
+
+def _opened(
+    ledger: MongoLedger, secrets: Mapping[str, str] | None, ask: Ask | None
+) -> tuple[Vault, OwnerKeyProvider]:
+    """The vault of a ledger, and where its owner key came from."""
+    meta = _described(ledger)
+    folder = _memo_folder()
+    provider = resolve(meta, folder, secrets, ask)
+    return Vault.open(ledger, provider, folder=folder), provider
 
 
 def check_vault(
@@ -127,10 +139,12 @@ def check_vault(
     return finish(check(vault or open_vault(secrets)))
 
 
-def repair_vault(secrets: Mapping[str, str] | None = None) -> str:
-    """Put the vault's description back that the ledger has lost.
+def repair_vault(
+    secrets: Mapping[str, str] | None = None, *, ask: Ask | None = None
+) -> str:
+    """Put back the vault's description, or the list of its rows, if it was lost.
 
-    The copy beside the owner key is taken, if the owner key opens it.
+    The copies beside the owner key are taken, if the owner key opens them.
 
     Args:
         secrets: as for :func:`open_vault`.
@@ -139,10 +153,64 @@ def repair_vault(secrets: Mapping[str, str] | None = None) -> str:
         The vault's id.
 
     Raises:
-        VaultError: the description is there and whole, or there is no copy.
+        VaultError: both are there and whole, or there is no copy.
         WrongKeyError: the owner key opens no copy.
     """
-    return repair_ledger(open_ledger(), key_folder(), secrets=secrets)
+    return repair_ledger(open_ledger(), key_folder(), secrets=secrets, ask=ask)
+
+
+def rotate_key(
+    secrets: Mapping[str, str] | None = None,
+    *,
+    passphrase: str | Ask | None = None,
+    use_keyring: bool = False,
+    key_file: str | os.PathLike[str] | None = None,
+    plain_key_file: bool = False,
+    provider: OwnerKeyProvider | None = None,
+    ask: Ask | None = None,
+    ask_new: Ask | None = None,
+) -> Rotation:
+    """Give the vault in FiftyOne's database a new owner key.
+
+    As ``reue keys rotate --app`` does; see
+    :func:`~fiftyone_reue.vault.rotation.rotate_vault`. Vaults that are open, a server
+    that has the old key in its environment included, need the new one from then on.
+
+    Args:
+        secrets: as for :func:`open_vault`, for the present key.
+        passphrase: the new one, or a callback that asks for it.
+        use_keyring: keep the new key in the operating system's keyring.
+        key_file: keep it in a plain file, here.
+        plain_key_file: keep it in a plain file in :func:`key_folder`.
+        provider: of the new key.
+        ask: asks a person for the present passphrase.
+        ask_new: asks a person for a new passphrase.
+
+    Returns:
+        What became of both keys: ``print(*rotate_key(use_keyring=True).notes())``.
+
+    Raises:
+        VaultError: there is no vault, its owner key is missing, or it has to be said
+            where the new one is to come from.
+        WrongKeyError: the owner key is another vault's.
+        OutputError: a key file can't be written, or ``key_file`` is there already.
+        InputError: the present key's file opens other vaults too.
+        LedgerUnavailableError: MongoDB can't be reached.
+    """
+    vault, present = _opened(open_ledger(), secrets, ask)
+    if plain_key_file:
+        _make(key_folder())
+    return rotate_vault(
+        vault,
+        present,
+        key_folder(),
+        passphrase=passphrase,
+        use_keyring=use_keyring,
+        key_file=key_file,
+        plain_key_file=plain_key_file,
+        provider=provider,
+        ask_new=ask_new,
+    )
 
 
 def key_folder() -> Path:
@@ -153,7 +221,7 @@ def key_folder() -> Path:
 
 
 def key_notice(secrets: Mapping[str, str] | None = None) -> str | None:
-    """What the owner should know of where the owner key is, or where a new one goes.
+    """What the owner should know of where the owner key is.
 
     No key is needed for it, and nothing is made.
 
@@ -164,17 +232,32 @@ def key_notice(secrets: Mapping[str, str] | None = None) -> str | None:
         A sentence, or None if there is nothing to say.
 
     Raises:
-        VaultError: there is no vault yet, and nowhere to keep the key of a new one.
+        VaultError: there is no vault yet; says how one is made.
+        LedgerUnavailableError: MongoDB can't be reached.
     """
     secrets = os.environ if secrets is None else secrets
-    meta = open_ledger().get_meta()
-    kind = planned_kind(secrets=secrets) if meta is None else meta["provider"]["kind"]
-    in_file = plain_file(kind, secrets)
-    if in_file:
-        return f"{in_file} is in a file. {PLAIN_FILE_WARNING}"
-    if meta is None and kind == KeyringKey.kind:
-        return "The owner key will be made, and kept in this user's keyring"
-    return None
+    in_file = plain_file(_described(open_ledger())["provider"]["kind"], secrets)
+    return f"{in_file} is in a file. {PLAIN_FILE_WARNING}" if in_file else None
+
+
+def require_vault() -> None:
+    """Make sure that there is a vault; no key is needed for it.
+
+    Raises:
+        VaultError: there is none yet, and how one is made, or it lost its description.
+        LedgerUnavailableError: MongoDB can't be reached.
+    """
+    _described(open_ledger())
+
+
+def _described(ledger: MongoLedger) -> dict[str, Any]:
+    """The description of the vault that a ledger has."""
+    meta = ledger.get_meta()
+    if meta is None:
+        require_no_vault(ledger)  # or it lost its description
+        raise VaultError(NO_VAULT)
+    check_shape(meta)
+    return meta
 
 
 def _create(
@@ -197,12 +280,23 @@ def _create(
         secrets=secrets,
         ask=ask_new,
     )
-    places = places_for(provider, folder)
+    places = places_for(provider, _memo_folder())
     vault = Vault.create(ledger, provider, vault_id=vault_id, places=places)
     text = _told(provider)
     if text:
         on_new_key(text)
     return vault
+
+
+def _memo_folder() -> Path:
+    """The folder for owner keys, where what is remembered of the ledger goes too.
+
+    Also if the key is elsewhere. Where it can't be made, `reue vault check` says so.
+    """
+    folder = key_folder()
+    with contextlib.suppress(OutputError):
+        _make(folder)
+    return folder
 
 
 def _make(folder: Path) -> None:
@@ -240,4 +334,6 @@ __all__ = [
     "open_ledger",
     "open_vault",
     "repair_vault",
+    "require_vault",
+    "rotate_key",
 ]

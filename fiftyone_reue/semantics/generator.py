@@ -28,15 +28,17 @@ from fiftyone_reue.media.files import (
     write_atomic,
 )
 from fiftyone_reue.prf import derive
+from fiftyone_reue.progress import Progress
 from fiftyone_reue.semantics import diffusion
 from fiftyone_reue.semantics.bank import class_scenes
+from fiftyone_reue.semantics.generator_config import (
+    LARGEST_SIDE,
+    MOST_IMAGES,
+    GeneratorConfig,
+)
 from fiftyone_reue.semantics.render import bank_image
 from fiftyone_reue.semantics.scene import Scene
-from fiftyone_reue.steps import Progress
 
-MOST_IMAGES = 999
-"""A class's images have numbers of three digits, so that names sort by number."""
-LARGEST_SIDE = 1024
 ATTEMPTS = 4
 """So many seeds are tried for an image that comes out black."""
 ABOUT = "generator.json"
@@ -47,38 +49,6 @@ _STEP = 64
 _LABEL = "{label}"
 _LONGEST_NAME = 255
 _SAMPLES = 2
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """What draws, and how.
-
-    Attributes:
-        model: folder with a Stable Diffusion model in the layout of diffusers, or its
-            name on the Hugging Face Hub.
-        controlnet: the same of a ControlNet for Canny edges, made for that model.
-        prompt: what to draw; ``{label}`` stands for the class.
-        negative_prompt: what not to draw.
-        steps: of denoising, at least 1.
-        guidance: how far the prompt leads, at least 0.
-        conditioning: how far the edges lead, at least 0.
-        images: of each class, 1..:data:`MOST_IMAGES`. Deep Hiding takes the first 8.
-        side: in pixels, a multiple of 64 up to :data:`LARGEST_SIDE`.
-        seed: what scenes and noise follow from, at least 0.
-        device: where to compute, "auto" for a GPU where there is one.
-    """
-
-    model: str = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-    controlnet: str = "lllyasviel/sd-controlnet-canny"
-    prompt: str = "a photo of {label}"
-    negative_prompt: str = "blurry, low contrast, text, watermark"
-    steps: int = 30
-    guidance: float = 7.5
-    conditioning: float = 1.0
-    images: int = 8
-    side: int = 512
-    seed: int = 0
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -220,7 +190,7 @@ def _seed(key: bytes, name: str, attempt: int) -> int:
     return int.from_bytes(made, "big") >> 1
 
 
-def _json(about: dict) -> bytes:
+def _json(about: dict[str, Any]) -> bytes:
     return (json.dumps(about, indent=1) + "\n").encode()
 
 
@@ -263,7 +233,7 @@ def _check(config: GeneratorConfig) -> None:
         raise InputError("Give a guidance and a conditioning scale of at least 0")
 
 
-def _about(names: list[str], config: GeneratorConfig) -> dict:
+def _about(names: list[str], config: GeneratorConfig) -> dict[str, Any]:
     """What must not change while a folder is being filled."""
     fixed = {**asdict(config), "classes": names}
     for free in ("images", "device"):
@@ -271,7 +241,7 @@ def _about(names: list[str], config: GeneratorConfig) -> dict:
     return fixed
 
 
-def _check_begun(output: Path, about: dict) -> None:
+def _check_begun(output: Path, about: dict[str, Any]) -> None:
     """Raises: InputError: the folder's images were made with something else."""
     path = output / ABOUT
     try:

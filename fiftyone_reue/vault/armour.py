@@ -18,7 +18,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import UPDATE, InputError
 
 FORMAT = "1"
 
@@ -77,9 +77,7 @@ def decode(text: str, name: str) -> Armour:
     if checksum != f"={_checksum(kind, headers, body)}":
         raise _damaged(name)
     if headers.pop("Format", None) != FORMAT:
-        raise InputError(
-            f"{name} was made by a newer version of fiftyone-reue; update it"
-        )
+        raise InputError(f"{name} was made by a newer version: {UPDATE}")
     return Armour(kind, headers, body)
 
 

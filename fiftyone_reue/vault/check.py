@@ -7,8 +7,9 @@ and that releases are committed to the recipients that there were.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import Any
 
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.vault import crypto, records
@@ -20,6 +21,7 @@ from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.commitment import leaf, merkle_root
 
 _EVERY = 256
+_OF_RELEASES: tuple[Table, Table] = ("records", "withdrawn")
 _PAGE = 16  # of records, which may be as large as images
 
 
@@ -39,7 +41,7 @@ class CheckReport:
     problems: list[Problem]
     notes: list[str] = field(default_factory=list)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """For machines."""
         return {
             "vault": self.vault_id,
@@ -82,7 +84,7 @@ class _Checker:
         self._ledger.note_damage()
         self._recipients()
         fits = self._fits()
-        releases = self._ledger.releases()
+        releases = self._ledger.present_releases()
         self.rows["releases"] = len(releases)
         for release in releases:
             self._release(release, fits)
@@ -94,11 +96,8 @@ class _Checker:
         self.rows["images"] = behind
         self.rows["records"] = self.rows["withdrawn"] = 0
         for release in releases:
-            tables: list[tuple[Table, Iterable[Record]]] = [
-                ("records", self._ledger.records(release.id)),
-                ("withdrawn", self._ledger.withdrawn(release.id)),
-            ]
-            for table, found in tables:
+            for table in _OF_RELEASES:
+                found = self._ledger.present_records(table, release.id)
                 for page in pages(found, _PAGE):
                     ids = [record.image_id for record in page]
                     images = self._ledger.macs("images", ids)
@@ -115,11 +114,8 @@ class _Checker:
         listed = self._ledger.inventory()
         others = set() if listed is None else set(listed.members["releases"]) - good
         for release_id in sorted(others):
-            for table, found in (
-                ("records", self._ledger.records(release_id)),
-                ("withdrawn", self._ledger.withdrawn(release_id)),
-            ):
-                for _ in found:
+            for table in _OF_RELEASES:
+                for _ in self._ledger.present_records(table, release_id):
                     self.rows[table] += 1
                     yield sum(self.rows.values())
         self._ledger.note_strays(good | others)

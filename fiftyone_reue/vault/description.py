@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fiftyone_reue import prf
-from fiftyone_reue.errors import DamagedRecordError, VaultError, WrongKeyError
+from fiftyone_reue.errors import UPDATE, DamagedRecordError, VaultError, WrongKeyError
 from fiftyone_reue.vault import crypto
 
 FORMAT = 2
@@ -198,7 +198,8 @@ def check_shape(meta: Mapping[str, Any]) -> None:
     version = meta.get("format")
     if isinstance(version, int) and version > FORMAT:
         raise VaultError(
-            "The vault was made by a newer version of fiftyone-reue; update it"
+            f"The vault was made by a newer version: {UPDATE}. If you never used one, "
+            "the ledger was changed without you; put it back from a backup"
         )
     providers = [meta[p] for p in ("provider", "next_provider") if p in meta]
     wraps = meta.get("wraps")

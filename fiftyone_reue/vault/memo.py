@@ -1,25 +1,33 @@
 """What an owner remembers of a vault, away from its ledger.
 
-Beside the owner key is kept how often the ledger was changed, and a copy of the
-vault's description. So a ledger that was put back from a backup is noticed, a ledger
-that was authenticated can't be passed off as one that never was, and a lost
-description can be put back. Nothing of it is secret: the description's keys are
-sealed with the owner key.
+Beside the owner key is kept how often the ledger was changed, and copies of the
+vault's description and of the sealed list of what the ledger holds. So a ledger that
+was put back from a backup is noticed, a ledger that was authenticated can't be passed
+off as one that never was, and a lost description or list can be put back. Nothing of
+it is secret: the description's keys are sealed with the owner key, the list with one of
+the vault's.
+
+Several processes may have the vault open, some with an older view of it. What is kept
+is read again under a lock before it is replaced, and its counter only goes up.
 
 Whoever can replace this as well as the ledger can put both back to an earlier state.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import stat
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from fiftyone_reue.errors import OutputError, ReueError, VaultError
+from fiftyone_reue.vault.file_lock import file_lock
 from fiftyone_reue.vault.owner_keys import (
     KeyFile,
     KeyringKey,
@@ -31,11 +39,13 @@ from fiftyone_reue.vault.private_files import write_private
 
 SUFFIX = ".counter"
 
-_LARGEST = 1 << 20
+_LARGEST = 16 << 20
+_LONGEST_LIST = 8 << 20
 _HIGHEST = (1 << 63) - 1
 _ABOUT = (
-    "How often the ledger of this vault was changed, and a copy of its description. "
-    "Keep it with the owner key; without it, an old ledger isn't noticed."
+    "How often the ledger of this vault was changed, and copies of its description and "
+    "its sealed list. Keep it with the owner key; without it, an old ledger isn't "
+    "noticed."
 )
 
 
@@ -47,20 +57,25 @@ class Remembered:
         vault_id: whose.
         counter: of the last change to the ledger.
         meta: the vault's description.
+        listed: the sealed list of what the ledger holds, of that change or a later
+            one; empty where a place doesn't keep it, or it is too long.
     """
 
     vault_id: str
     counter: int
     meta: dict[str, Any]
+    listed: bytes = b""
 
     def to_text(self) -> str:
         """As a file holds it."""
-        content = {
+        content: dict[str, Any] = {
             "about": _ABOUT,
             "vault": self.vault_id,
             "counter": self.counter,
             "description": self.meta,
         }
+        if self.listed:
+            content["list"] = base64.b64encode(self.listed).decode()
         return json.dumps(content, indent=1) + "\n"
 
     @classmethod
@@ -75,8 +90,10 @@ class Remembered:
             counter = content["counter"]
             if type(counter) is not int or not 0 <= counter <= _HIGHEST:
                 raise ValueError
-            return cls(str(content["vault"]), counter, dict(content["description"]))
-        except (KeyError, TypeError, ValueError, RecursionError):
+            listed = base64.b64decode(content.get("list", ""), validate=True)
+            meta = dict(content["description"])
+            return cls(str(content["vault"]), counter, meta, listed)
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
             raise VaultError(
                 f"{name} is damaged, so it can't be told whether the ledger is the "
                 "newest one. Put it back from a backup, or delete it if you know why"
@@ -96,6 +113,10 @@ class Place(Protocol):
 
     def write(self, remembered: Remembered) -> None:
         """Replace it; OutputError or VaultError if that can't be done."""
+        ...
+
+    def locked(self, vault_id: str) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes from replacing it; OutputError if that can't be done."""
         ...
 
 
@@ -119,15 +140,30 @@ class FolderPlace:
         return str(self.path(vault_id))
 
     def read(self, vault_id: str) -> Remembered | None:
-        return _read(self.path(vault_id))
+        path = self.path(vault_id)
+        found = _read(path)
+        return None if found is None else _of(vault_id, found, str(path))
 
     def write(self, remembered: Remembered) -> None:
         path = self.path(remembered.vault_id)
+        if len(remembered.listed) > _LONGEST_LIST:
+            remembered = replace(remembered, listed=b"")
         write_private(path, remembered.to_text(), overwrite=True)
+
+    def locked(self, vault_id: str) -> contextlib.AbstractContextManager[None]:
+        path = self.path(vault_id)
+        return file_lock(path.with_name(f"{path.name}.lock"))
 
 
 class KeyringPlace:
-    """An entry of the operating system's keyring."""
+    """An entry of the operating system's keyring, which holds no long ones.
+
+    Args:
+        beside: a folder that all processes with the vault have, for the lock.
+    """
+
+    def __init__(self, beside: Path | None = None) -> None:
+        self._beside = beside
 
     def describe(self, vault_id: str) -> str:
         return f"the keyring's entry {vault_id}{SUFFIX}"
@@ -136,11 +172,21 @@ class KeyringPlace:
         text = keyring_entry("get_password", f"{vault_id}{SUFFIX}")
         if text is None:
             return None
-        return Remembered.from_text(text, self.describe(vault_id))
+        where = self.describe(vault_id)
+        return _of(vault_id, Remembered.from_text(text, where), where)
 
     def write(self, remembered: Remembered) -> None:
         account = f"{remembered.vault_id}{SUFFIX}"
-        keyring_entry("set_password", account, remembered.to_text())
+        text = replace(remembered, listed=b"").to_text()
+        keyring_entry("set_password", account, text)
+
+    @contextmanager
+    def locked(self, vault_id: str) -> Iterator[None]:
+        if self._beside is None or not self._beside.is_dir():
+            yield
+            return
+        with FolderPlace(self._beside).locked(vault_id):
+            yield
 
 
 class Memo:
@@ -163,13 +209,13 @@ class Memo:
     def __init__(self, vault_id: str, places: Sequence[Place] = ()) -> None:
         self._vault_id = vault_id
         self._places = list(places)
+        self._threads = threading.Lock()
         found = [place.read(vault_id) for place in self._places]
         there = [one for one in found if one is not None]
         self.counter = max((one.counter for one in there), default=0)
         self.known = bool(there)
         self.unkept: list[str] = []
         self._meta: dict[str, Any] = {}
-        self._kept = found
 
     @property
     def places(self) -> list[str]:
@@ -181,34 +227,82 @@ class Memo:
             if where not in self.unkept
         ]
 
-    def keep_counter(self, counter: int) -> None:
-        """Remember a change to the ledger that is there by now."""
-        self.counter = max(self.counter, counter)
-        self._write()
+    def keep_counter(self, counter: int, listed: bytes = b"") -> None:
+        """Remember a change to the ledger that is there by now.
 
-    def keep_meta(self, meta: Mapping[str, Any]) -> None:
-        """Remember the vault's description as it is now."""
-        self._meta = dict(meta)
-        self._write()
+        Where a later one is remembered already, by another process, that stays.
 
-    def _write(self) -> None:
-        if not self._meta:
+        Args:
+            counter: of the change.
+            listed: the ledger's sealed list after it.
+        """
+        with self._threads:
+            self.counter = max(self.counter, counter)
+            for place in self._places:
+                self._keep(
+                    place, lambda kept: self._with_counter(kept, counter, listed)
+                )
+
+    def _with_counter(
+        self, kept: Remembered | None, counter: int, listed: bytes
+    ) -> Remembered | None:
+        if kept is None:
+            if not self._meta:
+                return None
+            kept = Remembered(self._vault_id, 0, self._meta)
+        highest = max(kept.counter, self.counter)
+        if counter < highest or not listed:
+            # A list of before that change would tell less than none.
+            listed = kept.listed if kept.counter == highest else b""
+        return replace(kept, counter=highest, listed=listed)
+
+    def keep_meta(
+        self, meta: Mapping[str, Any], is_current: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Remember the vault's description.
+
+        Args:
+            meta: the description.
+            is_current: tells whether the ledger still has it. It is asked under the
+                lock, so that a description from before a rotation, with its seal for
+                the old owner key, never replaces the one from after it.
+        """
+        with self._threads:
+            self._meta = dict(meta)
+            for place in self._places:
+                self._keep(place, lambda kept: self._with_meta(kept, is_current))
+
+    def _with_meta(
+        self, kept: Remembered | None, is_current: Callable[[], bool]
+    ) -> Remembered | None:
+        if kept is None:
+            kept = Remembered(self._vault_id, 0, {})
+        new = replace(kept, meta=self._meta, counter=max(kept.counter, self.counter))
+        return new if new == kept or is_current() else None
+
+    def _keep(
+        self, place: Place, change: Callable[[Remembered | None], Remembered | None]
+    ) -> None:
+        """Replace what a place has by what `change` makes of it; None: by nothing."""
+        where = place.describe(self._vault_id)
+        try:
+            kept = place.read(self._vault_id)
+            if change(kept) != kept:
+                with place.locked(self._vault_id):
+                    kept = place.read(self._vault_id)
+                    new = change(kept)
+                    if new is not None and new != kept:
+                        place.write(new)
+                    kept = new or kept
+        except (OutputError, VaultError):
+            # A mounted secret, or a locked keyring: `reue vault check` says so.
+            if where not in self.unkept:
+                self.unkept.append(where)
             return
-        remembered = Remembered(self._vault_id, self.counter, self._meta)
-        for number, place in enumerate(self._places):
-            if self._kept[number] == remembered:
-                continue
-            where = place.describe(self._vault_id)
-            try:
-                place.write(remembered)
-            except (OutputError, VaultError):
-                # A mounted secret, or a locked keyring: `reue vault check` says so.
-                if where not in self.unkept:
-                    self.unkept.append(where)
-                continue
-            self._kept[number] = remembered
-            if where in self.unkept:
-                self.unkept.remove(where)
+        if kept is not None:
+            self.counter = max(self.counter, kept.counter)
+        if where in self.unkept:
+            self.unkept.remove(where)
 
 
 def places_for(provider: OwnerKeyProvider, folder: Path | None) -> list[Place]:
@@ -223,7 +317,7 @@ def places_for(provider: OwnerKeyProvider, folder: Path | None) -> list[Place]:
     if isinstance(found, KeyFile):
         places.append(FolderPlace(found.path.absolute().parent))
     if isinstance(found, KeyringKey):
-        places.append(KeyringPlace())
+        places.append(KeyringPlace(None if folder is None else folder.absolute()))
     beside = None if folder is None else FolderPlace(folder.absolute())
     if beside is not None and beside not in places:
         places.append(beside)
@@ -242,6 +336,15 @@ def remembered_in(folders: Iterable[Path]) -> list[Remembered]:
                     if known.counter < one.counter:
                         found[one.vault_id] = one
     return list(found.values())
+
+
+def _of(vault_id: str, found: Remembered, where: str) -> Remembered:
+    if found.vault_id != vault_id:
+        raise VaultError(
+            f"{where} is of another vault, so it can't be told whether the ledger is "
+            "the newest one. Put it back from a backup, or delete it if you know why"
+        )
+    return found
 
 
 def _read(path: Path) -> Remembered | None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fiftyone_reue import prf
-from fiftyone_reue.errors import InputError, ReueError, VaultError
+from fiftyone_reue.errors import UPDATE, InputError, ReueError, VaultError
 from fiftyone_reue.vault import crypto, description
 from fiftyone_reue.vault.armour import Armour, decode, encode
 from fiftyone_reue.vault.key_files import read_text
@@ -41,6 +41,9 @@ PASSPHRASE_VARIABLE = "REUE_OWNER_PASSPHRASE"
 PASSPHRASE_FILE_VARIABLE = "REUE_OWNER_PASSPHRASE_FILE"
 
 KEY_FILE_NAME = "owner.key"
+FORMER = ".old-"
+"""Stands between the name of a former owner key's file and the key's id."""
+
 KEYRING_SERVICE = "fiftyone-reue"
 
 _KIND = "OWNER"
@@ -156,6 +159,7 @@ class KeyFile:
             raise VaultError(
                 f"The owner key file {self.path} is missing. Put it back, or set "
                 f"{KEY_FILE_VARIABLE} to where it is, or {KEY_VARIABLE} to the key"
+                f"{self._former()}"
             )
         if self._private:
             self._require_private()
@@ -170,6 +174,16 @@ class KeyFile:
         if len(armour.body) != prf.KEY_SIZE:
             raise VaultError(f"{self.path} doesn't hold a key of 32 bytes")
         return armour.body
+
+    def _former(self) -> str:
+        """Which files a rotation put away, for who opens a backup."""
+        former = sorted(self.path.parent.glob(f"{self.path.name}{FORMER}*"))
+        if not former:
+            return ""
+        return (
+            ". For a ledger from before a rotation, that is the former key: "
+            + " or ".join(map(str, former))
+        )
 
     def _require_private(self) -> None:
         if others_can_read(self.path):
@@ -388,7 +402,7 @@ def _stored_provider(
         case other:
             raise VaultError(
                 f"The vault's owner key comes from {other!r}, which this version "
-                f"doesn't know; update fiftyone-reue, or set {KEY_VARIABLE}"
+                f"doesn't know; {UPDATE}. Or set {KEY_VARIABLE}"
             )
 
 
@@ -425,8 +439,8 @@ def planned_kind(
         f"a passphrase of several words, {PASSPHRASE_FILE_VARIABLE} to a file that "
         f"holds one, or {KEY_VARIABLE} to 64 random hex digits. To try things out, "
         "have a plain key file made, which FiftyOne's server would show to whoever "
-        f"reaches it: `reue init --plain-key-file`, {KEY_FILE_VARIABLE}, or in Python "
-        "plain_key_file=True"
+        f"reaches it: where {KEY_FILE_VARIABLE} says, or by `reue init "
+        "--plain-key-file` in a vault's folder, or in Python by plain_key_file=True"
     )
 
 

@@ -15,10 +15,11 @@ other content, be it only packed by another version of a compressor, never meets
 and nonce that were used. Records made before (``nonces`` is False in their header) had
 no nonces.
 
-What the recipient's box holds is made and read by :mod:`fiftyone_reue.reversal`; the
-header's version says how. What the file's box holds is made and read by
-:mod:`fiftyone_reue.media.original`. It may be large, so a copy of the record that is
-kept elsewhere can do without it (:meth:`Envelope.without_file`): its digest stays.
+What the recipient's box holds is made and read by
+:mod:`fiftyone_reue.perturb.reversal`; the header's version says how. What the file's
+box holds is made and read by :mod:`fiftyone_reue.media.original`. It may be large, so a
+copy of the record that is kept elsewhere can do without it
+(:meth:`Envelope.without_file`): its digest stays.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from fiftyone_reue.errors import (
+    UPDATE,
     DamagedRecordError,
     EditedImageError,
     ForeignRecordError,
@@ -127,7 +129,7 @@ class RecipientPart:
     """What a recipient needs for ``P -> W``.
 
     Attributes:
-        content: what :func:`fiftyone_reue.reversal.unpack` reads.
+        content: what :func:`fiftyone_reue.perturb.reversal.unpack` reads.
         digest: SHA-256 of W's samples.
     """
 
@@ -168,8 +170,8 @@ def unpack(blob: bytes) -> Envelope:
     version = marked & _NUMBER
     if not 1 <= version <= VERSION:
         raise DamagedRecordError(
-            f"The record has version {version}, this program reads version {VERSION}; "
-            "install a newer fiftyone-reue"
+            f"The record has version {version}, this program reads up to {VERSION}; "
+            f"{UPDATE}"
         )
     names = {number: name for name, number in _TIERS.items()}
     if tier not in names:

@@ -8,13 +8,14 @@ import os
 import re
 import secrets as random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from fiftyone_reue import prf
 from fiftyone_reue.errors import (
+    DamagedRecordError,
     InputError,
     OutputError,
     ReueError,
@@ -39,23 +40,18 @@ from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.ledger.inventory import Inventory
-from fiftyone_reue.vault.ledger.macs import LedgerKeys
+from fiftyone_reue.vault.ledger.macs import LedgerKeys, has_mac
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.memo import SUFFIX, Memo, Place, places_for, remembered_in
 from fiftyone_reue.vault.owner_keys import (
-    KEY_FILE_NAME,
     KEY_FILE_VARIABLE,
-    KeyFile,
-    KeyringKey,
-    MidRotation,
     OwnerKeyProvider,
-    Passphrase,
     choose,
     planned_kind,
     resolve,
     secret,
 )
-from fiftyone_reue.vault.stretch import Ask, spoken
+from fiftyone_reue.vault.stretch import Ask
 
 LEDGER_NAME = "ledger.sqlite"
 
@@ -68,8 +64,8 @@ _RECIPIENT = "recipient-wrap"
 _LOST = (
     "The ledger has lost the vault's description, without which its rows are of no "
     "use. Put the ledger back from a backup, or run `reue vault repair`, which puts "
-    "back the copy of the description that is beside the owner key (with FiftyOne: "
-    "`fiftyone_reue.samples.repair_vault()`)"
+    "back the copy of the description that is beside the owner key (with --app that of "
+    "the vault in FiftyOne's database)"
 )
 _CHANGED_MEANWHILE = (
     "it was changed while the owner key was being replaced, or by a former owner "
@@ -174,7 +170,7 @@ class Vault:
             vault.ledger.begin()
             vault.ledger.create_meta(meta)
         memo.keep_meta(meta)
-        memo.keep_counter(1)
+        vault.ledger.remember()
         return vault
 
     @classmethod
@@ -207,10 +203,8 @@ class Vault:
             meta = vault._authenticate(meta, owner_key, provider.kind)
         elif not vault._end_epoch(meta, opened):
             return cls.open(ledger, provider, folder=folder)
-        memo.keep_meta(meta)
-        inventory = vault.ledger.inventory()
-        if inventory is not None:
-            memo.keep_counter(inventory.counter)
+        memo.keep_meta(meta, lambda: vault.ledger.get_meta() == meta)
+        vault.ledger.remember()
         return vault
 
     def _authenticate(
@@ -341,6 +335,16 @@ class Vault:
         return crypto.open_sealed(oldest, sealed, aad)
 
     # -- recipients
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the ledger; the vault can't be used any more."""
+        self.ledger.close()
 
     def add_recipient(self, name: str) -> tuple[Recipient, RecipientKey]:
         """Adds a recipient with a random key and a random seed of its codes.
@@ -518,7 +522,7 @@ class Vault:
         meta.pop("next_provider", None)
         meta = signed(meta, known)
         self._replace_meta(both, meta)
-        self.memo.keep_meta(meta)
+        self.memo.keep_meta(meta, lambda: self._ledger.get_meta() == meta)
         old_id, self._shown_id = self._shown_id, new_id
         self._owner_key_id, self._keys = new_id, keys
         self._newest_opened = keys[-1]
@@ -641,12 +645,13 @@ def open_folder(
         VaultError: if there is no vault, or the owner key is missing
         WrongKeyError: if the owner key is another vault's
     """
-    return _open_folder(Path(folder), secrets, ask)[0]
+    return open_with_provider(Path(folder), secrets, ask)[0]
 
 
-def _open_folder(
+def open_with_provider(
     folder: Path, secrets: Mapping[str, str] | None, ask: Ask | None
 ) -> tuple[Vault, OwnerKeyProvider]:
+    """As :func:`open_folder`, and where its owner key came from."""
     if not (folder / LEDGER_NAME).is_file():
         raise _no_vault(folder)
     ledger = SqliteLedger(folder / LEDGER_NAME)
@@ -667,16 +672,18 @@ def repair_folder(
     secrets: Mapping[str, str] | None = None,
     ask: Ask | None = None,
 ) -> str:
-    """Puts the description back that the ledger in a folder has lost.
+    """Puts back what the ledger in a folder has lost: its description, or its list.
 
     The copies are looked for in the folder, and beside the key file that
-    ``REUE_OWNER_KEY_FILE`` names. One that the owner key doesn't open is left alone.
+    ``REUE_OWNER_KEY_FILE`` names. One that the owner key doesn't open is left alone. A
+    list may be of before the last images and records: `reue vault check` names those
+    that it doesn't know.
 
     Returns:
         the vault's id
 
     Raises:
-        VaultError: if the description is there and whole, or there is no copy
+        VaultError: if both are there and whole, or there is no copy
         WrongKeyError: if the owner key opens no copy
     """
     folder = Path(folder)
@@ -703,139 +710,76 @@ def repair_ledger(
     """
     secrets = os.environ if secrets is None else secrets
     named = secret(secrets, KEY_FILE_VARIABLE)
-    present, sealed = ledger.get_meta(), ledger.get_inventory()
+    kept = remembered_in([folder, *([Path(named).parent] if named else [])])
+    present = ledger.get_meta()
     problem: ReueError | None = None
-    for one in remembered_in([folder, *([Path(named).parent] if named else [])]):
-        if one.meta == present:
-            raise VaultError("The vault's description is whole; nothing was done")
+    for meta in [*([present] if present else []), *(one.meta for one in kept)]:
         try:
-            provider = resolve(one.meta, folder, secrets, ask)
-            opened = unwrap(one.meta, provider.load(), provider.describe())
+            check_shape(meta)
+            provider = resolve(meta, folder, secrets, ask)
+            opened = unwrap(meta, provider.load(), provider.describe())
         except ReueError as error:
             problem = problem or error
             continue
-        # One owner key may open several vaults: the list is of one of them alone.
-        roots = [ledger_root(key, one.vault_id) for key in opened.keys]
-        if any(
-            Inventory.is_sealed_with(LedgerKeys.of(r), sealed or b"") for r in roots
-        ):
-            ledger.put_meta(one.meta)
-            return one.vault_id
+        vault_id = meta["vault_id"]
+        keys = [LedgerKeys.of(ledger_root(key, vault_id)) for key in opened.keys]
+        # One owner key may open several vaults: the ledger is of one of them alone.
+        if meta == present or _is_of(ledger, keys):
+            lists = [one.listed for one in kept if one.vault_id == vault_id]
+            return _put_back(ledger, meta, keys, lists)
     raise problem or VaultError(
         f"There is no copy of the description of this ledger in {folder}; put the "
         "ledger back from a backup"
     )
 
 
-def rotate_folder(
-    folder: str | os.PathLike[str],
-    *,
-    passphrase: str | Ask | None = None,
-    use_keyring: bool = False,
-    key_file: str | os.PathLike[str] | None = None,
-    plain_key_file: bool = False,
-    provider: OwnerKeyProvider | None = None,
-    secrets: Mapping[str, str] | None = None,
-    ask: Ask | None = None,
-    ask_new: Ask | None = None,
-) -> tuple[str, str]:
-    """Gives the vault in a folder a new owner key; see :meth:`Vault.rotate`.
-
-    The new key comes from `provider`, a new passphrase, the keyring, a new key file at
-    `key_file`, or with `plain_key_file` one in the vault's folder, in this order.
-    Without any of these it is kept as the old one is: the key file is swapped, the
-    keyring gets another entry, a new passphrase is asked for.
-
-    Args:
-        folder: the vault's
-        passphrase: the new one, or a callback that asks for it
-        use_keyring: keep the new key in the operating system's keyring
-        key_file: keep it in a plain file, here
-        plain_key_file: keep it in a plain file, the vault's or ``owner.key``
-        provider: of the new key
-        secrets: where to look up the variables, by default the environment
-        ask: asks a person for the present passphrase
-        ask_new: asks a person for a new passphrase
-
-    Returns:
-        ids of the old and the new key
-
-    Raises:
-        VaultError: if there is no vault, its owner key is missing, or it has to be
-            said where the new one is to come from
-        WrongKeyError: if the owner key is another vault's
-        OutputError: if `key_file` is there already, or a key file can't be written
-    """
-    folder = Path(folder)
-    vault, present = _open_folder(folder, secrets, ask)
-    with vault.ledger:
-        if provider is not None:
-            return vault.rotate(provider)
-        if passphrase is not None:
-            return vault.rotate(Passphrase.new(passphrase))
-        if use_keyring:
-            return _rotate_in_keyring(vault)
-        if key_file is not None:
-            return vault.rotate(_free_key_file(Path(key_file)))
-        if plain_key_file or isinstance(_found(present), KeyFile):
-            return _swap_key_file(vault, _present_key_file(folder, present))
-        if isinstance(_found(present), KeyringKey):
-            return _rotate_in_keyring(vault)
-        if ask_new is not None:
-            return vault.rotate(Passphrase.new(spoken(ask_new, "New passphrase")))
-        raise VaultError(
-            "Say where the new owner key is to come from: `reue keys rotate` with "
-            "--passphrase, --keyring, --key-file or --plain-key-file, or with "
-            "REUE_OWNER_PASSPHRASE_NEW or REUE_OWNER_KEY_NEW set"
-        )
-
-
-def _found(present: OwnerKeyProvider) -> OwnerKeyProvider | None:
-    return present.found if isinstance(present, MidRotation) else present
-
-
-def _rotate_in_keyring(vault: Vault) -> tuple[str, str]:
-    # Another account than before, so that both keys are there until the end.
-    keyring_key = KeyringKey(f"{vault.vault_id}-{random.token_hex(4)}")
-    keyring_key.create()
-    return vault.rotate(keyring_key)
-
-
-def _free_key_file(path: Path) -> KeyFile:
-    provider = KeyFile(path)
-    try:
-        provider.create()
-    except FileExistsError:
-        raise OutputError(
-            f"{path} is there already; choose another name for the new owner key"
-        ) from None
-    return provider
-
-
-def _present_key_file(folder: Path, present: OwnerKeyProvider) -> KeyFile:
-    found = _found(present)
-    if isinstance(found, KeyFile):
-        return found
-    return KeyFile(folder / KEY_FILE_NAME, reference=KEY_FILE_NAME)
-
-
-def _swap_key_file(vault: Vault, present: KeyFile) -> tuple[str, str]:
-    staged = KeyFile(
-        present.path.with_name(present.path.name + ".next"),
-        reference=present.reference,
+def _is_of(ledger: Ledger, keys: Sequence[LedgerKeys]) -> bool:
+    """Whether a ledger has its list, or any row, from these keys."""
+    sealed = ledger.get_inventory() or b""
+    return any(Inventory.is_sealed_with(one, sealed) for one in keys) or any(
+        has_mac(one, "recipients", row) for row in ledger.recipients() for one in keys
     )
-    staged.create(overwrite=True)
-    return vault.rotate(staged, lambda: _move_key_file(staged.path, present.path))
 
 
-def _move_key_file(path: Path, final: Path) -> None:
+def _put_back(
+    ledger: Ledger,
+    meta: dict[str, Any],
+    keys: Sequence[LedgerKeys],
+    lists: Iterable[bytes],
+) -> str:
+    vault_id = str(meta["vault_id"])
+    with ledger.exclusive():
+        sealed = ledger.get_inventory() or b""
+        # A rotation that isn't finished leaves the one of the epoch before.
+        there = max((_counter(one, vault_id, sealed) for one in keys), default=-1)
+        known = [(_counter(keys[-1], vault_id, one), one) for one in lists]
+        counter, newest = max(known, default=(-1, b""))
+        is_lost = ledger.get_meta() != meta
+        if is_lost:
+            ledger.put_meta(meta)
+        if counter > there:
+            ledger.put_inventory(newest)
+        elif there < 0 and not is_lost:
+            raise VaultError(
+                "The list of the ledger's rows is lost, and no copy of it is kept "
+                "beside the owner key. Put the ledger back from a backup, or take its "
+                "rows for what should be there, with those that were removed before: "
+                "`reue vault check --accept`"
+            )
+        elif not is_lost:
+            raise VaultError(
+                "The vault's description and its list of rows are whole; nothing was "
+                "done"
+            )
+    return vault_id
+
+
+def _counter(keys: LedgerKeys, vault_id: str, sealed: bytes) -> int:
+    """Of a sealed list; -1 if it isn't one of these keys."""
     try:
-        os.replace(path, final)
-    except OSError as error:
-        raise OutputError(
-            f"The new owner key can't be moved to {final}: {error.strerror}; the old "
-            "one is still valid"
-        ) from error
+        return Inventory.opened(keys, vault_id, sealed).counter
+    except (DamagedRecordError, TypeError, WrongKeyError):
+        return -1
 
 
 def _make_private_folder(folder: Path) -> None:

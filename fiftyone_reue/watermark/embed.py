@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from fiftyone_reue.watermark.carriers import (
+from fiftyone_reue.watermark.patterns import (
     SCALE,
     Band,
     band,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fiftyone_reue.watermark.carriers import (
+from fiftyone_reue.watermark.embed import expected_amplitude
+from fiftyone_reue.watermark.patterns import (
     RINGS,
     SCALE,
     Band,
@@ -18,7 +19,6 @@ from fiftyone_reue.watermark.carriers import (
     grid_side,
     signs,
 )
-from fiftyone_reue.watermark.embed import expected_amplitude
 
 _LEAST_POWER = 1e-12
 

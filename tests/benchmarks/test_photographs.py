@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from fiftyone_reue.release import ProtectConfig
+from fiftyone_reue.releases.config import ProtectConfig
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from fiftyone_reue.audit.budgets import budget_named
+from fiftyone_reue.auditing.budgets import budget_named
 from fiftyone_reue.perturb.rue import RueConfig
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
-from fiftyone_reue.audit.results import Audit
+from fiftyone_reue.auditing.results import Audit
 
 pytestmark = pytest.mark.integration
 
@@ -54,7 +54,7 @@ def test_a_folder_is_measured_into_tables_and_not_twice(
     assert "LSP" in table
     assert "Checks of the instrument" in table
     monkeypatch.setattr(benchmark.subjects, "method_subject", None)
-    monkeypatch.setattr("fiftyone_reue.audit.grid.create_network", None)
+    monkeypatch.setattr("fiftyone_reue.auditing.grid.create_network", None)
     run(benchmark, *words)
 
 

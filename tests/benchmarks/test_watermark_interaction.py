@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from fiftyone_reue.audit.cell_store import CellStore
-from fiftyone_reue.audit.grid import HeldOut, Plan
-from fiftyone_reue.audit.holdings import Effort, Holdings
-from fiftyone_reue.audit.results import Summary
+from fiftyone_reue.auditing.cell_store import CellStore
+from fiftyone_reue.auditing.grid import HeldOut, Plan
+from fiftyone_reue.auditing.holdings import Effort, Holdings
+from fiftyone_reue.auditing.results import Summary
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.perturb.base import FitData
 

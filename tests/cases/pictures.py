@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from PIL import Image
 
-from fiftyone_reue.demo_tiles import load_photo
+from fiftyone_reue.demo.tiles import load_photo
 
 SIDES = 80, 96
 """Height and width of a picture."""

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from fiftyone_reue import release_audit
-from fiftyone_reue.audit import split as splitting
-from fiftyone_reue.audit.budgets import BUDGETS
+from fiftyone_reue.auditing import split as splitting
+from fiftyone_reue.auditing.budgets import BUDGETS
+from fiftyone_reue.workflows import audit
 
 pytestmark = pytest.mark.unit
 
@@ -17,7 +17,7 @@ def test_an_audit_for_machines_and_in_words(house, monkeypatch, tmp_path):
         victims=("mlp",),
         countermeasures=("none",),
     )
-    monkeypatch.setattr(release_audit, "budget_named", lambda name: tiny)
+    monkeypatch.setattr(audit, "budget_named", lambda name: tiny)
     monkeypatch.setattr(splitting, "LEAST_IMAGES", 12)
     report = tmp_path / "report"
     words = ("audit", "@pa", "--vault", "@vault", "--device", "cpu", "--out")

@@ -81,7 +81,7 @@ def test_an_error_of_the_system_is_a_message(house, monkeypatch):
     def broken(*_):
         raise PermissionError(13, "Permission denied", "/locked")
 
-    monkeypatch.setattr("fiftyone_reue.folders.image_items", broken)
+    monkeypatch.setattr("fiftyone_reue.batch.folders.image_items", broken)
     said = house.fails("restore", "@pa", "@x", "--vault", "@vault")
     assert said == "Error: /locked: Permission denied\n"
 
@@ -90,7 +90,7 @@ def test_ctrl_c_is_a_plain_message(house, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fiftyone_reue.folders.image_items", interrupted)
+    monkeypatch.setattr("fiftyone_reue.batch.folders.image_items", interrupted)
     said = house.fails("restore", "@pa", "@x", "--vault", "@vault")
     assert "Stopped. What was finished is kept" in said
     found = house.json("restore", "@pa", "@x", "--vault", "@vault", status=1)

@@ -1,3 +1,5 @@
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,18 @@ def test_a_suspect_that_can_not_be_read_is_reported_beside_the_verdict(
     found = house.json("extract", str(suspects), "--vault", "@vault", status=1)
     assert found["recipient"] == "alice"
     assert "not an image" in found["per_image"][-1]["error"]
+
+
+def test_what_a_tampered_ledger_leaves_open_is_undecided(place, leak, tmp_path):
+    place.protect("alice", "@out")
+    posted = leak(place.path("out"), tmp_path / "posted")
+    ledger = sqlite3.connect(place.path("vault/ledger.sqlite"))
+    with contextlib.closing(ledger), ledger:
+        ledger.execute("UPDATE recipients SET revoked_at = 1 WHERE name = 'alice'")
+    words = ("extract", posted, "--vault", "@vault")
+    found = place.json(*words, status=1)
+    assert (found["decision"], found["recipient"]) == ("undecided", None)
+    assert "'alice'" in found["ledger_problems"][0]
+    result = place.run(*words)
+    assert result.stdout.startswith("Undecided: ")
+    assert "Left out: " in result.stderr

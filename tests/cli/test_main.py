@@ -11,10 +11,8 @@ import click
 import pytest
 
 from fiftyone_reue import __version__, cli
-from fiftyone_reue.cli import options
 from fiftyone_reue.cli import reveal as revealing
-from fiftyone_reue.media.raster import DEFAULT_MAX_PIXELS
-from fiftyone_reue.reveal import DECOYS, MOST_DECOYS
+from fiftyone_reue.workflows.reveal import DECOYS, MOST_DECOYS
 
 pytestmark = pytest.mark.unit
 
@@ -34,7 +32,6 @@ def test_help_is_quick_and_says_the_librarys_limit():
         check=True,
     )
     assert done.stdout == "[]\n"
-    assert options.MAX_PIXELS == DEFAULT_MAX_PIXELS
     assert (revealing.DECOYS, revealing.MOST_DECOYS) == (DECOYS, MOST_DECOYS)
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fiftyone_reue import cli
 from fiftyone_reue.cli.printing import plain
-from fiftyone_reue.shown import printable
+from fiftyone_reue.names.display import printable
 from fiftyone_reue.vault.vault import open_folder
 
 pytestmark = pytest.mark.unit
@@ -134,7 +134,7 @@ def test_what_a_manifest_says_is_escaped(tmp_path):
 
 def test_progress_is_escaped(monkeypatch):
     from fiftyone_reue.cli import progress
-    from fiftyone_reue.steps import Progress
+    from fiftyone_reue.progress import Progress
 
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=200)

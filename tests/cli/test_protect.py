@@ -20,7 +20,7 @@ def test_scenes_of_ones_own_are_hidden(place, same):
         scene = np.zeros((64, 64, 3), np.uint8)
         scene[:, 16 * number : 16 * number + 24] = 255
         Image.fromarray(scene).save(folder / kind.name / "scene.png")
-    assert "hides no scenes" in place.fails(
+    assert "has no option 'scenes'" in place.fails(
         "protect", "@source", "@p", *words, "--method", "lsp", "--scenes", "@own"
     )
     place.ok("protect", "@source", "@p", *own)
@@ -28,7 +28,7 @@ def test_scenes_of_ones_own_are_hidden(place, same):
     assert not same(place.path("p"), place.path("q"))
     place.ok("restore", "@p", "@o", "--vault", "@vault")
     assert same(place.path("o"), place.path("source"))
-    assert "scenes of one's own" in place.fails("protect", "@source", "@p", *own[:-2])
+    assert "options" in place.fails("protect", "@source", "@p", *own[:-2])
 
 
 def test_clusters_come_before_folders(place):

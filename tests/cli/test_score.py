@@ -2,8 +2,8 @@ from functools import partial
 
 import pytest
 
-from fiftyone_reue import score as scoring
 from fiftyone_reue.networks.recipe import Recipe
+from fiftyone_reue.workflows import score as scoring
 
 pytestmark = pytest.mark.unit
 

@@ -56,7 +56,7 @@ def test_a_lost_description_is_put_back(place):
         assert "reue vault repair" in said
     assert "is back" in place.ok("vault", "repair", "--vault", "@vault").stdout
     place.ok(*CHECK)
-    assert "is whole" in place.fails("vault", "repair", "--vault", "@vault")
+    assert "are whole" in place.fails("vault", "repair", "--vault", "@vault")
 
 
 def test_extract_says_what_it_left_out(place):
@@ -70,3 +70,22 @@ def test_extract_says_what_it_left_out(place):
     found = place.json(*words, status=1)
     assert found["recipient"] == "alice"
     assert "'bob'" in found["ledger_problems"][0]
+
+
+def test_lists_say_what_they_leave_out(place):
+    sql(place, "DELETE FROM recipients WHERE name = 'bob'")
+    result = place.run("recipient", "list", "--vault", "@vault")
+    assert "alice" in result.stdout
+    assert "bob" not in result.stdout
+    assert "Wrong in the ledger: recipients, 'bob'" in result.stderr
+
+
+def test_a_lost_list_is_put_back(place):
+    place.protect("alice", "@pa")
+    sql(place, "DELETE FROM inventory")
+    for words in (("release", "list"), ("recipient", "list")):
+        assert "reue vault repair" in place.fails(*words, "--vault", "@vault")
+    assert "reue vault repair" in place.run(*CHECK).stderr
+    assert "is back" in place.ok("vault", "repair", "--vault", "@vault").stdout
+    place.ok(*CHECK)
+    assert "alice" in place.ok("release", "list", "--vault", "@vault").stdout

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fiftyone_reue import score as scoring
 from fiftyone_reue.networks.recipe import Recipe
+from fiftyone_reue.workflows import score as scoring
 
 pytestmark = pytest.mark.unit
 
@@ -75,12 +75,13 @@ def test_a_flat_folder_is_protected_by_clusters(place, monkeypatch, same):
 def test_invertible_methods_go_the_whole_way(
     place, tmp_path, monkeypatch, method, same, images, leak
 ):
-    from fiftyone_reue.perturb.raeg import RaegConfig
-    from fiftyone_reue.perturb.tap import TapConfig
+    from fiftyone_reue.perturb.raeg.method import RaegConfig
+    from fiftyone_reue.perturb.tap.method import TapConfig
 
     quick = TapConfig(epochs=1, least_steps=5)
     monkeypatch.setattr(
-        "fiftyone_reue.perturb.raeg.RaegConfig", partial(RaegConfig, training=quick)
+        "fiftyone_reue.perturb.raeg.method.RaegConfig",
+        partial(RaegConfig, training=quick),
     )
     words = ["--vault", "@vault", "--recipient", "alice", "--method", method]
     done = place.json("protect", "@source", "@p", *words)

@@ -134,7 +134,7 @@ class App:
 @pytest.fixture(scope="session")
 def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An App with some datasets; see ``serve.py``."""
-    from fiftyone_reue.link import link
+    from fiftyone_reue.install.link import link
 
     folder = tmp_path_factory.mktemp("app")
     link(folder / "plugins")

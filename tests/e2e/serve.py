@@ -19,9 +19,9 @@ import fiftyone as fo
 from fiftyone import ViewField as F
 from PIL import Image, ImageStat
 
-from fiftyone_reue import demo_tiles
 from fiftyone_reue import samples as reue
-from fiftyone_reue.audit.budgets import BUDGETS
+from fiftyone_reue.auditing.budgets import BUDGETS
+from fiftyone_reue.demo import tiles as demo_tiles
 
 CLASSES = (
     "astronaut",

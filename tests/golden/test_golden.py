@@ -1,18 +1,23 @@
 """Releases of past versions restore, and are traced, for ever."""
 
+import contextlib
 import hashlib
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from fiftyone_reue.extract import extract
-from fiftyone_reue.folders import image_items
-from fiftyone_reue.restore import PIXELS_ALONE, restore_licensed, restore_original
-from fiftyone_reue.steps import finish
+from fiftyone_reue import cli
+from fiftyone_reue.batch.folders import image_items
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.originals import PIXELS_ALONE, UNKNOWN
 from fiftyone_reue.vault.key_files import read_key_file
 from fiftyone_reue.vault.vault import Vault, open_folder
+from fiftyone_reue.workflows.extract import extract
+from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 
 pytestmark = pytest.mark.unit
 
@@ -67,6 +72,44 @@ def test_the_owner_restores_from_either_copy(
                 assert set(summary.differing.values()) == {PIXELS_ALONE}
             else:
                 assert_files_are_known(golden, output, summary.differing)
+
+
+@pytest.mark.parametrize("how", ["lost", "unreadable"])
+def test_without_the_ledgers_record_the_pixels_come_back_and_it_is_said(
+    tmp_path: Path, how: str
+) -> None:
+    """Of a record from before there were files in them, nobody can say more."""
+    golden = tmp_path / "golden"
+    shutil.copytree(HERE / "0.1", golden)
+    (golden / "vault" / "owner.key").chmod(0o600)
+    vault = opened(golden)
+    with vault.ledger:
+        for release in vault.ledger.releases():
+            if how == "lost":
+                vault.ledger.delete_release(release.id)
+    if how == "unreadable":
+        ledger = sqlite3.connect(golden / "vault/ledger.sqlite")
+        with contextlib.closing(ledger), ledger:
+            ledger.execute("UPDATE records SET blob = x'00'")
+    vault = opened(golden)
+    with vault.ledger:
+        items = image_items(golden / "lsp")
+        summary = finish(restore_original(vault, items, tmp_path / "o"))
+    assert (summary.outcome.done, summary.outcome.failures) == (IMAGES, [])
+    assert set(summary.differing.values()) == {UNKNOWN}
+    assert len(summary.differing) == IMAGES
+
+    words = ["restore", str(golden / "lsp"), "--vault", str(golden / "vault")]
+    result = CliRunner().invoke(cli.main, [*words, str(tmp_path / "o2")])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert f"Restored {IMAGES} originals exactly" in result.stdout
+    assert f"the pixels are exact but the file differs (of 20: {UNKNOWN})" in (
+        result.stdout
+    )
+    result = CliRunner().invoke(cli.main, [*words, str(tmp_path / "o3"), "--json"])
+    told = json.loads(result.stdout)
+    assert (told["restored"], told["failed"]) == (IMAGES, 0)
+    assert {one["reason"] for one in told["differing"]} == {UNKNOWN}
 
 
 @pytest.mark.parametrize("method", METHODS)

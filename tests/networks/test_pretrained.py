@@ -9,7 +9,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.pretrained import build
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.training import train
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 

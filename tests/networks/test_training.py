@@ -5,7 +5,7 @@ import torch
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
 from fiftyone_reue.networks.training import accuracy, predict, train
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 

@@ -18,7 +18,7 @@ SIDE = 40
 @pytest.fixture(scope="session")
 def plugin(fiftyone_folder: Path) -> Path:
     """The plugin's folder, linked into the session's plugins folder."""
-    from fiftyone_reue.link import link
+    from fiftyone_reue.install.link import link
 
     return link(fiftyone_folder / "plugins")
 
@@ -76,6 +76,14 @@ def dataset(database: Any, tmp_path: Path, photos: dict) -> Iterator[Any]:
 
 
 @pytest.fixture
+def empty_vault(database: Any) -> None:
+    """A vault without recipients."""
+    from fiftyone_reue.samples import open_vault
+
+    open_vault()
+
+
+@pytest.fixture
 def alice(database: Any, operator: Any, tmp_path: Path) -> Path:
     """The key file of a recipient alice, added through the operator."""
     key = tmp_path / "alice.key"
@@ -128,7 +136,7 @@ def leak(tmp_path: Path) -> Iterator[Callable[[list[str]], Any]]:
 @pytest.fixture
 def tiny_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quick audit that takes a second, and can't mean anything."""
-    from fiftyone_reue.audit.budgets import BUDGETS
+    from fiftyone_reue.auditing.budgets import BUDGETS
 
     quick = replace(
         BUDGETS["quick"],

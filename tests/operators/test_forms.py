@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
+from fiftyone_reue import cli
 
 pytestmark = pytest.mark.integration
 
@@ -16,6 +19,58 @@ def described(prop: dict) -> str:
     return prop["view"]["description"]
 
 
+OPERATORS = (
+    "protect_dataset",
+    "restore_dataset",
+    "extract_watermark",
+    "reveal_hidden",
+    "audit_release",
+    "score_unlearnability",
+    "delete_release",
+    "show_release",
+    "manage_recipients",
+)
+
+
+@pytest.mark.parametrize("keyring", [False, True])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_without_a_vault_every_form_says_how_one_is_made(
+    name: str,
+    keyring: bool,
+    dataset: Any,
+    form: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    monkeypatch.delenv("REUE_OWNER_KEY")
+    if keyring:
+        request.getfixturevalue("memory_keyring")
+    properties = form(name, dataset)
+    (said,) = [prop["error_message"] for prop in properties.values() if prop["invalid"]]
+    assert list(properties) == ["problem"]
+    assert "There is no vault in FiftyOne's database yet" in said
+    assert "Make it in a terminal with `reue app confirm manage_recipients`" in said
+    assert "needs an owner key" not in said
+
+
+def test_the_command_that_a_form_names_makes_the_vault(
+    dataset: Any, form: Any, tmp_path: Path
+) -> None:
+    said = form("manage_recipients", dataset)["problem"]["error_message"]
+    command = said.split("`")[1].split()
+    made = CliRunner().invoke(cli.main, command[1:])
+    assert made.exit_code == 0, made.stderr
+    properties = form(
+        "manage_recipients",
+        dataset,
+        name="alice",
+        key_out=str(tmp_path / "alice.key"),
+        confirmation=made.stdout.strip(),
+    )
+    assert not any(prop["invalid"] for prop in properties.values())
+
+
+@pytest.mark.usefixtures("empty_vault")
 def test_protect_needs_a_recipient_first(dataset: Any, form: Any) -> None:
     properties = form("protect_dataset", dataset)
     assert properties["problem"]["invalid"]
@@ -92,6 +147,7 @@ def test_revoked_recipients_are_not_offered(
     assert choices(form("protect_dataset", dataset)["recipient"]) == ["bob"]
 
 
+@pytest.mark.usefixtures("empty_vault")
 @pytest.mark.parametrize(
     "name", ["score_unlearnability", "audit_release", "delete_release", "show_release"]
 )
@@ -119,6 +175,7 @@ def test_without_a_dataset(form: Any, database: Any, name: str) -> None:
     assert problem["error_message"] == "Open a dataset first"
 
 
+@pytest.mark.usefixtures("empty_vault")
 def test_reveal_asks_where_pictures_go(dataset: Any, form: Any) -> None:
     folder = form("reveal_hidden", dataset)["output_dir"]
     assert (folder["invalid"], folder["required"]) == (False, False)
@@ -146,7 +203,7 @@ def test_restore_asks_for_a_recipient_of_licensed_copies(
     ],
 )
 def test_key_files_that_can_not_be_written(
-    form: Any, database: Any, place: str, message: str
+    form: Any, empty_vault: Any, place: str, message: str
 ) -> None:
     prop = form("manage_recipients", key_out=place)["key_out"]
     assert prop["invalid"]
@@ -156,7 +213,7 @@ def test_key_files_that_can_not_be_written(
 def test_audit_offers_what_can_be_measured_and_says_what_it_costs(
     dataset: Any, form: Any, operator: Any, alice: Path, tmp_path: Path
 ) -> None:
-    from fiftyone_reue.audit.countermeasures.registry import list_countermeasures
+    from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
 
     operator("protect_dataset")(
         dataset, recipient="alice", method="lsp", output_dir=str(tmp_path / "out")
@@ -186,28 +243,18 @@ def test_a_form_shows_what_is_wrong_with_the_vault(
     dataset: Any, form: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from fiftyone_reue.errors import LedgerUnavailableError
-    from fiftyone_reue.samples import people
+    from fiftyone_reue.samples import vaults
 
     def gone() -> None:
         raise LedgerUnavailableError("MongoDB can't be reached")
 
-    monkeypatch.setattr(people, "open_ledger", gone)
+    monkeypatch.setattr(vaults, "open_ledger", gone)
     problem = form("protect_dataset", dataset)["problem"]
     assert problem["error_message"] == "MongoDB can't be reached"
 
 
-def test_the_first_form_says_what_to_set_for_an_owner_key(
-    database: Any, form: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("REUE_OWNER_KEY")
-    problem = form("manage_recipients")["problem"]
-    assert problem["invalid"]
-    assert "Set REUE_OWNER_PASSPHRASE" in problem["error_message"]
-    assert "name" not in form("manage_recipients")
-
-
 def test_the_form_warns_of_a_key_in_a_file(
-    database: Any, form: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    empty_vault: Any, form: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert "owner_key" not in form("manage_recipients")
     monkeypatch.delenv("REUE_OWNER_KEY")
@@ -219,19 +266,7 @@ def test_the_form_warns_of_a_key_in_a_file(
     assert wrong <= {"confirmation"}  # which has to be typed yet
 
 
-def test_the_form_says_that_the_keyring_will_have_the_key(
-    database: Any,
-    form: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    memory_keyring: dict[tuple[str, str], str],
-) -> None:
-    monkeypatch.delenv("REUE_OWNER_KEY")
-    label = form("manage_recipients")["owner_key"]["view"]["label"]
-    assert "kept in this user's keyring" in label
-    assert memory_keyring == {}
-
-
-def test_the_form_looks_at_a_public_key(database: Any, form: Any) -> None:
+def test_the_form_looks_at_a_public_key(empty_vault: Any, form: Any) -> None:
     good = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa"
     assert not form("manage_recipients")["public_key"]["required"]
     assert not form("manage_recipients", public_key=good)["public_key"]["invalid"]

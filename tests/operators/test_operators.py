@@ -106,6 +106,7 @@ def test_protect_restore_and_trace(
     same_pixels: Any,
     said: Any,
     sent: Any,
+    database: Any,
     tmp_path: Path,
 ) -> None:
     done = protect()
@@ -141,6 +142,14 @@ def test_protect_restore_and_trace(
         assert suspects.values("leak.original") == dataset.values("id")[:8]
         assert suspects.list_runs(method=runs.EXTRACT) == [verdict["run"]]
     assert trace(leak(dataset.values("filepath")[:8])).result["decision"] == "no-match"
+    people = database["reue_recipients"]
+    people.update_one({"name": "bob"}, {"$set": {"revoked_at": 1.0}})
+    suspects = leak(copies[:8])
+    undecided = trace(suspects)
+    assert undecided.result["decision"] == "undecided"
+    assert "isn't as the owner left it" in said(undecided)[0]
+    assert suspects.distinct("leak.decision") == ["undecided"]
+    people.update_one({"name": "bob"}, {"$set": {"revoked_at": None}})
     from_folder = trace(dataset, folder=str(tmp_path / "alice")).result
     assert from_folder["recipient"] == "alice"
 
@@ -347,8 +356,8 @@ def test_show_and_delete(
 
 @pytest.fixture
 def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fiftyone_reue import score
     from fiftyone_reue.networks.recipe import Recipe
+    from fiftyone_reue.workflows import score
 
     quick = Recipe(epochs=2, least_steps=20, batch=16)
     monkeypatch.setattr(score, "Recipe", lambda: quick)
@@ -487,7 +496,7 @@ def test_a_delegated_run_stops_when_it_is_marked_as_failed(
 ) -> None:
     from fiftyone.operators.delegated import DelegatedOperationService
 
-    from fiftyone_reue import pipeline
+    from fiftyone_reue.batch import pipeline
 
     monkeypatch.setattr(pipeline, "CHUNK_ITEMS", 2)
     monkeypatch.setattr(pipeline, "COMMIT_ITEMS", 4)

@@ -42,7 +42,7 @@ def load(folder: Path) -> dict[str, Any]:
 
 
 def test_a_linked_plugin_loads_in_a_fresh_process(tmp_path: Path) -> None:
-    from fiftyone_reue.link import link
+    from fiftyone_reue.install.link import link
 
     link(tmp_path)
     found = load(tmp_path)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.steps import Progress
+from fiftyone_reue.progress import Progress
 
 pytestmark = pytest.mark.integration
 

@@ -100,7 +100,7 @@ def buttons_of(properties: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 @pytest.fixture(scope="session")
 def plugin(fiftyone_folder: Path) -> str:
     """The plugin's name, after it was linked into the session's plugins folder."""
-    from fiftyone_reue.link import link
+    from fiftyone_reue.install.link import link
 
     link(fiftyone_folder / "plugins")
     return PLUGIN

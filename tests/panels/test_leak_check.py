@@ -213,6 +213,29 @@ def test_undecided_says_how_many_more_are_needed(
         suspects.delete()
 
 
+def test_what_a_tampered_ledger_leaves_open_is_undecided(
+    panel: Any, scene: Any, post: Any
+) -> None:
+    import fiftyone.core.odm as foo
+
+    people = foo.get_db_conn()["reue_recipients"]
+    suspects = post(protected_for(scene, "bob", 8))
+    leak = panel(NAME, suspects)
+    people.update_one({"name": "bob"}, {"$set": {"revoked_at": 1.0}})
+    try:
+        check(leak)
+    finally:
+        people.update_one({"name": "bob"}, {"$set": {"revoked_at": None}})
+    verdict = leak.layout["verdict"]["view"]
+    assert (verdict["severity"], verdict["label"]) == ("warning", "Undecided")
+    assert "isn't as the owner left it" in leak.said()
+    assert set(suspects.values("leak.decision")) == {"undecided"}
+    check(leak)
+    assert "Derived from the copy of bob" in leak.said()
+    assert [row["outcome"] for row in leak.data["past"]] == ["copy of bob", "undecided"]
+    assert set(suspects.values("leak.decision")) == {"match"}
+
+
 def test_past_checks_are_listed_and_loaded(panel: Any, scene: Any, post: Any) -> None:
     suspects = post(protected_for(scene, "bob", 6))
     leak = panel(NAME, suspects)

@@ -406,20 +406,21 @@ def test_a_key_in_a_file_is_warned_of(
     assert "FiftyOne's server sends every file" in warned["label"]
 
 
-def test_before_there_is_a_vault_it_says_what_to_set(
+def test_before_there_is_a_vault_it_says_how_one_is_made(
     panel: Any, scene: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import fiftyone.core.odm as foo
+    from fiftyone_reue.samples import vaults
 
-    monkeypatch.delenv("REUE_OWNER_KEY", raising=False)
-    kept = foo.get_db_conn()["reue_meta"]
-    meta = kept.find_one()
-    kept.delete_many({})
-    try:
-        said = panel(NAME, scene).layout["owner_key"]["view"]["label"]
-    finally:
-        kept.insert_one(meta)
-    assert "Set REUE_OWNER_PASSPHRASE" in said
+    class Empty:
+        def get_meta(self) -> None:
+            return None
+
+        def has_rows(self) -> bool:
+            return False
+
+    monkeypatch.setattr(vaults, "open_ledger", Empty)
+    said = panel(NAME, scene).layout["owner_key"]["view"]["label"]
+    assert "reue app confirm manage_recipients" in said
 
 
 def _labels(dataset: Any) -> list[str]:

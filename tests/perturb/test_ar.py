@@ -9,7 +9,7 @@ from fiftyone_reue.perturb.ar import (
     response,
 )
 from fiftyone_reue.perturb.base import FitData, Method, State
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 
@@ -150,11 +150,11 @@ def test_perturbing_many_at_once_is_perturbing_each():
     images = draw.integers(0, 256, (130, 8, 8, 3)).astype(np.uint8)
     data = FitData(images, np.arange(130) % 3, CLASSES)
     arguments = {"amplitude": 8, "seed": 3, "key": b"k" * 32}
-    steps = list(Autoregressive().perturb(data, **arguments))
+    steps = list(Autoregressive().perturb_steps(data, **arguments))
     assert steps == sorted(steps)
     assert steps[-1] == 1
-    made = finish(Autoregressive().perturb(data, **arguments))
-    each = finish(Method.perturb(Autoregressive(), data, **arguments))
+    made = finish(Autoregressive().perturb_steps(data, **arguments))
+    each = finish(Method.perturb_steps(Autoregressive(), data, **arguments))
     assert np.array_equal(made, each)
     assert np.abs(made.astype(int) - images).max() == 8
 

@@ -10,12 +10,9 @@ from fiftyone_reue.perturb.base import (
     for_colours,
     secret_seed,
 )
-from fiftyone_reue.perturb.registry import (
-    DEFAULT_METHOD,
-    create_method,
-    list_methods,
-)
-from fiftyone_reue.steps import finish
+from fiftyone_reue.perturb.registry import create_method, list_methods
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.config import DEFAULT_METHOD
 
 pytestmark = pytest.mark.unit
 
@@ -59,11 +56,11 @@ def test_fit_images_are_perturbed_by_the_fitted_pattern_and_clipped():
     images = np.full((3, 8, 8, 3), 128, np.uint8)
     images[2] = 255
     data = FitData(images, np.array([0, 1, 1]), ("a", "b"))
-    steps = create_method("lsp").perturb(data, amplitude=6, seed=0, key=b"k" * 32)
+    steps = create_method("lsp").perturb_steps(data, amplitude=6, seed=0, key=b"k" * 32)
     fractions = list(steps)
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
-    steps = create_method("lsp").perturb(data, amplitude=6, seed=0, key=b"k" * 32)
+    steps = create_method("lsp").perturb_steps(data, amplitude=6, seed=0, key=b"k" * 32)
     made = finish(steps)
     assert made.shape == images.shape
     assert made.dtype == np.uint8
@@ -115,7 +112,7 @@ def test_invertible_methods_give_patterns_to_measure_with(toys):
     assert np.array_equal(image + pattern, cut(moved, image, 6))
     deep = image.astype(np.uint16) * 257
     assert np.array_equal(method.pattern(state, deep, "a", key), pattern)
-    made = finish(method.perturb(data, amplitude=4, seed=0, key=key))
+    made = finish(method.perturb_steps(data, amplitude=4, seed=0, key=key))
     assert np.abs(made.astype(int) - data.images).max() == 4
 
 

@@ -4,7 +4,7 @@ import pytest
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.base import FitData, Method, State
 from fiftyone_reue.perturb.cuda import ConvolutionBased, convolve
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 
@@ -91,11 +91,11 @@ def test_all_images_of_a_class_have_one_kernel():
 def test_perturbing_many_at_once_is_perturbing_each():
     data = examples(300)
     arguments = {"amplitude": 8, "seed": 0, "key": b"k" * 32}
-    steps = list(ConvolutionBased().perturb(data, **arguments))
+    steps = list(ConvolutionBased().perturb_steps(data, **arguments))
     assert steps == sorted(steps)
     assert steps[-1] == 1
-    made = finish(ConvolutionBased().perturb(data, **arguments))
-    each = finish(Method.perturb(ConvolutionBased(), data, **arguments))
+    made = finish(ConvolutionBased().perturb_steps(data, **arguments))
+    each = finish(Method.perturb_steps(ConvolutionBased(), data, **arguments))
     assert np.array_equal(made, each)
     assert (made.max(axis=(1, 2, 3)) == 255).all()
     assert (made != data.images).mean() > 0.5

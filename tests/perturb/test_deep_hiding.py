@@ -12,18 +12,18 @@ from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.perturb.base import FitData, State, cut
-from fiftyone_reue.perturb.deep_hiding import (
+from fiftyone_reue.perturb.deep_hiding.hatching import BENT, INVERTED
+from fiftyone_reue.perturb.deep_hiding.method import (
     DeepHiding,
+    DeepHidingConfig,
     DeepHidingUnbounded,
     change,
     hiding_of,
     own_scenes,
     reveal,
-    with_scenes,
 )
-from fiftyone_reue.perturb.hatching import BENT, INVERTED
 from fiftyone_reue.prf import derive
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 
@@ -31,9 +31,10 @@ KEY = bytes(range(32))
 CLASSES = ("cat", "dog", "owl")
 
 
-def _state(key: bytes = KEY, amplitude: int = 6) -> State:
+def _state(key: bytes = KEY, amplitude: int = 6, scenes: Path | None = None) -> State:
     data = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, np.int64), CLASSES)
-    return finish(DeepHiding().fit(data, amplitude=amplitude, seed=1, key=key))
+    method = DeepHiding(DeepHidingConfig(scenes=scenes))
+    return finish(method.fit(data, amplitude=amplitude, seed=1, key=key))
 
 
 def _image(
@@ -166,7 +167,7 @@ def test_scenes_of_ones_own_are_hidden(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         image = generator.integers(0, 256, (64, 64, 3)).astype(np.uint8)
         Image.fromarray(image).save(tmp_path / name / "one.png")
-    state, image = with_scenes(_state(), own_scenes(tmp_path, CLASSES)), _image(1)
+    state, image = _state(scenes=tmp_path), _image(1)
     hiding = hiding_of(_secret(state, image, "cat"))
     own = np.asarray(Image.open(tmp_path / "cat" / "one.png")).astype(int)
     assert np.array_equal(hiding.scene, own.sum(axis=2) // 3)

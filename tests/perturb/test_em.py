@@ -7,14 +7,14 @@ import torch
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb import surrogate
 from fiftyone_reue.perturb.base import FitData, Method, State
-from fiftyone_reue.perturb.em import (
+from fiftyone_reue.perturb.em.fit import alternate
+from fiftyone_reue.perturb.em.method import (
     EmConfig,
     ErrorMinimising,
     ErrorMinimisingClassWise,
 )
-from fiftyone_reue.perturb.em_fit import alternate
 from fiftyone_reue.perturb.surrogate import logits_of
-from fiftyone_reue.steps import finish, mapped
+from fiftyone_reue.progress import finish, mapped
 
 pytestmark = pytest.mark.unit
 
@@ -44,7 +44,7 @@ def state(data) -> State:
 @pytest.mark.parametrize("method", METHODS)
 def test_perturbed_images_keep_within_the_amplitude(data, method: Method):
     fractions: list[float] = []
-    steps = method.perturb(data, **arguments())
+    steps = method.perturb_steps(data, **arguments())
     made = finish(mapped(steps, fractions.append))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
@@ -53,10 +53,10 @@ def test_perturbed_images_keep_within_the_amplitude(data, method: Method):
     change = made.astype(int) - data.images
     assert 2 <= np.abs(change).max() <= 6
     assert change[0].min() == 0 == change[1].max()
-    again = finish(method.perturb(data, **arguments()))
+    again = finish(method.perturb_steps(data, **arguments()))
     assert np.array_equal(again, made)
     for other in ({"seed": 2}, {"key": b"x" * 32}):
-        different = finish(method.perturb(data, **arguments(**other)))
+        different = finish(method.perturb_steps(data, **arguments(**other)))
         assert not np.array_equal(different, made)
 
 
@@ -129,7 +129,7 @@ def test_a_surrogate_too_big_to_keep_is_refused_at_the_fit_alone(data, monkeypat
     method = ErrorMinimising(replace(QUICK, rounds=1))
     with pytest.raises(InputError, match="smaller surrogate"):
         finish(method.fit(data, **arguments()))
-    assert finish(method.perturb(data, **arguments())).shape == data.images.shape
+    assert finish(method.perturb_steps(data, **arguments())).shape == data.images.shape
 
 
 def test_published_settings():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiftyone_reue.perturb.hatching import (
+from fiftyone_reue.perturb.deep_hiding.hatching import (
     BENT,
     DARK,
     INVERTED,

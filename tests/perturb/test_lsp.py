@@ -4,7 +4,7 @@ import pytest
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.base import FitData, State
 from fiftyone_reue.perturb.registry import create_method
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 

@@ -7,8 +7,7 @@ import torch
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.base import FitData, State
-from fiftyone_reue.perturb.mi_ue import MiUeConfig, MutualInformation
-from fiftyone_reue.perturb.mi_ue_fit import (
+from fiftyone_reue.perturb.mi_ue.fit import (
     alternate,
     feature_loss,
     mean_features,
@@ -16,8 +15,9 @@ from fiftyone_reue.perturb.mi_ue_fit import (
     nt_xent,
     within_distance,
 )
+from fiftyone_reue.perturb.mi_ue.method import MiUeConfig, MutualInformation
 from fiftyone_reue.perturb.surrogate import create_surrogate, features_of
-from fiftyone_reue.steps import finish, mapped
+from fiftyone_reue.progress import finish, mapped
 
 pytestmark = pytest.mark.unit
 
@@ -110,7 +110,7 @@ def test_the_mean_loss_falls_with_the_angle_to_the_own_mean():
 def test_perturbed_images_keep_within_the_amplitude(data):
     method = MutualInformation(QUICK)
     fractions: list[float] = []
-    steps = method.perturb(data, **arguments())
+    steps = method.perturb_steps(data, **arguments())
     made = finish(mapped(steps, fractions.append))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
@@ -118,9 +118,9 @@ def test_perturbed_images_keep_within_the_amplitude(data):
     assert made.dtype == np.uint8
     change = made.astype(int) - data.images
     assert 1 <= np.abs(change).max() <= 6
-    assert np.array_equal(finish(method.perturb(data, **arguments())), made)
+    assert np.array_equal(finish(method.perturb_steps(data, **arguments())), made)
     for other in ({"seed": 2}, {"key": b"x" * 32}):
-        different = finish(method.perturb(data, **arguments(**other)))
+        different = finish(method.perturb_steps(data, **arguments(**other)))
         assert not np.array_equal(different, made)
 
 

@@ -5,7 +5,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.expand import expand
 from fiftyone_reue.perturb.base import FitData, State, clipped
 from fiftyone_reue.perturb.ops import CORNERS, OnePixelShortcut, steadiness
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 
@@ -57,10 +57,10 @@ def test_no_two_classes_share_pixel_and_colour():
 def test_exactly_one_pixel_of_each_image_becomes_the_colour():
     data = examples()
     state = fitted(data)
-    steps = list(OnePixelShortcut().perturb(data, **ARGUMENTS))
+    steps = list(OnePixelShortcut().perturb_steps(data, **ARGUMENTS))
     assert steps == sorted(steps)
     assert steps[-1] == 1
-    made = finish(OnePixelShortcut().perturb(data, **ARGUMENTS))
+    made = finish(OnePixelShortcut().perturb_steps(data, **ARGUMENTS))
     assert made.dtype == np.uint8
     changed = (made != data.images).any(axis=3)
     assert (changed.sum(axis=(1, 2)) == 1).all()

@@ -2,12 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from fiftyone_reue.perturb.pgd import (
-    descend,
-    gray_levels,
-    image_batch,
-    image_pattern,
-)
+from fiftyone_reue.perturb.pgd import descend, gray_levels, image_batch, image_pattern
 
 pytestmark = pytest.mark.unit
 

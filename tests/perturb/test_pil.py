@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb import pil_fit
 from fiftyone_reue.perturb.base import FitData, Method, State
-from fiftyone_reue.perturb.pil import PerturbationInducedLinearization, PilConfig
-from fiftyone_reue.steps import finish
+from fiftyone_reue.perturb.pil import fit as pil_fit
+from fiftyone_reue.perturb.pil.method import PerturbationInducedLinearization, PilConfig
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 
@@ -113,12 +113,12 @@ def test_classes_keys_and_seeds_matter_and_nothing_else(state):
 def test_perturbing_many_at_once_is_perturbing_each():
     data = examples()
     arguments = {"amplitude": 8, "seed": 0, "key": b"k" * 32, "device": "cpu"}
-    steps = list(method().perturb(data, **arguments))
+    steps = list(method().perturb_steps(data, **arguments))
     assert steps == sorted(steps)
     assert steps[-1] == 1
-    made = finish(method().perturb(data, **arguments))
-    assert np.array_equal(made, finish(method().perturb(data, **arguments)))
-    each = finish(Method.perturb(method(), data, **arguments))
+    made = finish(method().perturb_steps(data, **arguments))
+    assert np.array_equal(made, finish(method().perturb_steps(data, **arguments)))
+    each = finish(Method.perturb_steps(method(), data, **arguments))
     # A sum in another order can turn a vanishing gradient's sign.
     assert (made == each).mean() > 0.99
     assert np.abs(made.astype(int) - data.images).max() == 8

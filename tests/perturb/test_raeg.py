@@ -9,12 +9,12 @@ import torch
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.networks.registry import create_network
 from fiftyone_reue.perturb.base import FitData, State, cut
-from fiftyone_reue.perturb.raeg import Raeg, RaegConfig
-from fiftyone_reue.perturb.raeg_code import CodeConfig, find_code
-from fiftyone_reue.perturb.raeg_turning import Turning
+from fiftyone_reue.perturb.raeg.code import CodeConfig, find_code
+from fiftyone_reue.perturb.raeg.method import Raeg, RaegConfig
+from fiftyone_reue.perturb.raeg.turning import Turning
 from fiftyone_reue.perturb.surrogate import restored_network
-from fiftyone_reue.perturb.tap import TapConfig
-from fiftyone_reue.steps import finish
+from fiftyone_reue.perturb.tap.method import TapConfig
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 
@@ -84,7 +84,7 @@ def test_every_size_comes_back(
 
 def test_all_at_once_is_within_the_amplitude(method: Raeg) -> None:
     data = _data(30)
-    steps = method.perturb(data, amplitude=6, seed=0, key=KEY, device="cpu")
+    steps = method.perturb_steps(data, amplitude=6, seed=0, key=KEY, device="cpu")
     perturbed = finish(steps)
     change = perturbed.astype(int) - data.images
     assert perturbed.shape == data.images.shape

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.invertible.weights import identity
 from fiftyone_reue.perturb.gratings import HIGHEST, LOWEST
-from fiftyone_reue.perturb.raeg_turning import (
+from fiftyone_reue.perturb.raeg.turning import (
     Stripes,
     Turning,
     striped,

@@ -12,7 +12,7 @@ from fiftyone_reue.perturb.rue import (
     ReversibleUnlearnablePublished,
     RueConfig,
 )
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 

@@ -7,9 +7,13 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.training import predict
 from fiftyone_reue.perturb.base import FitData, State, clipped
 from fiftyone_reue.perturb.pgd import gray_levels
-from fiftyone_reue.perturb.tap import TapConfig, TargetedPoisoning, target_classes
-from fiftyone_reue.perturb.tap_fit import move, train_surrogate
-from fiftyone_reue.steps import finish, mapped
+from fiftyone_reue.perturb.tap.fit import move, train_surrogate
+from fiftyone_reue.perturb.tap.method import (
+    TapConfig,
+    TargetedPoisoning,
+    target_classes,
+)
+from fiftyone_reue.progress import finish, mapped
 
 pytestmark = pytest.mark.unit
 
@@ -53,7 +57,7 @@ def test_one_class_is_refused(data):
     with pytest.raises(InputError, match="at least two classes"):
         target_classes(1, 0, b"k" * 32)
     alone = FitData(data.images, np.zeros(18, np.int64), ("a",))
-    for call in (TargetedPoisoning().fit, TargetedPoisoning().perturb):
+    for call in (TargetedPoisoning().fit, TargetedPoisoning().perturb_steps):
         with pytest.raises(InputError, match="at least two classes"):
             finish(call(alone, **arguments()))
 
@@ -82,7 +86,7 @@ def test_the_network_names_moved_images_as_their_targets(data):
 def test_perturbed_images_keep_within_the_amplitude(data):
     method = TargetedPoisoning(QUICK)
     fractions: list[float] = []
-    steps = method.perturb(data, **arguments())
+    steps = method.perturb_steps(data, **arguments())
     made = finish(mapped(steps, fractions.append))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
@@ -90,9 +94,9 @@ def test_perturbed_images_keep_within_the_amplitude(data):
     assert made.dtype == np.uint8
     change = made.astype(int) - data.images
     assert np.abs(change).max() == 6
-    assert np.array_equal(finish(method.perturb(data, **arguments())), made)
+    assert np.array_equal(finish(method.perturb_steps(data, **arguments())), made)
     for other in ({"seed": 2}, {"key": b"x" * 32}):
-        different = finish(method.perturb(data, **arguments(**other)))
+        different = finish(method.perturb_steps(data, **arguments(**other)))
         assert not np.array_equal(different, made)
 
 

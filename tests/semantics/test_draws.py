@@ -2,13 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiftyone_reue.semantics.draws import (
-    DRAWS,
-    Draws,
-    drawn_scene,
-    keyed_words,
-    toned,
-)
+from fiftyone_reue.semantics.draws import DRAWS, Draws, drawn_scene, keyed_words, toned
 
 pytestmark = pytest.mark.unit
 

@@ -14,13 +14,14 @@ from PIL import Image
 from fiftyone_reue.errors import InputError, ModelError, OutputError, ReueError
 from fiftyone_reue.media import files
 from fiftyone_reue.perturb.base import FitData
-from fiftyone_reue.perturb.deep_hiding import (
+from fiftyone_reue.perturb.deep_hiding.method import (
     VARIANTS,
     DeepHiding,
+    DeepHidingConfig,
     hiding_of,
     own_scenes,
-    with_scenes,
 )
+from fiftyone_reue.progress import Progress, finish
 from fiftyone_reue.semantics import diffusion
 from fiftyone_reue.semantics.generator import (
     ABOUT,
@@ -30,7 +31,6 @@ from fiftyone_reue.semantics.generator import (
     folder_names,
     generate_scenes,
 )
-from fiftyone_reue.steps import Progress, finish
 
 SMALL = GeneratorConfig(
     model="model", controlnet="controlnet", steps=2, images=3, side=64, device="cpu"
@@ -102,7 +102,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
 import sys
 for name in ("torch", "diffusers", "transformers", "skimage"):
     sys.modules[name] = None
-import fiftyone_reue.generate
+import fiftyone_reue.cli.generate
 """
     subprocess.run([sys.executable, "-c", script], check=True)
 
@@ -383,9 +383,8 @@ def test_deep_hiding_hides_what_was_drawn(tiny, tmp_path):
     assert (scenes[:, 0] != scenes[:, 1]).any(axis=(1, 2)).all()
     none = np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, np.int64)
     data = FitData(*none, ("cat", "dog"))
-    method = DeepHiding()
-    fitted = finish(method.fit(data, amplitude=8, seed=0, key=bytes(range(32))))
-    state = with_scenes(fitted, scenes)
+    method = DeepHiding(DeepHidingConfig(scenes=tmp_path))
+    state = finish(method.fit(data, amplitude=8, seed=0, key=bytes(range(32))))
     secret = method.secret(state, np.zeros((64, 64, 3), np.uint8), "dog", bytes(32))
     assert (hiding_of(secret).scene == scenes[1, 0]).all()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 from fiftyone_reue.vault import MongoLedger, SqliteLedger, Vault
 from fiftyone_reue.vault.check import check
 from fiftyone_reue.vault.ledger import Ledger, mongo
@@ -170,7 +170,7 @@ class Held:
 
     def memo(self) -> Path:
         """What is kept beside the owner key."""
-        (path,) = (self.folder / "memo").iterdir()
+        (path,) = (self.folder / "memo").glob("*.counter")
         return path
 
 

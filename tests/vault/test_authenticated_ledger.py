@@ -3,6 +3,7 @@
 None of this was noticed before rows had MACs.
 """
 
+import base64
 import json
 import threading
 import tracemalloc
@@ -20,6 +21,7 @@ from fiftyone_reue.vault.entities import Image, Record, Release
 from fiftyone_reue.vault.ledger import Ledger
 from fiftyone_reue.vault.ledger.rows import TABLES, columns, parsed
 from fiftyone_reue.vault.owner_keys import EnvironmentKey
+from fiftyone_reue.vault.vault import repair_ledger
 from tests.vault.attacks import SECRETS, Attacker, Held, held_in_mongo
 
 TABLE_NAMES = list(TABLES)
@@ -240,6 +242,133 @@ def test_without_its_list_nothing_is_written(held: Held, sealed: Any) -> None:
         with pytest.raises(TamperedLedgerError, match="list of its rows"):
             vault.require_active(vault.recipient("alice"))
     assert held.problems() != []
+
+
+@pytest.mark.parametrize("sealed", [None, b"x" * 100])
+def test_without_its_list_nothing_that_was_removed_is_believed(
+    held: Held, sealed: bytes | None
+) -> None:
+    """With the list, whoever has a backup removes what tells that it was removed."""
+    before = held.attacker.everything()["tables"]
+    with held.opened() as vault:
+        gone = next(r for r in vault.ledger.releases() if r.name == "bob")
+        kept = next(r for r in vault.ledger.releases() if r.name == "alice")
+        row = next(vault.ledger.records(gone.id))
+        vault.ledger.delete_release(gone.id)
+    whole = held.attacker.get_inventory()
+    for table in ("releases", "images", "records", "withdrawn"):
+        held.attacker.put(table, before[table])
+    held.attacker.put_inventory(sealed)
+    with held.opened() as vault:
+        ledger = vault.ledger
+        assert ledger.records_by_digest(row.digest_p) == []
+        assert ledger.records_by_image(row.image_id) == []
+        look_ups: list[Callable[[], Any]] = [
+            ledger.releases,
+            lambda: ledger.release(gone.id),
+            lambda: ledger.record(row.id),
+            lambda: list(ledger.records(gone.id)),
+            lambda: list(ledger.records(gone.id, [row.sample_id])),
+            lambda: list(ledger.withdrawn(gone.id)),
+            lambda: ledger.count_records(gone.id),
+            lambda: ledger.record_sample_ids(gone.id),
+            lambda: list(ledger.records(kept.id)),
+        ]
+        for look_up in look_ups:
+            with pytest.raises(TamperedLedgerError, match=r"list .*reue vault repair"):
+                look_up()
+        assert [one.name for one in vault.recipients()] == ["alice", "bob"]
+    assert any("reue vault repair" in one for one in held.problems())
+    held.attacker.put_inventory(whole)
+    with held.opened() as vault:
+        assert list(vault.ledger.records(gone.id)) == []
+        assert list(vault.ledger.records(gone.id, [row.sample_id])) == []
+        assert list(vault.ledger.withdrawn(gone.id)) == []
+        with pytest.raises(TamperedLedgerError, match="was removed before"):
+            vault.ledger.release(gone.id)
+        assert [one.name for one in vault.ledger.releases()] == ["alice"]
+
+
+@pytest.mark.parametrize("sealed", [None, b"x" * 100, "text"])
+def test_a_lost_list_is_put_back_and_tells_what_was_removed(
+    held: Held, sealed: Any
+) -> None:
+    before = held.attacker.everything()["tables"]
+    with held.opened() as vault:
+        gone = next(r for r in vault.ledger.releases() if r.name == "bob")
+        vault.ledger.delete_release(gone.id)
+    held.attacker.put_inventory(sealed)
+
+    def repair() -> None:
+        with held.connect() as ledger:
+            repair_ledger(ledger, held.folder / "memo", secrets=SECRETS)
+
+    repair()
+    assert held.problems() == []
+    with pytest.raises(VaultError, match="are whole"):
+        repair()
+    held.attacker.put_inventory(None)
+    held.attacker.put("releases", before["releases"])
+    repair()
+    assert any("removed before" in one for one in held.problems())
+    with held.opened() as vault:
+        vault.ledger.accept()
+    held.attacker.put_inventory(None)
+    held.attacker.put("meta", {})
+    repair()
+    assert held.problems() == []
+    content = json.loads(held.memo().read_text())
+    del content["list"]
+    held.memo().write_text(json.dumps(content))
+    held.attacker.put_inventory(None)
+    with pytest.raises(VaultError, match=r"no copy of it.*--accept"):
+        repair()
+    with held.opened() as vault:
+        vault.ledger.accept()
+    assert held.problems() == []
+
+
+def test_the_list_of_another_vault_or_an_old_one_is_not_put_back(held: Held) -> None:
+    old = json.loads(held.memo().read_text())
+    with held.opened() as vault:
+        vault.add_recipient("carol")
+    content = json.loads(held.memo().read_text())
+    for listed in (old["list"], base64.b64encode(bytes(200)).decode()):
+        held.memo().write_text(json.dumps({**content, "list": listed}))
+        with (
+            held.connect() as ledger,
+            pytest.raises(VaultError, match="are whole"),
+        ):
+            repair_ledger(ledger, held.folder / "memo", secrets=SECRETS)
+    assert held.problems() == []
+
+
+def test_counts_and_samples_are_not_what_an_added_row_says(held: Held) -> None:
+    """They were whatever rows there were, of whatever content."""
+    with held.opened() as vault:
+        release = next(r for r in vault.ledger.releases() if r.name == "bob")
+        names = vault.ledger.record_sample_ids(release.id)
+        assert vault.ledger.count_records(release.id) == len(names) == 4
+    rows = held.attacker.rows("records")
+    mine = [one for one, row in rows.items() if row["release_id"] == release.id]
+    first = dict(rows[mine[0]])
+    first.pop("_id", None)
+    added = {**first, "id": "other", "sample_id": "other", "digest_p": b"other"}
+    held.attacker.put("records", {**rows, "other": added})
+    with held.opened() as vault:
+        assert vault.ledger.count_records(release.id) == 4
+        assert vault.ledger.record_sample_ids(release.id) == names
+        assert vault.ledger.problems
+    held.attacker.put("records", rows)
+    held.attacker.remove("records", mine[0])
+    with held.opened() as vault:
+        assert vault.ledger.count_records(release.id) == 4
+        assert len(vault.ledger.record_sample_ids(release.id)) == 3
+        assert vault.ledger.problems
+    held.attacker.put("records", {**rows, mine[0]: {**first, "sample_id": "renamed"}})
+    with held.opened() as vault:
+        assert vault.ledger.record_sample_ids(release.id) < names
+        assert vault.ledger.problems
 
 
 def test_an_old_list_is_noticed_by_the_rows(held: Held) -> None:
@@ -609,6 +738,7 @@ def test_other_rows_than_were_asked_for_are_left_out(
         rows = some_rows(ledger.raw, table)
         assert rows
         monkeypatch.setattr(ledger.raw, name, lambda *asked: iter(rows))
+        monkeypatch.setattr(ledger, "_is_listed", lambda release_id: True)
         assert list(getattr(ledger, name)(*values)) == []
         found = {problem.what.split(";")[0] for problem in ledger.problems}
         assert "the database gave its row where another one was asked for" in found

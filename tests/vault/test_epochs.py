@@ -13,24 +13,24 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.errors import (
     DamagedRecordError,
     ReueError,
     TamperedLedgerError,
     WrongKeyError,
 )
-from fiftyone_reue.folders import image_items, labelled_items
 from fiftyone_reue.media.codec import load
-from fiftyone_reue.protect import protect
-from fiftyone_reue.release import ProtectConfig
-from fiftyone_reue.restore import restore_original
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import Vault, records
 from fiftyone_reue.vault.description import unwrap
 from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
 from fiftyone_reue.vault.ledger.macs import row_mac
 from fiftyone_reue.vault.memo import Memo
 from fiftyone_reue.vault.owner_keys import EnvironmentKey
+from fiftyone_reue.workflows.protect import protect
+from fiftyone_reue.workflows.restore import restore_original
 from tests.vault.attacks import DATA, SECRETS, Held
 
 NEW = {"REUE_OWNER_KEY": "cd" * 32}

@@ -1,11 +1,14 @@
 import json
+import multiprocessing
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fiftyone_reue.errors import TamperedLedgerError, VaultError
-from fiftyone_reue.vault import create_folder, open_folder, rotate_folder
+from fiftyone_reue.vault import create_folder, file_lock, open_folder, rotate_folder
+from fiftyone_reue.vault import memo as memo_module
 from fiftyone_reue.vault.memo import (
     FolderPlace,
     Memo,
@@ -128,3 +131,128 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(VaultError, match="isn't a file"):
         FolderPlace(tmp_path).read(ID)
     assert remembered_in([tmp_path]) == []
+
+
+def test_an_opener_with_an_older_view_never_lowers_it(tmp_path: Path) -> None:
+    """It wrote the number that it had read, whatever others had written since."""
+    place = FolderPlace(tmp_path)
+    place.write(Remembered(ID, 5, {"a": 1}, b"five"))
+    old, new = Memo(ID, [place]), Memo(ID, [place])
+    new.keep_meta({"a": 2})
+    new.keep_counter(9, b"nine")
+    old.keep_counter(6, b"six")
+    assert place.read(ID) == Remembered(ID, 9, {"a": 2}, b"nine")
+    assert old.counter == 9
+    old.keep_counter(9)
+    assert place.read(ID) == Remembered(ID, 9, {"a": 2}, b"nine")
+    old.keep_meta({"a": 1}, lambda: False)
+    assert place.read(ID) == Remembered(ID, 9, {"a": 2}, b"nine")
+
+
+def test_a_vault_that_was_opened_before_keeps_what_was_changed_since(
+    tmp_path: Path,
+) -> None:
+    made = create_folder(tmp_path, plain_key_file=True, secrets={})
+    early = open_folder(tmp_path, secrets={})
+    for name in ("ann", "ben", "cyd"):
+        made.add_recipient(name)
+    early.memo.keep_counter(2)
+    (kept,) = remembered_in([tmp_path])
+    assert kept.counter == 4
+    early.add_recipient("dan")
+    (kept,) = remembered_in([tmp_path])
+    assert kept.counter == 5
+    for vault in (made, early):
+        assert vault.ledger.problems == []
+        vault.ledger.close()
+
+
+def test_a_description_from_before_a_rotation_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody opens the vault, and the owner key is replaced before they are done."""
+    create_folder(tmp_path, plain_key_file=True, secrets={}).ledger.close()
+    (old,) = remembered_in([tmp_path])
+    keep_meta = Memo.keep_meta
+
+    def late(memo: Memo, *values: Any) -> None:
+        monkeypatch.setattr(Memo, "keep_meta", keep_meta)
+        rotate_folder(tmp_path, secrets={})
+        memo.keep_meta(*values)
+
+    monkeypatch.setattr(Memo, "keep_meta", late)
+    with pytest.raises(VaultError, match="replaced since"):
+        open_folder(tmp_path, secrets={})
+    (new,) = remembered_in([tmp_path])
+    assert new.meta["wraps"][0]["wrapped"] != old.meta["wraps"][0]["wrapped"]
+
+
+def _keep(folder: Path, first: int, count: int) -> None:
+    memo = Memo(ID, [FolderPlace(folder)])
+    memo.keep_meta({"a": 1})
+    for number in range(first, first + 3 * count, 3):
+        memo.keep_counter(number, b"%d" % number)
+
+
+@pytest.mark.integration
+def test_it_only_goes_up_while_several_write(tmp_path: Path) -> None:
+    count = 150
+    start = multiprocessing.get_context("spawn").Process
+    place = FolderPlace(tmp_path)
+    running = [start(target=_keep, args=(tmp_path, n, count)) for n in (1, 2, 3)]
+    for process in running:
+        process.start()
+    seen = [0]
+    while any(process.is_alive() for process in running):
+        kept = place.read(ID)
+        if kept is not None:
+            assert kept.listed in (b"", b"%d" % kept.counter)
+            seen.append(kept.counter)
+    for process in running:
+        process.join(60)
+    assert [process.exitcode for process in running] == [0, 0, 0]
+    assert seen == sorted(seen)
+    kept = place.read(ID)
+    assert kept is not None
+    assert kept.counter == 3 * count
+    assert [one.name for one in tmp_path.glob("*tmp*")] == []
+
+
+def test_who_keeps_the_lock_keeps_others_out_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_lock.file_lock, "__defaults__", (0.05,))
+    place = FolderPlace(tmp_path)
+    memo = Memo(ID, [place])
+    with place.locked(ID):
+        memo.keep_meta({"a": 1})
+        assert memo.unkept == [str(tmp_path / f"{ID}.counter")]
+        assert place.read(ID) is None
+    memo.keep_meta({"a": 1})
+    assert memo.unkept == []
+    assert place.read(ID) == Remembered(ID, 0, {"a": 1})
+
+
+def test_that_of_another_vault_is_refused(tmp_path: Path) -> None:
+    path = FolderPlace(tmp_path).path(ID)
+    path.write_text(Remembered("f" * 16, 3, {"a": 1}).to_text())
+    with pytest.raises(VaultError, match="another vault"):
+        Memo(ID, [FolderPlace(tmp_path)])
+
+
+@pytest.mark.parametrize("listed", ['"*"', "7", "null", "[]"])
+def test_a_list_that_is_none_is_refused(tmp_path: Path, listed: str) -> None:
+    text = f'{{"vault": "{ID}", "counter": 1, "description": {{}}, "list": {listed}}}'
+    (tmp_path / f"{ID}.counter").write_text(text)
+    with pytest.raises(VaultError, match="is damaged"):
+        FolderPlace(tmp_path).read(ID)
+
+
+def test_a_list_that_is_too_long_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memo_module, "_LONGEST_LIST", 9)
+    memo = Memo(ID, [FolderPlace(tmp_path)])
+    memo.keep_meta({"a": 1})
+    memo.keep_counter(3, bytes(10))
+    assert FolderPlace(tmp_path).read(ID) == Remembered(ID, 3, {"a": 1})

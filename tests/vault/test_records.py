@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiftyone_reue import reversal
 from fiftyone_reue.errors import (
     DamagedRecordError,
     EditedImageError,
@@ -14,6 +13,7 @@ from fiftyone_reue.errors import (
     WrongKeyError,
 )
 from fiftyone_reue.media.expand import expand
+from fiftyone_reue.perturb import reversal
 from fiftyone_reue.vault import records
 
 pytestmark = pytest.mark.unit
@@ -233,7 +233,7 @@ def test_a_newer_version_is_named():
     blob = bytearray(sealed().pack())
     for version in (0, 3, 31):
         blob[4] = version
-        message = rf"version {version}, .* version 2; install a newer fiftyone-reue"
+        message = rf"version {version}, .* up to 2; update fiftyone-reue .this is "
         with pytest.raises(DamagedRecordError, match=message):
             records.unpack(bytes(blob))
 

@@ -1,6 +1,7 @@
 """A rotation may be killed anywhere, and the vault still opens."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,9 +149,14 @@ def test_killed_while_the_new_key_is_installed(tmp_path: Path) -> None:
 def test_a_rotated_folder_swaps_its_key_file(tmp_path: Path) -> None:
     vault = create_folder(tmp_path, secrets={}, plain_key_file=True)
     old = (tmp_path / "owner.key").read_text()
-    old_id, new_id = rotate_folder(tmp_path, secrets={})
+    rotation = rotate_folder(tmp_path, secrets={})
+    old_id, new_id = rotation.old_id, rotation.new_id
     assert old_id in old
     assert new_id in (tmp_path / "owner.key").read_text()
+    kept = tmp_path / f"owner.key.old-{old_id}"
+    assert rotation.renamed == {kept: tmp_path / "owner.key"}
+    assert kept.read_text() == old
+    assert kept.stat().st_mode & 0o777 == 0o600
     assert open_folder(tmp_path, secrets={}).derive("x") == vault.derive("x")
     assert not (tmp_path / "owner.key.next").exists()
     (tmp_path / "owner.key").write_text(old)
@@ -160,7 +166,7 @@ def test_a_rotated_folder_swaps_its_key_file(tmp_path: Path) -> None:
 
 KILL_SCRIPT = """
 import os, signal, sys
-from fiftyone_reue.vault import vault as module
+from fiftyone_reue.vault import rotation as module
 from fiftyone_reue.vault.ledger import SqliteLedger
 
 point = int(sys.argv[2])
@@ -221,12 +227,11 @@ def test_rotating_between_kinds(tmp_path: Path) -> None:
     rotate_folder(tmp_path / "v", provider=EnvironmentKey(NEW), secrets={})
     assert open_folder(tmp_path / "v", secrets=NEW).derive("x") == vault.derive("x")
     # The file in the folder that the vault left long ago isn't taken up again.
-    abandoned = KeyFile(tmp_path / "v" / "owner.key").load()
+    assert not (tmp_path / "v" / "owner.key").exists()
     with pytest.raises(VaultError, match="Say where the new owner key is to come"):
         rotate_folder(tmp_path / "v", secrets=NEW)
-    assert KeyFile(tmp_path / "v" / "owner.key").load() == abandoned
+    assert not (tmp_path / "v" / "owner.key").exists()
     rotate_folder(tmp_path / "v", secrets=NEW, plain_key_file=True)
-    assert KeyFile(tmp_path / "v" / "owner.key").load() != abandoned
     assert open_folder(tmp_path / "v", secrets={}).derive("x") == vault.derive("x")
 
 
@@ -329,3 +334,116 @@ def test_a_vault_that_was_open_is_shut_out_by_a_rotation(tmp_path: Path) -> None
         other.add_recipient("ann")
     recipient, key = vault.add_recipient("ann")
     assert vault.recipient_key(recipient) == key
+
+
+RING = ("keyring", {"use_keyring": True}, {})
+WORDS = (
+    "passphrase",
+    {"passphrase": "two words"},
+    {"REUE_OWNER_PASSPHRASE": "two words"},
+)
+RAW = ("raw", {"provider": EnvironmentKey(NEW)}, NEW)
+FILE = ("file", {}, {})
+
+
+@pytest.mark.usefixtures("quick_scrypt", "memory_keyring")
+@pytest.mark.parametrize(
+    ("wanted", "secrets"),
+    [pytest.param(*one[1:], id=one[0]) for one in (RING, WORDS, RAW, FILE)],
+)
+def test_a_former_plain_file_is_put_away(
+    tmp_path: Path, wanted: dict[str, Any], secrets: dict[str, str]
+) -> None:
+    folder = tmp_path / "v"
+    create_folder(folder, secrets={}, plain_key_file=True).ledger.close()
+    shutil.copytree(folder, tmp_path / "backup")
+    old = (folder / "owner.key").read_text()
+    rotation = rotate_folder(folder, secrets={}, **wanted)
+    vault = open_folder(folder, secrets=secrets)
+    sealed, _ = vault.add_recipient("made since")
+    ((kept, was),) = rotation.renamed.items()
+    assert was == folder / "owner.key"
+    assert kept == folder / f"owner.key.old-{rotation.old_id}"
+    assert kept.read_text() == old
+    holders = [p for p in folder.iterdir() if p.read_bytes() == old.encode()]
+    assert holders == [kept]
+    # Of today's vault the old key opens nothing, of a backup what was there then.
+    assert not opens(folder, _raw_of(kept))
+    former = open_folder(tmp_path / "backup", secrets=_raw_of(kept))
+    with pytest.raises(WrongKeyError):
+        former.recipient_key(sealed)
+    said = "\n".join(rotation.notes())
+    assert f"{was} was renamed to {kept}" in said
+    assert "opens backups of the ledger from before" in said
+    assert "nothing that is made from now on" in said
+
+
+def _raw_of(path: Path) -> dict[str, str]:
+    return {"REUE_OWNER_KEY": KeyFile(path).load().hex()}
+
+
+def test_the_old_file_stays_until_the_new_key_opens_the_vault(
+    tmp_path: Path, memory_keyring: dict[Any, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_folder(tmp_path, secrets={}, plain_key_file=True).ledger.close()
+    old = (tmp_path / "owner.key").read_text()
+    real = Vault.rotate
+
+    def forgetful(*args: Any) -> Any:
+        done = real(*args)
+        memory_keyring.clear()
+        return done
+
+    monkeypatch.setattr(Vault, "rotate", forgetful)
+    with pytest.raises(VaultError, match="holds no owner key"):
+        rotate_folder(tmp_path, secrets={}, use_keyring=True)
+    assert (tmp_path / "owner.key").read_text() == old
+
+
+@pytest.mark.usefixtures("memory_keyring")
+def test_a_key_of_several_vaults_is_not_taken_from_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "my.key"
+    for name in ("one", "two"):
+        create_folder(tmp_path / name, key_file=path, secrets={}).ledger.close()
+    old = path.read_text()
+    with pytest.raises(InputError, match=r"my\.key is the owner key of the vault"):
+        rotate_folder(tmp_path / "one", secrets={})
+    assert path.read_text() == old
+    assert opens(tmp_path / "one", {})
+    rotation = rotate_folder(tmp_path / "one", secrets={}, use_keyring=True)
+    assert rotation.renamed == {}
+    assert list(rotation.left) == [path]
+    assert "was left where it is: it is the owner key of" in rotation.notes()[-1]
+    assert opens(tmp_path / "one", {})
+    assert opens(tmp_path / "two", {})
+    # The last one that it opens may take it away.
+    rotation = rotate_folder(tmp_path / "two", secrets={}, use_keyring=True)
+    assert list(rotation.renamed.values()) == [path]
+
+
+@pytest.mark.usefixtures("memory_keyring")
+def test_an_owner_key_that_is_not_known_stays(tmp_path: Path) -> None:
+    create_folder(tmp_path, secrets=OLD).ledger.close()
+    KeyFile(tmp_path / "owner.key").create()
+    rotation = rotate_folder(tmp_path, secrets=OLD, use_keyring=True)
+    assert rotation.renamed == {}
+    assert "opens no vault known here" in rotation.left[tmp_path / "owner.key"]
+    assert (tmp_path / "owner.key").exists()
+
+
+@pytest.mark.usefixtures("memory_keyring")
+def test_a_file_that_can_not_be_renamed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_folder(tmp_path, secrets={}, plain_key_file=True).ledger.close()
+    real = os.replace
+
+    def refuse(a: Path, b: Path) -> None:
+        if Path(a).name == "owner.key":
+            raise PermissionError(13, "Permission denied")
+        real(a, b)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    rotation = rotate_folder(tmp_path, secrets={}, use_keyring=True)
+    assert "delete it yourself" in rotation.left[tmp_path / "owner.key"]
+    assert opens(tmp_path, {})

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,14 +105,27 @@ def test_an_old_ledger_is_brought_up_to_date_without_loss(path: Path) -> None:
         ledger.put_records([known])
         ledger.put_withdrawn([replace(kept, id="w")])
     with SqliteLedger(path) as ledger:
-        assert ledger.records_by_digest(b"\5") == [known, replace(kept, id="w")]
+        assert list(ledger.records_by_digest(b"\5")) == [known, replace(kept, id="w")]
 
 
 def test_a_newer_ledger_asks_for_an_update(path: Path) -> None:
     SqliteLedger(path).close()
     with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE newest (a)")
         other.execute("PRAGMA user_version = 99")
-    with pytest.raises(VaultError, match="newer version"):
+    with pytest.raises(VaultError, match=r"newer version: update .*pip install"):
+        SqliteLedger(path)
+
+
+@pytest.mark.parametrize("version", [0, 99, -1])
+def test_a_ledger_of_ours_that_says_another_version_is_named(
+    path: Path, version: int
+) -> None:
+    """It was another program's database, or one of a newer version."""
+    SqliteLedger(path).close()
+    with sqlite3.connect(path) as attacker:
+        attacker.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(TamperedLedgerError, match=f"it is of version {version};.*back"):
         SqliteLedger(path)
 
 
@@ -245,6 +259,136 @@ def test_a_table_that_became_a_view_is_named(path: Path) -> None:
         attacker.execute("CREATE VIEW recipients AS SELECT * FROM r")
     with pytest.raises(TamperedLedgerError, match=r"the table '\w+' .*, and \d more"):
         SqliteLedger(path)
+
+
+SWAPS = {
+    "dropped": ["DROP TABLE recipients"],
+    "renamed": ["ALTER TABLE recipients RENAME TO others"],
+    "view": [
+        "ALTER TABLE recipients RENAME TO others",
+        "CREATE VIEW recipients AS SELECT * FROM others",
+    ],
+    "column": ["ALTER TABLE recipients DROP COLUMN revoked_at"],
+    "trigger": [
+        "CREATE TRIGGER recipients AFTER INSERT ON recipients "
+        "BEGIN DELETE FROM recipients; END"
+    ],
+}
+ACTIONS: dict[str, Callable[[SqliteLedger], object]] = {
+    "read": lambda ledger: ledger.recipients(),
+    "walk": lambda ledger: list(ledger.images()),
+    "write": lambda ledger: ledger.put_recipient(
+        Recipient("b", "b", "k", b"1", b"2", 1.0, None)
+    ),
+    "description": lambda ledger: ledger.get_meta(),
+    "check": lambda ledger: ledger.damage(),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+@pytest.mark.parametrize("statements", SWAPS.values(), ids=SWAPS)
+def test_a_schema_that_is_swapped_while_the_ledger_is_open_is_named(
+    path: Path, statements: list[str], action: Callable[[SqliteLedger], object]
+) -> None:
+    """A view or a trigger was obeyed, and a dropped table an unknown SQL error."""
+    with SqliteLedger(path) as ledger:
+        ledger.put_recipient(Recipient("a", "a", "k", b"1", b"2", 1.0, None))
+        attacker = sqlite3.connect(path, isolation_level=None)
+        attacker.execute("PRAGMA legacy_alter_table = ON")
+        for statement in statements:
+            attacker.execute(statement)
+        left = attacker.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        attacker.close()
+        message = r"the (table|trigger) 'recipients' .*put it back from a backup"
+        for _ in range(2):
+            with pytest.raises(TamperedLedgerError, match=message):
+                action(ledger)
+        again = sqlite3.connect(path)
+        assert again.execute("SELECT count(*) FROM sqlite_master").fetchall() == left
+        again.close()
+
+
+def test_a_table_that_goes_between_check_and_use_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SqliteLedger(path) as ledger:
+        with sqlite3.connect(path, isolation_level=None) as attacker:
+            attacker.execute("DROP TABLE fits")
+        look = ledger._require_same_schema
+        once = iter([lambda **_: None])
+        monkeypatch.setattr(
+            ledger, "_require_same_schema", lambda **v: next(once, look)(**v)
+        )
+        with pytest.raises(TamperedLedgerError, match="the table 'fits' is missing"):
+            ledger.fits()
+
+
+def test_rows_beside_the_description_and_the_list_are_not_taken_for_them(
+    path: Path,
+) -> None:
+    """The first row there was taken, whatever its number."""
+    with SqliteLedger(path) as ledger:
+        ledger.put_meta({"a": 1})
+        ledger.put_inventory(b"list")
+    with sqlite3.connect(path) as attacker:
+        attacker.execute("PRAGMA ignore_check_constraints = ON")
+        attacker.execute("INSERT INTO meta VALUES (0, '{}')")
+        attacker.execute("INSERT INTO inventory VALUES (-5, 'x')")
+    with SqliteLedger(path) as ledger:
+        assert ledger.get_meta() == {"a": 1}
+        assert ledger.get_inventory() == b"list"
+        found = ledger.damage()
+        for table in ("meta", "inventory"):
+            assert f"the table '{table}' has rows that aren't ours" in found
+
+
+def test_doubled_rows_are_found(path: Path) -> None:
+    """A file can hold what a unique index would refuse."""
+    with SqliteLedger(path) as ledger:
+        ledger.put_recipient(Recipient("a", "a", "k", b"1", b"2", 1.0, None))
+    sql = "UPDATE sqlite_master SET sql = {} WHERE name = 'recipients'"
+    with sqlite3.connect(path, isolation_level=None) as attacker:
+        attacker.execute("PRAGMA writable_schema = ON")
+        (kept,) = attacker.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'recipients'"
+        ).fetchone()
+        indexes = attacker.execute(
+            "SELECT * FROM sqlite_master WHERE type = 'index' "
+            "AND tbl_name = 'recipients'"
+        ).fetchall()
+        plain = kept.replace("PRIMARY KEY", "").replace("UNIQUE", "")
+        attacker.execute(sql.format("?"), [plain])
+        attacker.execute(
+            "DELETE FROM sqlite_master WHERE type = 'index' AND tbl_name = 'recipients'"
+        )
+    with sqlite3.connect(path, isolation_level=None) as attacker:
+        attacker.execute("INSERT INTO recipients SELECT * FROM recipients")
+        attacker.execute("PRAGMA writable_schema = ON")
+        attacker.execute(sql.format("?"), [kept])
+        attacker.executemany(
+            "INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", indexes
+        )
+    with SqliteLedger(path) as ledger:
+        assert any("index" in line for line in ledger.damage())
+
+
+def test_damage_that_ends_the_databases_own_check_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SqliteLedger(path) as ledger:
+
+        class Torn:
+            def execute(self, statement: str) -> object:
+                if "integrity" in statement:
+                    error = sqlite3.DatabaseError("malformed")
+                    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                    raise error
+                return connection.execute(statement)
+
+        connection = ledger._connection
+        monkeypatch.setattr(ledger, "_connection", Torn())
+        assert ledger.damage() == ["malformed"]
+        monkeypatch.setattr(ledger, "_connection", connection)
 
 
 def test_an_index_that_tells_something_else_is_found(path: Path) -> None:

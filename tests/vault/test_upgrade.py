@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fiftyone_reue.batch.folders import image_items
 from fiftyone_reue.errors import VaultError
-from fiftyone_reue.folders import image_items
 from fiftyone_reue.media.codec import load
-from fiftyone_reue.restore import restore_original
-from fiftyone_reue.steps import finish
+from fiftyone_reue.progress import finish
 from fiftyone_reue.vault import Vault, open_folder
 from fiftyone_reue.vault.ledger import mongo, sqlite
 from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
 from fiftyone_reue.vault.vault import create_folder, repair_folder
+from fiftyone_reue.workflows.restore import restore_original
 from tests.vault.attacks import DATA, SECRETS, Held, held_in_mongo
 
 
@@ -111,7 +111,7 @@ def test_a_lost_description_is_put_back(tmp_path: Path) -> None:
     vault.add_recipient("ann")
     vault.ledger.close()
     path = tmp_path / "ledger.sqlite"
-    with pytest.raises(VaultError, match="is whole"):
+    with pytest.raises(VaultError, match="are whole"):
         repair_folder(tmp_path, secrets={})
     with sqlite3.connect(path) as attacker:
         attacker.execute("DELETE FROM meta")

@@ -88,7 +88,7 @@ def test_a_wrong_owner_key_names_both_ids(vault: Vault) -> None:
 
 def test_a_newer_vault_asks_for_an_update(vault: Vault) -> None:
     vault.ledger.put_meta({**(vault.ledger.get_meta() or {}), "format": FORMAT + 1})
-    with pytest.raises(VaultError, match="newer version"):
+    with pytest.raises(VaultError, match=r"newer version: update .*pip install"):
         Vault.open(vault.ledger, EnvironmentKey(SECRETS))
 
 

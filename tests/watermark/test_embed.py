@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fiftyone_reue.watermark import carriers, codes, embed
+from fiftyone_reue.watermark import codes, embed, patterns
 
 pytestmark = pytest.mark.unit
 
@@ -14,7 +14,7 @@ KEY = b"k" * 32
 
 
 def made(height: int, width: int, amplitude: int = 2, image: str = "image"):
-    bits = carriers.band(carriers.grid_side(height, width)).bit_count
+    bits = patterns.band(patterns.grid_side(height, width)).bit_count
     code = codes.code(b"s" * 16, image, bits)
     return embed.mark(KEY, image, code, height, width, amplitude)
 
@@ -31,8 +31,8 @@ def test_a_mark_keeps_within_its_amplitude_and_uses_it(shape, amplitude):
 
 def test_a_mark_is_regenerated_identically():
     first = made(300, 280)
-    carriers.band.cache_clear()
-    carriers._kept_cosines.cache_clear()
+    patterns.band.cache_clear()
+    patterns._kept_cosines.cache_clear()
     assert np.array_equal(made(300, 280), first)
     assert not np.array_equal(made(300, 280, image="imagf"), first)
 
@@ -41,14 +41,14 @@ def test_a_mark_is_regenerated_identically():
 def test_sums_are_exact_in_any_order(shape):
     """The field is whole numbers: Python's own, unbounded, agree on every threshold."""
     height, width = shape
-    grid = carriers.grid_side(height, width)
-    band = carriers.band(grid)
+    grid = patterns.grid_side(height, width)
+    band = patterns.band(grid)
     code = codes.code(b"s" * 16, "image", band.bit_count)
-    values = (carriers.signs(KEY, "image", grid) * code[band.bits]).astype(int)
-    down = carriers.cosines(height, band.size).astype(int).tolist()
-    across = carriers.cosines(width, band.size).astype(int).tolist()
+    values = (patterns.signs(KEY, "image", grid) * code[band.bits]).astype(int)
+    down = patterns.cosines(height, band.size).astype(int).tolist()
+    across = patterns.cosines(width, band.size).astype(int).tolist()
     terms = list(zip(values.tolist(), band.rows, band.columns, strict=True))
-    level = carriers.SCALE**2 / embed._COARSER * math.sqrt(len(terms)) / 2 / 2
+    level = patterns.SCALE**2 / embed._COARSER * math.sqrt(len(terms)) / 2 / 2
     steps = [round(0.5 * level), round(1.5 * level)]
     mark = made(height, width, 2)[..., 0]
     for x in range(0, width, 3):
@@ -63,21 +63,21 @@ def test_sums_are_exact_in_any_order(shape):
 
 
 def test_the_largest_possible_sum_is_exact_in_single_precision():
-    band = carriers.band(carriers.LARGEST_GRID)
-    coarse = band.size * carriers.SCALE / embed._COARSER + 1
-    assert band.size * carriers.SCALE * coarse < 2**24
+    band = patterns.band(patterns.LARGEST_GRID)
+    coarse = band.size * patterns.SCALE / embed._COARSER + 1
+    assert band.size * patterns.SCALE * coarse < 2**24
 
 
 def test_the_expected_amplitude_is_what_the_reader_finds():
     from fiftyone_reue.watermark import read
 
     for height, width in ((32, 32), (64, 200), (256, 256)):
-        grid = carriers.grid_side(height, width)
-        band = carriers.band(grid)
+        grid = patterns.grid_side(height, width)
+        band = patterns.band(grid)
         code = codes.code(b"s" * 16, "image", band.bit_count)
         mark = embed.mark(KEY, "image", code, height, width, 2)[..., 0]
         found = read._coefficients(mark.astype(float), band.size)
-        signs = carriers.signs(KEY, "image", grid) * code[band.bits]
+        signs = patterns.signs(KEY, "image", grid) * code[band.bits]
         mean = float(np.mean(found[band.rows, band.columns] * signs))
         assert mean == pytest.approx(
             embed.expected_amplitude(height, width, 2), rel=0.15

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.media import offsets
-from fiftyone_reue.watermark import carriers, codes, embed, read
+from fiftyone_reue.watermark import codes, embed, patterns, read
 
 pytestmark = pytest.mark.unit
 
@@ -15,7 +15,7 @@ KEY = b"k" * 32
 def marked(samples: np.ndarray, image: str) -> tuple[np.ndarray, np.ndarray]:
     """A copy with the mark of one recipient, and its code."""
     height, width = samples.shape[:2]
-    bits = carriers.band(carriers.grid_side(height, width)).bit_count
+    bits = patterns.band(patterns.grid_side(height, width)).bit_count
     code = codes.code(b"s" * 16, image, bits)
     mark = embed.mark(KEY, image, code, height, width, 2)
     return offsets.add(samples, mark, samples.shape[2])[0], code

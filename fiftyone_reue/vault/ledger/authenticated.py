@@ -26,7 +26,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -51,36 +50,39 @@ from fiftyone_reue.vault.ledger.inventory import (
 from fiftyone_reue.vault.ledger.macs import (
     LedgerKeys,
     has_mac,
+    is_usable,
     member_value,
     row_mac,
 )
 from fiftyone_reue.vault.ledger.problems import (
     BACKUP,
-    CHANGED,
+    DOUBLED,
     MISSING,
     NOT_ASKED_FOR,
     OLDER,
+    REPAIR,
     STRAY,
     UNLISTED,
     Problem,
     quoted,
     row_of,
+    wrong_with,
 )
 from fiftyone_reue.vault.ledger.rows import (
     E,
-    Each,
     Entity,
     Key,
     Table,
-    as_read,
-    cut_short,
+    age,
     key_of,
     pages,
     parsed,
 )
 from fiftyone_reue.vault.memo import Memo
 
-_PAGE = 256
+_MOST_PROBLEMS = 10_000
+_MORE = Problem("ledger", "", f"there are more problems than these; {BACKUP}")
+_SOME = 16  # rows, which may be as large as images
 L = TypeVar("L", Recipient, Fit, Release)
 
 
@@ -126,9 +128,12 @@ class AuthenticatedLedger:
             return list(self._noted)
 
     def note(self, table: str, row: str, what: str) -> None:
-        """Add to the problems."""
+        """Add to the problems, of which anybody could make more than memory holds."""
+        problem = Problem(table, row, what)
         with self._noting:
-            self._noted.setdefault(Problem(table, row, what))
+            if len(self._noted) >= _MOST_PROBLEMS and problem not in self._noted:
+                problem = _MORE if table != "ledger" else problem
+            self._noted.setdefault(problem)
 
     def note_row(self, table: Table, entity: Entity, what: str) -> None:
         """Add a row to the problems."""
@@ -140,24 +145,28 @@ class AuthenticatedLedger:
         """The ledger's list as it is now; not to be changed.
 
         None if there is none that can be trusted, which is noted: removed rows and
-        rows from a backup can't be told then.
+        rows from a backup can't be told then. So no release and none of its records
+        is believed, and nothing is written, until the list is put back.
 
         Raises:
             VaultError: the owner key was rotated since the vault was opened.
         """
+        # Before the list is read: what is remembered was in the ledger by then, also if
+        # another thread or process writes at this moment.
+        least = self._memo.counter
         sealed = self.raw.get_inventory()
         known, inventory = self._known
         if sealed is None or sealed != known:
             inventory = self._open(sealed)
             self._known = sealed, inventory
-        if inventory is not None and inventory.counter < self._memo.counter:
-            self.note("ledger", "", _rolled_back(inventory.counter, self._memo.counter))
+        if inventory is not None and inventory.counter < least:
+            self.note("ledger", "", _rolled_back(inventory.counter, least))
             return None
         return inventory
 
     def _open(self, sealed: bytes | None) -> Inventory | None:
         if sealed is None:
-            self.note("ledger", "", f"the list of its rows is missing; {BACKUP}")
+            self.note("ledger", "", f"the list of its rows is missing; {REPAIR}")
             return None
         try:
             return Inventory.opened(self._keys, self._vault_id, sealed)
@@ -167,7 +176,7 @@ class AuthenticatedLedger:
                     "The owner key was replaced since this vault was opened; open it "
                     "again with the new one"
                 ) from None
-            self.note("ledger", "", f"the list of its rows was changed; {BACKUP}")
+            self.note("ledger", "", f"the list of its rows was changed; {REPAIR}")
             return None
 
     def require_sound(self) -> Inventory:
@@ -178,14 +187,28 @@ class AuthenticatedLedger:
         """
         inventory = self.inventory()
         if inventory is None:
-            raise TamperedLedgerError(
-                f"The ledger isn't as the owner left it: {self.problems[-1]}"
-            )
+            raise self._without_list()
         return inventory
 
-    def _put(self, inventory: Inventory) -> None:
+    def _without_list(self) -> TamperedLedgerError:
+        of_all = [one for one in self.problems if one.table == "ledger"]
+        return TamperedLedgerError(
+            f"The ledger isn't as the owner left it: {of_all[-1]}"
+        )
+
+    def _put(self, inventory: Inventory) -> bytes:
         inventory.counter += 1
-        self.raw.put_inventory(inventory.sealed(self._keys, self._vault_id))
+        sealed = inventory.sealed(self._keys, self._vault_id)
+        self.raw.put_inventory(sealed)
+        return sealed
+
+    def remember(self) -> None:
+        """Keep the list as it is now beside the owner key, if it can be trusted."""
+        inventory = self.inventory()
+        if inventory is not None:
+            sealed = self._known[0] if inventory is self._known[1] else None
+            whole = sealed if inventory.pending is None else None
+            self._memo.keep_counter(inventory.counter, whole or b"")
 
     def _settled(self) -> Inventory:
         """A copy of the list with nothing pending; the lock must be held."""
@@ -246,9 +269,9 @@ class AuthenticatedLedger:
             write()
             inventory.apply(self._keys, todo)
             inventory.pending = None
-            self._put(inventory)
+            sealed = self._put(inventory)
         if remember:
-            self._memo.keep_counter(inventory.counter)
+            self._memo.keep_counter(inventory.counter, sealed)
 
     def _putting(self, table: Table, entities: Sequence[E]) -> list[Change]:
         old = self.raw.macs(table, [key_of(table, entity) for entity in entities])
@@ -281,7 +304,27 @@ class AuthenticatedLedger:
                 yield entity
             else:
                 self._require_no_rotation()
-                self.note(table, row_of(table, entity), f"{CHANGED}; {BACKUP}")
+                self.note(
+                    table,
+                    row_of(table, entity),
+                    f"{wrong_with(table, entity)}; {BACKUP}",
+                )
+
+    def _note_bad(self, table: Table, entity: Entity) -> None:
+        self.note_row(table, entity, f"{wrong_with(table, entity)}; {BACKUP}")
+
+    def _note_doubled(self, table: Table, entity: Entity) -> None:
+        self.note_row(table, entity, f"{DOUBLED}; {BACKUP}")
+
+    def _once(self, table: Table, entities: Iterable[E]) -> Iterator[E]:
+        """Each once, where doubled ones follow each other; the others are noted."""
+        last: Key | None = None
+        for entity in entities:
+            if key_of(table, entity) == last:
+                self._note_doubled(table, entity)
+            else:
+                last = key_of(table, entity)
+                yield entity
 
     def _asked_for(
         self, table: Table, entities: Iterable[E], wanted: Callable[[E], bool]
@@ -307,20 +350,7 @@ class AuthenticatedLedger:
             for found in self._asked_for(table, [good], wanted):
                 return found
             raise _tampered(Problem(table, row, NOT_ASKED_FOR))
-        raise _tampered(Problem(table, row, CHANGED))
-
-    def _believed(self, *tables: Table) -> Callable[[E], E]:
-        """Cuts each row short whose MAC is wrong, before the next one is read.
-
-        Whoever writes the database can put as many there as fill the memory.
-        """
-
-        def each(entity: E) -> E:
-            if any(has_mac(self._keys, table, entity) for table in tables):
-                return entity
-            return cut_short(entity)
-
-        return each
+        raise _tampered(Problem(table, row, wrong_with(table, entity)))
 
     def _require_no_rotation(self) -> None:
         """Make sure that a MAC fails for another reason than that it was replaced."""
@@ -352,8 +382,13 @@ class AuthenticatedLedger:
         """Which of the rows are bad, and what is wrong, missing ones included."""
         listed = None if inventory is None else inventory.members[table]
         bad, found = set(), []
+        good: set[str] = set()
         for place, row in enumerate(rows):
             what = self._wrong(table, row, listed)
+            if what is None and row.id in good:
+                what = DOUBLED
+            if what is None:
+                good.add(row.id)
             if what is not None:
                 bad.add(place)
                 found.append(Problem(table, row_of(table, row), f"{what}; {BACKUP}"))
@@ -368,7 +403,7 @@ class AuthenticatedLedger:
         self, table: Table, row: L, listed: dict[str, Member] | None
     ) -> str | None:
         if not has_mac(self._keys, table, row):
-            return CHANGED
+            return wrong_with(table, row)
         if listed is None:
             return None
         member = listed.get(row.id)
@@ -428,14 +463,21 @@ class AuthenticatedLedger:
         before = self.raw.get_inventory()
         total = Sum()
         bad = 0
+        last: Key | None = None
         for entity in read:
             if has_mac(self._keys, table, entity):
+                if key_of(table, entity) == last:
+                    self._note_doubled(table, entity)
+                    continue
+                last = key_of(table, entity)
                 total = total.plus(member_value(self._keys, entity.mac))
                 yield entity
                 continue
             self._require_no_rotation()
             bad += 1
-            self.note(table, row_of(table, entity), f"{CHANGED}; {BACKUP}")
+            self.note(
+                table, row_of(table, entity), f"{wrong_with(table, entity)}; {BACKUP}"
+            )
         inventory = self.inventory()
         if inventory is None or inventory.pending is not None:
             return
@@ -481,9 +523,8 @@ class AuthenticatedLedger:
             lambda one, member: member.name == name,
         )
 
-    def recipients(self, each: Each[Recipient] = as_read) -> list[Recipient]:
-        read = partial(self.raw.recipients, self._believed("recipients"))
-        return [each(one) for one in self._listed("recipients", read)]
+    def recipients(self) -> list[Recipient]:
+        return self._listed("recipients", self.raw.recipients)
 
     # -- fits
 
@@ -500,9 +541,8 @@ class AuthenticatedLedger:
             "fits", lambda: self.raw.fit(fit_id), lambda one, member: one == fit_id
         )
 
-    def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
-        read = partial(self.raw.fits, self._believed("fits"))
-        return [each(one) for one in self._listed("fits", read)]
+    def fits(self) -> list[Fit]:
+        return self._listed("fits", self.raw.fits)
 
     # -- releases
 
@@ -515,22 +555,28 @@ class AuthenticatedLedger:
         )
 
     def release(self, release_id: str) -> Release | None:
+        self.require_sound()
         return self._member(
             "releases",
             lambda: self.raw.release(release_id),
             lambda one, member: one == release_id,
         )
 
-    def releases(
-        self, recipient_id: str | None = None, each: Each[Release] = as_read
-    ) -> list[Release]:
-        read = partial(self.raw.releases, None, self._believed("releases"))
-        found = self._listed("releases", read)
+    def releases(self, recipient_id: str | None = None) -> list[Release]:
+        self.require_sound()
+        found = self.present_releases()
         return [
-            each(one)
+            one
             for one in found
             if recipient_id is None or one.recipient_id == recipient_id
         ]
+
+    def present_releases(self) -> list[Release]:
+        """Those with a good row, also where no list tells whether they were removed.
+
+        For checks: nothing may be decided on their word.
+        """
+        return self._listed("releases", self.raw.releases)
 
     def delete_release(self, release_id: str) -> None:
         with self._writable() as (inventory, atomic):
@@ -544,8 +590,8 @@ class AuthenticatedLedger:
             self.raw.delete_release(release_id)
             inventory.apply_deletion(deletion)
             inventory.pending = None
-            self._put(inventory)
-        self._memo.keep_counter(inventory.counter)
+            sealed = self._put(inventory)
+        self._memo.keep_counter(inventory.counter, sealed)
 
     # -- images
 
@@ -588,52 +634,68 @@ class AuthenticatedLedger:
         found = self._one(
             "records", self.raw.record(record_id), lambda one: one.id == record_id
         )
-        if found is not None and not self._is_listed(found):
+        if found is not None:
+            self.require_sound()
+        if found is not None and not self._is_listed(found.release_id):
             raise _tampered(Problem("records", row_of("records", found), STRAY))
         return found
 
     def records(
         self, release_id: str, sample_ids: Iterable[str] | None = None
     ) -> Iterator[Record]:
+        self.require_sound()
+        if not self._is_listed(release_id):
+            return self._strays_of("records", self.raw.records(release_id, sample_ids))
         if sample_ids is not None:
             wanted = set(sample_ids)
+            good = self._good("records", self.raw.records(release_id, wanted))
             return self._asked_for(
                 "records",
-                self._good("records", self.raw.records(release_id, wanted)),
+                self._once("records", good),
                 lambda one: one.release_id == release_id and one.sample_id in wanted,
             )
-        read = self._of_release("records", release_id, self.raw.records(release_id))
-        scope, what = f"records/{release_id}", f"those of release {quoted(release_id)}"
-        return self._counted("records", scope, what, read)
+        return self.present_records("records", release_id)
+
+    def present_records(self, table: Table, release_id: str) -> Iterator[Record]:
+        """A release's good rows, also where no list tells whether it was removed.
+
+        For checks: nothing may be decided on their word.
+
+        Args:
+            table: records or withdrawn
+            release_id: the release's
+        """
+        raw = self.raw.records if table == "records" else self.raw.withdrawn
+        read = self._of_release(table, release_id, raw(release_id))
+        what = f"those of release {quoted(release_id)}"
+        return self._counted(table, f"{table}/{release_id}", what, read)
+
+    def _strays_of(self, table: Table, rows: Iterable[Record]) -> Iterator[Record]:
+        """Nothing: rows of a release that was removed, or never was, are noted."""
+        for row in rows:
+            self.note(table, row_of(table, row), f"{STRAY}; {BACKUP}")
+        yield from ()
 
     def record_sample_ids(self, release_id: str) -> set[str]:
-        return self.raw.record_sample_ids(release_id)
+        # Whatever a row says counts only with its MAC, which is over all of it.
+        return {record.sample_id for record in self.records(release_id)}
 
-    def records_by_digest(
-        self, digest: bytes, each: Each[Record] = as_read
-    ) -> list[Record]:
-        believed = self._believed("records", "withdrawn")
-        found = self._good_of_both(
-            self.raw.records_by_digest(digest, believed),
+    def records_by_digest(self, digest: bytes) -> list[Record]:
+        return self._good_of_both(
+            self.raw.records_by_digest(digest),
             lambda one: digest in (one.digest_p, one.digest_w),
         )
-        return [each(one) for one in found]
 
-    def records_by_image(
-        self, image_id: str, each: Each[Record] = as_read
-    ) -> list[Record]:
-        believed = self._believed("records", "withdrawn")
-        found = self._good_of_both(
-            self.raw.records_by_image(image_id, believed),
-            lambda one: one.image_id == image_id,
+    def records_by_image(self, image_id: str) -> list[Record]:
+        return self._good_of_both(
+            self.raw.records_by_image(image_id), lambda one: one.image_id == image_id
         )
-        return [each(one) for one in found]
 
     def _good_of_both(
         self, found: Iterable[Record], wanted: Callable[[Record], bool]
     ) -> list[Record]:
         """Of records and withdrawn ones, whose MACs tell the tables apart."""
-        good = []
+        good: dict[tuple[str, str], Record] = {}
         for record in found:
             if has_mac(self._keys, "withdrawn", record):
                 table: Table = "withdrawn"
@@ -642,16 +704,16 @@ class AuthenticatedLedger:
                 table = "records"
                 same = list(self._good(table, [record]))
             for one in self._asked_for(table, same, wanted):
-                if self._is_listed(one):
-                    good.append(one)
-                else:
+                if self._is_listed(one.release_id):
+                    good[table, one.id] = one
+                elif self.inventory() is not None:
                     self.note(table, row_of(table, one), f"{STRAY}; {BACKUP}")
-        return good
+        return [one for _, one in sorted(good.items(), key=_records_first)]
 
-    def _is_listed(self, record: Record) -> bool:
-        """Whether a record's release is there, as far as that can be told."""
+    def _is_listed(self, release_id: str) -> bool:
+        """Whether a release is there; not if no list can tell, which is noted."""
         inventory = self.inventory()
-        return inventory is None or record.release_id in inventory.members["releases"]
+        return inventory is not None and release_id in inventory.members["releases"]
 
     def _of_release(
         self, table: Table, release_id: str, read: Iterable[Record]
@@ -659,7 +721,12 @@ class AuthenticatedLedger:
         return self._asked_for(table, read, lambda one: one.release_id == release_id)
 
     def count_records(self, release_id: str) -> int:
-        return self.raw.count_records(release_id)
+        # Not of the rows, which anybody may have added or removed.
+        inventory = self.require_sound()
+        if inventory.pending is not None:
+            self.settle()
+            inventory = self.require_sound()
+        return inventory.sum_of(f"records/{release_id}").count
 
     def delete_records(self, release_id: str, sample_ids: Sequence[str]) -> None:
         keys: list[Key] = [(release_id, one) for one in dict.fromkeys(sample_ids)]
@@ -682,10 +749,10 @@ class AuthenticatedLedger:
             )
 
     def withdrawn(self, release_id: str) -> Iterator[Record]:
-        scope = f"withdrawn/{release_id}"
-        what = f"those of release {quoted(release_id)}"
-        read = self._of_release("withdrawn", release_id, self.raw.withdrawn(release_id))
-        return self._counted("withdrawn", scope, what, read)
+        self.require_sound()
+        if not self._is_listed(release_id):
+            return self._strays_of("withdrawn", self.raw.withdrawn(release_id))
+        return self.present_records("withdrawn", release_id)
 
     def note_strays(self, release_ids: set[str]) -> None:
         """Note records that belong to none of some releases."""
@@ -727,17 +794,17 @@ class AuthenticatedLedger:
                 self.raw.delete_release(before.pending.release_id)
             counter = 0 if before is None else before.counter
             inventory = self._taken(max(counter, self._memo.counter))
-            self._put(inventory)
+            sealed = self._put(inventory)
         with self._noting:
             self._noted.clear()
-        self._memo.keep_counter(inventory.counter)
+        self._memo.keep_counter(inventory.counter, sealed)
 
     def _taken(self, counter: int) -> Inventory:
         """The list of all rows with a right MAC."""
         inventory = Inventory(counter)
         for table, rows in self._all_rows():
-            for page in pages(rows, _PAGE):
-                good = [row for row in page if has_mac(self._keys, table, row)]
+            ours = (row for row in rows if has_mac(self._keys, table, row))
+            for good in pages(self._once(table, ours), _SOME):
                 inventory.apply(
                     self._keys,
                     [replace(c, old=None) for c in self._putting(table, good)],
@@ -748,16 +815,18 @@ class AuthenticatedLedger:
         """Every table's rows, in an order of their own, in bounded memory."""
         yield "recipients", iter(self.raw.recipients())
         yield "fits", iter(self.raw.fits())
-        # Whoever writes the database may have given a row anything for an id.
-        releases = [one for one in self.raw.releases() if isinstance(one.id, str)]
+        releases = self.raw.releases()
         yield "releases", iter(releases)
         yield "images", self.raw.images()
         for release in releases:
-            yield "records", self.raw.records(release.id)
-            yield "withdrawn", self.raw.withdrawn(release.id)
+            if isinstance(release.id, str):
+                yield "records", self.raw.records(release.id)
+                yield "withdrawn", self.raw.withdrawn(release.id)
 
     def _set_macs(self, table: Table, rows: Iterable[Any]) -> None:
-        for page in pages(rows, _PAGE):
+        # Whoever writes the database may have given a row anything for an id.
+        ours = (row for row in rows if isinstance(row.id, str) and is_usable(row))
+        for page in pages(ours, _SOME):
             macs = {row.id: row_mac(self._keys, table, row) for row in page}
             self.raw.set_macs(table, macs)
 
@@ -801,12 +870,12 @@ class AuthenticatedLedger:
         with self.raw.exclusive():
             if Inventory.is_sealed_with(keys, self.raw.get_inventory() or b""):
                 self._keys = keys
-                inventory = self.require_sound()
+                self.require_sound()
             else:
                 inventory = self._replaced(keys)
                 self._keys = keys
                 self._put(inventory)
-        self._memo.keep_counter(inventory.counter)
+        self.remember()
 
     def _replaced(self, keys: LedgerKeys) -> Inventory:
         """Give good rows MACs under other keys; the list of them.
@@ -815,14 +884,12 @@ class AuthenticatedLedger:
         """
         old, listed = self._keys, self._open(self.raw.get_inventory())
         if listed is None:
-            raise TamperedLedgerError(
-                f"The ledger isn't as the owner left it: {self.problems[-1]}"
-            )
+            raise self._without_list()
         new = Inventory(listed.counter, sums=dict(listed.sums))
         for table, members in listed.members.items():
             new.members[table].update(members)
         for table, rows in self._all_rows():
-            for page in pages(rows, _PAGE):
+            for page in pages(rows, _SOME):
                 macs = {}
                 for row in page:
                     was, now = row_mac(old, table, row), row_mac(keys, table, row)
@@ -885,6 +952,11 @@ class AuthenticatedLedger:
         trace: TracebackType | None,
     ) -> None:
         self.raw.__exit__(kind, error, trace)
+
+
+def _records_first(one: tuple[tuple[str, str], Record]) -> tuple[str, float, str]:
+    (table, _), record = one
+    return table, *age(record)
 
 
 def _tampered(problem: Problem) -> TamperedLedgerError:

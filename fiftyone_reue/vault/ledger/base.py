@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
-from fiftyone_reue.vault.ledger.rows import Each, Key, Table, as_read
+from fiftyone_reue.vault.ledger.rows import Key, Table
 
 
 class Ledger(Protocol):
@@ -48,7 +48,7 @@ class Ledger(Protocol):
 
     def recipient_by_name(self, name: str) -> Recipient | None: ...
 
-    def recipients(self, each: Each[Recipient] = as_read) -> list[Recipient]:
+    def recipients(self) -> list[Recipient]:
         """All, oldest first."""
         ...
 
@@ -58,7 +58,7 @@ class Ledger(Protocol):
 
     def fit(self, fit_id: str) -> Fit | None: ...
 
-    def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
+    def fits(self) -> list[Fit]:
         """All, oldest first."""
         ...
 
@@ -68,9 +68,7 @@ class Ledger(Protocol):
 
     def release(self, release_id: str) -> Release | None: ...
 
-    def releases(
-        self, recipient_id: str | None = None, each: Each[Release] = as_read
-    ) -> list[Release]:
+    def releases(self, recipient_id: str | None = None) -> list[Release]:
         """All, or all of a recipient, oldest first."""
         ...
 
@@ -114,9 +112,7 @@ class Ledger(Protocol):
 
     def record_sample_ids(self, release_id: str) -> set[str]: ...
 
-    def records_by_digest(
-        self, digest: bytes, each: Each[Record] = as_read
-    ) -> list[Record]:
+    def records_by_digest(self, digest: bytes) -> Iterable[Record]:
         """Those whose protected or licensed copy has this digest, withdrawn ones last.
 
         A copy that was handed out is traced and restored whether or not its release
@@ -124,9 +120,7 @@ class Ledger(Protocol):
         """
         ...
 
-    def records_by_image(
-        self, image_id: str, each: Each[Record] = as_read
-    ) -> list[Record]:
+    def records_by_image(self, image_id: str) -> Iterable[Record]:
         """Those of an original, withdrawn ones last."""
         ...
 

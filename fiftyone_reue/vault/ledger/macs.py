@@ -14,6 +14,7 @@ from fiftyone_reue.vault.ledger.rows import (
     TABLES,
     Entity,
     Table,
+    Unusable,
     columns,
     to_json,
 )
@@ -74,9 +75,14 @@ def row_mac(keys: LedgerKeys, table: Table, entity: Entity) -> bytes:
 def has_mac(keys: LedgerKeys, table: Table, entity: Entity) -> bool:
     """Whether a row has the MAC that its content should have."""
     mac = entity.mac
-    return isinstance(mac, bytes) and hmac.compare_digest(
-        mac, row_mac(keys, table, entity)
-    )
+    if not isinstance(mac, bytes) or not is_usable(entity):
+        return False
+    return hmac.compare_digest(mac, row_mac(keys, table, entity))
+
+
+def is_usable(entity: Entity) -> bool:
+    """Whether a row holds nothing that no row of ours can hold."""
+    return not any(isinstance(value, Unusable) for value in vars(entity).values())
 
 
 def member_value(keys: LedgerKeys, mac: bytes) -> int:

@@ -16,17 +16,19 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 from fiftyone_reue.vault.ledger.mongo_lock import MongoLock
 from fiftyone_reue.vault.ledger.rows import (
-    LARGEST_VALUE,
+    BOXES,
     E,
-    Each,
     Entity,
     Key,
     Table,
+    TooLong,
+    Unusable,
+    age,
     as_bytes,
     as_description,
-    as_read,
+    columns,
     from_row,
-    mac_of,
+    longest,
     pages,
     storable_text,
     to_json,
@@ -73,10 +75,28 @@ _COLLECTIONS: dict[Table, str] = {
     "records": RECORDS,
     "withdrawn": WITHDRAWN,
 }
-# Server's codes: rows or another index where one of ours is to be made, and a view.
-_IN_THE_WAY = frozenset({67, 85, 86, 11000})
-_IS_A_VIEW = frozenset({166})
 _BLOB_FIELDS = {FITS: "sealed", RECORDS: "blob", WITHDRAWN: "blob"}
+_INDEXES: list[tuple[str, tuple[str, ...], bool]] = [
+    (RECIPIENTS, ("name",), True),
+    (RELEASES, ("recipient_id",), False),
+    (IMAGES, ("digest",), True),
+    (RECORDS, ("release_id", "sample_id"), True),
+    (RECORDS, ("id",), True),
+    (WITHDRAWN, ("release_id",), False),
+    *(
+        (collection, (name,), False)
+        for collection in (RECORDS, WITHDRAWN)
+        for name in ("digest_p", "digest_w", "image_id")
+    ),
+]
+# The server's codes of what somebody else did to a collection: none of it keeps good
+# rows from being read, and `reue vault check` names it.
+_INDEX_PROBLEMS = {
+    85: "was replaced by another one",
+    86: "was replaced by another one",
+    11000: "can't be made: rows are there twice",
+}
+_NO_COLLECTION = 166  # but a view
 
 
 class MongoLedger:
@@ -93,8 +113,7 @@ class MongoLedger:
         LedgerUnavailableError: if the server can't be reached
     """
 
-    def __init__(self, database: Database) -> None:
-        self._damage: list[str] = []
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
         with _plain_errors():
             from bson.codec_options import CodecOptions, DatetimeConversion
             from pymongo import ReadPreference, WriteConcern
@@ -117,37 +136,22 @@ class MongoLedger:
     def __repr__(self) -> str:
         return f"MongoLedger({self._database.name!r})"
 
-    def _create_indexes(self) -> None:
-        self._index(RECIPIENTS, "name", unique=True)
-        self._index(RELEASES, "recipient_id")
-        self._index(IMAGES, "digest", unique=True)
-        self._index(RECORDS, "release_id", "sample_id", unique=True)
-        self._index(RECORDS, "id", unique=True)
-        self._index(WITHDRAWN, "release_id")
-        for collection in (RECORDS, WITHDRAWN):
-            for name in ("digest_p", "digest_w", "image_id"):
-                self._index(collection, name)
-
-    def _index(self, collection: str, *names: str, unique: bool = False) -> None:
-        """Make an index; note where somebody's rows or indexes are in its way."""
+    def _create_indexes(self) -> list[str]:
+        """Make the indexes; what stands in their way, in words."""
         from pymongo.errors import OperationFailure
 
-        keys = [(name, 1) for name in names]
-        try:
-            self._database[collection].create_index(keys, unique=unique)
-        except OperationFailure as error:
-            if error.code in _IS_A_VIEW:
-                raise TamperedLedgerError(
-                    f"The ledger isn't as the owner left it: {collection} is a view, "
-                    "not a collection; put the database back from a backup"
-                ) from error
-            if error.code not in _IN_THE_WAY:
-                raise
-            # Readers can do without, and so can writers: they hold a lock.
-            self._damage.append(
-                f"an index of {collection} by {', '.join(names)} can't be made, since "
-                f"what is there is in its way (code {error.code})"
-            )
+        found = []
+        for name, keys, unique in _INDEXES:
+            try:
+                self._database[name].create_index(
+                    [(key, 1) for key in keys], unique=unique
+                )
+            except OperationFailure as error:
+                if error.code not in _INDEX_PROBLEMS:
+                    raise
+                why = _INDEX_PROBLEMS[error.code]
+                found.append(f"the index of {name!a} by {', '.join(keys)} {why}")
+        return found
 
     # -- meta
 
@@ -192,8 +196,8 @@ class MongoLedger:
     def recipient_by_name(self, name: str) -> Recipient | None:
         return self._one(Recipient, RECIPIENTS, {"name": name})
 
-    def recipients(self, each: Each[Recipient] = as_read) -> list[Recipient]:
-        return self._all(Recipient, RECIPIENTS, {}, each)
+    def recipients(self) -> list[Recipient]:
+        return self._all(Recipient, RECIPIENTS, {})
 
     # -- fits
 
@@ -203,8 +207,8 @@ class MongoLedger:
     def fit(self, fit_id: str) -> Fit | None:
         return self._one(Fit, FITS, {"_id": fit_id})
 
-    def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
-        return self._all(Fit, FITS, {}, each)
+    def fits(self) -> list[Fit]:
+        return self._all(Fit, FITS, {})
 
     # -- releases
 
@@ -217,11 +221,9 @@ class MongoLedger:
     def release(self, release_id: str) -> Release | None:
         return self._one(Release, RELEASES, {"_id": release_id})
 
-    def releases(
-        self, recipient_id: str | None = None, each: Each[Release] = as_read
-    ) -> list[Release]:
+    def releases(self, recipient_id: str | None = None) -> list[Release]:
         wanted = {} if recipient_id is None else {"recipient_id": recipient_id}
-        return self._all(Release, RELEASES, wanted, each)
+        return self._all(Release, RELEASES, wanted)
 
     def delete_release(self, release_id: str) -> None:
         # In pieces, and the release last, so that an interrupted deletion can be
@@ -240,7 +242,7 @@ class MongoLedger:
                     {"release_id": release_id}, {"image_id": 1, _BLOB_FILE: 1}
                 ).limit(_CHUNK)
             )
-            image_ids = {record["image_id"] for record in some}
+            image_ids = _texts(some, "image_id")
             others = {
                 "image_id": {"$in": list(image_ids)},
                 "release_id": {"$ne": release_id},
@@ -273,7 +275,7 @@ class MongoLedger:
         return found
 
     def images(self) -> Iterator[Image]:
-        yield from self._walk(Image, IMAGES, {}, "_id", _IMAGE_PAGE)
+        return self._walk(Image, IMAGES, "_id", _IMAGE_PAGE, {})
 
     # -- records
 
@@ -291,35 +293,28 @@ class MongoLedger:
         if sample_ids is not None:
             for chunk in pages(sorted(set(sample_ids)), _PAGE):
                 wanted = {"release_id": release_id, "sample_id": {"$in": chunk}}
-                yield from self._page(Record, RECORDS, wanted, "sample_id", _PAGE)
+                yield from self._page(Record, RECORDS, wanted, "sample_id")
             return
         wanted = {"release_id": release_id}
-        yield from self._walk(Record, RECORDS, wanted, "sample_id", _PAGE)
+        yield from self._walk(Record, RECORDS, "sample_id", _PAGE, wanted)
 
     def record_sample_ids(self, release_id: str) -> set[str]:
         with _plain_errors():
             found = self._database[RECORDS].find(
                 {"release_id": release_id}, {"_id": 0, "sample_id": 1}
             )
-            return {record["sample_id"] for record in found}
+            return _texts(found, "sample_id")
 
-    def records_by_digest(
-        self, digest: bytes, each: Each[Record] = as_read
-    ) -> list[Record]:
-        wanted = {"$or": [{"digest_p": digest}, {"digest_w": digest}]}
-        return self._of_both(wanted, each)
+    def records_by_digest(self, digest: bytes) -> Iterator[Record]:
+        return self._of_both({"$or": [{"digest_p": digest}, {"digest_w": digest}]})
 
-    def records_by_image(
-        self, image_id: str, each: Each[Record] = as_read
-    ) -> list[Record]:
-        return self._of_both({"image_id": image_id}, each)
+    def records_by_image(self, image_id: str) -> Iterator[Record]:
+        return self._of_both({"image_id": image_id})
 
-    def _of_both(self, wanted: dict[str, Any], each: Each[Record]) -> list[Record]:
-        return [
-            record
-            for name in (RECORDS, WITHDRAWN)
-            for record in self._all(Record, name, wanted, each)
-        ]
+    def _of_both(self, wanted: dict[str, Any]) -> Iterator[Record]:
+        # One at a time: anybody may have put many there, each as large as an image.
+        for name in (RECORDS, WITHDRAWN):
+            yield from self._page(Record, name, wanted, "_id")
 
     def count_records(self, release_id: str) -> int:
         with _plain_errors():
@@ -341,7 +336,7 @@ class MongoLedger:
 
     def withdrawn(self, release_id: str) -> Iterator[Record]:
         wanted = {"release_id": release_id}
-        yield from self._walk(Record, WITHDRAWN, wanted, "_id", _PAGE)
+        return self._walk(Record, WITHDRAWN, "_id", _PAGE, wanted)
 
     # -- authentication
 
@@ -394,7 +389,13 @@ class MongoLedger:
                 some = self._database[_COLLECTIONS[table]].find(
                     {**wanted, name: {"$in": chunk}}, {name: 1, "mac": 1}
                 )
-                found.update({one[name]: mac_of(_with_mac(one)) for one in some})
+                found.update(
+                    {
+                        one[name]: as_bytes(one.get("mac"))
+                        for one in some
+                        if isinstance(one[name], str)  # and no list that has it
+                    }
+                )
         return found
 
     def set_macs(self, table: Table, macs: Mapping[str, bytes]) -> None:
@@ -415,7 +416,7 @@ class MongoLedger:
                 some = self._database[name].find(
                     {"release_id": release_id}, {"_id": 0, "image_id": 1}
                 )
-                seen.update(one["image_id"] for one in some)
+                seen.update(_texts(some, "image_id"))
         for chunk in pages(seen, _CHUNK):
             alone = set(chunk)
             others = {"image_id": {"$in": chunk}, "release_id": {"$ne": release_id}}
@@ -426,13 +427,29 @@ class MongoLedger:
             yield from self.macs("images", list(alone)).values()
 
     def damage(self) -> list[str]:
-        return list(self._damage)
+        with _plain_errors():
+            ours = {META, *_COLLECTIONS.values()}
+            found = [
+                f"the collection {one['name']!a} {what}"
+                for one in self._database.list_collections()
+                if one["name"] in ours
+                for what in [_unlike_ours(one)]
+                if what
+            ]
+            if found:
+                return found
+            found = self._create_indexes()
+            known = {"_id": {"$nin": [_META_ID, _INVENTORY_ID, _LOCK_ID]}}
+            if self._database[META].find_one(known, {"_id": 1}) is not None:
+                found.append(f"the collection {META!a} has documents that aren't ours")
+        return found
 
     def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
-        name = RECORDS if table == "records" else WITHDRAWN
+        name = _COLLECTIONS[table]
+        # Without their boxes, which nobody needs.
+        names = [one for one in columns(Record) if one not in BOXES]
         with _plain_errors():
-            # Without their blobs, which nobody needs.
-            for document in self._database[name].find({}, {"blob": 0, _BLOB_FILE: 0}):
+            for document in self._database[name].find({}, ["_id", *names]):
                 release_id = document.get("release_id")
                 if not (isinstance(release_id, str) and release_id in release_ids):
                     yield self._entity(Record, name, document)
@@ -502,7 +519,9 @@ class MongoLedger:
         return row
 
     def _upsert(
-        self, collection: Collection, documents: Sequence[dict[str, Any]]
+        self,
+        collection: Collection[dict[str, Any]],
+        documents: Sequence[dict[str, Any]],
     ) -> None:
         from pymongo import ReplaceOne
         from pymongo.errors import BulkWriteError
@@ -562,29 +581,47 @@ class MongoLedger:
                 continue
 
     def _entity(self, kind: type[E], name: str, document: Mapping[str, Any]) -> E:
-        row = {**document, "id": document.get("id", document["_id"])}
+        row = dict(document)
+        if name != RECORDS:
+            # Whatever else a document says: no two have the same one.
+            row["id"] = document["_id"]
         if row.get(_BLOB_FILE) is not None:
-            row[_BLOB_FIELDS[name]] = self._read_file(row[_BLOB_FILE])
+            field = _BLOB_FIELDS[name]
+            row[field] = self._read_file(row[_BLOB_FILE], longest(field))
         return from_row(kind, row)
 
-    def _read_file(self, file: ObjectId) -> bytes:
+    def _read_file(self, file: Any, most: int) -> Any:
+        """What is in a file, if it may be so large."""
+        from bson import ObjectId
         from gridfs.errors import CorruptGridFile, NoFile
 
+        known = isinstance(file, ObjectId)
+        found = self._database[BLOBS].files.find_one({"_id": file}) if known else None
+        sizes = [(found or {}).get(name) for name in ("length", "chunkSize")]
+        if found is not None and not all(isinstance(n, int) and n > 0 for n in sizes):
+            return Unusable("<no file>")
+        if found is not None and found["length"] > most:
+            return TooLong()
         try:
-            stream = self._bucket().open_download_stream(file)
-            length = stream.length
-            if not isinstance(length, int) or length > LARGEST_VALUE:
-                return b""  # no longer value is ever stored, so it fails its MAC
-            return stream.read()
+            if found is None:
+                raise NoFile
+            return self._bucket().open_download_stream(file).read(most)
         except (NoFile, CorruptGridFile):
             raise LedgerUnavailableError(
                 "A part of the ledger changed while it was read, or is missing; try "
                 "again, or put the database back from a backup"
             ) from None
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ):  # pieces of other shape
+            return Unusable("<no file>")
 
     def _one(self, kind: type[E], name: str, wanted: dict[str, Any]) -> E | None:
         with _plain_errors():
-            found = self._database[name].find_one(wanted)
+            found = self._database[name].find_one(wanted, _fields(kind))
             return None if found is None else self._entity(kind, name, found)
 
     def _some(self, kind: type[E], name: str, document: Mapping[str, Any]) -> E:
@@ -594,60 +631,87 @@ class MongoLedger:
                 return self._entity(kind, name, document)
             except LedgerUnavailableError:
                 # Its blob is missing, or was replaced since the document was read.
-                again = self._database[name].find_one({"_id": document["_id"]})
+                again = self._database[name].find_one(
+                    {"_id": document["_id"]}, _fields(kind)
+                )
                 document = again or document
         return self._entity(kind, name, {**document, _BLOB_FILE: None})
 
-    def _all(
-        self,
-        kind: type[E],
-        name: str,
-        wanted: dict[str, Any],
-        each: Each[E] = as_read,
-    ) -> list[E]:
-        with _plain_errors():
-            found = [
-                each(self._some(kind, name, document))
-                for document in self._database[name].find(wanted)
-            ]
+    def _all(self, kind: type[E], name: str, wanted: dict[str, Any]) -> list[E]:
         # Sorted here, since the server refuses to sort more than 100 MB.
-        return sorted(found, key=_age)
+        return sorted(self._page(kind, name, wanted, None), key=age)
 
     def _page(
         self,
         kind: type[E],
         name: str,
         wanted: dict[str, Any],
-        order: str,
-        size: int,
-        skip: int = 0,
+        order: str | None,
+        size: int = 0,
     ) -> Iterator[E]:
+        for document in self._documents(kind, name, wanted, order, size):
+            with _plain_errors():
+                entity = self._some(kind, name, document)
+            yield entity
+
+    def _documents(
+        self,
+        kind: type[E],
+        name: str,
+        wanted: dict[str, Any],
+        order: str | None,
+        size: int = 0,
+        skip: int = 0,
+    ) -> Iterator[dict[str, Any]]:
         with _plain_errors():
-            found = self._database[name].find(wanted).sort(order)
-            for document in found.skip(skip).limit(size):
-                yield self._some(kind, name, document)
+            cursor = self._database[name].find(wanted, _fields(kind)).limit(size)
+            cursor = cursor.skip(skip)
+            yield from cursor if order is None else cursor.sort(order)
 
     def _walk(
-        self, kind: type[E], name: str, wanted: dict[str, Any], key: str, size: int
+        self, kind: type[E], name: str, key: str, size: int, wanted: dict[str, Any]
     ) -> Iterator[E]:
-        """All documents with a text for a key, by that, so many at a time.
+        """A collection by a text field, so many at a time, and then what has none.
 
-        Text that isn't valid can't be asked for: from the last one that is, documents
-        are counted, or the same ones would come again for ever.
+        A query for what comes after a text finds texts only, and none can be as long
+        as a document; so the others are looked for by themselves.
         """
-        attribute = "id" if key == "_id" else key
-        last, beyond = "", 0
-        keys: list[Any] | None = None
-        while keys is None or len(keys) == size:
-            asked = {**wanted, key: {"$gt": last}}
-            keys = []
-            for entity in self._page(kind, name, asked, key, size, beyond):
+        most = longest("id" if key == "_id" else key)
+        # Of other types it is more than any text that is ours.
+        is_text = {"$eq": [{"$type": f"${key}"}, "string"]}
+        length = {"$cond": [is_text, {"$strLenBytes": f"${key}"}, most + 1]}
+        ours = {**wanted, "$expr": {"$lte": [length, most]}}
+        others = {**wanted, "$expr": {"$gt": [length, most]}}
+        last: dict[str, Any] = {"$gte": ""}
+        # Bytes that are no text can't be asked for; from the last text that is one,
+        # documents are counted, or the same would come again for ever.
+        beyond, there = 0, True
+        while there:
+            seen: list[Any] = []
+            end, there = None, False
+            page = {**ours, key: last}
+            for document in self._documents(kind, name, page, key, size, beyond):
+                there = True
+                text = document[key]
+                if _REPLACED in text:
+                    beyond += 1
+                else:
+                    if text != end:
+                        seen, end = [], text
+                    seen.append(document["_id"])
+                    beyond = 0
+                with _plain_errors():
+                    entity = self._some(kind, name, document)
                 yield entity
-                keys.append(getattr(entity, attribute))
-            beyond += len(keys)
-            for place, text in enumerate(keys, 1):
-                if isinstance(text, str) and _REPLACED not in text:
-                    last, beyond = text, len(keys) - place
+            if end is None:
+                continue
+            last = {"$gt": end}
+            if key != "_id":
+                # Where somebody dropped a unique index, the next page may begin with
+                # the same.
+                twice = {**ours, key: end, "_id": {"$nin": seen}}
+                yield from self._page(kind, name, twice, None)
+        yield from self._page(kind, name, others, None)
 
 
 class _TakenError(VaultError):
@@ -665,17 +729,34 @@ def _only_duplicates(error: Any) -> bool:
     return bool(failures) and all(failure["code"] == 11000 for failure in failures)
 
 
+def _codes(error: Any) -> set[int | None]:
+    """Of an error, and of what it says of single writes."""
+    details = error.details or {}
+    single = [one.get("code") for one in details.get("writeErrors", [])]
+    return {error.code, *single}
+
+
 def _files(documents: Iterable[Mapping[str, Any]]) -> list[ObjectId]:
     return [document[_BLOB_FILE] for document in documents if _BLOB_FILE in document]
 
 
-def _age(entity: Entity) -> tuple[float, str]:
-    created = getattr(entity, "created", 0.0)
-    return created if isinstance(created, (int, float)) else 0.0, str(entity.id)
+def _fields(kind: type[Entity]) -> list[str]:
+    """What to read of a document: whatever else is in it isn't ours."""
+    return ["_id", _BLOB_FILE, *columns(kind)]
 
 
-def _with_mac(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {"mac": b"", **document}
+def _texts(documents: Iterable[Mapping[str, Any]], name: str) -> set[str]:
+    found = (document.get(name) for document in documents)
+    return {one for one in found if isinstance(one, str)}
+
+
+def _unlike_ours(collection: Mapping[str, Any]) -> str | None:
+    """What of a collection isn't as we make it, in words."""
+    kind = collection.get("type", "collection")
+    if kind != "collection":
+        return f"was replaced by a {kind}"
+    options = sorted(collection.get("options") or {})
+    return f"has options that aren't ours: {', '.join(options)}" if options else None
 
 
 @contextmanager
@@ -700,6 +781,12 @@ def _plain_errors() -> Iterator[None]:
             "FIFTYONE_DATABASE_URI is right, then try again"
         ) from error
     except OperationFailure as error:
+        if _NO_COLLECTION in _codes(error):
+            raise TamperedLedgerError(
+                "The ledger isn't as the owner left it: one of its collections was "
+                "replaced by a view, which `reue vault check` names; put the database "
+                "back from a backup"
+            ) from error
         raise LedgerUnavailableError(
             f"MongoDB refused (code {error.code}); check the database user's rights "
             "and the server's disk"

@@ -7,7 +7,7 @@ import secrets
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue.errors import LedgerUnavailableError
 
@@ -40,7 +40,7 @@ class MongoLock:
         key: the document's ``_id``
     """
 
-    def __init__(self, collection: Collection, key: str) -> None:
+    def __init__(self, collection: Collection[dict[str, Any]], key: str) -> None:
         from pymongo import WriteConcern
 
         # It means nothing after a server's crash, so it needn't wait for the disk.

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Release
-from fiftyone_reue.vault.ledger.rows import Entity, Table
+from fiftyone_reue.vault.ledger.rows import Entity, Table, TooLong, columns, key_of
 
 BACKUP = "put the ledger back from a backup, or look into it with `reue vault check`"
+REPAIR = (
+    "so what was removed can't be told. Run `reue vault repair`, which puts back the "
+    "copy that is kept beside the owner key (with FiftyOne: "
+    "`fiftyone_reue.samples.repair_vault()`), or put the ledger back from a backup"
+)
 
 CHANGED = "its row was changed without the owner key"
+STRANGER = "its id is none that this program gives: somebody else put the row there"
+TOO_LONG = "it holds a value that is longer than any that this program writes"
+DOUBLED = "its row is there twice"
 MISSING = "its row is missing"
 OLDER = "its row was put back from an earlier state of the ledger"
 UNLISTED = "its row was removed before and is there again"
@@ -42,6 +50,15 @@ class Problem:
         return {"table": self.table, "row": self.row, "problem": self.what}
 
 
+def wrong_with(table: Table, entity: Entity) -> str:
+    """What is wrong with a row whose MAC is."""
+    if any(isinstance(getattr(entity, n), TooLong) for n in columns(type(entity))):
+        return TOO_LONG
+    key = key_of(table, entity)
+    parts = (entity.id, *key) if isinstance(key, tuple) else (key,)
+    return CHANGED if all(isinstance(part, str) for part in parts) else STRANGER
+
+
 def row_of(table: Table, entity: Entity) -> str:
     """What to call a row, whatever may be in it."""
     match entity:
@@ -52,7 +69,8 @@ def row_of(table: Table, entity: Entity) -> str:
         case Fit():
             return quoted(entity.id)
         case _:
-            return f"{quoted(entity.sample_id)} of release {quoted(entity.release_id)}"
+            row = f"{quoted(entity.sample_id)} of release {quoted(entity.release_id)}"
+            return row if isinstance(entity.id, str) else f"{row} ({quoted(entity.id)})"
 
 
 def quoted(value: object) -> str:

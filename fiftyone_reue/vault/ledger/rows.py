@@ -7,7 +7,8 @@ sizes, and both ledgers give back exactly the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, replace
 from itertools import islice
@@ -35,18 +36,43 @@ TABLES: dict[Table, type[Entity]] = {
     "withdrawn": Record,
 }
 
-Each = Callable[[E], E]
-"""What is done with each entity as it is read, before the next one is."""
-
-LARGEST_VALUE = 512 << 20
-"""Of a field, in bytes. A sealed record may be as large as an image."""
-
 LONGEST_TEXT = 4 << 20
-"""Of a field that is text, in bytes; longer ones are neither stored nor believed."""
+"""Of a field that is JSON text, in bytes."""
 
-_KEPT = 256
+_LONGEST_BOX = 512 << 20  # a sealed record may be as large as an image
+_LONGEST_OTHER = 64 << 10
 
 DICTIONARIES = frozenset({"summary", "parameters", "counts", "scores"})
+BOXES = frozenset({"blob", "sealed"})
+"""Fields that may be so large that they are read by themselves."""
+
+
+class Unusable:
+    """Stands for a value that no row of ours has, which isn't kept. It fails any MAC.
+
+    Args:
+        shown: what to say of it.
+    """
+
+    def __init__(self, shown: str) -> None:
+        self._shown = shown
+
+    def __repr__(self) -> str:
+        return self._shown
+
+
+class TooLong(Unusable):
+    """One that is longer than any that we write, and isn't read."""
+
+    def __init__(self) -> None:
+        super().__init__("<too long>")
+
+
+def longest(name: str) -> int:
+    """Bytes that a field may have; longer ones are neither stored nor read."""
+    if name in BOXES:
+        return _LONGEST_BOX
+    return LONGEST_TEXT if name in DICTIONARIES else _LONGEST_OTHER
 
 
 def columns(kind: type[Entity]) -> list[str]:
@@ -58,7 +84,7 @@ def to_row(entity: Entity) -> dict[str, Any]:
     """Field names and values of an entity, dictionaries as JSON text.
 
     Raises:
-        InputError: a text is too long to be stored.
+        InputError: a value is too long to be stored.
     """
     row = {
         name: to_json(value) if isinstance(value, dict) else value
@@ -66,18 +92,20 @@ def to_row(entity: Entity) -> dict[str, Any]:
         for value in [getattr(entity, name)]
     }
     for name, value in row.items():
-        if isinstance(value, str) and _is_long(value):
+        if _is_longer(value, longest(name)):
             raise InputError(
                 f"The {name} of a {type(entity).__name__.lower()} would have more than "
-                f"{LONGEST_TEXT} bytes in the ledger; make it shorter"
+                f"{longest(name)} bytes in the ledger; make it shorter"
             )
     return row
 
 
-def _is_long(text: str) -> bool:
-    if len(text) * 4 <= LONGEST_TEXT:
+def _is_longer(value: object, most: int) -> bool:
+    if isinstance(value, bytes):
+        return len(value) > most
+    if not isinstance(value, str) or len(value) * 4 <= most:
         return False
-    return len(text.encode("utf-8", "surrogatepass")) > LONGEST_TEXT
+    return len(value) > most or len(value.encode("utf-8", "surrogatepass")) > most
 
 
 def from_row(kind: type[E], row: Mapping[str, Any]) -> E:
@@ -95,29 +123,19 @@ def from_row(kind: type[E], row: Mapping[str, Any]) -> E:
 def _value(field: Field[Any], row: Mapping[str, Any]) -> Any:
     if field.name not in row:
         return None if field.default is MISSING else field.default
-    value = row[field.name]
-    too_long = field.name in DICTIONARIES and isinstance(value, str) and _is_long(value)
-    return None if too_long else value
+    return usable(field.name, row[field.name])
 
 
-def as_read(entity: E) -> E:
-    """The usual :data:`Each`: keep it as it is."""
-    return entity
-
-
-def cut_short(entity: E) -> E:
-    """What is kept of a row that isn't believed, for telling which it is.
-
-    However many there are and whatever they hold, they take little memory together.
-    """
-    row = {name: getattr(entity, name) for name in columns(type(entity))}
-    return replace(entity, **{name: _start(value) for name, value in row.items()})
-
-
-def _start(value: Any) -> Any:
+def usable(name: str, value: Any) -> Any:
+    """A field's value as the database gave it, if a row of ours could have it."""
+    kind = type(value)
+    if (kind is str or kind is bytes) and len(value) * 4 <= _LONGEST_OTHER:
+        return value  # as nearly all are, of the millions that may be read
     if isinstance(value, (str, bytes)):
-        return value[:_KEPT]
-    return value if isinstance(value, (int, float)) else None
+        return TooLong() if _is_longer(value, longest(name)) else value
+    if value is None or isinstance(value, (bool, int, float, Unusable)):
+        return value
+    return Unusable(reprlib.repr(value))
 
 
 def parsed(entity: E) -> E:
@@ -149,7 +167,7 @@ def as_bytes(value: object) -> bytes:
 
 def as_description(text: Any) -> dict[str, Any]:
     """The vault's description; an empty one where somebody damaged it."""
-    if not isinstance(text, str) or _is_long(text):
+    if not isinstance(text, str) or _is_longer(text, LONGEST_TEXT):
         return {}
     try:
         content = json.loads(text)
@@ -178,6 +196,13 @@ def storable_text() -> Iterator[None]:
         raise InputError(
             f"{error.object!r} has a name that isn't valid Unicode; rename it"
         ) from None
+
+
+def age(entity: Entity) -> tuple[float, str]:
+    """By what lists are ordered, oldest first, whatever is in a row."""
+    created = getattr(entity, "created", 0.0)
+    known = isinstance(created, (int, float)) and abs(created) < 1e300
+    return float(created) if known else 0.0, str(entity.id)
 
 
 def key_of(table: Table, entity: Entity) -> Key:

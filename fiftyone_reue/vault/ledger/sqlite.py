@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets as random
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from fiftyone_reue.errors import (
+    UPDATE,
     InputError,
     LedgerUnavailableError,
     TamperedLedgerError,
@@ -21,19 +23,20 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 from fiftyone_reue.vault.ledger.rows import (
-    LARGEST_VALUE,
+    BOXES,
     LONGEST_TEXT,
     TABLES,
     E,
-    Each,
     Entity,
     Key,
     Table,
+    TooLong,
+    age,
     as_bytes,
     as_description,
-    as_read,
     columns,
     from_row,
+    longest,
     mac_of,
     pages,
     storable_text,
@@ -53,11 +56,22 @@ BUSY_SECONDS = 30.0
 BACKUP_SUFFIX = ".before-authentication"
 
 _PAGE = 256
-_LARGEST_LIST = 128 << 20
-_LARGE = frozenset({"blob", "sealed"})
+# A sealed record may be as large as an image.
+_LARGEST_VALUE = 512 << 20
+_LONGEST_STATEMENT = 1_000_000
+# While values are read that are none of these: what is longer is never read, so that
+# one row can't take the memory. SQLite tells the size of bytes without reading them,
+# but of text only since 3.43.
+_LARGEST_OTHER = 2 * LONGEST_TEXT
+_LONGEST_LIST = 256 << 20
+# What a query gives for a value that is too long. Of ours, psnr alone may be infinite,
+# and is positive then.
+_TOO_LONG = -math.inf
 Value = str | bytes | int
 _IMAGES_OF_ONLY = f"""
-SELECT CAST(id AS BLOB) AS one, mac FROM images WHERE id > CAST(:last AS TEXT)
+SELECT CAST(id AS BLOB) AS one,
+CASE WHEN length(CAST(mac AS BLOB)) = 32 THEN mac END AS mac
+FROM images WHERE id > CAST(:last AS TEXT)
 AND (
     EXISTS (SELECT 1 FROM records AS mine
         WHERE mine.image_id = images.id AND mine.release_id = :release)
@@ -119,6 +133,7 @@ class SqliteLedger:
         # One connection behind one lock: statements here are short, and SQLite lets
         # only one of them write at a time anyway.
         self._lock = threading.RLock()
+        self._schema: int | None = None  # SQLite's number of the one last looked at
         self._connection = self._connect(busy_seconds)
 
     def __repr__(self) -> str:
@@ -155,6 +170,8 @@ class SqliteLedger:
         connection.row_factory = sqlite3.Row
         # Text that somebody damaged must not keep the other rows from being read.
         connection.text_factory = _text
+        connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, _LONGEST_STATEMENT)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
         _enter_wal_mode(connection, busy_seconds)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -162,18 +179,12 @@ class SqliteLedger:
         # old owner key must not open the present file.
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if 0 < version < SCHEMA_VERSION:
             self._require_schema(connection, version)
             self._copy(connection)
         with _transaction(connection):
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise VaultError(
-                    f"The ledger {self._path} was made by a newer version of "
-                    "fiftyone-reue; update it"
-                )
             if version != 0:
                 self._require_schema(connection, version)
             if version == SCHEMA_VERSION:
@@ -212,9 +223,17 @@ class SqliteLedger:
             temporary.unlink(missing_ok=True)
 
     def _require_schema(self, connection: sqlite3.Connection, version: int) -> None:
-        found = differences(connection, version)
-        if version < 1:
-            found = [f"its version is {version}"]
+        """Make sure that the tables are those of a version, and that we know it."""
+        if version > SCHEMA_VERSION and differences(connection, SCHEMA_VERSION):
+            raise VaultError(
+                f"The ledger {self._path} was made by a newer version: {UPDATE}. "
+                "If you never used one, it was changed without you; put it back "
+                "from a backup"
+            )
+        if 1 <= version <= SCHEMA_VERSION:
+            found = differences(connection, version)
+        else:
+            found = [f"it says that it is of version {version}"]
         if found:
             raise TamperedLedgerError(
                 f"The ledger {self._path} isn't as the owner left it: {found[0]}"
@@ -222,8 +241,24 @@ class SqliteLedger:
                 "back from a backup"
             )
 
+    def _require_same_schema(self, *, again: bool = False) -> None:
+        """Make sure that nobody changed the tables while the ledger is open.
+
+        SQLite counts such changes, so that it need only be looked whether it did.
+        """
+        connection = self._connection
+        (number,) = connection.execute("PRAGMA schema_version").fetchone()
+        if number != self._schema or again:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            self._require_schema(connection, version)
+            self._schema = number
+
     def _require_empty(self, connection: sqlite3.Connection) -> None:
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        rows = connection.execute("SELECT name FROM sqlite_master").fetchall()
+        names = {row[0] for row in rows}
+        if names >= set(TABLES):
+            self._require_schema(connection, 0)
+        if names:
             raise LedgerUnavailableError(
                 f"{self._path} is another program's database; choose another file"
             )
@@ -234,15 +269,37 @@ class SqliteLedger:
             yield
         except sqlite3.IntegrityError:
             raise
+        except MemoryError:
+            raise LedgerUnavailableError(
+                f"The ledger {self._path} holds more than this machine's memory can; "
+                "put it back from a backup"
+            ) from None
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            code = _code(error)
             reason = _REASONS.get(code, f"can't be used: {error}")
             raise LedgerUnavailableError(f"The ledger {self._path} {reason}") from error
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._plain_errors():
-            yield self._connection
+            self._require_same_schema()
+            try:
+                yield self._connection
+            except sqlite3.OperationalError as error:
+                if _code(error) == sqlite3.SQLITE_ERROR:
+                    # Such as a table that was dropped at this moment.
+                    self._require_same_schema(again=True)
+                raise
+
+    @contextmanager
+    def _sipping(self) -> Iterator[sqlite3.Connection]:
+        """Reading, where a value that is too long is an error instead of read."""
+        with self._reading() as connection:
+            most = connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_OTHER)
+            try:
+                yield connection
+            finally:
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -251,17 +308,23 @@ class SqliteLedger:
                 yield connection
                 return
             with _transaction(connection):
+                self._require_same_schema()  # which nobody can change from now on
                 yield connection
 
     # -- meta
 
     def get_meta(self) -> dict[str, Any] | None:
         """See :class:`~fiftyone_reue.vault.ledger.base.Ledger`, also for the rest."""
-        with self._reading() as connection:
-            row = connection.execute(
-                f"SELECT CASE WHEN length(CAST(document AS BLOB)) <= {LONGEST_TEXT} "
-                "THEN document END AS document FROM meta"
-            ).fetchone()
+        query = (
+            f"SELECT CASE WHEN length(CAST(document AS BLOB)) <= {LONGEST_TEXT} "
+            "THEN document END AS document FROM meta WHERE id = 1"
+        )
+        with self._sipping() as connection:
+            try:
+                row = connection.execute(query).fetchone()
+            except sqlite3.DataError as error:
+                _require_too_big(error)
+                return {}
         return None if row is None else as_description(row["document"])
 
     def create_meta(self, meta: dict[str, Any]) -> None:
@@ -304,13 +367,13 @@ class SqliteLedger:
             raise
 
     def recipient(self, recipient_id: str) -> Recipient | None:
-        return self._one(Recipient, "recipients WHERE id = ?", recipient_id)
+        return self._one(Recipient, "recipients", id=recipient_id)
 
     def recipient_by_name(self, name: str) -> Recipient | None:
-        return self._one(Recipient, "recipients WHERE name = ?", name)
+        return self._one(Recipient, "recipients", name=name)
 
-    def recipients(self, each: Each[Recipient] = as_read) -> list[Recipient]:
-        return self._all(Recipient, "recipients ORDER BY created, id", each=each)
+    def recipients(self) -> list[Recipient]:
+        return sorted(self._all(Recipient, "recipients"), key=age)
 
     # -- fits
 
@@ -318,10 +381,10 @@ class SqliteLedger:
         self._put("fits", "id", [fit])
 
     def fit(self, fit_id: str) -> Fit | None:
-        return self._one(Fit, "fits WHERE id = ?", fit_id)
+        return self._one(Fit, "fits", id=fit_id)
 
-    def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
-        return self._all(Fit, "fits ORDER BY created, id", each=each)
+    def fits(self) -> list[Fit]:
+        return sorted(self._all(Fit, "fits"), key=age)
 
     # -- releases
 
@@ -329,19 +392,11 @@ class SqliteLedger:
         self._put("releases", "id", [release])
 
     def release(self, release_id: str) -> Release | None:
-        return self._one(Release, "releases WHERE id = ?", release_id)
+        return self._one(Release, "releases", id=release_id)
 
-    def releases(
-        self, recipient_id: str | None = None, each: Each[Release] = as_read
-    ) -> list[Release]:
-        if recipient_id is None:
-            return self._all(Release, "releases ORDER BY created, id", each=each)
-        return self._all(
-            Release,
-            "releases WHERE recipient_id = ? ORDER BY created, id",
-            recipient_id,
-            each=each,
-        )
+    def releases(self, recipient_id: str | None = None) -> list[Release]:
+        wanted = {} if recipient_id is None else {"recipient_id": recipient_id}
+        return sorted(self._all(Release, "releases", **wanted), key=age)
 
     def delete_release(self, release_id: str) -> None:
         with self._writing() as connection:
@@ -368,16 +423,18 @@ class SqliteLedger:
         self._put("images", "id", images)
 
     def image(self, image_id: str) -> Image | None:
-        return self._one(Image, "images WHERE id = ?", image_id)
+        return self._one(Image, "images", id=image_id)
 
     def image_by_digest(self, digest: bytes) -> Image | None:
-        return self._one(Image, "images WHERE digest = ?", digest)
+        return self._one(Image, "images", digest=digest)
 
     def find_images(self, image_ids: Iterable[str]) -> list[Image]:
         found: list[Image] = []
         for page in pages(image_ids, _PAGE):
             marks = ", ".join("?" * len(page))
-            some = self._all(Image, f"images WHERE id IN ({marks})", *page)
+            some = self._select(
+                Image, "images", f"id IN ({marks})", page, _is_one_of("id", page)
+            )
             by_id = {image.id: image for image in some}
             found += [by_id[image_id] for image_id in page if image_id in by_id]
         return found
@@ -385,7 +442,7 @@ class SqliteLedger:
     def images(self) -> Iterator[Image]:
         # Pages instead of one long cursor: an open cursor would keep the log from
         # being folded in, and would be tied to other threads' statements.
-        return self._walk(Image, "images", "id", _PAGE, "1")
+        return self._walk(Image, "images", "id", _PAGE)
 
     # -- records
 
@@ -393,19 +450,18 @@ class SqliteLedger:
         self._put("records", "release_id, sample_id", records)
 
     def record(self, record_id: str) -> Record | None:
-        return self._one(Record, "records WHERE id = ?", record_id)
+        return self._one(Record, "records", id=record_id)
 
     def records(
         self, release_id: str, sample_ids: Iterable[str] | None = None
     ) -> Iterator[Record]:
         # One row at a time, since a blob may be as large as an image.
         if sample_ids is None:
-            where = "release_id = ?"
-            yield from self._walk(Record, "records", "sample_id", 1, where, release_id)
+            yield from self._walk(Record, "records", "sample_id", 1, release_id)
             return
-        query = "records WHERE release_id = ? AND sample_id = ?"
         for sample_id in sorted(set(sample_ids)):
-            record = self._one(Record, query, release_id, sample_id)
+            wanted = {"release_id": release_id, "sample_id": sample_id}
+            record = self._one(Record, "records", **wanted)
             if record is not None:
                 yield record
 
@@ -416,26 +472,21 @@ class SqliteLedger:
             ).fetchall()
         return {row[0] for row in rows if isinstance(row[0], str)}
 
-    def records_by_digest(
-        self, digest: bytes, each: Each[Record] = as_read
-    ) -> list[Record]:
-        query = "WHERE digest_p = ? OR digest_w = ? ORDER BY created, id"
-        return self._of_both(each, query, digest, digest)
+    def records_by_digest(self, digest: bytes) -> Iterator[Record]:
+        return self._of_both(("digest_p", "digest_w"), digest)
 
-    def records_by_image(
-        self, image_id: str, each: Each[Record] = as_read
-    ) -> list[Record]:
-        query = "WHERE image_id = ? ORDER BY created, id"
-        return self._of_both(each, query, image_id)
+    def records_by_image(self, image_id: str) -> Iterator[Record]:
+        return self._of_both(("image_id",), image_id)
 
-    def _of_both(
-        self, each: Each[Record], query: str, *values: str | bytes
-    ) -> list[Record]:
-        return [
-            record
-            for table in ("records", "withdrawn")
-            for record in self._all(Record, f"{table} {query}", *values, each=each)
-        ]
+    def _of_both(self, names: Sequence[str], value: Value) -> Iterator[Record]:
+        # One at a time: anybody may have put many there, each as large as an image.
+        where = " OR ".join(f"{name} = ?" for name in names)
+        for table in ("records", "withdrawn"):
+            query = f"SELECT rowid FROM {table} WHERE {where} ORDER BY created, rowid"
+            for row in self._rowids(table, query, [value] * len(names)):
+                found = self._row(Record, table, row, _is_any(names, value))
+                if found is not None:
+                    yield found
 
     def count_records(self, release_id: str) -> int:
         with self._reading() as connection:
@@ -454,8 +505,7 @@ class SqliteLedger:
         self._put("withdrawn", "id", records)
 
     def withdrawn(self, release_id: str) -> Iterator[Record]:
-        where = "release_id = ?"
-        return self._walk(Record, "withdrawn", "id", 1, where, release_id)
+        return self._walk(Record, "withdrawn", "id", 1, release_id)
 
     # -- authentication
 
@@ -465,20 +515,15 @@ class SqliteLedger:
             yield True
 
     def get_inventory(self) -> bytes | None:
+        size = f"typeof(sealed) = 'blob' AND length(sealed) <= {_LONGEST_LIST}"
         with self._reading() as connection:
-            # What is longer was written by somebody else, and isn't even read.
             row = connection.execute(
-                "SELECT CASE WHEN typeof(sealed) = 'blob' AND length(sealed) <= "
-                f"{_LARGEST_LIST} THEN sealed END AS sealed FROM inventory"
+                f"SELECT CASE WHEN {size} THEN sealed END AS sealed "
+                "FROM inventory WHERE id = 1"
             ).fetchone()
         return None if row is None else as_bytes(row["sealed"])
 
     def put_inventory(self, sealed: bytes) -> None:
-        if len(sealed) > _LARGEST_LIST:
-            raise VaultError(
-                f"The ledger {self._path} can't list so many recipients and releases; "
-                "begin another vault"
-            )
         with self._writing() as connection:
             connection.execute(
                 "INSERT INTO inventory VALUES (1, ?) "
@@ -507,7 +552,8 @@ class SqliteLedger:
         for page in pages(ids, _PAGE):
             marks = ", ".join("?" * len(page))
             query = (
-                f"SELECT {name} AS one, mac FROM {table} "
+                f"SELECT {name} AS one, CASE WHEN typeof(mac) = 'blob' "
+                f"AND length(mac) = 32 THEN mac END AS mac FROM {table} "
                 f"WHERE {where or name} IN ({marks})"
             )
             with self._reading() as connection:
@@ -533,18 +579,37 @@ class SqliteLedger:
             last = rows[-1]["one"] if rows else None
 
     def damage(self) -> list[str]:
+        found = []
         with self._reading() as connection:
-            rows = connection.execute("PRAGMA integrity_check").fetchall()
-            found = differences(connection, SCHEMA_VERSION)
-        return found + [str(row[0]) for row in rows if row[0] != "ok"]
+            try:
+                rows = connection.execute("PRAGMA integrity_check").fetchall()
+                found = [str(row[0]) for row in rows if row[0] != "ok"]
+            except sqlite3.DatabaseError as error:
+                if _code(error) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_TOOBIG):
+                    raise
+                found = [str(error)]
+            for table in ("meta", "inventory"):
+                query = f"SELECT count(*) FROM {table} WHERE id <> 1"
+                if connection.execute(query).fetchone()[0]:
+                    found.append(f"the table {table!a} has rows that aren't ours")
+            return differences(connection, SCHEMA_VERSION) + found
 
     def strays(self, table: Table, release_ids: set[str]) -> Iterator[Record]:
-        with self._reading() as connection:
-            query = f"SELECT rowid, release_id FROM {table}"
-            rows = [
-                row[0] for row in connection.execute(query) if row[1] not in release_ids
-            ]
-        yield from self._at(Record, table, rows)
+        query = f"SELECT rowid, release_id FROM {table}"
+        with self._sipping() as connection:
+            try:
+                every = connection.execute(query)
+                rows = [row[0] for row in every if row[1] not in release_ids]
+            except sqlite3.DataError as error:
+                _require_too_big(error)
+                every = connection.execute(f"SELECT rowid FROM {table}")
+                rows = [row[0] for row in every]
+        for row in rows:
+            found = self._row(
+                Record, table, row, lambda some: some["release_id"] not in release_ids
+            )
+            if found is not None:
+                yield found
 
     def has_rows(self) -> bool:
         with self._reading() as connection:
@@ -589,72 +654,221 @@ class SqliteLedger:
                 f"The ledger {self._path} can't take these {table}: {error}"
             ) from error
 
-    def _one(self, kind: type[E], query: str, *values: Value) -> E | None:
-        with self._reading() as connection:
-            statement = f"SELECT {_columns(kind)} FROM {query}"
-            row = connection.execute(statement, values).fetchone()
-        return None if row is None else _entity(kind, row)
+    def _one(self, kind: type[E], table: str, **wanted: Value) -> E | None:
+        found = self._all(kind, table, **wanted)
+        return found[0] if found else None
 
-    def _all(
-        self, kind: type[E], query: str, *values: Value, each: Each[E] = as_read
+    def _all(self, kind: type[E], table: str, **wanted: Value) -> list[E]:
+        where = " AND ".join(f"{name} = ?" for name in wanted) or "1"
+        return self._select(
+            kind, table, where, list(wanted.values()), _is_all(wanted.items())
+        )
+
+    def _select(
+        self,
+        kind: type[E],
+        table: str,
+        where: str,
+        values: Sequence[Value],
+        wanted: _Wanted,
     ) -> list[E]:
-        # One after the other: sorted together with what is in them, all are in memory.
-        with self._reading() as connection:
-            rows = connection.execute(f"SELECT rowid FROM {query}", values).fetchall()
-        table = query.partition(" ")[0]
-        return [each(one) for one in self._at(kind, table, [row[0] for row in rows])]
+        """Rows; `wanted` says the same as `where`, if a row can't be looked at."""
+        query = f"SELECT rowid, {_columns(kind)} FROM {table} WHERE {where}"
+        with self._sipping() as connection, _snapshot(connection):
+            try:
+                rows = connection.execute(query, values).fetchall()
+            except sqlite3.DataError as error:
+                _require_too_big(error)
+            else:
+                return [self._entity(kind, table, row[0], row[1:]) for row in rows]
+        every = self._rowids(table, f"SELECT rowid FROM {table}", [])
+        found = (self._row(kind, table, row, wanted) for row in every)
+        return [one for one in found if one is not None]
+
+    def _rowids(self, table: str, query: str, values: Sequence[Value]) -> list[int]:
+        with self._sipping() as connection:
+            try:
+                found = connection.execute(query, values).fetchall()
+            except sqlite3.DataError as error:
+                _require_too_big(error)
+                query = f"SELECT rowid FROM {table}"
+                found = connection.execute(query).fetchall()
+        return [row[0] for row in found]
 
     def _walk(
-        self, kind: type[E], table: str, key: str, size: int, where: str, *values: Value
+        self, kind: type[E], table: str, key: str, size: int, *release: str
     ) -> Iterator[E]:
         """A table by a text column, so many rows at a time, and then rows without.
 
         The last key is bound as bytes, since it may be no valid text.
-        """
-        wanted = f"{where} AND typeof({key}) = 'text' AND {key}"
-        last, above = b"", ">="
-        while True:
-            with self._reading() as connection:
-                rows = connection.execute(
-                    f"SELECT CAST({key} AS BLOB), {_columns(kind)} FROM {table} WHERE "
-                    f"{wanted} {above} CAST(? AS TEXT) ORDER BY {key} LIMIT {size}",
-                    [*values, last],
-                ).fetchall()
-            if not rows:
-                break
-            for row in rows:
-                yield _entity(kind, row[1:])
-            last, above = rows[-1][0], ">"
-        with self._reading() as connection:
-            others = connection.execute(
-                f"SELECT rowid FROM {table} WHERE {where} AND typeof({key}) <> 'text'",
-                values,
-            ).fetchall()
-        yield from self._at(kind, table, [row[0] for row in others])
 
-    def _at(self, kind: type[E], table: str, rows: Iterable[int]) -> Iterator[E]:
-        for row in rows:
-            found = self._one(kind, f"{table} WHERE rowid = ?", row)
+        Args:
+            kind: of the table's entities
+            table: which
+            key: the column
+            size: how many rows
+            release: its id, if only its rows are wanted
+        """
+        is_wanted = _is_all([("release_id", one) for one in release])
+        of_release = "release_id = ? AND " if release else ""
+        is_key = (
+            f"typeof({key}) = 'text' AND length(CAST({key} AS BLOB)) <= {longest(key)}"
+        )
+        last, above = b"", ">="
+        rows: list[Any] = [None]
+        while rows:
+            query = (
+                f"SELECT rowid, CAST({key} AS BLOB), {_columns(kind)} FROM {table} "
+                f"WHERE {of_release}{is_key} AND {key} {above} CAST(? AS TEXT) "
+                f"ORDER BY {key} LIMIT {size}"
+            )
+            with self._sipping() as connection, _snapshot(connection):
+                try:
+                    rows = connection.execute(query, [*release, last]).fetchall()
+                except sqlite3.DataError as error:
+                    _require_too_big(error)
+                    break
+                page = [self._entity(kind, table, row[0], row[2:]) for row in rows]
+            if rows:
+                last, above = rows[-1][1], ">"
+            yield from page
+        if rows:  # one of them can't be looked at
+            yield from self._left(kind, table, key, last, above == ">", is_wanted)
+            return
+        query = f"SELECT rowid FROM {table} WHERE {of_release}NOT ({is_key})"
+        for row in self._rowids(table, query, release):
+            found = self._row(kind, table, row, is_wanted)
             if found is not None:
                 yield found
 
+    def _left(
+        self,
+        kind: type[E],
+        table: str,
+        key: str,
+        last: bytes,
+        begun: bool,
+        wanted: _Wanted,
+    ) -> Iterator[E]:
+        """One by one, those that a walk up to a key hasn't given, if it had begun."""
+        with self._sipping() as connection:
+            query = f"SELECT rowid, typeof({key}) FROM {table}"
+            rows = connection.execute(query).fetchall()
+        for row, kind_of_key in rows:
+            found = self._row(kind, table, row, wanted)
+            if found is None:
+                continue
+            value = getattr(found, key)
+            data = value.encode() if isinstance(value, str) else value
+            known = kind_of_key == "text" and isinstance(data, bytes)
+            if not (begun and known and data <= last):
+                yield found
+
+    def _row(self, kind: type[E], table: str, row: int, wanted: _Wanted) -> E | None:
+        """One by its number, if it is there and wanted; value by value if need be."""
+        names = columns(kind)
+        with self._sipping() as connection, _snapshot(connection):
+            try:
+                query = f"SELECT {_columns(kind)} FROM {table} WHERE rowid = ?"
+                values = connection.execute(query, [row]).fetchone()
+            except sqlite3.DataError as error:
+                _require_too_big(error)
+                values = [self._value(table, row, name) for name in names]
+            if values is None or not wanted(_usable(kind, values)):
+                return None
+            return self._entity(kind, table, row, values)
+
+    def _value(self, table: str, row: int, name: str) -> Any:
+        query = f"SELECT {_bounded(name)} FROM {table} WHERE rowid = ?"
+        try:
+            found = self._connection.execute(query, [row]).fetchone()
+        except sqlite3.DataError as error:
+            _require_too_big(error)
+            return _TOO_LONG
+        return None if found is None else found[0]
+
+    def _entity(self, kind: type[E], table: str, row: int, values: Sequence[Any]) -> E:
+        """The entity of what was selected, with its box, in the same snapshot."""
+        fields = _usable(kind, values)
+        for name in BOXES & fields.keys():
+            size = f"typeof({name}) = 'blob' AND length({name}) <= {longest(name)}"
+            query = (
+                f"SELECT CASE WHEN {size} THEN {name} ELSE -9e999 END FROM {table} "
+                "WHERE rowid = ?"
+            )
+            most = self._connection.setlimit(
+                sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE
+            )
+            try:
+                found = self._connection.execute(query, [row]).fetchone()
+            finally:
+                self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
+            fields[name] = _usable_value(None if found is None else found[0])
+        return from_row(kind, fields)
+
+
+_Wanted = Callable[[Mapping[str, Any]], bool]
+
+
+def _is_all(wanted: Iterable[tuple[str, Value]]) -> _Wanted:
+    pairs = list(wanted)
+    return lambda row: all(row[name] == value for name, value in pairs)
+
+
+def _is_any(names: Sequence[str], value: Value) -> _Wanted:
+    return lambda row: any(row[name] == value for name in names)
+
+
+def _is_one_of(name: str, values: Iterable[Value]) -> _Wanted:
+    known = set(values)
+    return lambda row: row[name] in known
+
 
 def _columns(kind: type[Entity]) -> str:
-    """What to select: a value that is longer than we write isn't read at all.
+    """What to select: a value that is longer than we write isn't given, boxes later.
 
     Without names, which an ``ORDER BY`` would refer to.
     """
-    return ", ".join(
-        f'"{name}"'
-        if name in _LARGE
-        else f'CASE WHEN length(CAST("{name}" AS BLOB)) <= {LONGEST_TEXT} '
-        f'THEN "{name}" END'
-        for name in columns(kind)
-    )
+    return ", ".join(_bounded(name) for name in columns(kind))
 
 
-def _entity(kind: type[E], row: Sequence[Any]) -> E:
-    return from_row(kind, dict(zip(columns(kind), row, strict=True)))
+def _bounded(name: str) -> str:
+    if name in BOXES:
+        return "NULL"
+    size = f'length(CAST("{name}" AS BLOB))'
+    return f'CASE WHEN {size} > {longest(name)} THEN -9e999 ELSE "{name}" END'
+
+
+def _usable(kind: type[Entity], values: Sequence[Any]) -> dict[str, Any]:
+    names = columns(kind)
+    return {n: _usable_value(value) for n, value in zip(names, values, strict=True)}
+
+
+def _usable_value(value: Any) -> Any:
+    return TooLong() if value == _TOO_LONG else value
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _require_too_big(error: sqlite3.Error) -> None:
+    if _code(error) != sqlite3.SQLITE_TOOBIG:
+        raise error
+
+
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """What is read inside is of one moment."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
 
 
 def _text(data: bytes) -> str | bytes:

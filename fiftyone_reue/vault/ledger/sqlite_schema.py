@@ -2,7 +2,8 @@
 
 A file says itself what its tables are. Whoever writes it can put a view, a trigger or
 another collation there, which then decide what a query gives; so a schema that isn't
-the one of its version is refused before anything is read.
+the one of its version is refused before anything is read, and again whenever it was
+changed since.
 """
 
 from __future__ import annotations
@@ -135,17 +136,23 @@ def execute(connection: sqlite3.Connection, statements: str) -> None:
 def differences(connection: sqlite3.Connection, version: int) -> list[str]:
     """What of a file's schema isn't as a version of ours makes it, in words.
 
-    Indexes come last: where a table is another one, so are they.
+    What is ours comes first, and indexes last: where a table is another one, so are
+    they.
     """
     # In another encoding, ids don't compare as the bytes that pages are read by.
     encoding = connection.execute("PRAGMA encoding").fetchone()[0]
     if encoding != "UTF-8":
         return [f"its text is in {encoding!a}"]
     there, expected = _objects(connection), _expected(version)
-    both = sorted(there.keys() | expected.keys())
+    both = sorted(
+        there.keys() | expected.keys(),
+        key=lambda one: (one[0] == "index", one not in expected, one),
+    )
     return [
         f"the {kind} {name!a} {what}"
-        for kind, name in sorted(both, key=lambda one: one[0] == "index")
+        for kind, name in sorted(
+            both, key=lambda one: (one[0] == "index", one not in expected)
+        )
         for what in [_difference(there.get((kind, name)), expected.get((kind, name)))]
         if what
     ]

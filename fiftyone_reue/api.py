@@ -1,0 +1,406 @@
+"""The face: what ``import fiftyone_reue as reue`` gives, for folders of images.
+
+Every function blocks and returns a summary; ``progress=True`` draws a bar, or give a
+function that is called with each :class:`~fiftyone_reue.progress.Progress`. Behind
+each is a generator of the same name with ``_steps`` behind it, for who draws progress
+otherwise, or wants to stop: closing it keeps what was finished. For FiftyOne datasets
+there are the same verbs in :mod:`fiftyone_reue.samples`.
+
+Example::
+
+    import fiftyone_reue as reue
+
+    with reue.create_vault("vault", passphrase="a long one") as vault:
+        vault.add_recipient("alice")
+        reue.protect("photos", "for_alice", vault=vault, recipient="alice")
+        print(reue.extract("found_on_the_web", vault=vault).verdict())
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar, Unpack
+
+from fiftyone_reue.batch import classes
+from fiftyone_reue.batch.folders import (
+    check_apart,
+    image_items,
+    read_heap,
+    read_tree,
+    suspect_items,
+)
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.progress import Progress, finish, mapped
+from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
+from fiftyone_reue.releases.lookup import released_items
+from fiftyone_reue.vault.key_files import RecipientKey, read_key_file
+from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
+from fiftyone_reue.workflows import audit as auditing
+from fiftyone_reue.workflows import extract as tracing
+from fiftyone_reue.workflows import protect as protecting
+from fiftyone_reue.workflows import restore as restoring
+from fiftyone_reue.workflows import reveal as revealing
+from fiftyone_reue.workflows import score as scoring
+from fiftyone_reue.workflows.audit import AuditConfig, AuditSummary
+from fiftyone_reue.workflows.extract import ExtractSummary
+from fiftyone_reue.workflows.protect import ProtectSummary
+from fiftyone_reue.workflows.restore import RestoreSummary
+from fiftyone_reue.workflows.reveal import RevealSummary
+from fiftyone_reue.workflows.score import ScoreConfig, ScoreSummary
+
+PathLike = str | os.PathLike[str]
+AnyVault = Vault | PathLike
+"""An open vault, which stays open, or a vault's folder."""
+AnyKey = RecipientKey | PathLike
+ProgressOption = bool | Callable[[Progress], object]
+
+Done = TypeVar("Done")
+
+
+def create_vault(
+    folder: PathLike,
+    *,
+    passphrase: str | None = None,
+    use_keyring: bool = False,
+    key_file: PathLike | None = None,
+    plain_key_file: bool = False,
+) -> Vault:
+    """Make a vault in a new folder; use it in ``with``, or close it at the end.
+
+    Say where its owner key is to be: sealed with a passphrase, in the operating
+    system's keyring, or in a plain file. Without any of these, the variables
+    ``REUE_OWNER_...`` or the keyring decide, as for ``reue init``.
+
+    Raises:
+        VaultError: there is a vault already, or nowhere to keep the owner key.
+        OutputError: the folder or the key file can't be written.
+    """
+    return create_folder(
+        folder,
+        passphrase=passphrase,
+        use_keyring=use_keyring,
+        key_file=key_file,
+        plain_key_file=plain_key_file,
+    )
+
+
+def open_vault(folder: PathLike, *, passphrase: str | None = None) -> Vault:
+    """Open the vault in a folder; use it in ``with``, or close it at the end.
+
+    Args:
+        folder: the vault's.
+        passphrase: of its owner key, if it has one and no variable says it.
+
+    Raises:
+        VaultError: there is no vault, or the owner key is missing.
+        WrongKeyError: the owner key or the passphrase is wrong.
+    """
+    ask = None if passphrase is None else lambda _: passphrase
+    return open_folder(folder, ask=ask)
+
+
+def protect(
+    source: PathLike,
+    output: PathLike,
+    *,
+    vault: AnyVault,
+    recipient: str,
+    classes_at: int | None = None,
+    prune: bool = False,
+    progress: ProgressOption = False,
+    **settings: Unpack[ProtectSettings],
+) -> ProtectSummary:
+    """Protect a folder of images for one recipient.
+
+    Run it again after any interruption, or when images changed: only that is done.
+
+    Example::
+
+        reue.protect("photos", "for_alice", vault="vault", recipient="alice", epsilon=6)
+
+    Args:
+        source: a folder with a folder for each class; with ``clusters=N`` any folder.
+        output: the release's folder, new or one that was begun.
+        vault: an open vault, or its folder.
+        recipient: whom the copy is for; see :meth:`Vault.add_recipient`.
+        classes_at: how many folders down the classes are; else that is found out.
+        prune: take copies whose original is gone out of the output folder.
+        progress: whether to draw a bar, or what is to be told.
+        **settings: see :class:`~fiftyone_reue.releases.config.ProtectConfig`.
+
+    Raises:
+        InputError: something can't be used as it was given; says what to do.
+        RevokedKeyError: the recipient was revoked.
+        OutputError, VaultError: files or the vault can't be written.
+    """
+    with _opened(vault) as held:
+        steps = protect_steps(
+            source,
+            output,
+            vault=held,
+            recipient=recipient,
+            classes_at=classes_at,
+            prune=prune,
+            **settings,
+        )
+        return _driven(steps, progress)
+
+
+def protect_steps(
+    source: PathLike,
+    output: PathLike,
+    *,
+    vault: Vault,
+    recipient: str,
+    classes_at: int | None = None,
+    prune: bool = False,
+    **settings: Unpack[ProtectSettings],
+) -> Generator[Progress, None, ProtectSummary]:
+    """See :func:`protect`."""
+    config = ProtectConfig.of(**settings)
+    source, output = Path(source), Path(output)
+    check_apart(source, output)
+    if config.clusters is not None and classes_at is not None:
+        raise InputError("clusters and classes_at both say what the classes are")
+    if config.clusters is None:
+        tree = read_tree(source, classes_at)
+        yield Progress(0.0, classes.listing(tree.items))
+    else:
+        tree = read_heap(source)
+    return (
+        yield from protecting.protect(
+            vault,
+            recipient,
+            tree.items,
+            output,
+            name=f"{recipient}-{output.resolve().name}",
+            source=str(source.resolve()),
+            config=config,
+            prune=prune,
+        )
+    )
+
+
+def restore(
+    source: PathLike,
+    output: PathLike,
+    *,
+    key: AnyKey | None = None,
+    vault: AnyVault | None = None,
+    approximate: bool = False,
+    records: PathLike | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: ProgressOption = False,
+) -> RestoreSummary:
+    """Give a recipient's licensed copies back, or the owner's originals.
+
+    Example::
+
+        reue.restore("for_alice", "licensed", key="alice.key")     # the recipient
+        reue.restore("for_alice", "originals", vault="vault")      # the owner
+
+    Args:
+        source: a folder of copies, or one file.
+        output: where the restored files go; other images there are never replaced.
+        key: the recipient's, or its file, for licensed copies.
+        vault: the owner's, for originals; one of the two is needed.
+        approximate: where pixels changed since, make the best of them; with a key.
+        records: the release as it was delivered, for that.
+        max_pixels: larger images are refused before they are decoded.
+        progress: whether to draw a bar, or what is to be told.
+
+    Raises:
+        InputError: something can't be used as it was given; says what to do.
+        RevokedKeyError: the release's manifest says that the key was revoked.
+        WrongKeyError: the key file needs another passphrase.
+        OutputError: nothing can be written.
+    """
+    if (key is None) == (vault is None):
+        raise InputError("Give the recipient's key or the owner's vault, one of them")
+    if key is None and (approximate or records is not None):
+        raise InputError(
+            "Only licensed copies are restored approximately: give a recipient's key"
+        )
+    source, output = Path(source), Path(output)
+    check_apart(source, output)
+    items = image_items(source) if source.is_dir() else suspect_items(source)
+    if key is not None:
+        held_key = key if isinstance(key, RecipientKey) else read_key_file(key)
+        steps = restoring.restore_licensed(
+            items,
+            source if source.is_dir() else None,
+            output,
+            held_key,
+            max_pixels=max_pixels,
+            approximate=approximate,
+            records=None if records is None else Path(records),
+        )
+        return _driven(steps, progress)
+    assert vault is not None
+    with _opened(vault) as held:
+        steps = restoring.restore_original(held, items, output, max_pixels=max_pixels)
+        return _driven(steps, progress)
+
+
+def extract(
+    suspects: PathLike | Iterable[PathLike],
+    *,
+    vault: AnyVault,
+    originals: PathLike | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: ProgressOption = False,
+) -> ExtractSummary:
+    """Say whose copy suspect images were made from, and how sure that is.
+
+    Example::
+
+        print(reue.extract("found_on_the_web", vault="vault").verdict())
+
+    Args:
+        suspects: a folder, a file, or several.
+        vault: an open vault, or its folder.
+        originals: where the originals are, if they moved.
+        max_pixels: larger images are refused before they are decoded.
+        progress: whether to draw a bar, or what is to be told.
+
+    Raises:
+        InputError: there is no image, or nothing was protected with this vault.
+        TamperedLedgerError: the ledger has no row left that the owner wrote.
+    """
+    items = _suspects(suspects)
+    moved = None if originals is None else Path(originals)
+    with _opened(vault) as held:
+        steps = tracing.extract(
+            held, items, originals_folder=moved, max_pixels=max_pixels
+        )
+        return _driven(steps, progress)
+
+
+def reveal(
+    suspects: PathLike | Iterable[PathLike],
+    output: PathLike | None = None,
+    *,
+    vault: AnyVault,
+    originals: PathLike | None = None,
+    decoys: int = revealing.DECOYS,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: ProgressOption = False,
+) -> RevealSummary:
+    """Show what a method such as ``deep_hiding`` hid in images, as a second proof.
+
+    Args:
+        suspects: a folder, a file, or several.
+        output: where a picture of each goes; None writes nothing.
+        vault: an open vault, or its folder.
+        originals: where the originals are, if they moved.
+        decoys: how many other keys are drawn for comparison.
+        max_pixels: larger images are refused before they are decoded.
+        progress: whether to draw a bar, or what is to be told.
+
+    Raises:
+        InputError: there is no image, or nothing was protected with this vault.
+        OutputError: nothing can be written.
+    """
+    items = _suspects(suspects)
+    with _opened(vault) as held:
+        steps = revealing.reveal(
+            held,
+            items,
+            None if output is None else Path(output),
+            originals_folder=None if originals is None else Path(originals),
+            decoys=decoys,
+            max_pixels=max_pixels,
+        )
+        return _driven(steps, progress)
+
+
+def score(
+    release: PathLike,
+    *,
+    vault: AnyVault,
+    config: ScoreConfig | None = None,
+    progress: ProgressOption = False,
+) -> ScoreSummary:
+    """Measure how much worse a model gets from a release than from its originals.
+
+    Args:
+        release: the release's folder.
+        vault: an open vault, or its folder.
+        config: how to measure.
+        progress: whether to draw a bar, or what is to be told.
+
+    Raises:
+        InputError: the release can't be measured; says why.
+    """
+    with _opened(vault) as held:
+        items = released_items(held, Path(release))
+        return _driven(scoring.score(held, items, config or ScoreConfig()), progress)
+
+
+def audit(
+    release: PathLike,
+    output: PathLike | None = None,
+    *,
+    vault: AnyVault,
+    config: AuditConfig | None = None,
+    progress: ProgressOption = False,
+) -> AuditSummary:
+    """Measure how well a release holds against what a thief may do to it.
+
+    Args:
+        release: the release's folder.
+        output: where the report goes; None for a folder beside the release.
+        vault: an open vault, or its folder.
+        config: what to measure.
+        progress: whether to draw a bar, or what is to be told.
+
+    Raises:
+        InputError: the release can't be measured, or a name doesn't exist.
+        OutputError: the report can't be written.
+    """
+    place = None if output is None else Path(output)
+    with _opened(vault) as held:
+        items = released_items(held, Path(release))
+        steps = auditing.audit_release(held, items, config or AuditConfig(), place)
+        return _driven(steps, progress)
+
+
+@contextmanager
+def _opened(vault: AnyVault) -> Iterator[Vault]:
+    if isinstance(vault, Vault):
+        yield vault
+        return
+    with open_vault(vault) as held:
+        yield held
+
+
+def _suspects(suspects: PathLike | Iterable[PathLike]) -> list[Item]:
+    several = [suspects] if isinstance(suspects, str | os.PathLike) else suspects
+    return [item for one in several for item in suspect_items(Path(one))]
+
+
+def _driven(steps: Generator[Progress, None, Done], progress: ProgressOption) -> Done:
+    if progress is False:
+        return finish(steps)
+    if progress is not True:
+        return finish(mapped(steps, progress))
+    from rich import progress as rich
+
+    columns = (
+        rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(),
+        rich.TaskProgressColumn(),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns, transient=True) as bar:
+        task = bar.add_task("Starting", total=1.0)
+
+        def show(step: Progress) -> None:
+            bar.update(task, completed=step.fraction, description=step.label)
+
+        return finish(mapped(steps, show))

@@ -1,0 +1,49 @@
+"""What filters have in common: the images are changed once, before training."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Generator
+
+import numpy as np
+
+from fiftyone_reue.auditing.countermeasures.base import Countermeasure
+from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+
+CHUNK = 32
+"""Images filtered at a time; few enough to stay in the cache."""
+
+REFERENCE_SIDE = 32
+"""The side in pixels that the papers' lengths in pixels are for (CIFAR)."""
+
+
+class Filter(Countermeasure):
+    """A fixed function of each image, without draws.
+
+    The images that the trained model is used on stay as they are, as in the published
+    tests of filters (Liu et al., ICML 2023, arXiv:2301.13838); where a thief would
+    filter those too, ``at_test`` is overridden.
+    """
+
+    @abstractmethod
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """Filter images.
+
+        Args:
+            images: ``(N, S, S, 3)`` uint8.
+
+        Returns:
+            The same shape and dtype; each image depends on itself alone.
+        """
+
+    def prepare(
+        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+    ) -> Generator[float, None, TrainingSet]:
+        """Filter the protected images; see the base class."""
+        images = holdings.images
+        filtered = np.empty_like(images)
+        for start in range(0, len(images), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            filtered[chunk] = self.apply(images[chunk])
+            yield min(1.0, (start + CHUNK) / len(images))
+        return TrainingSet(filtered, holdings.labels)

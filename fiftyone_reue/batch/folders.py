@@ -1,0 +1,328 @@
+"""Folders of images as jobs: ``class/name.ext`` trees, and any heap of suspects."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from fiftyone_reue.batch.classes import Layout, find_layout, layout_at
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.media.codec import IMAGE_SUFFIXES, READABLE_SUFFIXES, is_image
+from fiftyone_reue.media.files import TEMPORARY_SUFFIX
+from fiftyone_reue.names.filenames import component, portable, shown
+
+LITTER = frozenset(
+    {".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"}
+)
+"""What desktops leave in folders that people look into, in lower case."""
+
+_LITTER_FOLDERS = frozenset(
+    (
+        *("__macosx", "@eadir", "#recycle", "$recycle.bin", "__pycache__"),
+        *("system volume information", "lost+found"),
+        *(".git", ".svn", ".hg", ".ipynb_checkpoints", ".thumbnails", ".cache"),
+        *(".trashes", ".spotlight-v100", ".fseventsd", ".appledouble", ".venv"),
+    )
+)
+"""Folders that systems and tools make; what looks like an image there is theirs."""
+
+_OTHERS = """
+    .csv .tsv .txt .json .jsonl .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm
+    .log .tex .pdf .doc .docx .odt .xls .xlsx .ods .ppt .pptx .py .ipynb .sh .c .h .cpp
+    .js .css .mat .npy .npz .h5 .hdf5 .parquet .arrow .pkl .pt .pth .onnx .db .sqlite
+    .zip .tar .gz .tgz .bz2 .xz .7z .rar .mp4 .mov .avi .mkv .webm .m4v .mp3 .wav .flac
+    .lnk .url .part .tmp .bak .lock
+"""
+_OTHER_SUFFIXES = frozenset(_OTHERS.split())
+"""Suffixes of what nobody takes for an image."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The images of a folder tree.
+
+    Attributes:
+        items: one for each image file, sorted by its path. A folder below that can't
+            be read stands among them as one more item: reading it fails with the
+            reason, and the rest goes on.
+        layout: which folders are the classes.
+        others: how many other files were passed over, by suffix.
+        hidden: the images that were passed over since a dot begins their name, or
+            that of a folder they lie in.
+    """
+
+    items: list[Item]
+    layout: Layout
+    others: dict[str, int]
+    hidden: tuple[str, ...] = ()
+
+    def passed_over(self) -> str | None:
+        """What was passed over, in a sentence or two; None if nothing was."""
+        return _passed_over(self.others, self.hidden)
+
+
+def read_tree(folder: Path, classes_at: int | None = None) -> Tree:
+    """Find the images of a tree, and their classes.
+
+    Args:
+        folder: the tree.
+        classes_at: how many folders down the classes are; by default that is found
+            out, see :func:`fiftyone_reue.batch.classes.find_layout`.
+
+    Raises:
+        InputError: there is no such folder, no image in it, images outside any class
+            folder, or it isn't plain which folders are the classes.
+    """
+    tree = _tree(folder, classes_at, strict=True)
+    loose = [item.sample_id for item in tree.items if item.label is None]
+    if loose:
+        raise InputError(
+            f"{shown(folder)}: {len(loose)} images are in no class folder, {loose[0]} "
+            "for one; put every image into a folder named for its class "
+            "(class/name.png), or take clusters of images that look alike as the "
+            "classes (--clusters N)"
+        )
+    if tree.layout.problem is not None:
+        raise InputError(
+            f"{shown(folder)}: {tree.layout.problem}, or take clusters of images that "
+            "look alike as the classes (--clusters N)"
+        )
+    return tree
+
+
+def labelled_items(folder: Path, classes_at: int | None = None) -> list[Item]:
+    """The images of an ImageFolder tree with their classes; see :func:`read_tree`."""
+    return read_tree(folder, classes_at).items
+
+
+def image_items(folder: Path) -> list[Item]:
+    """Every image file below a folder, sorted by its path; labels where there are.
+
+    As :func:`read_tree`, but it need not be a tree of classes.
+
+    Raises:
+        InputError: there is no such folder, it can't be read, or it has no image.
+    """
+    return read_heap(folder).items
+
+
+def read_heap(folder: Path) -> Tree:
+    """As :func:`image_items`, with what else is there."""
+    return _tree(folder, None, strict=False)
+
+
+def suspect_items(path: Path) -> list[Item]:
+    """A single file, or every image below a folder.
+
+    What is there and is neither is one item, which can't be read.
+
+    Raises:
+        InputError: as :func:`image_items`.
+    """
+    if os.path.isdir(path):
+        return image_items(path)
+    if not os.path.lexists(path):
+        raise InputError(
+            f"{shown(path)}: there is no such file or folder; check the path"
+        )
+    return [Item(shown(path.name), str(path), None, portable(path.stem))]
+
+
+def whole_path(folder: str | os.PathLike[str]) -> Path:
+    """An output folder that means the same wherever a process was started.
+
+    Args:
+        folder: absolute, or below somebody's home (``~``).
+
+    Returns:
+        The absolute path.
+
+    Raises:
+        InputError: it is relative.
+    """
+    path = Path(folder).expanduser()
+    if not path.is_absolute():
+        raise InputError(f"{path}: give the output folder's whole path, from / on")
+    return path
+
+
+def check_apart(source: Path, output: Path) -> None:
+    """Make sure that neither folder lies within the other.
+
+    Raises:
+        InputError: one does; results would be taken for sources.
+    """
+    one, other = source.resolve(), output.resolve()
+    if one == other or one in other.parents or other in one.parents:
+        raise InputError(
+            f"{output} and {source} lie within one another; choose an output folder "
+            "outside the source"
+        )
+
+
+def _tree(folder: Path, classes_at: int | None, *, strict: bool) -> Tree:
+    _require_readable(folder)
+    others: Counter[str] = Counter()
+    passed_by: list[Path] = []
+    found = [
+        (path, path.relative_to(folder).parts)
+        for path in _walk(folder, others, passed_by)
+    ]
+    hidden = tuple(sorted(shown(str(path.relative_to(folder))) for path in passed_by))
+    if not found:
+        kinds = ", ".join(sorted(READABLE_SUFFIXES))
+        passed = _passed_over(others, hidden)
+        raise InputError(
+            f"{shown(folder)}: there is no image in it (looked for {kinds})"
+            + (f". {passed}" if passed else "")
+        )
+    closed = {path for path, _ in found if os.path.isdir(path)}
+    places = [
+        tuple(map(shown, parts[:-1]))
+        for path, parts in found
+        if path not in closed and len(parts) > 1
+    ]
+    layout = (
+        find_layout(places) if classes_at is None else layout_at(classes_at, places)
+    )
+    depth = layout.depth
+    # A folder above the classes that can't be read is of none of them: it is put with
+    # one that there is, since whoever reads it next reports it.
+    some_class = next((p[depth - 1] for p in places if len(p) >= depth), None)
+    items = [
+        _closed(path, parts, depth, some_class)
+        if path in closed
+        else _item(path, parts, depth, strict=strict)
+        for path, parts in found
+    ]
+    return Tree(items, layout, dict(sorted(others.items())), hidden)
+
+
+def _closed(
+    path: Path, parts: tuple[str, ...], depth: int, some_class: str | None
+) -> Item:
+    """A folder that can't be read."""
+    name = shown("/".join(parts))
+    label = shown(parts[depth - 1]) if len(parts) >= depth else some_class
+    return Item(f"{name}/", str(path), label or shown(parts[0]), name)
+
+
+def _item(path: Path, parts: tuple[str, ...], depth: int, *, strict: bool) -> Item:
+    *above, last = parts
+    label = shown(above[depth - 1]) if len(above) >= depth else None
+    named = [portable(one) for one in above]
+    if strict and label is not None:
+        named[depth - 1] = component(above[depth - 1])  # a class's own folder
+    output = "/".join([*named, portable(_stem(last))])
+    return Item(shown("/".join(parts)), str(path), label, output, keep_name=True)
+
+
+def _stem(name: str) -> str:
+    stem, _, suffix = name.rpartition(".")
+    return stem if stem and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
+
+
+def _require_readable(folder: Path) -> None:
+    if not os.path.exists(folder):
+        raise InputError(f"{shown(folder)}: there is no such folder; check the path")
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder}: this is a file; give the folder that holds it")
+    try:
+        with os.scandir(folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{folder}: this folder can't be read ({error.strerror}); allow reading it"
+        ) from error
+
+
+def _walk(folder: Path, others: Counter[str], hidden: list[Path]) -> Iterator[Path]:
+    """Image files, and folders that can't be read; links to folders are followed.
+
+    What is neither is counted in ``others``, hidden images are put into ``hidden``.
+    Nothing is said of hidden files that aren't images, nor of litter.
+    """
+    folders = [(folder, frozenset[str]())]
+    while folders:
+        here, above = folders.pop()
+        real = os.path.realpath(here)
+        if real in above:
+            continue  # a link to a folder that it lies in
+        try:
+            with os.scandir(here) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError:
+            yield here
+            continue
+        below = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                hidden += _hidden_images(entry)
+            elif _is_folder(entry):
+                if entry.name.lower() in _LITTER_FOLDERS:
+                    continue
+                below.append((Path(entry.path), above | {real}))
+            elif _is_image(entry):
+                yield Path(entry.path)
+            elif entry.name.lower() not in LITTER:
+                others[shown(PurePath(entry.name).suffix.lower()) or "no suffix"] += 1
+        folders += reversed(below)
+
+
+def _hidden_images(entry: os.DirEntry[str]) -> list[Path]:
+    """The images of a name that begins with a dot: its own or those within it."""
+    name = entry.name.lower()
+    # Copies that are being written, and what macOS puts beside files on foreign disks.
+    if name in LITTER or name.endswith(TEMPORARY_SUFFIX) or name.startswith("._"):
+        return []
+    if not _is_folder(entry):
+        return [Path(entry.path)] if _is_image(entry) else []
+    if name in _LITTER_FOLDERS or name.startswith(".trash"):
+        return []
+    within: list[Path] = []
+    seen = _walk(Path(entry.path), Counter(), within)
+    return within + [path for path in seen if not os.path.isdir(path)]
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    """Go by the suffix, and by the first bytes where that says nothing."""
+    suffix = PurePath(entry.name).suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return True
+    if suffix in _OTHER_SUFFIXES:
+        return False
+    try:
+        if not entry.is_file():
+            return False
+        with open(entry.path, "rb") as file:
+            return is_image(file.read(32))
+    except OSError:
+        return False
+
+
+def _passed_over(others: Mapping[str, int], hidden: Sequence[str]) -> str | None:
+    said = []
+    total = sum(others.values())
+    if total:
+        kinds = ", ".join(f"{suffix} {number}" for suffix, number in others.items())
+        files = "file was" if total == 1 else "files were"
+        said.append(f"{total} other {files} passed over: {kinds}.")
+    if hidden:
+        files = "file" if len(hidden) == 1 else "files"
+        example = ", for one" if len(hidden) > 1 else ""
+        said.append(
+            f"{len(hidden)} hidden {files} passed over: {hidden[0]}{example}; rename "
+            "what is meant to be there without the dot."
+        )
+    return " ".join(said) or None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # such as a link to itself

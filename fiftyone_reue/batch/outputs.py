@@ -1,0 +1,87 @@
+"""Writing a job's results below its output folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from fiftyone_reue.errors import OutputError
+from fiftyone_reue.media.files import (
+    is_refused_name,
+    make_folder,
+    refused_path,
+    remove_stale_temporaries,
+    write_places,
+)
+from fiftyone_reue.names import contained
+from fiftyone_reue.names.contained import Place
+
+_USUAL = 0o666, 0o777
+_PRIVATE = 0o600, 0o700
+
+
+def prepare(output: Path, *, private: bool = False) -> None:
+    """Make the output folder, and clear what a killed run left half-written.
+
+    Args:
+        output: the folder.
+        private: if it is made, for its owner only.
+
+    Raises:
+        OutputError: the folder can't be made.
+    """
+    make_folder(output, _modes(private)[1])
+    remove_stale_temporaries(output)
+
+
+def write_below(
+    output: Path, files: Sequence[tuple[str, bytes]], *, private: bool = False
+) -> dict[str, str]:
+    """Write files whole or not at all, making their folders. No link is followed.
+
+    Args:
+        output: the folder; made if it isn't there.
+        files: relative paths and contents.
+        private: make files and folders that only their owner may read.
+
+    Returns:
+        Why they couldn't be written, of files whose very name the file system refuses,
+        too long or a folder's; the others are there.
+
+    Raises:
+        UnsafePathError: a path leads out of the folder, or through a link.
+        OutputError: disk full, no permission, a file where a folder should be.
+    """
+    file_mode, folder_mode = _modes(private)
+    make_folder(output, folder_mode)  # somebody may have deleted it meanwhile
+    reasons: dict[str, str] = {}
+    refused: dict[Path, str] = {}
+    folders: dict[str, list[tuple[str, bytes]]] = {}
+    for name, data in files:
+        # From an open folder longer paths can be written than anybody could open.
+        why = refused_path(contained.inside(output, name))
+        if why is not None:
+            reasons[name] = why
+            continue
+        folders.setdefault(name.rpartition("/")[0], []).append((name, data))
+    with ExitStack() as stack:
+        places: list[tuple[Place, bytes]] = []
+        for group in folders.values():
+            names = [name for name, _ in group]
+            opening = contained.opened(output, names, make=folder_mode)
+            try:
+                opened = stack.enter_context(opening)
+            except OutputError as error:
+                if not is_refused_name(error):
+                    raise
+                reasons |= dict.fromkeys(names, str(error))
+                continue
+            places += zip(opened, (data for _, data in group), strict=True)
+        write_places(places, file_mode, refused)
+    by_path = {contained.inside(output, name): name for name, _ in files}
+    return reasons | {by_path[path]: why for path, why in refused.items()}
+
+
+def _modes(private: bool) -> tuple[int, int]:
+    return _PRIVATE if private else _USUAL

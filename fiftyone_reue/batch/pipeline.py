@@ -1,0 +1,210 @@
+"""The one batch loop: read and compute in threads, then commit in batches.
+
+Memory is bounded whatever the number of items: a few chunks are in flight, and what
+they return is committed once it reaches a number of items or of bytes. Problems of
+one item are collected and the rest goes on; problems that every item would meet
+(disk full, ledger gone) end the run with what was committed kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from fiftyone_reue.batch import interrupts
+from fiftyone_reue.errors import FATAL, ReueError
+from fiftyone_reue.names.display import printable
+
+CHUNK_ITEMS = 32
+CHUNK_BYTES = 4 << 20
+COMMIT_ITEMS = 256
+COMMIT_BYTES = 64 << 20
+
+
+class Source(Protocol):
+    """Anything that stands for one file to read."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def sample_id(self) -> str: ...
+
+
+class Sized(Protocol):
+    """A result that knows how many bytes it holds."""
+
+    @property
+    def size(self) -> int: ...
+
+
+S = TypeVar("S", bound=Source)
+R = TypeVar("R", bound=Sized)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One item that could not be done.
+
+    Attributes:
+        sample_id: which.
+        path: its file.
+        reason: the error's text, for a person.
+    """
+
+    sample_id: str
+    path: str
+    reason: str
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        done: items finished in this run.
+        skipped: items that an earlier run had finished.
+        failures: items that could not be done.
+    """
+
+    done: int = 0
+    skipped: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass
+class _Chunk(Generic[S, R]):
+    results: list[R]
+    failures: list[Failure]
+
+
+def run(
+    items: Sequence[S],
+    work: Callable[[S], R],
+    commit: Callable[[list[R]], Sequence[Failure] | None],
+    outcome: Outcome,
+    *,
+    workers: int | None = None,
+) -> Generator[int, None, None]:
+    """Do ``work`` on every item and ``commit`` the results in batches.
+
+    Args:
+        items: what to do, in order.
+        work: called in threads; raises a ReueError for what is wrong with one item.
+        commit: called in this thread with one batch at a time; returns a failure for
+            each result that couldn't be written though the others could.
+        outcome: filled in as the run goes on.
+        workers: threads; by default one a processor.
+
+    Yields:
+        How many items are behind us, after each chunk. Closing the generator stops
+        the run; what was committed is kept, what was not is as if never begun.
+
+    Raises:
+        OutputError, LedgerUnavailableError: nothing more can be written.
+    """
+    count = workers or default_workers()
+    batch: list[R] = []
+    behind = 0
+    # Every thread has its own image; products spread over cores would only contend.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
+        try:
+            for chunk_items, chunk in _in_order(pool, _chunks(items), work, 2 * count):
+                outcome.failures += chunk.failures
+                batch += chunk.results
+                behind += chunk_items
+                full = sum(result.size for result in batch) >= COMMIT_BYTES
+                if full or len(batch) >= COMMIT_ITEMS:
+                    _commit(batch, commit, outcome)
+                    batch = []
+                yield behind
+            if batch:
+                _commit(batch, commit, outcome)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _commit(
+    batch: list[R],
+    commit: Callable[[list[R]], Sequence[Failure] | None],
+    outcome: Outcome,
+) -> None:
+    with interrupts.held():  # or files would be there that no ledger knows
+        refused = commit(batch) or ()
+        outcome.done += len(batch) - len(refused)
+        outcome.failures += refused
+
+
+def default_workers() -> int:
+    """Threads to use: the processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1  # macOS and Windows
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    chunks: Iterable[list[S]],
+    work: Callable[[S], R],
+    window: int,
+) -> Iterator[tuple[int, _Chunk[S, R]]]:
+    flying: deque[tuple[int, Future[_Chunk[S, R]]]] = deque()
+    for chunk in chunks:
+        flying.append((len(chunk), pool.submit(_do_chunk, chunk, work)))
+        if len(flying) >= window:
+            size, future = flying.popleft()
+            yield size, future.result()
+    while flying:
+        size, future = flying.popleft()
+        yield size, future.result()
+
+
+def _do_chunk(items: list[S], work: Callable[[S], R]) -> _Chunk[S, R]:
+    chunk: _Chunk[S, R] = _Chunk([], [])
+    for item in items:
+        try:
+            chunk.results.append(work(item))
+        except FATAL:
+            raise
+        except ReueError as error:
+            chunk.failures.append(Failure(item.sample_id, item.path, str(error)))
+        except MemoryError:
+            reason = "There was not enough memory for this image"
+            chunk.failures.append(Failure(item.sample_id, item.path, reason))
+    return chunk
+
+
+def _chunks(items: Sequence[S]) -> Iterator[list[S]]:
+    """Few large files or many small ones, so that threads neither wait nor hoard."""
+    chunk: list[S] = []
+    size = 0
+    for item in items:
+        chunk.append(item)
+        size += _file_size(item.path)
+        if len(chunk) >= CHUNK_ITEMS or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _file_size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def first_failures(failures: list[Failure], count: int = 3) -> str:
+    """A few failures as lines of text, and how many more there are."""
+    told = [f"{failure.sample_id}: {failure.reason}" for failure in failures[:count]]
+    lines = [printable(line) for line in told]
+    if len(failures) > count:
+        lines.append(f"... and {len(failures) - count} more")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Setting up: FiftyOne's plugins folder and its database."""

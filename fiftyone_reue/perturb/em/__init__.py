@@ -1,0 +1,1 @@
+"""EM: error-minimising noise, sample-wise (``em``) and class-wise (``em_class``)."""

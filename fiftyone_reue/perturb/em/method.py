@@ -1,0 +1,241 @@
+"""EM: error-minimising noise, sample-wise (``em``) and class-wise (``em_class``).
+
+Huang et al., "Unlearnable Examples: Making Personal Data Unexploitable", ICLR 2021
+(arXiv:2101.04898): a surrogate is trained a few steps on the perturbed images, then
+the noise is changed so that the surrogate's loss falls, and so on until the surrogate
+errs on almost none of the perturbed images. What is left to learn from them is the
+noise. Sample-wise, every image gets noise of its own; class-wise, the images of a
+class share it, and it steps along the sign of their mean gradient (the authors' code
+takes the mean of the images' steps, which is slower).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fiftyone_reue.options import option
+from fiftyone_reue.perturb.base import (
+    FitData,
+    Method,
+    MethodInfo,
+    State,
+    class_index,
+    clipped,
+    for_colours,
+    secret_seed,
+)
+
+if TYPE_CHECKING:
+    from fiftyone_reue.perturb.em.fit import Alternated
+
+
+@dataclass(frozen=True)
+class EmConfig:
+    """How the noise is made; the defaults are for a processor, sample-wise."""
+
+    rounds: int = option(12, "Alternations at most.", least=1)
+    surrogate_steps: int = option(10, "The surrogate's steps a round.", least=1)
+    noise_steps: int = option(
+        8,
+        "The noise's steps a round, sample-wise for each image, class-wise "
+        "for each batch of a pass over the images.",
+        least=1,
+    )
+    stop_error: float = option(
+        0.01,
+        "Alternating ends when the surrogate errs on a smaller share of the "
+        "perturbed images.",
+        least=0,
+        most=1,
+    )
+    batch: int = option(128, "Images a step.", least=1)
+    step: float = option(
+        0.8,
+        "A noise step's length in gray levels at amplitude 8.",
+        least=0,
+    )
+    pattern_steps: int = option(
+        20,
+        "Noise steps for an image that was not there at the fit.",
+        least=0,
+    )
+    surrogate: str = option(
+        "small_resnet",
+        "The surrogate's name in the network registry.",
+    )
+
+    @classmethod
+    def class_wise(cls) -> EmConfig:
+        """The defaults class-wise."""
+        return cls(rounds=20, noise_steps=1)
+
+    @classmethod
+    def paper(cls) -> EmConfig:
+        """As published, sample-wise; it needs a GPU."""
+        return cls(rounds=100, noise_steps=20, surrogate="resnet18")
+
+    @classmethod
+    def paper_class_wise(cls) -> EmConfig:
+        """As published, class-wise; it needs a GPU."""
+        return cls(rounds=100, noise_steps=1, stop_error=0.1, surrogate="resnet18")
+
+
+class ErrorMinimising(Method):
+    """Noise for each image that a surrogate's loss falls by; see the module."""
+
+    info = MethodInfo(
+        name="em",
+        title="EM: error-minimising noise, sample-wise",
+        paper="Huang et al., ICLR 2021, arXiv:2101.04898",
+        needs_fit=True,
+        uses_gpu=True,
+        cost="minutes for 2,000 small images on a processor, seconds on a GPU",
+        variety="sample",
+    )
+    Config = EmConfig
+
+    @classmethod
+    def as_published(cls) -> ErrorMinimising:
+        """See :meth:`EmConfig.paper`."""
+        return cls(EmConfig.paper())
+
+    def fit(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, State]:
+        """Fit the surrogate, together with noise that is not kept; see
+        :class:`Method`.
+
+        Raises:
+            InputError: the surrogate is too big for a State.
+        """
+        from fiftyone_reue.perturb.surrogate import fitted_state, require_storable
+
+        require_storable(self.config.surrogate, len(data.classes), data.images.shape[1])
+        made = yield from _alternate(
+            self, data, amplitude=amplitude, seed=seed, key=key, device=device
+        )
+        return fitted_state("em", data.classes, made.network, made.figures)
+
+    def pattern(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> np.ndarray:
+        """Descend on the surrogate's loss for this image; see :class:`Method`."""
+        from fiftyone_reue.networks.device import choose_device
+        from fiftyone_reue.perturb.pgd import image_pattern
+        from fiftyone_reue.perturb.surrogate import class_loss, restored
+
+        place = choose_device()
+        amplitude = state.summary["amplitude"]
+        wanted = class_index(state, label)
+        return image_pattern(
+            partial(class_loss, restored(state, place), wanted),
+            image,
+            state.summary["size"],
+            place,
+            amplitude=amplitude,
+            step=self.config.step * amplitude / 8,
+            steps=self.config.pattern_steps,
+        )
+
+    def perturb_steps(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, np.ndarray]:
+        """Add the noise that the alternation ended with; see :class:`Method`."""
+        from fiftyone_reue.perturb.pgd import gray_levels
+
+        made = yield from _alternate(
+            self, data, amplitude=amplitude, seed=seed, key=key, device=device
+        )
+        return clipped(data.images, gray_levels(made.noise))
+
+
+class ErrorMinimisingClassWise(Method):
+    """One table of noise a class; see the module."""
+
+    info = MethodInfo(
+        name="em_class",
+        title="EM: error-minimising noise, class-wise",
+        paper="Huang et al., ICLR 2021, arXiv:2101.04898",
+        needs_fit=True,
+        uses_gpu=True,
+        cost="a minute or two for 2,000 small images on a processor",
+    )
+    Config = EmConfig
+
+    def __init__(self, config: EmConfig | None = None) -> None:
+        self.config = config or EmConfig.class_wise()
+
+    @classmethod
+    def as_published(cls) -> ErrorMinimisingClassWise:
+        """See :meth:`EmConfig.paper_class_wise`."""
+        return cls(EmConfig.paper_class_wise())
+
+    def fit(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, State]:
+        """Fit ``(classes, 1, S, S, 3)`` tables; see :class:`Method`."""
+        from fiftyone_reue.perturb.pgd import gray_levels
+
+        made = yield from _alternate(
+            self, data, amplitude=amplitude, seed=seed, key=key, device=device
+        )
+        tables = gray_levels(made.noise)[:, None]
+        return State("em_class", data.classes, {"tables": tables}, made.figures)
+
+    def pattern(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> np.ndarray:
+        """The class's table; see :class:`Method`."""
+        table = state.tables[class_index(state, label), 0]
+        return for_colours(table, image.shape[2])
+
+
+def _alternate(
+    method: ErrorMinimising | ErrorMinimisingClassWise,
+    data: FitData,
+    *,
+    amplitude: int,
+    seed: int,
+    key: bytes,
+    device: str,
+) -> Generator[float, None, Alternated]:
+    from fiftyone_reue.networks.device import few_threads
+    from fiftyone_reue.perturb.em.fit import alternate
+
+    started = time.monotonic()
+    steps = alternate(
+        data,
+        method.config,
+        class_wise=isinstance(method, ErrorMinimisingClassWise),
+        amplitude=amplitude,
+        seed=secret_seed(method.info.name, seed, key),
+        device=device,
+    )
+    with few_threads():
+        made = yield from steps
+    made.figures["seconds"] = round(time.monotonic() - started, 1)
+    return made

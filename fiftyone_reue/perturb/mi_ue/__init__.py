@@ -1,0 +1,1 @@
+"""MI-UE: unlearnable examples that lower the mutual information of features."""

@@ -1,0 +1,198 @@
+"""MI-UE: unlearnable examples that lower the mutual information of features.
+
+Zhu et al., "Why Do Unlearnable Examples Work: A Novel Perspective of Mutual
+Information", ICLR 2026 (arXiv:2603.03725): a surrogate's training and the noise's
+take turns, as in EM, but the noise makes the features of a class point the same way,
+apart from those of other classes. Then little of what the clean image shows is left
+in them: the covariance within a class bounds the mutual information from above.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fiftyone_reue.options import option
+from fiftyone_reue.perturb.base import (
+    FitData,
+    Method,
+    MethodInfo,
+    State,
+    class_index,
+    clipped,
+    secret_seed,
+)
+
+if TYPE_CHECKING:
+    from fiftyone_reue.perturb.mi_ue.fit import Alternated
+
+
+@dataclass(frozen=True)
+class MiUeConfig:
+    """How the noise is made; the defaults are for a processor."""
+
+    rounds: int = option(
+        12,
+        "Alternations; in each the surrogate sees every image once, and "
+        "then every image's noise takes ``noise_steps`` steps.",
+        least=1,
+    )
+    noise_steps: int = option(6, "See there.", least=1)
+    first_step: float = option(
+        0.4,
+        "A noise step's length in the first round, gray levels at amplitude "
+        "8; it changes linearly.",
+        least=0,
+    )
+    last_step: float = option(0.8, "And in the last round.", least=0)
+    batch: int = option(128, "Images a step of the surrogate.", least=1)
+    noise_batch: int = option(
+        256,
+        "Images a step of the noise, whose features are compared.",
+        least=1,
+    )
+    temperature: float = option(0.1, "Of the contrastive loss.", least=0)
+    distance: float = option(
+        0.1,
+        "The weight (zeta) of the distances within a class.",
+        least=0,
+    )
+    pattern_steps: int = option(
+        20,
+        "Noise steps for an image that was not there at the fit.",
+        least=0,
+    )
+    surrogate: str = option(
+        "small_resnet",
+        "The surrogate's name in the network registry.",
+    )
+
+    @classmethod
+    def paper(cls) -> MiUeConfig:
+        """As published; it needs a GPU."""
+        return cls(
+            rounds=100,
+            noise_steps=10,
+            first_step=0.2,
+            last_step=0.4,
+            noise_batch=512,
+            surrogate="resnet18",
+        )
+
+
+class MutualInformation(Method):
+    """Noise for each image that makes its class's features collinear; see the
+    module."""
+
+    info = MethodInfo(
+        name="mi_ue",
+        title="MI-UE: noise of little mutual information",
+        paper="Zhu et al., ICLR 2026, arXiv:2603.03725",
+        needs_fit=True,
+        uses_gpu=True,
+        cost="minutes for 2,000 small images on a processor, seconds on a GPU",
+        variety="sample",
+    )
+    Config = MiUeConfig
+
+    @classmethod
+    def as_published(cls) -> MutualInformation:
+        """See :meth:`MiUeConfig.paper`."""
+        return cls(MiUeConfig.paper())
+
+    def fit(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, State]:
+        """Fit the surrogate and the classes' mean features, together with noise that
+        is not kept; see :class:`Method`.
+
+        Raises:
+            InputError: the surrogate is too big for a State.
+        """
+        from fiftyone_reue.perturb.mi_ue.fit import mean_features
+        from fiftyone_reue.perturb.surrogate import fitted_state, require_storable
+
+        require_storable(self.config.surrogate, len(data.classes), data.images.shape[1])
+        made = yield from self._alternate(
+            data, amplitude=amplitude, seed=seed, key=key, device=device
+        )
+        means = mean_features(made.network, data, made.noise, self.config.noise_batch)
+        return fitted_state(
+            "mi_ue", data.classes, made.network, made.figures, means=means
+        )
+
+    def pattern(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> np.ndarray:
+        """Turn this image's features to its class's mean, and away from the others';
+        see :class:`Method`."""
+        from fiftyone_reue.networks.device import choose_device
+        from fiftyone_reue.perturb.mi_ue.fit import mean_loss
+        from fiftyone_reue.perturb.pgd import image_pattern
+        from fiftyone_reue.perturb.surrogate import restored
+
+        place = choose_device()
+        amplitude = state.summary["amplitude"]
+        loss = partial(
+            mean_loss,
+            restored(state, place),
+            state.arrays["means"],
+            class_index(state, label),
+            self.config.temperature,
+        )
+        return image_pattern(
+            loss,
+            image,
+            state.summary["size"],
+            place,
+            amplitude=amplitude,
+            step=self.config.last_step * amplitude / 8,
+            steps=self.config.pattern_steps,
+        )
+
+    def perturb_steps(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, np.ndarray]:
+        """Add the noise that the alternation ended with; see :class:`Method`."""
+        from fiftyone_reue.perturb.pgd import gray_levels
+
+        made = yield from self._alternate(
+            data, amplitude=amplitude, seed=seed, key=key, device=device
+        )
+        return clipped(data.images, gray_levels(made.noise))
+
+    def _alternate(
+        self, data: FitData, *, amplitude: int, seed: int, key: bytes, device: str
+    ) -> Generator[float, None, Alternated]:
+        from fiftyone_reue.networks.device import few_threads
+        from fiftyone_reue.perturb.mi_ue.fit import alternate
+
+        started = time.monotonic()
+        steps = alternate(
+            data,
+            self.config,
+            amplitude=amplitude,
+            seed=secret_seed("mi_ue", seed, key),
+            device=device,
+        )
+        with few_threads():
+            made = yield from steps
+        made.figures["seconds"] = round(time.monotonic() - started, 1)
+        return made

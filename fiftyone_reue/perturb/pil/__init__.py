@@ -1,0 +1,1 @@
+"""PIL: noise that makes a linear classifier certain."""

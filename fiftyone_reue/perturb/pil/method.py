@@ -1,0 +1,180 @@
+"""PIL: noise that makes a linear classifier certain, taken away from the images.
+
+Liu, Chen and Zhang, "Perturbation-Induced Linearization", ICLR 2026
+(arXiv:2601.19967). Two linear layers, without biases and without a nonlinearity, are
+trained on the clean images. Each image then gets noise, from a random start by sign
+steps, that by itself this classifier takes for the image's class, and without which
+the image tells it nothing. The published image is the image minus the noise.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fiftyone_reue.media.square import to_square
+from fiftyone_reue.options import option
+from fiftyone_reue.perturb.base import (
+    FitData,
+    Method,
+    MethodInfo,
+    State,
+    class_index,
+    clipped,
+    perturb_key,
+)
+from fiftyone_reue.prf import derive, keystream
+from fiftyone_reue.progress import mapped
+
+_BATCH = 512
+
+
+@dataclass(frozen=True)
+class PilConfig:
+    """How the classifier is trained and the noise made; the paper's figures."""
+
+    epochs: int = option(30, "Passes over the images.", least=1)
+    least_steps: int = option(
+        500,
+        "At least so many steps, however few images there are.",
+        least=0,
+    )
+    batch: int = option(512, "Images a step.", least=1)
+    learning_rate: float = option(
+        0.003,
+        "Of stochastic gradient descent with momentum 0.9.",
+        least=0,
+    )
+    noise_steps: int = option(
+        30,
+        "Sign steps of the noise, each a tenth of the amplitude.",
+        least=1,
+    )
+    noise_weight: float = option(
+        0.9,
+        "Of the noise's cross-entropy; what remains to 1 is the weight of "
+        "the divergence between the uniform distribution and the "
+        "classifier's output for the image minus the noise.",
+        least=0,
+        most=1,
+    )
+
+
+class PerturbationInducedLinearization(Method):
+    """Image-wise noise from a linear classifier; see the module's text."""
+
+    info = MethodInfo(
+        name="pil",
+        title="PIL: noise from a linear classifier",
+        paper="Liu et al., ICLR 2026, arXiv:2601.19967",
+        needs_fit=True,
+        uses_gpu=True,
+        cost="seconds to a minute",
+        variety="sample",
+    )
+    Config = PilConfig
+
+    def fit(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, State]:
+        """Train the linear classifier on the images; see :class:`Method`."""
+        from fiftyone_reue.networks.device import few_threads
+        from fiftyone_reue.perturb.pil.fit import fit_linear
+
+        started = time.monotonic()
+        mixed = int.from_bytes(derive(key, "pil-fit", str(seed))[:7], "big")
+        with few_threads():
+            first, second, accuracy = yield from fit_linear(
+                data, self.config, seed=mixed, device=device
+            )
+        arrays = {
+            "first": first,
+            "second": second,
+            "size": np.array(data.images.shape[1], np.int64),
+            "amplitude": np.array(amplitude, np.int64),
+        }
+        figures = {
+            "surrogate_accuracy": round(accuracy, 4),
+            "seconds": round(time.monotonic() - started, 1),
+            "images": len(data.images),
+        }
+        return State("pil", data.classes, arrays, figures)
+
+    def pattern(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> np.ndarray:
+        """Make the noise of one image, and turn its sign; see :class:`Method`."""
+        place = class_index(state, label)
+        colours = image.shape[2]
+        square = to_square(image, colours, int(state.arrays["size"]))
+        return self._patterns(
+            state, square[None], np.array([place]), [sample_key], colours, "cpu"
+        )[0]
+
+    def perturb_steps(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, np.ndarray]:
+        """What :class:`Method` does, many images at once."""
+        from fiftyone_reue.networks.device import few_threads
+
+        steps = self.fit(data, amplitude=amplitude, seed=seed, key=key, device=device)
+        state = yield from mapped(steps, lambda fraction: 0.7 * fraction)
+        count = len(data.images)
+        perturbed = np.empty_like(data.images)
+        for start in range(0, count, _BATCH):
+            places = range(start, min(start + _BATCH, count))
+            batch = slice(places.start, places.stop)
+            images, labels = data.images[batch], data.labels[batch]
+            keys = [perturb_key(key, seed, place) for place in places]
+            with few_threads():
+                offsets = self._patterns(state, images, labels, keys, 3, device)
+            perturbed[batch] = clipped(images, offsets)
+            yield 0.7 + 0.3 * places.stop / count
+        return perturbed
+
+    def _patterns(
+        self,
+        state: State,
+        images: np.ndarray,
+        labels: np.ndarray,
+        sample_keys: list[bytes],
+        colours: int,
+        device: str,
+    ) -> np.ndarray:
+        """What to add to the images, ``(N, size, size, colours)`` int8."""
+        from fiftyone_reue.perturb.pil.fit import make_noise
+
+        shape = (*images.shape[1:3], colours)
+        starts = np.stack([_uniform(sample_key, shape) for sample_key in sample_keys])
+        noise = make_noise(
+            state.arrays["first"] @ state.arrays["second"],
+            images,
+            labels,
+            starts,
+            self.config,
+            amplitude=int(state.arrays["amplitude"]),
+            device=device,
+        )
+        return -noise
+
+
+def _uniform(sample_key: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Keyed draws, float32 from -1 to 1."""
+    key = derive(sample_key, "pil-start")
+    numbers = np.frombuffer(keystream(key, 4 * int(np.prod(shape))), "<u4")
+    return (numbers / 2**31 - 1).astype(np.float32).reshape(shape)

@@ -1,0 +1,1 @@
+"""RAEG: an invertible network makes every image adversarial, and gives it back."""

@@ -1,0 +1,1 @@
+"""TAP: targeted adversarial poisoning."""

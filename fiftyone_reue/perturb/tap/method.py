@@ -1,0 +1,211 @@
+"""TAP: targeted adversarial poisoning.
+
+Fowl et al., "Adversarial Examples Make Strong Poisons", NeurIPS 2021
+(arXiv:2106.10807): a network is trained on the clean images, and then every image is
+changed until that network names it as another class, one and the same for all images
+of a class. A model trained on them finds each class's features under another name.
+Which class goes to which is drawn from the key.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.options import option
+from fiftyone_reue.perturb.base import (
+    FitData,
+    Method,
+    MethodInfo,
+    State,
+    class_index,
+    clipped,
+    keyed_order,
+    secret_seed,
+)
+from fiftyone_reue.prf import derive
+from fiftyone_reue.progress import mapped
+
+if TYPE_CHECKING:
+    from fiftyone_reue.perturb.tap.fit import Trained
+
+
+@dataclass(frozen=True)
+class TapConfig:
+    """How the noise is made; the defaults are for a processor."""
+
+    epochs: int = option(12, "The surrogate's passes over the images.", least=1)
+    least_steps: int = option(300, "Its steps at least.", least=0)
+    steps: int = option(40, "Gradient steps for each image.", least=1)
+    restarts: int = option(
+        1,
+        "Random beginnings for each image, of which the best result is kept.",
+        least=1,
+    )
+    step: float = option(
+        0.8,
+        "A gradient step's length in gray levels at amplitude 8.",
+        least=0,
+    )
+    batch: int = option(128, "Images a gradient step.", least=1)
+    surrogate: str = option(
+        "small_resnet",
+        "The surrogate's name in the network registry.",
+    )
+
+    @classmethod
+    def paper(cls) -> TapConfig:
+        """The published steps, restarts and surrogate; it needs a GPU.
+
+        The published attack also averages over random crops and flips; this one
+        doesn't.
+        """
+        return cls(epochs=40, steps=250, restarts=8, surrogate="resnet18")
+
+
+class TargetedPoisoning(Method):
+    """Every image moved to another class, fixed for its own; see the module."""
+
+    info = MethodInfo(
+        name="tap",
+        title="TAP: targeted adversarial noise",
+        paper="Fowl et al., NeurIPS 2021, arXiv:2106.10807",
+        needs_fit=True,
+        uses_gpu=True,
+        cost="minutes for 2,000 small images on a processor, seconds on a GPU",
+        variety="sample",
+    )
+    Config = TapConfig
+
+    @classmethod
+    def as_published(cls) -> TargetedPoisoning:
+        """See :meth:`TapConfig.paper`."""
+        return cls(TapConfig.paper())
+
+    def fit(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, State]:
+        """Train the surrogate on the clean images; see :class:`Method`.
+
+        Raises:
+            InputError: the surrogate is too big for a State, or there are fewer than
+                two classes.
+        """
+        from fiftyone_reue.perturb.surrogate import fitted_state, require_storable
+
+        size = data.images.shape[1]
+        targets = target_classes(len(data.classes), seed, key)
+        require_storable(self.config.surrogate, len(data.classes), size)
+        started = time.monotonic()
+        made = yield from self._train(data, seed=seed, key=key, device=device)
+        figures = {
+            "surrogate": self.config.surrogate,
+            "size": size,
+            "amplitude": amplitude,
+            "images": len(data.images),
+            "surrogate_accuracy": round(made.accuracy, 4),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        return fitted_state("tap", data.classes, made.network, figures, targets=targets)
+
+    def pattern(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> np.ndarray:
+        """Move this image to its class's target; see :class:`Method`."""
+        from fiftyone_reue.networks.device import choose_device
+        from fiftyone_reue.perturb.pgd import image_pattern
+        from fiftyone_reue.perturb.surrogate import class_loss, restored
+
+        place = choose_device()
+        amplitude = state.summary["amplitude"]
+        target = int(state.arrays["targets"][class_index(state, label)])
+        return image_pattern(
+            partial(class_loss, restored(state, place), target),
+            image,
+            state.summary["size"],
+            place,
+            amplitude=amplitude,
+            step=self.config.step * amplitude / 8,
+            steps=self.config.steps,
+        )
+
+    def perturb_steps(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, np.ndarray]:
+        """Train on these images, then move each; see :class:`Method`.
+
+        Raises:
+            InputError: there are fewer than two classes.
+        """
+        from fiftyone_reue.networks.device import few_threads
+        from fiftyone_reue.perturb.pgd import gray_levels
+        from fiftyone_reue.perturb.tap.fit import move
+
+        targets = target_classes(len(data.classes), seed, key)
+        made = yield from mapped(
+            self._train(data, seed=seed, key=key, device=device),
+            lambda fraction: fraction / 2,
+        )
+        steps = move(
+            made.network,
+            data.images,
+            targets[data.labels],
+            self.config,
+            amplitude=amplitude,
+            seed=secret_seed("tap-noise", seed, key),
+        )
+        with few_threads():
+            noise = yield from mapped(steps, lambda fraction: (1 + fraction) / 2)
+        return clipped(data.images, gray_levels(noise))
+
+    def _train(
+        self, data: FitData, *, seed: int, key: bytes, device: str
+    ) -> Generator[float, None, Trained]:
+        from fiftyone_reue.perturb.tap.fit import train_surrogate
+
+        return train_surrogate(
+            data, self.config, seed=secret_seed("tap", seed, key), device=device
+        )
+
+
+def target_classes(classes: int, seed: int, key: bytes) -> np.ndarray:
+    """For each class the one that its images are moved to, drawn from the key.
+
+    Args:
+        classes: how many, 2 or more.
+        seed: of the draw, beside the key.
+        key: 32 bytes.
+
+    Returns:
+        ``(classes,)`` int64, a permutation of 0..classes-1 without fixed points: all
+        classes stand in one circle, and each one's target is the next.
+
+    Raises:
+        InputError: there are fewer than two classes.
+    """
+    if classes < 2:
+        raise InputError(
+            "Use images of at least two classes: tap moves each class to another one"
+        )
+    circle = keyed_order(derive(key, "tap-targets", str(seed)), classes)
+    targets = np.empty(classes, np.int64)
+    targets[circle] = np.roll(circle, -1)
+    return targets

@@ -1,0 +1,1 @@
+"""Releases: made or completed, found again, described, and taken back to originals."""

@@ -1,0 +1,332 @@
+"""The ways back: ``P -> W`` with a recipient's key, and to ``O`` with the owner's."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import numpy as np
+
+from fiftyone_reue.errors import (
+    DamagedRecordError,
+    ForeignRecordError,
+    InputError,
+    NoRecordError,
+    VerificationError,
+    WrongKeyError,
+    named,
+)
+from fiftyone_reue.media import offsets
+from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.original import Rebuilt, rebuild
+from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.perturb import reversal
+from fiftyone_reue.perturb.reversal import Content, Reversal
+from fiftyone_reue.vault import records
+from fiftyone_reue.vault.entities import Record
+from fiftyone_reue.vault.key_files import RecipientKey
+from fiftyone_reue.vault.records import Envelope, OwnerPart, RecipientPart
+from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.watermark import codes, embed, patterns
+
+PIXELS_ALONE = (
+    "it was protected by an older version, whose records hold the pixels alone"
+)
+
+LOST = (
+    "this copy lost its record in a re-save, and the ledger keeps no more than the "
+    "pixels take; restore from the file as it was delivered"
+)
+
+TAKEN_OUT = (
+    "the part of its record that makes the original file was taken out of this copy; "
+    "restore from the file as it was delivered"
+)
+
+UNKNOWN = (
+    "this copy's record holds the pixels alone, and the ledger has no other one; if "
+    "there is the file as it was delivered, restore from that"
+)
+
+
+def licensed_samples(
+    raster: Raster, envelope: Envelope, key: RecipientKey
+) -> tuple[np.ndarray, bytes]:
+    """``P -> W`` on samples.
+
+    Returns:
+        W's samples and their digest.
+    """
+    if envelope.header.key != key.key_id:
+        raise WrongKeyError(
+            f"Wrong key: the file was sealed for key {envelope.header.key}, the key of "
+            f"{key.name} is {key.key_id}; use the key that came with this copy"
+        )
+    records.check_digest(envelope, sample_digest(raster.samples))
+    part = records.open_recipient(envelope, key.key, key.key_id)
+    way = reversal_of(part, envelope, raster)
+    licensed = way.licensed(raster.samples, raster.colour_channels)
+    digest = sample_digest(licensed)
+    if digest != part.digest:
+        raise VerificationError(
+            "The restored pixels aren't the licensed copy's, so nothing was written; "
+            "please report this"
+        )
+    return licensed, digest
+
+
+class Originals:
+    """Takes everything off again, with the owner's keys. Usable from threads.
+
+    Args:
+        vault: the owner's.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._mark_key = vault.derive("watermark")
+        self._owner_keys = vault.derive_all("owner-box")
+        people = vault.known_recipients()
+        self._keys = {person.key_id: key for person, key, _ in people}
+        self._codes = {person.id: seed for person, _, seed in people}
+
+    def from_raster(
+        self, raster: Raster, record: bytes | None, name: str
+    ) -> np.ndarray:
+        """``P -> O`` or ``W -> O``.
+
+        Args:
+            raster: the file's samples.
+            record: its record, or None: then the ledger is asked for one.
+            name: what to call the file in an error.
+
+        Returns:
+            O's samples.
+
+        Raises:
+            NoRecordError: neither the file nor the ledger has a record.
+            EditedImageError, DamagedRecordError, ForeignRecordError: what they say.
+        """
+        with named(name):
+            return self._samples(*self._licensed_copy(raster, record))
+
+    def file(
+        self, raster: Raster, record: bytes | None, name: str
+    ) -> tuple[Raster, Rebuilt]:
+        """``P -> O`` or ``W -> O``, the file as well as its samples.
+
+        Args:
+            raster: as for :meth:`from_raster`.
+            record: as there.
+            name: as there.
+
+        Returns:
+            O, and its file; that has no bytes where the record doesn't hold what the
+            file takes, and says why.
+
+        Raises:
+            NoRecordError, EditedImageError, DamagedRecordError, ForeignRecordError: as
+                there.
+        """
+        with named(name):
+            licensed, envelope = self._licensed_copy(raster, record)
+            original = replace(licensed, samples=self._samples(licensed, envelope))
+            digest = envelope.header.digest
+            whole = envelope if envelope.file_box else self._kept(envelope)
+            if whole is None or not whole.file_box:
+                why = _without_file(envelope, whole, in_file=record is not None)
+                return original, Rebuilt(b"", "", why)
+            _, owner_key = self._opened_owner(whole, digest)
+            content = records.open_file(whole, owner_key, digest)
+            assert content is not None
+            return original, rebuild(content, original)
+
+    def _kept(self, envelope: Envelope) -> Envelope | None:
+        """The ledger's copy of a licensed copy's record, or None."""
+        digest = envelope.header.digest
+        for record in self._vault.ledger.records_by_digest(digest):
+            kept = records.unpack(record.blob)
+            if record.digest_w == digest and kept.owner_box == envelope.owner_box:
+                return records.licensed_envelope(kept, digest)
+        return None
+
+    def _licensed_copy(
+        self, raster: Raster, record: bytes | None
+    ) -> tuple[Raster, Envelope]:
+        if record is None:
+            envelope = self._from_ledger(raster)
+        else:
+            envelope = records.unpack(record)
+            self._require_ours(envelope)
+        if envelope.header.tier == "protected":
+            return self.licensed(raster, envelope)
+        return raster, envelope
+
+    def licensed(self, raster: Raster, envelope: Envelope) -> tuple[Raster, Envelope]:
+        """``P -> W`` with the recipient's key out of the vault."""
+        key = self._recipient_key(envelope)
+        samples, digest = licensed_samples(raster, envelope, key)
+        return (
+            replace(raster, samples=samples),
+            records.licensed_envelope(envelope, digest),
+        )
+
+    def _recipient_key(self, envelope: Envelope) -> RecipientKey:
+        key = self._keys.get(envelope.header.key)
+        if key is None:
+            raise ForeignRecordError(
+                f"The file was sealed for key {envelope.header.key}, which this vault "
+                "never issued, or whose recipient the ledger has lost "
+                "(`reue vault check`)"
+            )
+        return key
+
+    def change(self, original: Raster, envelope: Envelope) -> np.ndarray | None:
+        """What the perturbation added to W, from a protected file's record.
+
+        Args:
+            original: O, which the file was made from.
+            envelope: the file's.
+
+        Returns:
+            ``(H, W, c)`` int8 or int16 in gray levels, c 1 or the colours; None if the
+            record doesn't tell without the file.
+
+        Raises:
+            DamagedRecordError, ForeignRecordError: see the boxes.
+            VerificationError: O is another image.
+        """
+        key = self._recipient_key(envelope)
+        part = records.open_recipient(envelope, key.key, key.key_id)
+
+        def licensed() -> np.ndarray:
+            return self._marked(original, envelope, part.digest)
+
+        way = reversal_of(part, envelope, original)
+        return way.change(licensed, original.colour_channels)
+
+    def _samples(self, raster: Raster, envelope: Envelope) -> np.ndarray:
+        digest = sample_digest(raster.samples)
+        records.check_digest(envelope, digest)
+        part = self._owner_part(envelope, digest)
+        samples = offsets.subtract(
+            raster.samples,
+            self._mark(part, raster),
+            raster.colour_channels,
+            part.lost,
+            envelope.header.peak,
+        )
+        if sample_digest(samples) != part.digest:
+            raise VerificationError(
+                "The restored pixels aren't the original's, so nothing was written; "
+                "please report this"
+            )
+        return samples
+
+    def _marked(
+        self, original: Raster, envelope: Envelope, digest: bytes
+    ) -> np.ndarray:
+        """``O -> W``, W having this digest."""
+        mark = self._mark(self._owner_part(envelope, digest), original)
+        licensed, _ = offsets.add(
+            original.samples, mark, original.colour_channels, envelope.header.peak
+        )
+        if sample_digest(licensed) != digest:
+            raise VerificationError(
+                "This original with its mark isn't the licensed copy that was "
+                "perturbed; please report this"
+            )
+        return licensed
+
+    def _owner_part(self, envelope: Envelope, licensed_digest: bytes) -> OwnerPart:
+        return self._opened_owner(envelope, licensed_digest)[0]
+
+    def _opened_owner(
+        self, envelope: Envelope, licensed_digest: bytes
+    ) -> tuple[OwnerPart, bytes]:
+        """What the owner's box holds, and the key of the epoch that it is from."""
+        vault = self._vault.vault_id
+        *newer, oldest = self._owner_keys
+        for key in newer:
+            with contextlib.suppress(DamagedRecordError):
+                return records.open_owner(envelope, key, vault, licensed_digest), key
+        return records.open_owner(envelope, oldest, vault, licensed_digest), oldest
+
+    def _mark(self, part: OwnerPart, raster: Raster) -> np.ndarray:
+        bits = patterns.bit_count(raster.height, raster.width)
+        seed = self._codes.get(part.recipient_id)
+        if seed is None:
+            raise ForeignRecordError(
+                f"The copy was made for recipient {part.recipient_id}, whom the ledger "
+                "has lost: put the ledger back from a backup (`reue vault check`)"
+            )
+        mark = embed.mark(
+            self._mark_key,
+            part.image_id,
+            codes.code(seed, part.image_id, bits),
+            raster.height,
+            raster.width,
+            part.amplitude,
+        )
+        if not part.visible:
+            return mark
+        return embed.spared(mark, raster.samples, raster.colour_channels)
+
+    def spares_hidden(self, record: Record) -> bool:
+        """Whether a copy's mark spares what is fully transparent.
+
+        Raises:
+            DamagedRecordError, ForeignRecordError: see the boxes.
+        """
+        envelope = records.unpack(record.blob)
+        return self._owner_part(envelope, record.digest_w).visible
+
+    def _require_ours(self, envelope: Envelope) -> None:
+        if envelope.header.vault != self._vault.vault_id:
+            raise ForeignRecordError(
+                f"The file was made by vault {envelope.header.vault}; this is vault "
+                f"{self._vault.vault_id}. Use the vault that it was protected with"
+            )
+
+    def _from_ledger(self, raster: Raster) -> Envelope:
+        digest = sample_digest(raster.samples)
+        for record in self._vault.ledger.records_by_digest(digest):
+            envelope = records.unpack(record.blob)
+            if record.digest_p == digest:
+                return envelope
+            return records.licensed_envelope(envelope, digest)
+        if self._vault.ledger.image_by_digest(digest) is not None:
+            raise InputError("this is an original already; there is nothing to do")
+        self._vault.ledger.require_sound()
+        raise NoRecordError(
+            "The file holds no record and the ledger doesn't know its pixels: it was "
+            "never protected with this vault, or was changed since"
+        )
+
+
+def _without_file(envelope: Envelope, kept: Envelope | None, *, in_file: bool) -> str:
+    """Why a copy's record, without a file's box, makes no original file.
+
+    Args:
+        envelope: the record.
+        kept: the ledger's copy of it, without that box as well; None if it has none.
+        in_file: whether the file carried the record, or the ledger alone had it.
+    """
+    if envelope.header.file or (kept is not None and kept.header.file):
+        return TAKEN_OUT if in_file else LOST
+    if kept is not None:
+        return PIXELS_ALONE
+    # All records with nonces were made with the box, and who has no key can't say
+    # that one has none.
+    return TAKEN_OUT if envelope.header.nonces else UNKNOWN
+
+
+def reversal_of(part: RecipientPart, envelope: Envelope, like: Raster) -> Reversal:
+    """What a recipient's box says leads back, for an image like this one.
+
+    Raises:
+        DamagedRecordError: it can't be read, or is of an image of another size or kind.
+    """
+    header = envelope.header
+    content = Content(header.version, part.content)
+    return reversal.unpack(content, like.samples, like.colour_channels, header.peak)

@@ -1,0 +1,117 @@
+"""Who is given copies."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fiftyone_reue.errors import InputError, OutputError
+from fiftyone_reue.releases import manifest
+from fiftyone_reue.samples.vaults import open_ledger, open_vault
+from fiftyone_reue.vault.identities import check_public_key
+from fiftyone_reue.vault.key_files import write_key_file
+from fiftyone_reue.vault.ledger.base import Ledger
+from fiftyone_reue.vault.vault import Vault
+
+
+@dataclass(frozen=True)
+class RecipientInfo:
+    """What may be shown of a recipient.
+
+    Attributes:
+        name: as given.
+        key_id: names the key, tells nothing about it.
+        created: seconds since 1970.
+        revoked_at: seconds since 1970, or None.
+        releases: how many copies were made for them.
+    """
+
+    name: str
+    key_id: str
+    created: float
+    revoked_at: float | None
+    releases: int
+
+
+def list_recipients(ledger: Ledger | None = None) -> list[RecipientInfo]:
+    """All recipients, oldest first; no key is needed.
+
+    Args:
+        ledger: by default the one in FiftyOne's database.
+    """
+    ledger = ledger or open_ledger()
+    releases = ledger.releases()
+    return [
+        RecipientInfo(
+            name=person.name,
+            key_id=person.key_id,
+            created=person.created,
+            revoked_at=person.revoked_at,
+            releases=sum(r.recipient_id == person.id for r in releases),
+        )
+        for person in ledger.recipients()
+    ]
+
+
+def add_recipient(
+    name: str,
+    key_out: str | os.PathLike[str],
+    *,
+    passphrase: str | None = None,
+    public_key: str | None = None,
+    vault: Vault | None = None,
+) -> RecipientInfo:
+    """Add a recipient and write the key file to send them.
+
+    Args:
+        name: 1 to 64 letters, digits and ``. _ @ -`` and inner spaces.
+        key_out: the key file to write, mode 0600; must not be there yet. A relative
+            path is one below the current directory.
+        passphrase: seals the key file.
+        public_key: of the recipient's own, ``age1...``: seals the key file so that
+            only who has its identity can open it.
+        vault: by default the one in FiftyOne's database.
+
+    Raises:
+        InputError: the name is taken or can't be used, or the public key isn't one.
+        OutputError: the key file can't be written.
+    """
+    if public_key is not None:
+        check_public_key(public_key)
+    if public_key is not None and passphrase is not None:
+        raise InputError("Seal the key file for a public key or with a passphrase")
+    path = Path(key_out).expanduser().absolute()
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; add a file name, such as {name}.key")
+    if path.exists():
+        raise OutputError(f"{path} is there already; choose another name")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path.parent}: there is no such folder; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path.parent}: no permission to write; choose another")
+    vault = vault or open_vault()
+    person, key = vault.add_recipient(name)
+    write_key_file(path, key, passphrase, public_key=public_key)
+    return RecipientInfo(person.name, person.key_id, person.created, None, 0)
+
+
+def revoke_recipient(name: str, *, vault: Vault | None = None) -> RecipientInfo:
+    """Revoke a recipient's key, and say so in the manifests of their releases.
+
+    It stops future releases and restores. Copies that they have stay what they are.
+
+    Args:
+        name: whose.
+        vault: by default the one in FiftyOne's database.
+
+    Raises:
+        InputError: there is no such recipient.
+    """
+    vault = vault or open_vault()
+    person = vault.revoke(name)
+    manifest.mark_revoked(vault, person)
+    releases = len(vault.ledger.releases(person.id))
+    return RecipientInfo(
+        person.name, person.key_id, person.created, person.revoked_at, releases
+    )

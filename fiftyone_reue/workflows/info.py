@@ -1,0 +1,59 @@
+"""What anyone can see of a protected file or a release, without a key."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.names.filenames import shown
+from fiftyone_reue.releases import manifest
+from fiftyone_reue.vault import records
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """The public facts on a file or a release's folder.
+
+    Raises:
+        InputError: there is no such file, or the folder holds no release.
+        UnreadableImageError, UnsupportedImageError, DamagedRecordError: of a file.
+    """
+    if path.is_dir():
+        return _release(path)
+    if not os.path.lexists(path):
+        raise InputError(f"{shown(path)}: there is no such file or folder")
+    loaded = load(path)
+    raster = loaded.raster
+    facts: dict[str, Any] = {
+        "file": shown(path),
+        "format": raster.format,
+        "size": f"{raster.width} x {raster.height}",
+        "channels": raster.channels,
+        "bits": raster.depth,
+    }
+    if loaded.record is None:
+        return {**facts, "state": "no record: not protected, or re-saved"}
+    header = records.unpack(loaded.record).header
+    changed = header.digest != sample_digest(raster.samples)
+    return {
+        **facts,
+        "state": header.tier + (", but edited since" if changed else ""),
+        "vault": header.vault,
+        "release": header.release,
+        "recipient_key": header.key,
+        "record_bytes": len(loaded.record),
+    }
+
+
+def _release(folder: Path) -> dict[str, Any]:
+    content = manifest.read(folder)
+    if content is None:
+        raise InputError(f"{shown(folder)}: no release is here (no {manifest.NAME})")
+    facts = {k: v for k, v in content.items() if k not in ("files", "failures")}
+    if "failures" in content:  # told by format 1
+        failures = content["failures"]
+        facts["failed"] = len(failures) if isinstance(failures, list) else 0
+    return {"folder": shown(folder), **facts}

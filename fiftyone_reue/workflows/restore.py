@@ -1,0 +1,556 @@
+"""Restore: a recipient's ``P -> W``, and the owner's ``P -> O`` or ``W -> O``."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from fiftyone_reue.batch import outputs, pipeline
+from fiftyone_reue.batch.items import Item, with_distinct_outputs
+from fiftyone_reue.batch.pipeline import Failure, Outcome
+from fiftyone_reue.errors import (
+    DamagedRecordError,
+    EditedImageError,
+    InputError,
+    NoRecordError,
+    ReueError,
+    RevokedKeyError,
+    UnreadableImageError,
+    UnsafePathError,
+    UnsupportedImageError,
+    VerificationError,
+    WrongKeyError,
+    named,
+)
+from fiftyone_reue.media import viewers
+from fiftyone_reue.media.codec import encode, load, read_file, release_format, suffix
+from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.original import Rebuilt
+from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.names import contained
+from fiftyone_reue.names.display import moment
+from fiftyone_reue.names.filenames import portable
+from fiftyone_reue.progress import Progress
+from fiftyone_reue.releases import manifest
+from fiftyone_reue.releases.originals import Originals, licensed_samples, reversal_of
+from fiftyone_reue.vault import records
+from fiftyone_reue.vault.key_files import RecipientKey
+from fiftyone_reue.vault.records import Envelope, RecipientPart
+from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.workflows import approximate
+from fiftyone_reue.workflows.approximate import Approximation, Delivered
+
+
+@dataclass(frozen=True)
+class Restored:
+    """One restored image, ready to be written.
+
+    Attributes:
+        item: what it was made from.
+        output: the file below the output folder, with suffix.
+        data: the file's bytes; empty where it is there already.
+        approximation: how close it came, if it isn't exact.
+        differs: why an original is exact in its pixels alone, or None: its bytes are
+            the original file's.
+    """
+
+    item: Item
+    output: str
+    data: bytes
+    approximation: Approximation | None = None
+    differs: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class RestoreSummary:
+    """What a restore run did.
+
+    Attributes:
+        tier: "licensed" (W, by a recipient) or "original" (O, by the owner).
+        outcome: counts of what was restored exactly, and failures.
+        total: images in the job.
+        approximations: what was restored only approximately, in this run or before.
+        differing: of originals whose pixels are exact but whose bytes aren't the
+            original file's, by sample id, why.
+        written: what was restored exactly or is there already, by sample id: the file
+            below the output folder.
+    """
+
+    tier: str
+    outcome: Outcome
+    total: int
+    approximations: list[Approximation] = field(default_factory=list)
+    differing: dict[str, str] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
+
+    def files_text(self) -> str:
+        """Which originals are the original files themselves, in words.
+
+        Returns:
+            A clause; nothing for licensed copies, or where no original was restored.
+        """
+        if self.tier != "original" or not self.written:
+            return ""
+        same = len(self.written) - len(self.differing)
+        if not self.differing:
+            return f"all {same} are the original files, byte for byte"
+        reasons = Counter(self.differing.values())
+        told = "; ".join(f"of {count}: {why}" for why, count in reasons.items())
+        return (
+            f"{same} are the original files, byte for byte; of {len(self.differing)} "
+            f"the pixels are exact but the file differs ({told})"
+        )
+
+
+def restore_licensed(
+    items: Sequence[Item],
+    source: Path | None,
+    output: Path,
+    key: RecipientKey,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    approximate: bool = False,
+    records: Path | None = None,
+) -> Generator[Progress, None, RestoreSummary]:
+    """Give a recipient's licensed copies back, from the files and the key alone.
+
+    Args:
+        items: protected files.
+        source: their folder, whose manifest may say that the key was revoked.
+        output: where the licensed copies go; other images there are never replaced.
+        key: the recipient's.
+        max_pixels: larger images are refused before they are decoded.
+        approximate: where pixels changed since, make the best of them: a PNG beside
+            the others that ends in ``.approximate.png`` and carries no record.
+        records: the release's files as they were delivered (a folder, or one of
+            them), for approximations of what has no record or was cropped, and to
+            measure how close they come.
+
+    Yields:
+        Progress.
+
+    Raises:
+        InputError: ``records`` has no image, or is of no use.
+        RevokedKeyError: the manifest says so.
+        OutputError: nothing can be written.
+    """
+    if records is not None and not approximate:
+        raise InputError(
+            "Files as they were delivered are of use only where an approximation is "
+            "asked for (--approximate)"
+        )
+    for folder in (source, records):
+        if folder is not None:
+            _require_not_revoked(folder, key)
+    delivered = None if records is None else Delivered(records)
+
+    def work(item: Item) -> Restored:
+        return restore_licensed_image(
+            item,
+            key,
+            output,
+            max_pixels=max_pixels,
+            approximately=approximate,
+            delivered=delivered,
+        )
+
+    return (yield from _restore(items, output, work, "licensed"))
+
+
+def restore_original(
+    vault: Vault,
+    items: Sequence[Item],
+    output: Path,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Generator[Progress, None, RestoreSummary]:
+    """Give the owner's originals back, from protected or licensed files.
+
+    They are the original files, byte for byte, wherever their records hold what that
+    takes; see ``differing`` in the summary for those that are exact in their pixels
+    alone.
+
+    Args:
+        vault: the owner's.
+        items: protected or licensed files; a file that lost its record in a
+            lossless re-save is found in the ledger by its samples.
+        output: where the originals go; other images there are never replaced.
+        max_pixels: larger images are refused before they are decoded.
+
+    Yields:
+        Progress.
+    """
+    originals = Originals(vault)
+
+    def work(item: Item) -> Restored:
+        raster, record = _load(item, max_pixels)
+        original, file = originals.file(raster, record, item.sample_id)
+        if file.data:
+            return _written(item, original, file, output)
+        made = _encoded(item, original, None, output)
+        return replace(made, differs=file.differs)
+
+    return (yield from _restore(items, output, work, "original"))
+
+
+def restore_licensed_image(
+    item: Item,
+    key: RecipientKey,
+    output: Path,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    approximately: bool = False,
+    delivered: Delivered | None = None,
+) -> Restored:
+    """``P -> W`` for one file, in memory; nothing to write if it is there already.
+
+    Args:
+        item: the protected file.
+        key: the recipient's.
+        output: where the licensed copy is to go.
+        max_pixels: larger images are refused before they are decoded.
+        approximately: whether something near W will do where the pixels changed.
+        delivered: the release as it was delivered, for that.
+
+    Raises:
+        NoRecordError: the file has no record.
+        WrongKeyError, EditedImageError, DamagedRecordError, VerificationError: see
+            :mod:`fiftyone_reue.vault.records`.
+        InputError: it is a licensed copy already, or its place is taken.
+    """
+    raster, record = _load(item, max_pixels)
+    with named(item.sample_id):
+        if record is None:
+            if not approximately:
+                raise NoRecordError(
+                    "the file holds no record, so it is not a protected copy or was "
+                    "re-saved by another program; use the file as delivered, or ask "
+                    "the owner, or ask for an approximation with --approximate and "
+                    "--records"
+                )
+            whole = _of_the_name(item, key, delivered, max_pixels)
+            if sample_digest(raster.samples) != whole.envelope.header.digest:
+                return _from_delivered(item, raster, whole, output)
+            envelope, licensed, digest = whole.envelope, whole.licensed, whole.digest
+        else:
+            envelope = _protected_envelope(record, key)
+            try:
+                licensed, digest = licensed_samples(raster, envelope, key)
+            except EditedImageError as error:
+                if not approximately:
+                    raise EditedImageError(
+                        f"{error}, or ask for an approximation with --approximate"
+                    ) from error
+                # There is no way around the record's integrity.
+                part = records.open_recipient(envelope, key.key, key.key_id)
+                same = _of_the_record(item, envelope, key, delivered, max_pixels)
+                if same is not None:
+                    return _from_delivered(item, raster, same, output)
+                return _from_record(item, raster, envelope, part, output)
+    ours = records.licensed_envelope(envelope, digest)
+    return _encoded(item, replace(raster, samples=licensed), ours.pack(), output)
+
+
+def _protected_envelope(record: bytes, key: RecipientKey) -> Envelope:
+    envelope = records.unpack(record)
+    if envelope.header.tier == "licensed":
+        raise InputError("this file is restored already; there is nothing to do")
+    if envelope.header.vault != key.vault_id:
+        raise WrongKeyError(
+            f"Wrong key: the file was made by vault {envelope.header.vault}, the "
+            f"key of {key.name} belongs to vault {key.vault_id}"
+        )
+    return envelope
+
+
+@dataclass(frozen=True, eq=False)
+class _Whole:
+    """A protected file as it was delivered, and what it restores to."""
+
+    raster: Raster
+    envelope: Envelope
+    licensed: np.ndarray
+    digest: bytes
+
+
+def _of_the_name(
+    item: Item, key: RecipientKey, delivered: Delivered | None, max_pixels: int
+) -> _Whole:
+    """The file as delivered, going by its name.
+
+    Raises:
+        NoRecordError: it can't be told, or has no record either.
+        ReueError: it doesn't restore exactly; see :func:`restore_licensed_image`.
+    """
+    if delivered is None:
+        raise NoRecordError(
+            "the file holds no record; for an approximation give the release as it "
+            "was delivered as well (--records)"
+        )
+    found = delivered.candidates(item)
+    if len(found) != 1:
+        many = f"{len(found)} files" if found else "no file"
+        raise NoRecordError(
+            f"the file holds no record, and {delivered.place} has {many} of its name; "
+            "give it the path and name that it was delivered with"
+        )
+    with named(f"{found[0].path} in its place"):
+        raster, record = _load(found[0], max_pixels)
+        if record is None:
+            raise NoRecordError("this file holds no record either")
+        return _whole(raster, _protected_envelope(record, key), key)
+
+
+def _of_the_record(
+    item: Item,
+    envelope: Envelope,
+    key: RecipientKey,
+    delivered: Delivered | None,
+    max_pixels: int,
+) -> _Whole | None:
+    """The file as delivered that has the same record, or None.
+
+    Raises:
+        ReueError: it doesn't restore exactly; see :func:`restore_licensed_image`.
+    """
+    for one in [] if delivered is None else delivered.candidates(item):
+        raster, record = _load(one, max_pixels)
+        if record == envelope.pack():
+            return _whole(raster, envelope, key)
+    return None
+
+
+def _whole(raster: Raster, envelope: Envelope, key: RecipientKey) -> _Whole:
+    raster = replace(raster, white=envelope.header.peak)
+    return _Whole(raster, envelope, *licensed_samples(raster, envelope, key))
+
+
+def _from_delivered(
+    item: Item, edited: Raster, whole: _Whole, output: Path
+) -> Restored:
+    """Something near W, where W itself is known."""
+    if edited.depth == whole.raster.depth:
+        edited = replace(edited, white=whole.envelope.header.peak)
+    samples, truth = approximate.by_delivered(edited, whole.raster, whole.licensed)
+    close = approximate.measured(item, edited, samples, truth)
+    return _approximated(item, edited, samples, output, close)
+
+
+def _from_record(
+    item: Item, edited: Raster, envelope: Envelope, part: RecipientPart, output: Path
+) -> Restored:
+    """Something near W, where only the record tells of it."""
+    edited = replace(edited, white=envelope.header.peak)
+    try:
+        samples = approximate.by_record(edited, reversal_of(part, envelope, edited))
+    except DamagedRecordError:  # but it opened
+        raise EditedImageError(
+            "The record doesn't fit an image of this size or kind: the file was "
+            "cropped, scaled or converted. Of a crop, give the release as it was "
+            "delivered as well (--records)"
+        ) from None
+    exact = sample_digest(samples) == part.digest
+    truth = samples if exact else None
+    close = approximate.measured(item, edited, samples, truth, exact=exact)
+    return _approximated(item, edited, samples, output, close)
+
+
+def _approximated(
+    item: Item,
+    edited: Raster,
+    samples: np.ndarray,
+    output: Path,
+    close: Approximation,
+) -> Restored:
+    raster = replace(edited, samples=samples)
+    made = _encoded(item, raster, None, output, approximate.SUFFIX)
+    return replace(made, approximation=close)
+
+
+def _restore(
+    items: Sequence[Item],
+    output: Path,
+    work: Callable[[Item], Restored],
+    tier: str,
+) -> Generator[Progress, None, RestoreSummary]:
+    outcome = Outcome()
+    approximations: list[Approximation] = []
+    differing: dict[str, str] = {}
+    written: dict[str, str] = {}
+    planned = with_distinct_outputs(items, {})
+    private = tier == "original"
+    outputs.prepare(output, private=private)
+
+    def commit(batch: list[Restored]) -> list[Failure]:
+        new = [(one.output, one.data) for one in batch if one.data]
+        refused = outputs.write_below(output, new, private=private)
+        failures = [
+            Failure(one.item.sample_id, one.item.path, refused[one.output])
+            for one in batch
+            if one.output in refused
+        ]
+        batch = [one for one in batch if one.output not in refused]
+        exact = [one for one in batch if one.approximation is None]
+        written.update({one.item.sample_id: one.output for one in exact})
+        differing.update(
+            {one.item.sample_id: one.differs for one in exact if one.differs}
+        )
+        outcome.skipped += sum(not one.data for one in exact)
+        approximations.extend(one.approximation for one in batch if one.approximation)
+        return failures
+
+    for behind in pipeline.run(planned, work, commit, outcome):
+        label = f"Restoring: {behind} of {len(planned)}"
+        yield Progress(behind / len(planned), label)
+    outcome.done -= outcome.skipped + len(approximations)
+    return RestoreSummary(
+        tier, outcome, len(planned), approximations, differing, written
+    )
+
+
+def _load(item: Item, max_pixels: int) -> tuple[Raster, bytes | None]:
+    loaded = load(item.path, name=item.sample_id, max_pixels=max_pixels)
+    return loaded.raster, loaded.record
+
+
+def _encoded(
+    item: Item,
+    raster: Raster,
+    record: bytes | None,
+    output: Path,
+    ending: str | None = None,
+) -> Restored:
+    """A file to write.
+
+    Args:
+        item: what it was made from.
+        raster: the image.
+        record: its record, or None.
+        output: the folder that it goes to.
+        ending: of its name, for a PNG; by default it has its own format and suffix.
+    """
+    kind = release_format(raster) if ending is None else "PNG"
+    name = item.output + (ending or suffix(kind))
+    data = encode(raster, kind, record)
+    path = contained.unlinked(output, name)
+    there = _is_there(path, item, raster, record, data)
+    return Restored(item, name, b"" if there else data)
+
+
+def _own_name(output: str, name: str) -> str:
+    """Where an original goes: beside its copy's place, by its own name if it has one.
+
+    Args:
+        output: the copy's place, without suffix.
+        name: the file's name, or a suffix alone.
+    """
+    if name.startswith(".") or not name:
+        return output + name
+    if "/" in name:
+        raise UnsafePathError(f"{name!r} isn't a bare name, without any folder")
+    own = str(PurePosixPath(output).with_name(name))
+    try:
+        contained.parts(own)
+    except UnsafePathError:  # on some system, such as one that begins with a drive
+        own = str(PurePosixPath(output).with_name(portable(name)))
+    return own
+
+
+def _written(item: Item, original: Raster, file: Rebuilt, output: Path) -> Restored:
+    """An original's own file to write.
+
+    Raises:
+        VerificationError: it was written anew and doesn't hold the original's pixels.
+        InputError: another file is in its place.
+    """
+    if file.differs is not None:
+        again = load(file.data, max_pixels=original.height * original.width).raster
+        if not np.array_equal(again.samples, original.samples):
+            raise VerificationError(
+                f"{item.sample_id}: the original's file can't be written anew with its "
+                "pixels, so it was not written; please report this image's format"
+            )
+        refused = viewers.unopened(file.data)
+        if refused:
+            differs = f"{file.differs}; {' and '.join(refused)} can't open it"
+            file = replace(file, differs=differs)
+    name = _own_name(item.output, file.name)
+    path = contained.unlinked(output, name)
+    present = _present(path, item)
+    if present == file.data:
+        return Restored(item, name, b"", differs=file.differs)
+    if present and not file.data.startswith(present):  # else it was cut short
+        raise InputError(
+            f"{item.sample_id}: another file is at {path} already; choose an empty "
+            "folder, or move it away"
+        )
+    return Restored(item, name, file.data, differs=file.differs)
+
+
+def _present(path: Path, item: Item) -> bytes | None:
+    """The file that is at a path already, or None.
+
+    Raises:
+        InputError: something is there that isn't a file, or no image's.
+    """
+    if not os.path.lexists(path):
+        return None
+    try:
+        return read_file(path)
+    except (UnreadableImageError, UnsupportedImageError) as error:
+        raise InputError(
+            f"{item.sample_id}: its place is taken; choose an empty folder, or move "
+            f"away what is there ({error})"
+        ) from error
+
+
+def _is_there(
+    path: Path, item: Item, raster: Raster, record: bytes | None, data: bytes
+) -> bool:
+    """Whether an earlier run wrote this file.
+
+    Raises:
+        InputError: another image is there.
+    """
+    present = _present(path, item)
+    if present is None:
+        return False
+    if present == data:
+        return True
+    try:
+        there = load(present, max_pixels=raster.height * raster.width)
+        same = there.record == record
+        same &= np.array_equal(there.raster.samples, raster.samples)
+    except UnreadableImageError:
+        return False  # cut short or empty: nothing to lose
+    except ReueError:
+        same = False
+    if not same:
+        raise InputError(
+            f"{item.sample_id}: another image is at {path} already; choose an empty "
+            "folder, or move it away"
+        )
+    return True
+
+
+def _require_not_revoked(source: Path, key: RecipientKey) -> None:
+    content = manifest.read(source)
+    if content is None or content.get("recipient_key") != key.key_id:
+        return
+    revoked = content.get("revoked_at")
+    if isinstance(revoked, (int, float)):
+        day = moment(revoked, "%Y-%m-%d")
+        raise RevokedKeyError(
+            f"The key of {key.name} was revoked on {day}; ask the owner for a new one"
+        )

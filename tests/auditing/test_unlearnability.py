@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from fiftyone_reue.auditing import unlearnability
+from fiftyone_reue.auditing.unlearnability import Judges, measure
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.recipe import Recipe
+from fiftyone_reue.progress import finish
+
+pytestmark = pytest.mark.unit
+
+QUICK = Recipe(epochs=1, least_steps=25, batch=32)
+
+
+@pytest.fixture(scope="module")
+def stripes() -> tuple[np.ndarray, np.ndarray]:
+    """Noisy stripes, upright or level."""
+    draw = np.random.default_rng(0)
+    labels = np.arange(64) % 2
+    upright = (np.indices((32, 32))[1] // 4 % 2 * 120).astype(int)
+    base = np.stack([upright if label else upright.T for label in labels])
+    noise = draw.integers(0, 100, (64, 32, 32, 3))
+    images = (base[..., None] + noise).clip(0, 255).astype(np.uint8)
+    return images, labels.astype(np.int64)
+
+
+def scores(originals, protected, labels, **options):
+    return finish(
+        measure(originals, protected, labels, 2, recipe=QUICK, device="cpu", **options)
+    )
+
+
+def test_unprotected_copies_are_learnable(stripes):
+    images, labels = stripes
+    found = scores(images, images, labels)
+    assert found.accuracy_clean > 0.9
+    assert found.accuracy_protected == found.accuracy_clean
+    assert found.unlearnability == 0
+    assert not found.per_image.any()
+
+
+def test_a_shortcut_makes_copies_unlearnable(stripes):
+    """A bright corner for one class is all that the second model looks at."""
+    images, labels = stripes
+    protected = images // 4
+    protected[labels == 1] = protected[labels == 1] + 180
+    found = scores(images, protected, labels)
+    assert found.accuracy_clean > 0.9
+    assert found.accuracy_protected < 0.7
+    assert found.unlearnability > 0.5
+    assert found.per_image.shape == (64,)
+    assert found.per_image.min() >= 0
+    assert found.per_image.max() <= 1
+    assert found.per_image.mean() > 0.2
+
+
+def test_what_can_not_be_learned_anyway_has_no_score():
+    draw = np.random.default_rng(1)
+    images = draw.integers(0, 256, (24, 32, 32, 3)).astype(np.uint8)
+    labels = draw.integers(0, 2, 24)
+    found = scores(images, images, labels)
+    assert found.unlearnability is None
+
+
+def test_a_seed_gives_the_same_scores_again(stripes):
+    images, labels = stripes
+    few = images[:16], images[::-1][:16].copy(), labels[:16]
+    assert np.array_equal(scores(*few, seed=5).clean, scores(*few, seed=5).clean)
+
+
+def test_progress_rises_to_one(stripes):
+    images, labels = stripes
+    steps = list(measure(images, images, labels, 2, recipe=QUICK, device="cpu"))
+    assert steps == sorted(steps)
+    assert steps[-1] == 1
+    assert len(steps) == 100
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0], [0] * 20])
+def test_too_few_images_or_classes_are_refused(labels):
+    images = np.zeros((len(labels), 8, 8, 3), np.uint8)
+    with pytest.raises(InputError, match="too few to measure"):
+        finish(measure(images, images, np.array(labels), 2, device="cpu"))
+
+
+def test_halves_are_even_within_classes_and_overall():
+    labels = np.repeat(np.arange(7), [1, 1, 3, 5, 4, 2, 9])
+    halves = unlearnability._halves(labels, seed=0)
+    assert abs(int((halves == 0).sum()) - int((halves == 1).sum())) <= 1
+    for label in range(7):
+        inside = halves[labels == label]
+        assert abs(int((inside == 0).sum()) - int((inside == 1).sum())) <= 1
+    assert not np.array_equal(halves, unlearnability._halves(labels, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("clean", "protected", "expected"),
+    [
+        (0.9, 0.5, 1.0),
+        (0.9, 0.9, 0.0),
+        (0.9, 0.3, 1.0),
+        (0.9, 0.95, 0.0),
+        (0.9, 0.7, 0.5),
+    ],
+)
+def test_the_score_runs_from_clean_accuracy_to_chance(clean, protected, expected):
+    found = unlearnability._ratio(clean, protected, 0.5, 1000)
+    assert found == pytest.approx(expected)
+
+
+def test_the_score_needs_more_than_luck():
+    assert unlearnability._ratio(0.55, 0.5, 0.5, 100) is None
+    assert unlearnability._ratio(0.55, 0.5, 0.5, 10_000) == pytest.approx(1.0)
+
+
+def test_judges_score_other_images_like_those_they_were_measured_on(stripes):
+    images, labels = stripes
+    protected = images // 4
+    protected[labels == 1] = protected[labels == 1] + 180
+    judges = scores(images, protected, labels).judges
+    assert (len(judges.clean), len(judges.protected)) == (2, 2)
+    mirrored = images[:, ::-1]
+    made = judges.scores(np.ascontiguousarray(mirrored), labels)
+    assert made.shape == (64,)
+    assert 0 <= made.min() <= made.max() <= 1
+    assert made.mean() > 0.2
+    same = Judges(judges.clean, judges.clean)
+    assert not same.scores(images, labels).any()

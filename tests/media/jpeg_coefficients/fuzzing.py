@@ -1,0 +1,94 @@
+"""Crafted JPEG files by the thousand, in a process that may take little memory.
+
+    python -m tests.media.jpeg_coefficients.fuzzing 10000 [library]
+
+With a library, which is one that looks after its memory, memory isn't limited.
+Prints one line: how many were read, refused, and how long the slowest took. Any other
+error, more than a gigabyte of memory, or a crash ends it with another exit code.
+"""
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
+from fiftyone_reue.media.jpeg_coefficients import library
+from fiftyone_reue.media.jpeg_coefficients.exact import describe, rebuild
+from fiftyone_reue.media.jpeg_coefficients.reading import read
+from fiftyone_reue.media.jpeg_coefficients.writing import write
+from tests.media.jpeg_coefficients.encoded import by_opencv, by_pillow, picture
+
+_MOST_MEMORY = 1 << 30
+_SLOW = 5.0
+
+
+def crafted(data: bytes, rng: np.random.Generator) -> bytes:
+    """A file with faults of a few kinds."""
+    new = bytearray(data)
+    header = data.find(b"\xff\xda") + 20
+    for _ in range(rng.integers(1, 4)):
+        kind = rng.integers(0, 8)
+        size = len(new)
+        at = int(rng.integers(2, max(size, 3)))
+        if kind == 0:
+            del new[at:]
+        elif kind == 1:
+            new[at : at + 1] = rng.bytes(1)
+        elif kind == 2:
+            near = int(rng.integers(2, max(min(header, size), 3)))
+            new[near : near + 1] = rng.bytes(1)
+        elif kind == 3:
+            new[at:at] = b"\xff" + rng.bytes(1)
+        elif kind == 4:
+            del new[at : at + int(rng.integers(1, 30))]
+        elif kind == 5:
+            other = int(rng.integers(0, max(size, 1)))
+            new[at:at] = new[other : other + int(rng.integers(1, 400))]
+        elif kind == 6:
+            frame = max(new.find(b"\xff\xc0"), new.find(b"\xff\xc2"))
+            place = frame + int(rng.integers(4, 19))
+            new[place : place + 1] = rng.choice([b"\0", b"\1", b"\x7f", b"\xff"])
+        else:
+            scan = new.rfind(b"\xff\xda")
+            new[scan:scan] = new[scan:-2] * int(rng.integers(1, 60))
+    return bytes(new)
+
+
+def main(count: int, checking: str = "") -> None:
+    if checking:
+        library._found = lambda: Path(checking)
+    library.codec()
+    if not checking:
+        resource.setrlimit(resource.RLIMIT_AS, (_in_use() + _MOST_MEMORY,) * 2)
+    rng = np.random.default_rng(0)
+    samples = picture(70, 50)
+    seeds = [data for q in (10, 75, 95) for _, data in by_pillow(q, samples)]
+    seeds += [data for _, data in by_opencv(80, samples)]
+    whole = refused = 0
+    slowest = 0.0
+    for _ in range(count):
+        data = crafted(seeds[rng.integers(len(seeds))], rng)
+        start = time.perf_counter()
+        try:
+            found = read(data)
+        except (UnreadableImageError, UnsupportedImageError):
+            refused += 1
+        else:
+            whole += 1
+            content = describe(data, found).content
+            assert rebuild(content, read(write(found))) == data
+        slowest = max(slowest, time.perf_counter() - start)
+    assert slowest < _SLOW, slowest
+    print(f"{count} files: {whole} came back, {refused} refused, {slowest:.2f} s")
+
+
+def _in_use() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), *sys.argv[2:])

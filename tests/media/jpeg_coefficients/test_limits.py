@@ -1,0 +1,125 @@
+"""Epsilon holds on decoded pixels, whatever the file."""
+
+import io
+import itertools
+
+import cv2
+import numpy as np
+import pytest
+import simplejpeg
+from PIL import Image
+
+from fiftyone_reue.media.jpeg_coefficients.limits import decoded, hold, largest_change
+from fiftyone_reue.media.jpeg_coefficients.planes import targets
+from fiftyone_reue.media.jpeg_coefficients.reading import read
+from fiftyone_reue.media.jpeg_coefficients.rounding import strength
+from fiftyone_reue.media.jpeg_coefficients.transform import inverse
+from fiftyone_reue.media.jpeg_coefficients.writing import write
+from tests.media.jpeg_coefficients.encoded import opencv, picture, pillow
+
+pytestmark = pytest.mark.unit
+
+
+def pattern(width: int, height: int, seed: int = 0, cell: int = 4) -> np.ndarray:
+    """(height, width) of ±8, one sign a cell."""
+    rng = np.random.default_rng(seed)
+    signs = rng.choice([-8, 8], (-(-height // cell), -(-width // cell)))
+    return signs.repeat(cell, 0).repeat(cell, 1)[:height, :width]
+
+
+@pytest.mark.parametrize(
+    ("quality", "progressive"), list(itertools.product((20, 75, 95), (False, True)))
+)
+def test_gray_changes(quality: int, progressive: bool):
+    data = pillow(picture(), quality=quality, progressive=progressive)
+    found = read(data)
+    wanted = targets(found, pattern(161, 137))
+    held = hold(found, wanted, 8)
+    change = np.abs(decoded(held.data).astype(int) - decoded(data))
+    assert 3 < change.max() == held.largest <= 8
+    assert strength(wanted, held.offsets, found) > (0.15 if quality == 20 else 0.5)
+    again = read(held.data)
+    for one, old, offset in zip(
+        again.components, found.components, held.offsets, strict=True
+    ):
+        assert np.array_equal(one.blocks - offset, old.blocks)
+
+
+@pytest.mark.parametrize("sampling", [0x111111, 0x211111, 0x121111, 0x221111, 0x411111])
+@pytest.mark.parametrize("epsilon", [1, 4, 8])
+def test_changes_of_colour(sampling: int, epsilon: int):
+    data = opencv(picture(90, 70), 1, 90, 7, sampling)
+    found = read(data)
+    change = np.stack([pattern(90, 70, seed, cell=8) for seed in range(3)], -1)
+    held = hold(found, targets(found, change), epsilon)
+    measured = np.abs(decoded(held.data).astype(int) - decoded(data))
+    assert measured.max() == held.largest <= epsilon
+    assert any(offset.any() for offset in held.offsets) or epsilon == 1
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_other_colours(mode: str):
+    data = pillow(picture(90, 70), mode, quality=90)
+    found = read(data)
+    held = hold(found, targets(found, pattern(90, 70)), 8)
+    assert np.abs(decoded(held.data).astype(int) - decoded(data)).max() <= 8
+
+
+def test_other_decoders_agree():
+    """Of a gray change; how colours are enlarged differs between decoders."""
+    data = pillow(picture(), quality=85)
+    found = read(data)
+    held = hold(found, targets(found, pattern(161, 137)), 8)
+    for read_by in (
+        lambda d: cv2.imdecode(np.frombuffer(d, np.uint8), cv2.IMREAD_COLOR),
+        simplejpeg.decode_jpeg,
+        lambda d: simplejpeg.decode_jpeg(d, fastdct=True, fastupsample=True),
+    ):
+        change = np.abs(read_by(held.data).astype(int) - read_by(data))
+        assert change.max() <= 9
+
+
+def test_clipped_pictures():
+    for value in (0, 255):
+        data = pillow(np.full((40, 40, 3), value, np.uint8), quality=80)
+        found = read(data)
+        held = hold(found, targets(found, pattern(40, 40)), 8)
+        assert held.largest <= 8
+
+
+def test_the_file_that_was_measured_is_given():
+    data = pillow(picture(), quality=85)
+    found = read(data)
+    held = hold(found, targets(found, pattern(161, 137)), 8)
+    blocks = [
+        one.blocks + offset
+        for one, offset in zip(found.components, held.offsets, strict=True)
+    ]
+    assert held.data == write(found.with_blocks(blocks))
+
+
+def test_a_decoder_that_shows_far_more():
+    """Then hardly anything may change, or nothing."""
+
+    def strict(data: bytes) -> np.ndarray:
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("L")).astype(np.int16) * 50
+
+    found = read(pillow(picture(40, 40), quality=85))
+    held = hold(found, targets(found, pattern(40, 40)), 8, decoder=strict)
+    assert held.largest <= 8
+    assert not any(offset.any() for offset in held.offsets)
+
+
+def test_epsilon_must_be_positive():
+    found = read(pillow(picture(16, 16)))
+    with pytest.raises(ValueError, match="epsilon"):
+        hold(found, [None] * 3, 0)
+
+
+def test_largest_change():
+    rng = np.random.default_rng(0)
+    offsets = rng.integers(-3, 4, (5, 6, 8, 8)).astype(np.int16)
+    steps = rng.integers(1, 20, (8, 8))
+    expected = np.abs(inverse(offsets * steps)).reshape(5, 6, 64).max(2)
+    assert np.array_equal(largest_change(offsets, steps), expected)

@@ -1,0 +1,344 @@
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
+from fiftyone_reue.batch.pipeline import Outcome
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.perturb import reversal
+from fiftyone_reue.progress import finish
+from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.releases.tracing import Suspect
+from fiftyone_reue.vault import records
+from fiftyone_reue.vault.vault import Vault, create_folder
+from fiftyone_reue.watermark import codes
+from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION, weigh
+from fiftyone_reue.workflows.extract import ExtractSummary, extract
+from fiftyone_reue.workflows.protect import protect
+from fiftyone_reue.workflows.restore import restore_licensed
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass(frozen=True)
+class House:
+    """A vault with releases to alice and bob, and their restored copies."""
+
+    vault: Vault
+    root: Path
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory, write_folder: Callable[..., Path]) -> House:
+    return built(tmp_path_factory.mktemp("house"), write_folder, "lsp")
+
+
+def built(root: Path, write_folder: Callable[..., Path], method: str) -> House:
+    vault = create_folder(root / "vault", plain_key_file=True)
+    source = write_folder(root / "source", classes=3, each=4, side=48)
+    for who in ("alice", "bob"):
+        _, key = vault.add_recipient(who)
+        steps = protect(
+            vault,
+            who,
+            labelled_items(source),
+            root / f"protected-{who}",
+            name=who,
+            source=str(source),
+            config=ProtectConfig(method),
+        )
+        assert not finish(steps).outcome.failures
+        items = image_items(root / f"protected-{who}")
+        finish(restore_licensed(items, None, root / f"licensed-{who}", key))
+    vault.add_recipient("carol")
+    return House(vault, root)
+
+
+def run(house: House, path: Path, **options) -> ExtractSummary:
+    return finish(extract(house.vault, suspect_items(path), **options))
+
+
+def changed(source: Path, target: Path, change: Callable, suffix: str, **options):
+    """Copy a folder, every image changed, under names that say nothing."""
+    target.mkdir()
+    for number, item in enumerate(image_items(source)):
+        image = change(Image.open(item.path))
+        image.save(target / f"{number:03}{suffix}", **options)
+    return target
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+@pytest.mark.parametrize("tier", ["protected", "licensed"])
+def test_exact_copies_name_their_recipient(house, who, tier):
+    summary = run(house, house.root / f"{tier}-{who}")
+    assert (summary.decision, summary.named) == ("match", who)
+    assert summary.evidence.p_value < 1e-20
+    assert summary.evidence.recipients_tested == 3
+    assert summary.evidence.best_innocent_p > FALSE_ACCUSATION
+    for suspect in summary.suspects:
+        assert suspect.exact
+        assert suspect.state == tier
+        assert suspect.distance == 0
+        assert suspect.used
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+@pytest.mark.parametrize("tier", ["protected", "licensed"])
+@pytest.mark.parametrize(
+    ("what", "change", "suffix", "options"),
+    [
+        ("jpeg", lambda i: i, ".jpg", {"quality": 80}),
+        ("turn", lambda i: i.transpose(Image.Transpose.ROTATE_90), ".png", {}),
+        ("mirror", lambda i: i.transpose(Image.Transpose.FLIP_LEFT_RIGHT), ".bmp", {}),
+        ("gray", lambda i: i.convert("L"), ".png", {}),
+        ("larger", lambda i: i.resize((75, 75)), ".png", {}),
+        ("dim", lambda i: i.point(lambda v: v // 2 + 30), ".png", {}),
+    ],
+)
+def test_changed_copies_name_their_recipient(
+    house, tmp_path, who, tier, what, change, suffix, options
+):
+    leak = changed(
+        house.root / f"{tier}-{who}", tmp_path / "leak", change, suffix, **options
+    )
+    summary = run(house, leak)
+    assert (summary.decision, summary.named) == ("match", who)
+    matched = [s for s in summary.suspects if s.image_id is not None]
+    assert len(matched) >= 10
+    assert not any(suspect.exact for suspect in matched)
+
+
+@pytest.fixture(scope="module", params=["undo", "offset", "samples"])
+def invertible(request, tmp_path_factory, write_folder, toys) -> House:
+    """The same with an invertible method, whose records lead back in this way."""
+    root = tmp_path_factory.mktemp("house")
+    return built(root, write_folder, toys[request.param].info.name)
+
+
+@pytest.mark.parametrize("tier", ["protected", "licensed"])
+@pytest.mark.parametrize(
+    ("change", "suffix", "options"),
+    [
+        (lambda i: i, ".png", {}),
+        (lambda i: i, ".jpg", {"quality": 85}),
+        (lambda i: i.transpose(Image.Transpose.ROTATE_90), ".png", {}),
+    ],
+)
+def test_copies_made_by_invertible_methods_name_their_recipient(
+    invertible, tmp_path, tier, change, suffix, options
+):
+    for who in ("alice", "bob"):
+        source, leak = invertible.root / f"{tier}-{who}", tmp_path / who
+        summary = run(invertible, changed(source, leak, change, suffix, **options))
+        assert (summary.decision, summary.named) == ("match", who)
+        matched = [s for s in summary.suspects if s.image_id is not None]
+        assert len(matched) == 12
+
+
+def test_the_originals_of_an_invertible_method_accuse_nobody(invertible, tmp_path):
+    jpeg = changed(invertible.root / "source", tmp_path / "j", lambda i: i, ".jpg")
+    summary = run(invertible, jpeg)
+    assert summary.named is None
+    assert summary.evidence.images == 12
+
+
+def test_copies_whose_records_hold_no_change_are_compared_with_the_release(
+    tmp_path, write_folder, toys
+):
+    house = built(tmp_path, write_folder, toys["samples"].info.name)
+    leak = changed(
+        house.root / "protected-bob", tmp_path / "leak", lambda i: i, ".jpg", quality=95
+    )
+    found = run(house, leak)
+    assert found.named == "bob"
+    assert {suspect.state for suspect in found.suspects} == {"protected"}
+    assert max(suspect.distance for suspect in found.suspects) < 4
+    (house.root / "protected-bob").rename(tmp_path / "gone")
+    found = run(house, leak)
+    without = [s.sample_id for s in found.suspects if s.state != "protected"]
+    assert len(without) == sum(_holds_samples(house, "bob"))
+    assert len(without) > 3
+    assert run(house, tmp_path / "gone").named == "bob"  # its pixels are known
+
+
+def _holds_samples(house: House, who: str) -> list[bool]:
+    person = house.vault.recipient(who)
+    key = house.vault.recipient_key(person)
+    ledger = house.vault.ledger
+    (release,) = [r for r in ledger.releases() if r.recipient_id == person.id]
+    envelopes = [records.unpack(r.blob) for r in ledger.records(release.id)]
+    parts = [records.open_recipient(e, key.key, key.key_id) for e in envelopes]
+    return [part.content[0] == reversal.BySamples.code for part in parts]
+
+
+def test_every_suspect_is_matched_to_its_own_original(house, tmp_path):
+    leak = tmp_path / "leak"
+    for item in image_items(house.root / "protected-alice"):
+        path = leak / (item.output + ".jpg")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(item.path).save(path, quality=85)
+    for suspect in run(house, leak).suspects:
+        assert suspect.original.endswith(suspect.sample_id.replace(".jpg", ".png"))
+        assert suspect.state == "protected"
+
+
+def test_unrelated_photos_match_nothing(house, tmp_path, photos):
+    for name in ("rocket", "flower", "galaxies"):
+        Image.fromarray(photos[name]).save(tmp_path / f"{name}.png")
+    summary = run(house, tmp_path)
+    assert (summary.decision, summary.named) == ("no-match", None)
+    assert summary.evidence.images == 0
+    assert summary.evidence.p_value == 1
+    assert "say nothing about any recipient" in summary.verdict()
+    assert all(s.reason for s in summary.suspects)
+
+
+def test_the_originals_themselves_accuse_nobody(house, tmp_path):
+    jpeg = changed(house.root / "source", tmp_path / "j", lambda i: i, ".jpg")
+    blur = changed(
+        house.root / "source",
+        tmp_path / "b",
+        lambda i: i.filter(ImageFilter.GaussianBlur(1)),
+        ".png",
+    )
+    for folder in (house.root / "source", jpeg, blur):
+        summary = run(house, folder)
+        assert summary.decision == "no-match"
+        assert summary.named is None
+        assert summary.evidence.p_value > FALSE_ACCUSATION
+
+
+def test_one_original_counts_once(house, tmp_path):
+    """A thousand versions of one image must not add up to a proof."""
+    item = image_items(house.root / "licensed-alice")[0]
+    image = Image.open(item.path)
+    for quality in range(60, 96, 3):
+        image.save(tmp_path / f"{quality}.jpg", quality=quality)
+    image.save(tmp_path / "exact.bmp")
+    summary = run(house, tmp_path)
+    assert len(summary.suspects) == 13
+    assert summary.evidence.images == 1
+    assert [s.sample_id for s in summary.suspects if s.used] == ["exact.bmp"]
+
+
+def test_a_single_file_is_a_suspect(house):
+    path = image_items(house.root / "protected-bob")[0].path
+    summary = run(house, Path(path))
+    assert len(summary.suspects) == 1
+    assert summary.recipient == "bob"
+
+
+def test_files_that_can_not_be_read_are_counted_beside_the_rest(house, tmp_path):
+    leak = tmp_path / "leak"
+    shutil.copytree(house.root / "protected-alice", leak)
+    (leak / "text.png").write_text("no image")
+    summary = run(house, leak)
+    assert summary.named == "alice"
+    assert [f.sample_id for f in summary.outcome.failures] == ["text.png"]
+
+
+def test_a_damaged_record_hides_nothing(house, tmp_path):
+    leak = tmp_path / "leak"
+    leak.mkdir()
+    for item in image_items(house.root / "protected-alice"):
+        data = bytearray(Path(item.path).read_bytes())
+        data[data.index(b"reUE") + 20] ^= 1
+        (leak / item.output.replace("/", "-")).with_suffix(".png").write_bytes(data)
+    assert run(house, leak).named == "alice"
+
+
+def test_moved_originals_are_taken_from_the_release_or_a_folder(
+    vault, tmp_path, write_folder
+):
+    source = write_folder(tmp_path / "source", side=48)
+    steps = protect(
+        vault,
+        "bob",
+        labelled_items(source),
+        tmp_path / "out",
+        name="r",
+        source=str(source),
+        config=ProtectConfig("lsp"),
+    )
+    finish(steps)
+    house = House(vault, tmp_path)
+    leak = changed(tmp_path / "out", tmp_path / "leak", lambda i: i, ".jpg", quality=90)
+    source.rename(tmp_path / "moved")
+    assert run(house, leak).named == "bob"
+    (tmp_path / "out").rename(tmp_path / "gone")
+    summary = run(house, leak)
+    assert summary.decision == "no-match"
+    assert "--originals FOLDER" in summary.suspects[0].reason
+    summary = run(house, leak, originals_folder=tmp_path / "moved")
+    assert summary.named == "bob"
+
+
+def test_an_empty_vault_is_named(vault, tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="Nothing was protected"):
+        run(House(vault, tmp_path), tmp_path / "a.png")
+
+
+def test_odd_suspects_do_no_harm(house, tmp_path):
+    draw = np.random.default_rng(0)
+    images = {
+        "dot": np.zeros((1, 1, 3), np.uint8),
+        "flat": np.full((64, 64, 3), 128, np.uint8),
+        "line": draw.integers(0, 256, (1, 500, 3)).astype(np.uint8),
+        "noise": draw.integers(0, 256, (99, 101, 4)).astype(np.uint8),
+    }
+    for name, samples in images.items():
+        Image.fromarray(samples).save(tmp_path / f"{name}.png")
+    Image.fromarray(draw.integers(0, 65536, (40, 40)).astype(np.uint16)).save(
+        tmp_path / "deep.png"
+    )
+    summary = run(house, tmp_path)
+    assert summary.decision == "no-match"
+    assert len(summary.suspects) == 5
+    assert not summary.outcome.failures
+
+
+@pytest.mark.parametrize(
+    ("z", "words"),
+    [(0.5, "these images point to nobody"), (4.0, "about 5 more images like these")],
+)
+def test_no_decision_says_what_would_make_one(house, z, words):
+    evidence = weigh([], {})
+    more = 5 if z > 2 else None
+    evidence = replace(evidence, recipient_id="r", z=z, images=3, more_images=more)
+    suspect = Suspect("a", "a", image_id="i")
+    summary = ExtractSummary(evidence, "alice", [suspect], Outcome(), {})
+    assert words in summary.verdict()
+    assert summary.verdict().startswith("No decision from 3 originals")
+    assert summary.to_dict()["recipient"] is None
+    assert summary.to_dict()["best_candidate"] == "alice"
+
+
+def test_the_verdict_for_machines(house):
+    found = run(house, house.root / "protected-alice").to_dict()
+    assert found["decision"] == "match"
+    assert found["recipient"] == "alice"
+    assert found["images_used"] == found["images_matched"] == 12
+    assert found["recipients_tested"] == 3
+    assert 0 < found["p_value"] < 1e-6 < found["best_innocent_p"] <= 1
+    assert len(found["per_image"]) == 12
+    for image in found["per_image"]:
+        assert image["matched"]
+        assert len(image["payload"]) == 8
+    assert "alice" in found["verdict"]
+    assert "not who leaked it" in found["verdict"]
+
+
+def test_code_bits_read_are_those_that_were_written(house):
+    """The payload in the report is the recipient's own code on that image."""
+    seed = house.vault.code_seed(house.vault.recipient("bob"))
+    for suspect in run(house, house.root / "protected-bob").suspects:
+        wanted = codes.code_bytes(seed, suspect.image_id, 32)
+        read = bytes.fromhex(suspect.payload)
+        wrong = sum((a ^ b).bit_count() for a, b in zip(wanted, read, strict=True))
+        assert wrong <= 1
