@@ -26,8 +26,9 @@ MARK_AMPLITUDE = 2
 """The watermark's share of an epsilon from 6 on, as releases have it."""
 
 METHODS = (
-    *("rue", "rue_marked", "rue_published", "deep_hiding", "raeg", "em_class", "em"),
-    *("tap", "mi_ue", "pil", "lsp", "ar", "candidate_atoms", "candidate_pool"),
+    *("rue", "rue_marked", "rue_gratings", "rue_gratings_marked", "rue_published"),
+    *("deep_hiding", "raeg", "em_class", "em", "tap", "mi_ue", "pil", "lsp", "ar"),
+    *("candidate_atoms", "candidate_pool"),
 )
 CONTROLS = ("originals", "uniform_noise", "shuffled_labels")
 SUBJECTS = (*CONTROLS, *METHODS)
@@ -92,18 +93,48 @@ def square(data: bytes, side: int) -> np.ndarray:
         return np.asarray(image.resize((side, side), Image.Resampling.BOX))
 
 
+def pairs_name(subject: str, copy: int, *, known: bool = False) -> str:
+    """What a thief makes of other photographs, as a subject's name.
+
+    Args:
+        subject: what is attacked.
+        copy: which of the thief's keys.
+        known: whether the thief has the release's own key instead, but for its samples.
+    """
+    return f"{'known' if known else 'pairs'}-{copy}-{subject}"
+
+
+def amplitude(name: str, epsilon: int) -> int:
+    """A subject's perturbation's, gray levels."""
+    return epsilon - MARK_AMPLITUDE if name.endswith("_marked") else epsilon
+
+
 def made(
-    name: str, photographs: Photographs, epsilon: int, device: str = "auto"
+    name: str,
+    photographs: Photographs,
+    epsilon: int,
+    device: str = "auto",
+    key: bytes = KEY,
 ) -> np.ndarray:
     """One subject's training images.
 
     Args:
-        name: one of :data:`SUBJECTS`.
+        name: one of :data:`SUBJECTS`, or as :func:`pairs_name` has it: then with a key
+            and classes of a thief's.
         photographs: what it is made of.
         epsilon: the largest change in gray levels, a watermark's included.
         device: for methods that are fitted.
+        key: 32 bytes.
     """
     images, labels = photographs.images, photographs.labels
+    if name.startswith(("pairs-", "known-")):
+        way, copy, subject = name.split("-", 2)
+        draw = np.random.default_rng(int(copy))
+        labels = draw.integers(0, len(photographs.classes), len(images))
+        own = Photographs(images, labels, images, labels, photographs.classes)
+        if way == "pairs":
+            key = hashlib.sha256(f"a thief's key {copy}".encode()).digest()
+        return made(subject, own, epsilon, device, key)
     if name in ("originals", "shuffled_labels"):
         return images
     if name == "uniform_noise":
@@ -112,7 +143,7 @@ def made(
         from photograph_atoms import perturbed
 
         each = 1 if name == "candidate_atoms" else 3
-        return perturbed(images, labels, each, epsilon, KEY)
+        return perturbed(images, labels, each, epsilon, key)
     marked = name.endswith("_marked")
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.registry import create_method
@@ -120,22 +151,22 @@ def made(
 
     method = create_method(name.removesuffix("_marked"))
     if marked:
-        images = licensed(images, MARK_AMPLITUDE)
-        epsilon = epsilon - MARK_AMPLITUDE
+        images = licensed(images, MARK_AMPLITUDE, key)
+    epsilon = amplitude(name, epsilon)
     data = FitData(images, labels, photographs.classes)
     steps = method.perturb_steps(
-        data, amplitude=epsilon, seed=0, key=KEY, device=device
+        data, amplitude=epsilon, seed=0, key=key, device=device
     )
     return finish(steps)
 
 
-def licensed(images: np.ndarray, amplitude: int) -> np.ndarray:
+def licensed(images: np.ndarray, amplitude: int, key: bytes = KEY) -> np.ndarray:
     """Images with a recipient's watermark, each with a mark of its own."""
     from fiftyone_reue.perturb.base import clipped
     from fiftyone_reue.prf import derive
     from fiftyone_reue.watermark import codes, embed, patterns
 
-    key, seed = derive(KEY, "mark"), derive(KEY, "code")
+    key, seed = derive(key, "mark"), derive(key, "code")
     side = images.shape[1]
     bits = patterns.bit_count(side, side)
     changed = np.empty_like(images)

@@ -1,7 +1,8 @@
 """What thieves do to photographs before and while they train, in tiers.
 
 T0 is nothing and the usual; T1 are countermeasures from papers and filters that a
-pattern invites; T2 are matched filters of a thief who has the package. Filters change
+pattern invites, T1+ some that only some subjects were held against; T2 are matched
+filters of a thief who has the package, and a denoiser trained with it. Filters change
 the images once, before training; the model is asked both clean and filtered images.
 Augmentations are tables of draws for the whole training, so that a victim's step is
 the same work whatever they are.
@@ -16,7 +17,10 @@ from functools import partial
 import numpy as np
 import torch
 from photograph_atoms import without_atoms
+from photograph_bands import learned
+from photograph_denoiser import denoised, trained
 from photograph_images import MARK_AMPLITUDE
+from photograph_spectra import shrunk, with_class_spectra, with_mean_spectra
 from photograph_stripes import without_stripes
 from torch.nn import functional
 
@@ -27,6 +31,50 @@ CHUNK = 128
 
 Tensors = Callable[[torch.Tensor], torch.Tensor]
 Arrays = Callable[[np.ndarray], np.ndarray]
+Labelled = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+"""Of ``(N, S, S, 3)`` uint8 images and their ``(N,)`` labels, None for a test's."""
+Learned = Callable[["Lesson"], Labelled]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a thief learns from.
+
+    Attributes:
+        subject: what is to be attacked.
+        release: ``(N, S, S, 3)`` uint8, its images.
+        own: ``(M, S, S, 3)`` uint8, other photographs.
+        classes: how many.
+        amplitude: the perturbation's, gray levels.
+        pairs: makes ``(C, M, S, S, 3)`` uint8: what the package made of ``own``, with
+            keys of the thief's, or, if asked so, what the release's key drew.
+        steps: that a network is trained for.
+    """
+
+    subject: str
+    release: torch.Tensor
+    own: torch.Tensor
+    classes: int
+    amplitude: int
+    pairs: Callable[[bool], torch.Tensor]
+    steps: int
+
+
+def _by_denoiser(known: bool, lesson: Lesson) -> Labelled:
+    network = trained(lesson.own, lesson.pairs(known), lesson.steps)
+    return lambda images, labels: denoised(network, images)
+
+
+def _by_bands(lesson: Lesson) -> Labelled:
+    return learned(lesson.own, lesson.classes, lesson.amplitude).without
+
+
+def _by_class_spectra(lesson: Lesson) -> Labelled:
+    return with_class_spectra
+
+
+def _by_mean_spectra(lesson: Lesson) -> Labelled:
+    return with_mean_spectra(lesson.release)
 
 
 @dataclass(frozen=True)
@@ -36,10 +84,12 @@ class Thief:
     Attributes:
         name: of the column.
         title: a few words for a table.
-        tier: "T0", "T1" or "T2".
+        tier: "T0", "T1", "T1+" or "T2".
         tensors: a filter of ``(N, 3, S, S)`` float32 gray levels, on any device.
         arrays: a filter of ``(N, S, S, 3)`` uint8, on a processor.
-        draws: "shift", "crop", "jitter" or "randaugment", while training.
+        learned: what a thief makes a filter of before it is used.
+        draws: "shift", "crop", "jitter", "randaugment" or "adversarial", while
+            training.
         against: subjects that it is meant for; empty for all.
     """
 
@@ -48,6 +98,7 @@ class Thief:
     tier: str
     tensors: Tensors | None = None
     arrays: Arrays | None = None
+    learned: Learned | None = None
     draws: str = "shift"
     against: tuple[str, ...] = ()
 
@@ -143,11 +194,49 @@ def thieves(epsilon: int, classes: int) -> dict[str, Thief]:
         Thief("lines", "rows' and columns' medians", "T1", without_lines),
         Thief("median", "median 3x3", "T1", median_filtered),
         Thief("half", "half size and back", "T1", halved),
-        _stripes("stripes", "stripes, matched", "rue", epsilon, classes),
+        Thief("shrunk", "shrunk cosines", "T1+", shrunk),
+        Thief(
+            "class_spectra",
+            "each class's spectrum made all images'",
+            "T1+",
+            learned=_by_class_spectra,
+        ),
+        Thief(
+            "mean_spectra",
+            "each image's spectrum made all images'",
+            "T1+",
+            learned=_by_mean_spectra,
+        ),
+        Thief(
+            "adversarial",
+            "adversarial training, 4/255",
+            "T1+",
+            draws="adversarial",
+        ),
+        Thief(
+            "denoiser",
+            "denoiser, other keys",
+            "T2",
+            learned=partial(_by_denoiser, False),
+        ),
+        Thief(
+            "denoiser_known",
+            "denoiser that knows the classes' textures",
+            "T2",
+            learned=partial(_by_denoiser, True),
+        ),
+        Thief(
+            "bands",
+            "bands, matched",
+            "T2",
+            learned=_by_bands,
+            against=("originals", "rue", "rue_marked"),
+        ),
+        _stripes("stripes", "stripes, matched", "rue_gratings", epsilon, classes),
         _stripes(
             "stripes_marked",
             "stripes, matched, ε less the mark",
-            "rue_marked",
+            "rue_gratings_marked",
             epsilon - MARK_AMPLITUDE,
             classes,
         ),
@@ -191,6 +280,7 @@ class Draws:
             batch, 2, 3)``, ``matrix`` ``(steps, batch, 3, 3)`` of the colours,
             ``contrast``, ``levels`` (posterise) and ``threshold`` (solarise)
             ``(steps, batch)``, all float32.
+        adversarial: whether images are moved against the network first.
     """
 
     order: torch.Tensor
@@ -198,12 +288,13 @@ class Draws:
     right: torch.Tensor
     flip: torch.Tensor
     rich: dict[str, torch.Tensor] | None
+    adversarial: bool = False
 
     def to(self, place: torch.device) -> Draws:
         """On a device."""
         rich = self.rich and {k: v.to(place) for k, v in self.rich.items()}
         four = (self.order, self.down, self.right, self.flip)
-        return Draws(*(one.to(place) for one in four), rich)
+        return Draws(*(one.to(place) for one in four), rich, self.adversarial)
 
 
 def draws(kind: str, steps: int, batch: int, count: int, side: int, seed: int) -> Draws:
@@ -226,11 +317,11 @@ def draws(kind: str, steps: int, batch: int, count: int, side: int, seed: int) -
     down, right = draw.integers(-pad, pad + 1, (2, *shape))
     flip = draw.random(shape) < 0.5
     four = [torch.from_numpy(one) for one in (order, down, right, flip)]
-    return Draws(*four, _rich(kind, shape, draw))
+    return Draws(*four, _rich(kind, shape, draw), kind == "adversarial")
 
 
 def _rich(kind: str, shape: tuple[int, int], draw) -> dict[str, torch.Tensor] | None:
-    if kind == "shift":
+    if kind in ("shift", "adversarial"):
         return None
     made = {
         "affine": np.broadcast_to(np.eye(2, 3), (*shape, 2, 3)).copy(),

@@ -25,6 +25,7 @@ UNROLL = 4
 """Steps in one graph."""
 MOMENTUM = 0.9
 WEIGHT_DECAY = 5e-4
+ADVERSARIAL_RADIUS, ADVERSARIAL_STEP, ADVERSARIAL_STEPS = 4 / 255, 2 / 255, 3
 WARM_UP = 0.3
 """Share of the steps after which the learning rate is highest."""
 
@@ -158,15 +159,17 @@ class _Slot:
             parameter.data = self._flat[start:end].view_as(parameter)
             start = end
         self._momentum = torch.zeros_like(self._flat)
-        self._rich = False
-        self._graphs: dict[bool, torch.cuda.CUDAGraph] = {}
+        self._mode = "plain"
+        self._graphs: dict[str, torch.cuda.CUDAGraph] = {}
         self._stream = torch.cuda.Stream(place) if place.type == "cuda" else None
 
     def begin(self, work: Training) -> None:
         """Fresh weights, and these images and draws."""
-        self._rich = work.draws.rich is not None
-        if self._stream is not None and self._rich not in self._graphs:
-            self._graphs[self._rich] = self._captured(self._rich)
+        self._mode = "rich" if work.draws.rich is not None else "plain"
+        if work.draws.adversarial:
+            self._mode = "adversarial"
+        if self._stream is not None and self._mode not in self._graphs:
+            self._graphs[self._mode] = self._captured(self._mode)
         self._images.copy_(work.images)
         self._labels.copy_(work.labels)
         _copy_draws(self._draws, work.draws)
@@ -183,10 +186,10 @@ class _Slot:
         """:data:`UNROLL` steps; on a GPU they are only put in its queue."""
         if self._stream is None:
             for _ in range(UNROLL):
-                self._step(self._rich)
+                self._step(self._mode)
             return
         with torch.cuda.stream(self._stream):
-            self._graphs[self._rich].replay()
+            self._graphs[self._mode].replay()
 
     @torch.no_grad()
     def accuracy(self, images: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -199,19 +202,19 @@ class _Slot:
                 right += int((self._network(x).argmax(1) == labels).sum())
         return right / len(images)
 
-    def _captured(self, rich: bool) -> torch.cuda.CUDAGraph:
+    def _captured(self, mode: str) -> torch.cuda.CUDAGraph:
         graph = torch.cuda.CUDAGraph()
         self._at.zero_()
         self._stream.wait_stream(torch.cuda.current_stream(self._place))
         with torch.cuda.stream(self._stream):
             for _ in range(3):
-                self._step(rich)
+                self._step(mode)
         torch.cuda.current_stream(self._place).wait_stream(self._stream)
         torch.cuda.synchronize(self._place)
         self._at.zero_()
         with torch.cuda.graph(graph, stream=self._stream):
             for _ in range(UNROLL):
-                self._step(rich)
+                self._step(mode)
         return graph
 
     def _autocast(self) -> contextlib.AbstractContextManager:
@@ -223,16 +226,17 @@ class _Slot:
             cache_enabled=False,
         )
 
-    def _step(self, rich: bool) -> None:
+    def _step(self, mode: str) -> None:
         self._network.train()
         chosen = self._now(self._draws.order)
         images = self._shifted(chosen)
-        if rich:
+        if mode == "rich":
             images = self._enriched(images)
         images = images.contiguous(memory_format=torch.channels_last)
-        with self._autocast():
-            logits = self._network(images)
-        loss = functional.cross_entropy(logits.float(), self._labels[chosen])
+        labels = self._labels[chosen]
+        if mode == "adversarial":
+            images = self._moved(images, labels)
+        loss = self._loss(images, labels)
         gradients = torch.autograd.grad(loss, self._parameters)
         with torch.no_grad():
             change = torch.cat([g.flatten() for g in gradients])
@@ -241,6 +245,22 @@ class _Slot:
             change.add_(self._momentum, alpha=MOMENTUM)
             self._flat.sub_(change * self._rates.index_select(0, self._at))
             self._at.add_(1)
+
+    def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        with self._autocast():
+            logits = self._network(images)
+        return functional.cross_entropy(logits.float(), labels)
+
+    def _moved(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """To a higher loss, within a radius (Madry et al., ICLR 2018)."""
+        moved = images
+        for _ in range(ADVERSARIAL_STEPS):
+            moved = moved.detach().requires_grad_(True)
+            (slope,) = torch.autograd.grad(self._loss(moved, labels), moved)
+            moved = moved.detach() + ADVERSARIAL_STEP * slope.sign()
+            change = (moved - images).clamp(-ADVERSARIAL_RADIUS, ADVERSARIAL_RADIUS)
+            moved = (images + change).clamp(0, 1)
+        return moved.detach()
 
     def _now(self, table: torch.Tensor) -> torch.Tensor:
         return table.index_select(0, self._at)[0]

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -30,15 +31,27 @@ import click
 import numpy as np
 import torch
 from data import RESULTS, write_results
+from photograph_denoiser import STEPS
 from photograph_images import (
     SUBJECTS,
     Photographs,
+    amplitude,
     kept_file,
     made_in,
     make_all,
+    pairs_name,
     read_imagenette,
 )
-from photograph_thieves import Arrays, Draws, Thief, draws, on_device, thieves
+from photograph_thieves import (
+    Arrays,
+    Draws,
+    Labelled,
+    Lesson,
+    Thief,
+    draws,
+    on_device,
+    thieves,
+)
 from photograph_victims import Schedule, Training, Victims
 
 from fiftyone_reue.auditing.cell_store import CellStore, cell_key
@@ -55,6 +68,9 @@ EPOCHS = 80
 FIRST = (
     *(
         "none",
+        "denoiser",
+        "bands",
+        "denoiser_known",
         "jpeg_10",
         "lines",
         "blur_2",
@@ -64,12 +80,19 @@ FIRST = (
         "atom_block",
     ),
     *("crop", "randaugment", "grayscale", "half", "jpeg_50", "median", "blur_1"),
-    *("jpeg_30", "jitter", "jpeg_75"),
+    *("jpeg_30", "jitter", "jpeg_75", "shrunk", "class_spectra", "mean_spectra"),
+    "adversarial",
 )
 """The order in which thieves are measured."""
 
+DENOISED = ("rue", "rue_marked", "rue_gratings_marked", "candidate_pool")
+"""Subjects that a denoiser is trained against."""
+
 PICTURES = 100
 """Of how many images the quality is measured; SSIMULACRA2 of a fifth."""
+
+COPIES = 6
+"""Keys with which a thief makes pairs of photographs of their own."""
 
 FILTERED = "+test"
 """Behind a thief's name: the model is asked images that were filtered as well."""
@@ -90,6 +113,7 @@ class Plan:
         slots: victims side by side on a GPU.
         workers: processes for what runs on the processor.
         device: "auto", "cpu" or a torch device.
+        denoiser_steps: of a thief's denoiser.
         until: ``time.monotonic()`` when to stop.
     """
 
@@ -103,6 +127,7 @@ class Plan:
     slots: int
     workers: int
     device: str
+    denoiser_steps: int
     until: float
 
 
@@ -184,6 +209,7 @@ def _plan(sides: str, quick: bool, given: dict) -> Plan:
         slots=given["slots"] if choose_device(given["device"]).type == "cuda" else 1,
         workers=given["workers"],
         device=given["device"],
+        denoiser_steps=3 if quick else STEPS,
         until=time.monotonic() + 60 * given["minutes"],
     )
 
@@ -212,6 +238,10 @@ def measured(
     bench = _Bench(photographs, side, plan, cache, store)
     _say(f"{side} px: subjects made in {time.monotonic() - started:.0f} s")
     if plan.workers > 1:
+        attacked = [s for s in subjects if s in DENOISED]
+        for name, known in (("denoiser", False), ("denoiser_known", True)):
+            if name in plan.thieves:
+                make_pairs(attacked, photographs, plan, cache, known=known)
         bench.compress(subjects)
         _say(f"{side} px: filtered after {time.monotonic() - started:.0f} s")
     saturation = bench.saturation()
@@ -253,7 +283,49 @@ def wanted_cells(side: int, subjects: Sequence[str], plan: Plan) -> Iterator[Wan
                     continue
                 if subject == "shuffled_labels" and name != "none":
                     continue
+                if name.startswith("denoiser") and subject not in (
+                    *DENOISED,
+                    "originals",
+                ):
+                    continue
                 yield Wanted(side, subject, name, seed, plan.schedule, plan.epsilon)
+
+
+def make_pairs(
+    subjects: Sequence[str],
+    photographs: Photographs,
+    plan: Plan,
+    cache: Path,
+    *,
+    known: bool = False,
+) -> dict[str, list[Path]]:
+    """A thief's copies of photographs of their own, which are the test images.
+
+    Args:
+        subjects: what is attacked.
+        photographs: their ``test_images``.
+        plan: epsilon and processes.
+        cache: where copies are kept.
+        known: see :func:`pairs_name`.
+
+    Returns:
+        For each subject, a file for each key.
+    """
+    images, labels = photographs.test_images, photographs.test_labels
+    own = Photographs(images, labels, images, labels, photographs.classes)
+    names = {
+        s: [pairs_name(s, copy, known=known) for copy in range(COPIES)]
+        for s in subjects
+    }
+    every = [name for some in names.values() for name in some]
+    failures = make_all(every, own, plan.epsilon, cache, plan.device, plan.workers)
+    if failures:
+        raise RuntimeError(f"No pairs: {next(iter(failures.values()))}")
+    mark = own.mark()
+    return {
+        s: [kept_file(cache, name, mark, plan.epsilon) for name in some]
+        for s, some in names.items()
+    }
 
 
 class _Bench:
@@ -277,6 +349,7 @@ class _Bench:
         self._shuffled = torch.from_numpy(order).to(self._place)
         self._wanted = torch.from_numpy(photographs.test_labels).to(self._place)
         self._filtered: dict[tuple[str, str], torch.Tensor] = {}
+        self._learned: dict[tuple[str, str], Labelled] = {}
         self._draws: dict[tuple, Draws] = {}
         self._victims: dict[Schedule, Victims] = {}
 
@@ -377,7 +450,10 @@ class _Bench:
     def _training(self, one: Wanted) -> Training:
         thief = self._thieves[one.thief]
         tests = [self._filter("test", thief, plain=True)]
-        if thief.tier == "T1" or thief.name.startswith("jpeg"):
+        if thief.learned:
+            learned = self._lesson(one.subject, thief)
+            tests.append(learned(self._filter("test", thief, plain=True), None))
+        elif thief.tier.startswith("T1") or thief.name.startswith("jpeg"):
             tests.append(self._filter("test", thief))
         shuffled = one.subject == "shuffled_labels"
         steps = one.schedule.steps(len(self._labels))
@@ -400,7 +476,7 @@ class _Bench:
         self, subject: str, thief: Thief, *, plain: bool = False
     ) -> torch.Tensor:
         """A subject's images, filtered, on the device; kept, on a GPU."""
-        filters = not plain and (thief.arrays or thief.tensors)
+        filters = not plain and (thief.arrays or thief.tensors or thief.learned)
         key = (subject, thief.name if filters else "none")
         if key not in self._filtered:
             images = self._images(subject)
@@ -409,10 +485,42 @@ class _Bench:
             there = torch.from_numpy(images).to(self._place)
             if not plain and thief.tensors:
                 there = on_device(there, thief.tensors)
+            if not plain and thief.learned:
+                there = self._lesson(subject, thief)(there, self._labels)
             if self._place.type != "cuda" and subject != "test":
                 return there
             self._filtered[key] = there
         return self._filtered[key]
+
+    def _lesson(self, subject: str, thief: Thief) -> Labelled:
+        """What a thief has learned for a subject; for originals as for a release."""
+        attacked = "rue_marked" if subject == "originals" else subject
+        key = (attacked, thief.name)
+        if key not in self._learned:
+            if len(self._learned) > 8:
+                self._learned.clear()
+            release = torch.from_numpy(self._images(subject)).to(self._place)
+            own = self._filter("test", thief, plain=True)
+            self._learned[key] = thief.learned(
+                Lesson(
+                    attacked,
+                    release,
+                    own,
+                    len(self._photographs.classes),
+                    amplitude(attacked, self._plan.epsilon),
+                    partial(self._pairs, attacked),
+                    self._plan.denoiser_steps,
+                )
+            )
+        return self._learned[key]
+
+    def _pairs(self, subject: str, known: bool) -> torch.Tensor:
+        """What the package makes of the test images with other keys."""
+        paths = make_pairs(
+            [subject], self._photographs, self._plan, self._cache, known=known
+        )
+        copies = np.stack([np.load(path) for path in paths[subject]])
+        return torch.from_numpy(copies).to(self._place)
 
     def _images(self, subject: str) -> np.ndarray:
         if subject == "test":
@@ -512,6 +620,8 @@ def section(figure: dict) -> str:
         found = figure["saturation"].items()
         said = ", ".join(f"{n} epochs {100 * share:.1f}" for n, share in found)
         lines += [f"Originals by length of training: {said}.", ""]
+    if figure.get("note"):
+        lines += [figure["note"], ""]
     if figure["not_made"]:
         lines += [f"Not made: {', '.join(figure['not_made'])}.", ""]
     known = thieves(figure["epsilon"], 10).values()
@@ -527,6 +637,7 @@ def section(figure: dict) -> str:
 TIERS = {
     "T0": "T0: nothing or the usual",
     "T1": "T1: countermeasures",
+    "T1+": "T1: more filters",
     "T2": "T2: knows the package",
 }
 

@@ -26,7 +26,7 @@ from fiftyone_reue.errors import LedgerUnavailableError
 from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.names.filenames import fold, portable
 from fiftyone_reue.networks.recipe import Recipe
-from fiftyone_reue.perturb.rue import RueConfig
+from fiftyone_reue.perturb.rue.method import RueConfig
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.workflows import protect as protecting
 from fiftyone_reue.workflows import score as scoring

@@ -157,7 +157,8 @@ class Method(ABC):
     def identity(self, classes: Sequence[str]) -> tuple[str, ...]:
         """What a fit depends on besides amplitude, seed, key, classes and images.
 
-        Fits are kept and used again by it. It is empty for a method as it comes.
+        Fits are kept and used again by it. It is empty for a method as it comes, unless
+        what the method fits has changed since another version.
 
         Args:
             classes: the class names, sorted.

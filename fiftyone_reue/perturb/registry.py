@@ -26,8 +26,9 @@ from fiftyone_reue.perturb.mi_ue.method import MutualInformation
 from fiftyone_reue.perturb.ops import OnePixelShortcut
 from fiftyone_reue.perturb.pil.method import PerturbationInducedLinearization
 from fiftyone_reue.perturb.raeg.method import Raeg
-from fiftyone_reue.perturb.rue import (
+from fiftyone_reue.perturb.rue.method import (
     ReversibleUnlearnable,
+    ReversibleUnlearnableGratings,
     ReversibleUnlearnablePublished,
 )
 from fiftyone_reue.perturb.tap.method import TargetedPoisoning
@@ -39,6 +40,7 @@ _METHODS: dict[str, type[Method]] = {
     method.info.name: method
     for method in (
         ReversibleUnlearnable,
+        ReversibleUnlearnableGratings,
         ReversibleUnlearnablePublished,
         DeepHiding,
         Raeg,

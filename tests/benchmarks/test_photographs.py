@@ -91,7 +91,7 @@ def test_the_matched_filter_takes_stripes_off_what_is_smooth(benchmark, images):
     given = images.Photographs(
         clean, np.arange(10), clean, np.arange(10), tuple("abcdefghij")
     )
-    striped = images.made("rue", given, 8)
+    striped = images.made("rue_gratings", given, 8)
     assert np.abs(striped.astype(int) - clean).min() == 8
     without = sys.modules["photograph_stripes"].without_stripes
     assert np.array_equal(without(striped, 10, 8), clean)
@@ -104,6 +104,75 @@ def test_the_mark_has_the_share_that_releases_give_it(images):
     change = images.made("rue_marked", given, 8).astype(int) - clean
     assert np.abs(change).max() == 8
     assert np.abs(images.licensed(clean, 2).astype(int) - clean).max() == 2
+
+
+def textures(count: int, side: int, seed: int = 0) -> np.ndarray:
+    """Noise of every scale, away from both rails."""
+    draw = np.random.default_rng(seed)
+    total = np.full((count, side, side, 3), 128.0)
+    for cell in (1, 2, 4, 8, 16):
+        coarse = draw.normal(0, 7, (count, side // cell, side // cell, 1))
+        total += coarse.repeat(cell, 1).repeat(cell, 2)
+    return total.clip(20, 235).astype(np.uint8)
+
+
+def error(images, wanted) -> float:
+    return float((images.astype(float) - wanted).std())
+
+
+def test_the_matched_filter_takes_most_of_the_bands_off(benchmark, images):
+    clean, labels = textures(40, 64), np.arange(40) % 4
+    given = images.Photographs(clean, labels, clean, labels, tuple("abcd"))
+    changed = images.made("rue", given, 8)
+    assert 3 < error(changed, clean) < 8
+    thief = sys.modules["photograph_bands"].learned(
+        torch.from_numpy(textures(176, 64, 1)), 4, 8
+    )
+    found = thief.without(torch.from_numpy(changed), torch.from_numpy(labels))
+    assert error(found.numpy(), clean) < 0.6 * error(changed, clean)
+
+
+def test_a_thiefs_pairs_have_other_keys(benchmark, images):
+    clean, labels = textures(4, 64), np.zeros(4, np.int64)
+    given = images.Photographs(clean, labels, clean, labels, ("a", "b"))
+    names = [images.pairs_name("rue", copy) for copy in (0, 1)]
+    names.append(images.pairs_name("rue", 0, known=True))
+    made = {images.made(name, given, 8).tobytes() for name in names}
+    assert len(made) == 3
+
+
+def test_a_denoiser_learns_from_pairs(benchmark, monkeypatch):
+    denoising = sys.modules["photograph_denoiser"]
+    monkeypatch.setattr(denoising, "BATCH", 2)
+    monkeypatch.setattr(denoising, "WARM_UP", 5)
+    clean = torch.from_numpy(ramps(4, 16))
+    lines = 8 * (-1) ** torch.arange(16)[:, None, None]
+    copies = (clean + lines).to(torch.uint8)[None]
+    network = denoising.trained(clean, copies, 60)
+    left = denoising.denoised(network, copies[0])
+    assert error(left.numpy(), clean.numpy()) < 6
+
+
+def test_spectra_become_alike_and_plain_pictures_stay(benchmark):
+    spectra = sys.modules["photograph_spectra"]
+    smooth = torch.from_numpy(ramps(2, 64)).permute(0, 3, 1, 2).float()
+    assert (spectra.shrunk(smooth) - smooth).abs().max() < 4
+    fine, coarse = textures(20, 32), textures(20, 32, 1)
+    coarse = coarse[:, ::2, ::2].repeat(2, 1).repeat(2, 2)
+    both = torch.from_numpy(np.concatenate([fine, coarse]))
+    labels = torch.arange(40) // 20
+    after = spectra.with_class_spectra(both, labels).numpy()
+
+    def rough(part) -> float:
+        return float(np.abs(np.diff(part.astype(float), axis=1)).mean())
+
+    before = rough(both[:20].numpy()) / rough(both[20:].numpy())
+    assert before > 1.3
+    between = rough(after[:20]) / rough(after[20:])
+    assert between < (1 + before) / 2
+    assert spectra.with_class_spectra(both, None) is both
+    alike = spectra.with_mean_spectra(both)(both, None).numpy()
+    assert rough(alike[:20]) / rough(alike[20:]) < before
 
 
 def test_the_learning_rate_is_that_of_the_package(victims):
@@ -216,14 +285,16 @@ def test_a_try_is_measured_into_tables_and_not_twice(
     words = [
         *("--imagenette", str(archive), "--quick", "--sides", "32"),
         *("--subjects", "originals,shuffled_labels,candidate_atoms"),
-        *("--thieves", "none,grayscale,crop,atom_image", "--device", "cpu"),
+        *("--thieves", "none,grayscale,crop,atom_image,adversarial"),
+        *("--device", "cpu"),
         *("--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")),
     ]
     result = CliRunner().invoke(benchmark.main, words)
     assert result.exit_code == 0, result.output
     (figure,) = json.loads((tmp_path / "out/photographs_quick.json").read_text())
     found = {(cell["subject"], cell["thief"]) for cell in figure["cells"]}
-    thieves = ("none", "grayscale", "grayscale+test", "crop", "atom_image")
+    plain = ("none", "grayscale", "crop", "atom_image", "adversarial")
+    thieves = (*plain, "grayscale+test", "adversarial+test")
     rows = ("originals", "candidate_atoms")
     expected = {(row, thief) for row in rows for thief in thieves}
     assert found == expected | {("shuffled_labels", "none")}

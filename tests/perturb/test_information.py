@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from fiftyone_reue.perturb.information import class_information, class_spread
+from fiftyone_reue.perturb.rue.information import class_information, class_spread
 
 pytestmark = pytest.mark.unit
 

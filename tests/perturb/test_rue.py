@@ -7,11 +7,15 @@ import torch
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.base import FitData, State
 from fiftyone_reue.perturb.gratings import CELLS
-from fiftyone_reue.perturb.rue import (
+from fiftyone_reue.perturb.registry import create_method, list_methods
+from fiftyone_reue.perturb.rue.bands import SHORTEST, band_pattern
+from fiftyone_reue.perturb.rue.method import (
     ReversibleUnlearnable,
+    ReversibleUnlearnableGratings,
     ReversibleUnlearnablePublished,
     RueConfig,
 )
+from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
@@ -41,7 +45,7 @@ def data(counts: dict[str, int], size: int = 32) -> FitData:
 def fit(examples: FitData, config: RueConfig = QUICK, **arguments) -> State:
     arguments = {"amplitude": 6, "seed": 1, "key": b"k" * 32, **arguments}
     return finish(
-        ReversibleUnlearnable(config).fit(examples, device="cpu", **arguments)
+        ReversibleUnlearnableGratings(config).fit(examples, device="cpu", **arguments)
     )
 
 
@@ -98,13 +102,13 @@ def test_fitting_leaves_the_callers_random_numbers_alone():
 
 
 def test_progress_rises_to_one_and_a_fit_can_be_stopped():
-    steps = ReversibleUnlearnable(QUICK).fit(
+    steps = ReversibleUnlearnableGratings(QUICK).fit(
         data({"a": 4, "b": 4}), amplitude=6, seed=0, key=b"k" * 32, device="cpu"
     )
     fractions = list(steps)
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
-    stopped = ReversibleUnlearnable(QUICK).fit(
+    stopped = ReversibleUnlearnableGratings(QUICK).fit(
         data({"a": 4, "b": 4}), amplitude=6, seed=0, key=b"k" * 32, device="cpu"
     )
     next(stopped)
@@ -136,16 +140,16 @@ def test_patterns_come_from_the_classs_table():
     tables = np.stack([np.full((1, 4, 4, 1), v, np.int8) for v in (1, 2)])
     state = State("rue", ("a", "b"), {"tables": tables})
     image = np.zeros((32, 32, 3), np.uint8)
-    made = ReversibleUnlearnable().pattern(state, image, "b", bytes(32))
+    made = ReversibleUnlearnableGratings().pattern(state, image, "b", bytes(32))
     assert set(made.ravel()) == {2}
     with pytest.raises(InputError, match="'c'"):
-        ReversibleUnlearnable().pattern(state, image, "c", bytes(32))
+        ReversibleUnlearnableGratings().pattern(state, image, "c", bytes(32))
 
 
 def test_a_device_that_is_not_there_is_named():
     with pytest.raises(InputError, match=r"'cuda:99'.*--device auto or cpu"):
         finish(
-            ReversibleUnlearnable(QUICK).fit(
+            ReversibleUnlearnableGratings(QUICK).fit(
                 data({"a": 4, "b": 4}),
                 amplitude=6,
                 seed=0,
@@ -183,7 +187,7 @@ def test_one_class_alone_is_refused():
 
 def test_images_smaller_than_the_tile_get_a_part_of_it():
     state = fit(data({"a": 4, "b": 4}), NOTHING)
-    method = ReversibleUnlearnable()
+    method = ReversibleUnlearnableGratings()
     key = bytes(range(32))
     whole = method.pattern(state, np.zeros((64, 64, 3), np.uint8), "a", key)
     part = method.pattern(state, np.zeros((16, 20, 1), np.uint8), "a", key)
@@ -193,7 +197,7 @@ def test_images_smaller_than_the_tile_get_a_part_of_it():
 
 def test_samples_have_phases_of_their_own():
     state = fit(data({"a": 4, "b": 4}), NOTHING)
-    method, image = ReversibleUnlearnable(), np.zeros((32, 32, 3), np.uint8)
+    method, image = ReversibleUnlearnableGratings(), np.zeros((32, 32, 3), np.uint8)
     keys = [bytes([9] * 3 + [roll] * 29) for roll in range(30)]
     made = {method.pattern(state, image, "a", key).tobytes() for key in keys}
     assert len(made) > 1
@@ -205,7 +209,9 @@ def test_a_state_of_before_is_rolled_as_it_was_then():
     draw = np.random.default_rng(0)
     image = np.zeros((32, 32, 3), np.uint8)
     made = {
-        ReversibleUnlearnable().pattern(state, image, "a", draw.bytes(32)).tobytes()
+        ReversibleUnlearnableGratings()
+        .pattern(state, image, "a", draw.bytes(32))
+        .tobytes()
         for _ in range(1000)
     }
     assert len(made) == 2 * 5 * 5
@@ -261,3 +267,90 @@ def test_as_published_tables_are_coloured_and_the_same_for_every_sample():
     first, second = (method.pattern(state, image, "b", bytes([n] * 32)) for n in (1, 2))
     assert np.array_equal(first, second)
     assert method.pattern(state, image[..., :1], "b", bytes(32)).shape == (32, 32, 1)
+
+
+def default_state(classes: int = 3, **arguments) -> State:
+    names = tuple(f"{n:04d}" for n in range(classes))
+    nothing = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, int), names)
+    arguments = {"amplitude": 6, "seed": 1, "key": b"k" * 32, **arguments}
+    return finish(ReversibleUnlearnable().fit(nothing, **arguments))
+
+
+def noise(side: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (side, side, 3), np.uint8)
+
+
+def test_the_forms_are_there_by_name():
+    names = [info.name for info in list_methods(releasable=True)]
+    assert names[:3] == ["rue", "rue_gratings", "rue_published"]
+    assert isinstance(create_method("rue"), ReversibleUnlearnable)
+    assert isinstance(create_method("rue_gratings"), ReversibleUnlearnableGratings)
+    assert not create_method("rue").info.needs_fit
+
+
+def test_photographs_get_bands_and_small_images_the_gratings_of_before():
+    state, before = (
+        default_state(),
+        finish(
+            ReversibleUnlearnableGratings().fit(
+                data({"a": 1, "b": 1, "c": 1}), amplitude=6, seed=1, key=b"k" * 32
+            )
+        ),
+    )
+    key = bytes(range(32))
+    method, old = ReversibleUnlearnable(), ReversibleUnlearnableGratings()
+    small, large = noise(SHORTEST - 1), noise(SHORTEST)
+    assert np.array_equal(
+        method.pattern(state, small, "0001", key), old.pattern(before, small, "b", key)
+    )
+    wanted = band_pattern(large, state.arrays["bands"][1], 6, derive(key, "bands"))
+    assert np.array_equal(method.pattern(state, large, "0001", key), wanted)
+
+
+def test_a_release_of_before_goes_on_with_its_gratings():
+    tables = fit(data({"a": 2, "b": 2}), NOTHING).arrays
+    state = State("rue", ("a", "b"), tables, {"reach": None, "flips": True})
+    image, key = noise(128), bytes(range(32))
+    made = ReversibleUnlearnable().pattern(state, image, "a", key)
+    assert np.array_equal(
+        made, ReversibleUnlearnableGratings().pattern(state, image, "a", key)
+    )
+    assert made.shape == (CELLS, CELLS, 1)
+
+
+def test_bands_are_of_the_key_and_the_seed():
+    bands = default_state().arrays["bands"]
+    assert np.array_equal(bands, default_state().arrays["bands"])
+    assert not np.array_equal(bands, default_state(seed=2).arrays["bands"])
+    assert not np.array_equal(bands, default_state(key=b"x" * 32).arrays["bands"])
+
+
+def test_a_thousand_classes_have_bands_and_a_small_state():
+    state = default_state(1000)
+    assert len({some.tobytes() for some in state.arrays["bands"]}) == 1000
+    assert len(state.to_bytes()) < 1_000_000
+    again = State.from_bytes(state.to_bytes())
+    image, key = noise(128), bytes(32)
+    one, two = (
+        ReversibleUnlearnable().pattern(some, image, "0999", key)
+        for some in (state, again)
+    )
+    assert np.array_equal(one, two)
+
+
+def test_deep_images_get_the_bands_of_their_eight_bits():
+    state, image, key = default_state(), noise(96), bytes(32)
+    method = ReversibleUnlearnable()
+    deep = image.astype(np.uint16) * 257
+    assert np.array_equal(
+        method.pattern(state, deep, "0000", key),
+        method.pattern(state, image, "0000", key),
+    )
+
+
+def test_a_strange_class_is_refused_at_every_size():
+    for side in (32, 96):
+        with pytest.raises(InputError, match="'x'"):
+            ReversibleUnlearnable().pattern(
+                default_state(), noise(side), "x", bytes(32)
+            )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.perturb.gratings import grating_tables
-from fiftyone_reue.perturb.variety import vary
+from fiftyone_reue.perturb.rue.variety import vary
 
 pytestmark = pytest.mark.unit
 

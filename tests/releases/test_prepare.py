@@ -8,7 +8,7 @@ import pytest
 from fiftyone_reue.batch.folders import labelled_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError, OutputError, RevokedKeyError
-from fiftyone_reue.perturb.rue import RueConfig
+from fiftyone_reue.perturb.rue.method import RueConfig
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.releases.prepare import fitted_state, load_state, open_release

@@ -12,8 +12,9 @@ don't lead back.
 
 What takes a trained classifier in is not what an untrained one learns first: images
 that were only adversarial taught as much as the originals. So a part of the change's
-energy goes into stripes of the class's own, as in :mod:`fiftyone_reue.perturb.rue`,
-but soft ones, since here the energy is what is limited.
+energy goes into stripes of the class's own, as in
+:mod:`fiftyone_reue.perturb.gratings`, but soft ones, since here the energy is what is
+limited.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The fitting loop of :mod:`fiftyone_reue.perturb.rue`."""
+"""The fitting loop of :mod:`fiftyone_reue.perturb.rue.method`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from fiftyone_reue.networks.augment import crop_and_flip
 from fiftyone_reue.networks.device import choose_device
 from fiftyone_reue.networks.small_resnet import SmallResNet
 from fiftyone_reue.networks.training import to_pixels
-from fiftyone_reue.perturb.information import class_information, class_spread
 from fiftyone_reue.perturb.pgd import descend
+from fiftyone_reue.perturb.rue.information import class_information, class_spread
 from fiftyone_reue.perturb.surrogate import (
     class_loss,
     create_optimiser,
@@ -29,7 +29,7 @@ from fiftyone_reue.perturb.transformations import transformation
 
 if TYPE_CHECKING:
     from fiftyone_reue.perturb.base import FitData
-    from fiftyone_reue.perturb.rue import RueConfig
+    from fiftyone_reue.perturb.rue.method import RueConfig
 
 SHARED_ROLLS = 8
 """Rolls and flips drawn for a batch: each is a copy of all tables."""
@@ -153,7 +153,7 @@ class _Batches:
         return crop_and_flip(mixed, self._generator, self.size // 8), labels
 
     def _varied(self, tables: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Rolled and flipped as :func:`fiftyone_reue.perturb.variety.vary` does."""
+        """Rolled and flipped as :func:`fiftyone_reue.perturb.rue.variety.vary` does."""
         reach, sides = self._config.reach, tables.shape[2:]
         bounds = [(0, side) if reach is None else (-reach, reach + 1) for side in sides]
         rolls = tuple(

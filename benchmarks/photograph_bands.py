@@ -1,0 +1,201 @@
+"""The matched filter for ``rue``'s bands: a thief who has the package, not the key.
+
+Which band an image has been given shows in how strong it is beside the others. The
+thief lays a grid of candidates over the frequencies that the key draws from, learns how
+strong bands are with and without them on photographs of their own (a linear
+discriminant over the regions' and the image's mean responses), and asks all of a
+class's images together which band the class has, since they hold its labels. Then what
+that band would have added is computed, and taken away again; a few times over, as it
+was computed from the original.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from fiftyone_reue.perturb.rue import bands
+
+CHUNK = 100
+ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class BandThief:
+    """What a thief has learned.
+
+    Attributes:
+        kernels: ``(n, 1, k, k)`` float32, the candidates' filters.
+        weights: ``(6 n, n)``, and
+        offsets: ``(n,)`` of the discriminant.
+        amplitude: gray levels.
+        each: bands a class; one is the same in all regions of an image.
+        config: the package's.
+    """
+
+    kernels: torch.Tensor
+    weights: torch.Tensor
+    offsets: torch.Tensor
+    amplitude: int
+    each: int
+    config: bands.BandsConfig
+
+    def without(
+        self, images: torch.Tensor, labels: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Images without the bands that they most likely were given.
+
+        Args:
+            images: ``(N, S, S, 3)`` uint8, S under twice ``bands.WORKING`` and a
+                multiple of the regions' side.
+            labels: ``(N,)`` int64, or None where they aren't known.
+        """
+        gray = images.float().mean(3)
+        likely = torch.cat([self._likely(g) for g in gray.split(CHUNK)])
+        if labels is not None:
+            for label in labels.unique():
+                own = labels == label
+                total = likely[own].softmax(3).mean((0, 1, 2))
+                other = total.argsort(descending=True)[self.each :]
+                likely[own] = likely[own].index_fill(3, other, -torch.inf)
+        made = torch.empty_like(images)
+        for start in range(0, len(images), CHUNK):
+            part = slice(start, start + CHUNK)
+            change = self._added(gray[part], likely[part].softmax(3))
+            after = images[part].float() - change[..., None]
+            made[part] = after.round().clamp(0, 255).to(torch.uint8)
+        return made
+
+    def _likely(self, gray: torch.Tensor) -> torch.Tensor:
+        found = features(gray, self.kernels, self.config) @ self.weights + self.offsets
+        if self.each == 1:
+            found = found.mean((1, 2), keepdim=True).expand_as(found)
+        return found
+
+    def _added(self, gray: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+        side = self.config.region
+        shares = shares.repeat_interleave(side, 1).repeat_interleave(side, 2)
+        shares = shares.permute(0, 3, 1, 2)
+        before = gray
+        for _ in range(ROUNDS):
+            change = added(before, shares, self.kernels, self.amplitude, self.config)
+            before = before + 0.6 * (gray - change - before)
+        return gray - before
+
+
+def candidates() -> np.ndarray:
+    """``(n, 2)`` frequencies half a cycle apart, of those that a key may draw."""
+    step = bands.GRID // 2
+    places = np.indices((bands.HIGHEST // step + 1,) * 2).reshape(2, -1).T * step
+    far = (places**2).sum(axis=1)
+    return places[(far >= bands.LOWEST**2) & (far <= bands.HIGHEST**2)]
+
+
+def band_kernels(frequencies: np.ndarray, place: torch.device) -> torch.Tensor:
+    """``(n, 1, k, k)`` float32: what the package's filters do to a point."""
+    reach = bands.REACH
+    point = np.zeros((4 * reach + 1, 4 * reach + 1), np.int64)
+    point[2 * reach, 2 * reach] = 1 << 16
+    inner = slice(reach, 3 * reach + 1)
+    made = [bands.response(point, one)[inner, inner] for one in frequencies]
+    return torch.from_numpy(np.stack(made)[:, None]).float().to(place) / 2**16
+
+
+def responses(gray: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """``(N, S, S)`` to ``(N, n, S, S)``."""
+    frame = (bands.REACH,) * 4
+    padded = functional.pad(gray[:, None], frame, mode="reflect")
+    return functional.conv2d(padded, kernels)
+
+
+def added(
+    gray: torch.Tensor,
+    shares: torch.Tensor,
+    kernels: torch.Tensor,
+    amplitude: int,
+    config: bands.BandsConfig,
+) -> torch.Tensor:
+    """What the package adds to images, in the mean over bands of these shares.
+
+    Args:
+        gray: ``(N, S, S)`` gray levels.
+        shares: ``(N, n, S, S)``, how probable each band is.
+        kernels: as :func:`band_kernels` gives.
+        amplitude: gray levels.
+        config: the package's.
+    """
+    found = responses(gray, kernels)
+    near = functional.pad(gray[:, None], (4, 4, 4, 4), mode="reflect")
+    texture = (gray - functional.avg_pool2d(near, 9, 1)[:, 0]).abs().mean((1, 2))
+    much = texture.clamp(min=config.least) * config.strength / 100
+    mean = (found.abs() * shares).sum(1).mean((1, 2)) + 1e-6
+    steps = found * (much / mean)[:, None, None, None]
+    return (steps.clamp(-amplitude, amplitude) * shares).sum(1)
+
+
+def features(
+    gray: torch.Tensor, kernels: torch.Tensor, config: bands.BandsConfig
+) -> torch.Tensor:
+    """``(N, a, a, 6 n)``: how strong each band is in each region and in the image."""
+    found = responses(gray, kernels).abs()
+    scale = kernels.abs().sum((1, 2, 3))[:, None, None]
+    small = found.minimum(4 * scale)
+    side = config.region
+    pooled = [
+        functional.avg_pool2d(one, side) for one in (found, small, found.square())
+    ]
+    logs = [torch.log(one + 0.05 * scale) for one in (*pooled[:2], pooled[2].sqrt())]
+    here = torch.cat(logs, 1)
+    whole = here.mean((2, 3), keepdim=True).expand_as(here)
+    return torch.cat([here, whole], 1).permute(0, 2, 3, 1)
+
+
+def learned(
+    own: torch.Tensor,
+    classes: int,
+    amplitude: int,
+    config: bands.BandsConfig = bands.DEFAULT,
+    seed: int = 0,
+) -> BandThief:
+    """What the thief learns from photographs of their own.
+
+    Args:
+        own: ``(N, S, S, 3)`` uint8, as :meth:`BandThief.without` takes them.
+        classes: how many the release has.
+        amplitude: the bands', gray levels.
+        config: the package's.
+        seed: of the bands that the thief draws.
+    """
+    each = bands.class_bands(classes, bytes(32)).shape[1]
+    frequencies = candidates()
+    count, kernels = len(frequencies), band_kernels(frequencies, own.device)
+    draw = np.random.default_rng(seed)
+    side = own.shape[1] // config.region
+    found, wanted = [], []
+    for start in range(0, len(own), CHUNK):
+        gray = own[start : start + CHUNK].float().mean(3)
+        # Every candidate has its turn, or nothing would be known of it.
+        turn = (start + np.arange(len(gray)))[:, None]
+        others = 1 + draw.random((len(gray), count - 1)).argsort(1)[:, : each - 1]
+        some = (turn + np.concatenate([np.zeros_like(turn), others], 1)) % count
+        which = draw.integers(0, each, (len(gray), side * side))
+        which = np.take_along_axis(some, which, 1).reshape(-1, side, side)
+        drawn = torch.from_numpy(which).to(own.device)
+        shares = functional.one_hot(drawn, count).float()
+        shares = shares.repeat_interleave(config.region, 1)
+        shares = shares.repeat_interleave(config.region, 2).permute(0, 3, 1, 2)
+        change = added(gray, shares, kernels, amplitude, config)
+        changed = (gray + change).round().clamp(0, 255)
+        found.append(features(changed, kernels, config).flatten(0, 2))
+        wanted.append(drawn.flatten())
+    x, y = torch.cat(found).double(), torch.cat(wanted)
+    means = torch.stack([x[y == place].mean(0) for place in range(count)])
+    apart = x - means[y]
+    spread = apart.T @ apart / len(x)
+    spread += 1e-4 * spread.diagonal().mean() * torch.eye(len(spread), device=x.device)
+    weights = torch.linalg.solve(spread, means.T)
+    offsets = -0.5 * (means * weights.T).sum(1)
+    return BandThief(kernels, weights.float(), offsets.float(), amplitude, each, config)

@@ -1,0 +1,1 @@
+"""RUE: what networks learn first says the class, and nothing of the picture."""

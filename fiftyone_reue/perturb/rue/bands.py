@@ -1,0 +1,316 @@
+"""Bands: a picture's own texture, made stronger in a few of its frequencies.
+
+A class has a frequency of the plane, drawn by the key from a continuum, and what the
+picture itself has in that band is added to it once more, up to the amplitude. Little is
+put where the picture is smooth, so that little stands out there, for eyes or for
+filters; and where there is texture, nobody can say how much of it was there before
+without knowing the band. Whoever trains on it finds the bands first: they tell the
+classes apart on every image, and without exception.
+
+More classes than there are frequencies apart get two or three each, of which every
+region of an image draws one by the key.
+
+Frequencies are in 1/:data:`GRID` half cycles per :data:`BLOCK` pixels down and across,
+so that whole ones are those of the cosine transform of JPEG's blocks; regions are two
+of its blocks wide. Everything is integers, the same on every machine; samples are in
+1/:data:`UNIT` gray levels.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.options import option
+from fiftyone_reue.perturb.base import keyed_order
+from fiftyone_reue.prf import derive, keystream
+from fiftyone_reue.semantics.fixed import ONE, SINES, TURN
+
+BLOCK = 8
+"""Pixels a side of JPEG's blocks."""
+
+GRID = 16
+"""Steps of a frequency in one half cycle a block."""
+
+LOWEST, HIGHEST = 20, 59
+"""How far from even a frequency is, in steps: below, pictures are too strong, and
+above, a blur takes it."""
+
+ALONE = 16
+"""The most classes that have a frequency of their own each."""
+
+SHARED = 20
+"""How many frequencies more classes share."""
+
+UNIT = 48
+"""Parts of a gray level, 16 for each of three colours."""
+
+REACH = 9
+"""Pixels to both sides that a band's filter looks at."""
+
+SHORTEST, WORKING = 64, 128
+"""Shorter sides: the least that has enough regions, and what images are halved to at
+least."""
+
+_WINDOW = np.array([256, 248, 226, 193, 155, 117, 83, 55, 35, 20], np.int64)
+"""A Gaussian of 4 pixels, from the middle to :data:`REACH`."""
+
+_AROUND = 9
+"""Pixels a side of the mean that a picture's texture is measured against."""
+
+
+@dataclass(frozen=True)
+class BandsConfig:
+    """How bands are drawn."""
+
+    region: int = option(
+        16,
+        "Pixels a side of what draws one, a multiple of :data:`BLOCK`.",
+        least=8,
+    )
+    strength: int = option(
+        150,
+        "Of the mean change to the picture's mean texture, in percent, "
+        "before it is cut off at the amplitude.",
+        least=1,
+        most=1000,
+    )
+    least: int = option(
+        4,
+        "Mean texture in gray levels that every image is taken to have.",
+        least=0,
+    )
+
+
+DEFAULT = BandsConfig()
+
+
+def class_bands(classes: int, key: bytes) -> np.ndarray:
+    """Every class's frequencies, as far apart and as few as they can be.
+
+    Args:
+        classes: at least 1.
+        key: 32 bytes; it draws the frequencies, and which class has which.
+
+    Returns:
+        ``(classes, n, 2)`` uint8 in 1/GRID half cycles down and across a block; n is 1
+        for up to :data:`ALONE` classes, 2 up to 190, 3 up to 1,140.
+
+    Raises:
+        InputError: there are more classes than sets of frequencies.
+    """
+    if classes <= ALONE:
+        return apart(classes, key)[:, None]
+    for each in (2, 3):
+        sets = list(itertools.combinations(range(SHARED), each))
+        if classes <= len(sets):
+            order = keyed_order(derive(key, "bands-of-classes"), len(sets))
+            chosen = [sets[place] for place in order[:classes]]
+            return apart(SHARED, key)[np.array(chosen)]
+    raise InputError(
+        f"{classes} classes are more than the {len(sets)} that can be told apart by "
+        "bands; choose another method, such as lsp"
+    )
+
+
+def apart(count: int, key: bytes) -> np.ndarray:
+    """Frequencies that the key draws, far from one another.
+
+    Args:
+        count: how many, up to :data:`SHARED`.
+        key: 32 bytes.
+
+    Returns:
+        ``(count, 2)`` uint8 in 1/GRID half cycles.
+    """
+    places = np.indices((HIGHEST + 1, HIGHEST + 1)).reshape(2, -1).T
+    far = (places**2).sum(axis=1)
+    places = places[(far >= LOWEST**2) & (far <= HIGHEST**2)]
+    places = places[keyed_order(derive(key, "bands"), len(places))]
+    for least in range(HIGHEST, 0, -1):
+        left = places
+        chosen: list[np.ndarray] = []
+        while len(left) and len(chosen) < count:
+            chosen.append(left[0])
+            left = left[((left - left[0]) ** 2).sum(axis=1) >= least**2]
+        if len(chosen) == count:
+            return np.array(chosen, np.uint8)
+    raise InputError(f"{count} frequencies are more than there are")
+
+
+def cell_of(height: int, width: int) -> int:
+    """Pixels a side of a pattern's cells, so that a reduced image keeps its bands.
+
+    Returns:
+        A power of two: after so many halvings the shorter side is still
+        :data:`WORKING` pixels, and it wouldn't be after one more; 1 for smaller ones.
+    """
+    cell = 1
+    while min(height, width) // (2 * cell) >= WORKING:
+        cell *= 2
+    return cell
+
+
+def gray_cells(image: np.ndarray, cell: int) -> np.ndarray:
+    """The mean of each cell's samples.
+
+    Args:
+        image: ``(H, W, colours)`` uint8, colours 1 or 3.
+        cell: pixels a side; the last cells repeat the border.
+
+    Returns:
+        ``(ceil(H / cell), ceil(W / cell))`` int64 in 1/UNIT gray levels.
+    """
+    total = image.sum(axis=2, dtype=np.int64) * (UNIT // image.shape[2])
+    height, width = total.shape
+    total = np.pad(total, ((0, -height % cell), (0, -width % cell)), mode="edge")
+    high, wide = (side // cell for side in total.shape)
+    return total.reshape(high, cell, wide, cell).sum(axis=(1, 3)) // cell**2
+
+
+def response(levels: np.ndarray, frequency: np.ndarray) -> np.ndarray:
+    """What a picture has in a band, place by place.
+
+    Args:
+        levels: ``(h, w)`` int64, h and w over :data:`REACH`.
+        frequency: ``(2,)`` in 1/GRID half cycles down and across a block.
+
+    Returns:
+        ``(h, w)`` int64; its scale is the same for all places of a band, 0 where the
+        picture is even.
+    """
+    padded = np.pad(levels, REACH, mode="reflect")
+    down, across = (_taps(int(number)) for number in frequency)
+    found = _filtered(_filtered(padded, down, 0), across, 1)
+    even = _filtered(_filtered(padded, _WINDOW, 0), _WINDOW, 1)
+    # Without its share of the mean: what is even has no band.
+    share = _sum(down) * _sum(across)
+    return (found - even * share // _sum(_WINDOW) ** 2) >> 10
+
+
+def texture(levels: np.ndarray) -> int:
+    """The mean distance from the mean around, in the levels' own unit."""
+    near = np.pad(levels, _AROUND // 2, mode="reflect")
+    ones = np.ones(_AROUND // 2 + 1, np.int64)
+    mean = _filtered(_filtered(near, ones, 0), ones, 1) // _AROUND**2
+    return int(np.abs(levels - mean).sum()) // levels.size
+
+
+def drawn_bands(
+    count: int, height: int, width: int, key: bytes, region: int = DEFAULT.region
+) -> np.ndarray:
+    """Which of the bands each place of an image has.
+
+    Args:
+        count: how many the class has.
+        height: cells.
+        width: cells.
+        key: 32 bytes of this sample, for this one draw.
+        region: cells a side.
+
+    Returns:
+        ``(height, width)`` int64, 0..count-1.
+    """
+    high, wide = -(-height // region), -(-width // region)
+    draw = np.frombuffer(keystream(key, 2 * high * wide), "<u2").astype(np.int64)
+    regions = (draw % count).reshape(high, wide)
+    return regions.repeat(region, 0).repeat(region, 1)[:height, :width]
+
+
+def emphasis(
+    levels: np.ndarray,
+    bands: np.ndarray,
+    drawn: np.ndarray,
+    amplitude: int,
+    config: BandsConfig = DEFAULT,
+) -> np.ndarray:
+    """What is added.
+
+    Args:
+        levels: ``(h, w)`` int64 in 1/UNIT gray levels, as :func:`gray_cells` gives.
+        bands: ``(n, 2)``, a class's.
+        drawn: ``(h, w)``, as :func:`drawn_bands` gives.
+        amplitude: gray levels.
+        config: how strong.
+
+    Returns:
+        ``(h, w)`` int8 in gray levels, within the amplitude.
+    """
+    found = np.zeros(levels.shape, np.int64)
+    for place in np.unique(drawn):
+        own = response(levels, bands[place])
+        np.copyto(found, own, where=drawn == place)
+    size = np.abs(found)
+    mean = int(size.sum()) // size.size
+    if mean == 0:
+        return np.zeros(levels.shape, np.int8)
+    much = max(texture(levels), config.least * UNIT) * config.strength
+    unit = mean * UNIT * 100
+    steps = (2 * size * much + unit) // (2 * unit)
+    return (np.sign(found) * np.minimum(steps, amplitude)).astype(np.int8)
+
+
+def band_pattern(
+    image: np.ndarray,
+    bands: np.ndarray,
+    amplitude: int,
+    key: bytes,
+    config: BandsConfig = DEFAULT,
+) -> np.ndarray:
+    """One image's change.
+
+    Args:
+        image: ``(H, W, colours)`` uint8, the shorter side at least
+            :data:`SHORTEST`.
+        bands: ``(n, 2)`` uint8, its class's.
+        amplitude: gray levels.
+        key: 32 bytes of this sample.
+        config: how strong, and in which regions.
+
+    Returns:
+        ``(h, w, 1)`` int8 in gray levels: one value a cell, or one a pixel where
+        cells don't fit the image evenly.
+    """
+    height, width = image.shape[:2]
+    cell = cell_of(height, width)
+    levels = gray_cells(image, cell)
+    # What is even gets a texture too, one that nobody without the key can repeat.
+    noise = keystream(derive(key, "bands-noise"), levels.size)
+    levels += np.frombuffer(noise, np.int8).reshape(levels.shape)
+    high, wide = levels.shape
+    draw = derive(key, "bands-drawn")
+    drawn = drawn_bands(len(bands), high, wide, draw, config.region)
+    made = emphasis(levels, bands, drawn, amplitude, config)
+    if height % cell or width % cell:
+        made = made.repeat(cell, 0).repeat(cell, 1)[:height, :width]
+    return np.ascontiguousarray(made[..., None])
+
+
+def _taps(number: int) -> np.ndarray:
+    """Half of a cosine's filter, from the middle to :data:`REACH`."""
+    angles = TURN * number * np.arange(REACH + 1) // (2 * BLOCK * GRID)
+    return (_WINDOW * SINES[(angles + TURN // 4) % TURN] + ONE // 2) // ONE
+
+
+def _sum(half: np.ndarray) -> int:
+    return int(2 * half.sum() - half[0])
+
+
+def _filtered(levels: np.ndarray, half: np.ndarray, axis: int) -> np.ndarray:
+    """An even filter along an axis, which gets shorter by its reach at both ends."""
+    reach = len(half) - 1
+    length = levels.shape[axis] - 2 * reach
+
+    def shifted(by: int) -> np.ndarray:
+        start = reach + by
+        whole = [slice(None), slice(None)]
+        whole[axis] = slice(start, start + length)
+        return levels[tuple(whole)]
+
+    total = half[0] * shifted(0)
+    for place in range(1, reach + 1):
+        total += half[place] * (shifted(place) + shifted(-place))
+    return total

@@ -1,0 +1,350 @@
+"""RUE: what networks learn first says the class, and nothing of the picture.
+
+After Wang et al., "Reversible Unlearnable Examples", IEEE TCSVT 36(3), 2026
+(arXiv:2608.06211). Three methods are here:
+
+``rue``, our default. Photographs have their own texture made stronger in bands that
+tell the class (:mod:`fiftyone_reue.perturb.rue.bands`); images with fewer than
+``bands.SHORTEST`` pixels a side have too few regions for that, and get the gratings.
+Both come from the key alone: nothing is fitted, nothing is waited for, and images
+added later are protected alike.
+
+``rue_gratings``, what ``rue`` was before: keyed stripes, one kind a class
+(:mod:`fiftyone_reue.perturb.gratings`), with a phase of its own for every sample.
+Fitting them further is there as an option (:class:`RueConfig`);
+``benchmarks/results/rue_ablation.md`` shows what each part of it is worth. Stripes are
+found in photographs by a filter of five lines, so it is there to be measured against.
+
+``rue_published``, as the paper has it: class-wise noise, fitted by alternating a
+surrogate's cross-entropy step with a step on the noise that lowers the mutual
+information between the model's input and output
+(:mod:`fiftyone_reue.perturb.rue.information`). The cross-entropy of the perturbed
+images is kept beside it (Huang et al., ICLR 2021, arXiv:2101.04898), which makes the common
+output the class itself and so gives the surrogate nothing to learn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.options import option
+from fiftyone_reue.perturb.base import (
+    FitData,
+    Method,
+    MethodInfo,
+    State,
+    class_index,
+    eight_bit,
+    for_colours,
+    secret_seed,
+)
+from fiftyone_reue.perturb.gratings import CELLS, grating_tables
+from fiftyone_reue.perturb.rue.bands import (
+    SHORTEST,
+    BandsConfig,
+    band_pattern,
+    class_bands,
+)
+from fiftyone_reue.perturb.rue.variety import vary
+from fiftyone_reue.prf import derive
+
+PAPER = "Wang et al., IEEE TCSVT 2026, arXiv:2608.06211"
+
+OLD_REACH = 2
+"""Of states made before they said themselves how far their tables are rolled."""
+
+
+@dataclass(frozen=True)
+class RueConfig:
+    """What the tables begin as, and how they are fitted from there."""
+
+    start: str = option(
+        "gratings",
+        "Gratings, or random for uniform noise.",
+        choices=("gratings", "random"),
+    )
+    rounds: int = option(
+        0,
+        "Alternations of surrogate steps and table steps; 0 leaves the "
+        "tables as they begin and looks at no image.",
+        least=0,
+    )
+    variants: int = option(1, "Tables a class, at most 256.", least=1, most=256)
+    cell: int = option(
+        1,
+        "A fitted table cell's side in pixels at the working size, whose "
+        "tables follow the images' side; unfitted ones have ``CELLS`` "
+        "cells.",
+        least=1,
+    )
+    colours: int = option(
+        1,
+        "1 for achromatic tables, 3 for coloured ones (random start only).",
+        least=1,
+    )
+    reach: int | None = option(
+        None,
+        "Cells that a sample's table is rolled by at most; None for anywhere.",
+        least=0,
+    )
+    flips: bool = option(True, "Whether samples' tables are flipped at random.")
+    objective: str = option(
+        "softmax",
+        "The form of the mutual information.",
+        choices=("softmax", "collinear"),
+    )
+    information: float = option(1.0, "Its weight beside the cross-entropy.", least=0)
+    transformations: tuple[str, ...] = option(
+        (),
+        "Names from :mod:`fiftyone_reue.perturb.transformations`; shifts "
+        "and flips are always there.",
+    )
+    transformed: float = option(
+        0.5,
+        "The share of batches that go through one of them.",
+        least=0,
+    )
+    surrogates: tuple[str, ...] = option(
+        ("small_resnet",),
+        "Networks by name, taken in turn; ``pretrained_finetune`` brings "
+        "the user's weights.",
+    )
+    width: int = option(
+        16,
+        "Of a ``small_resnet`` surrogate, a multiple of 8 (PyTorch 2.15 "
+        "crashes with 4 channels in channels_last on processors without "
+        "AVX-512).",
+        least=1,
+    )
+    reinitialise: int = option(
+        0,
+        "Rounds after which the surrogates begin anew; 0 for never.",
+        least=0,
+    )
+    adversarial: int = option(
+        0,
+        "Gray levels within which the surrogates are trained against "
+        "perturbed images (Fu et al., ICLR 2022, arXiv:2203.14533); 0 for "
+        "not.",
+        least=0,
+    )
+    surrogate_steps: int = option(
+        10,
+        "Cross-entropy steps of the surrogates a round.",
+        least=1,
+    )
+    table_steps: int = option(5, "Sign steps of the tables a round.", least=1)
+    surrogate_batch: int = option(128, "Images in a surrogate step.", least=1)
+    table_batch: int = option(256, "Images in a table step.", least=1)
+    step: float = option(0.8, "A table step's length, gray levels.", least=0)
+
+    @classmethod
+    def published(cls) -> RueConfig:
+        """Coloured class tables at full resolution, without variety: the paper's."""
+        return cls(start="random", rounds=60, colours=3, reach=0, flips=False)
+
+
+class ReversibleUnlearnableGratings(Method):
+    """Class tables from the key, fitted further where configured; see the module."""
+
+    info = MethodInfo(
+        name="rue_gratings",
+        title="RUE before: keyed class gratings",
+        paper=PAPER,
+        needs_fit=False,
+        uses_gpu=False,
+        cost="nothing to fit",
+        variety="class and sample",
+        least_classes=2,
+    )
+    Config = RueConfig
+
+    def fit(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, State]:
+        """Make the tables, and fit them if configured; see :class:`Method`."""
+        started = time.monotonic()
+        config = self.config
+        _require_classes(data.classes)
+        secret = secret_seed("rue", seed, key)
+        tables = starting_tables(config, data, amplitude, secret)
+        figures: dict[str, Any] = {"reach": config.reach, "flips": config.flips}
+        if config.rounds:
+            from fiftyone_reue.networks.device import few_threads
+            from fiftyone_reue.perturb.rue.fit import fit_tables
+
+            steps = fit_tables(
+                data, tables, config, amplitude=amplitude, seed=secret, device=device
+            )
+            with few_threads():
+                tables, measured = yield from steps
+            figures |= measured
+        figures["seconds"] = round(time.monotonic() - started, 1)
+        figures["images"] = len(data.images)
+        yield 1.0
+        return State(self.info.name, data.classes, {"tables": tables}, figures)
+
+    def pattern(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> np.ndarray:
+        """A variant of the class's table, flipped and rolled by the key."""
+        return _table_pattern(state, image, label, sample_key)
+
+
+class ReversibleUnlearnable(Method):
+    """A picture's own texture in its class's bands; see the module.
+
+    Example:
+        >>> data = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0), ("a", "b"))
+        >>> method = ReversibleUnlearnable()
+        >>> steps = method.fit(data, amplitude=6, seed=1, key=bytes(32))
+        >>> state = finish(steps)
+        >>> image = np.zeros((300, 400, 3), np.uint8)
+        >>> method.pattern(state, image, "a", bytes(32)).shape
+        (150, 200, 1)
+    """
+
+    info = MethodInfo(
+        name="rue",
+        title="RUE: keyed bands of an image's own texture",
+        paper=PAPER,
+        needs_fit=False,
+        uses_gpu=False,
+        cost="nothing to fit",
+        variety="class and sample",
+        least_classes=2,
+    )
+    Config = BandsConfig
+
+    def fit(
+        self,
+        data: FitData,
+        *,
+        amplitude: int,
+        seed: int,
+        key: bytes,
+        device: str = "auto",
+    ) -> Generator[float, None, State]:
+        """Draw the classes' bands and, for small images, gratings."""
+        started = time.monotonic()
+        _require_classes(data.classes)
+        secret = derive(key, "rue-bands", str(seed))
+        bands = class_bands(len(data.classes), secret)
+        config, gratings = RueConfig(), secret_seed("rue", seed, key)
+        arrays = {
+            "bands": bands,
+            "amplitude": np.array(amplitude),
+            "tables": starting_tables(config, data, amplitude, gratings),
+        }
+        figures = {
+            "reach": config.reach,
+            "flips": config.flips,
+            "seconds": round(time.monotonic() - started, 1),
+            "images": len(data.images),
+        }
+        yield 1.0
+        return State(self.info.name, data.classes, arrays, figures)
+
+    def identity(self, classes: Sequence[str]) -> tuple[str, ...]:
+        """Fits from before there were bands aren't taken for new releases."""
+        return ("bands", *super().identity(classes))
+
+    def pattern(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> np.ndarray:
+        """The image's bands, or a grating where it is small.
+
+        A state from before there were bands gives gratings at every size, so that a
+        release that was begun with it goes on with it.
+        """
+        small = min(image.shape[:2]) < SHORTEST
+        if small or "bands" not in state.arrays:
+            return _table_pattern(state, image, label, sample_key)
+        return band_pattern(
+            eight_bit(image),
+            state.arrays["bands"][class_index(state, label)],
+            int(state.arrays["amplitude"]),
+            derive(sample_key, "bands"),
+            self.config,
+        )
+
+
+class ReversibleUnlearnablePublished(ReversibleUnlearnableGratings):
+    """RUE as in its paper, to be measured against; see the module."""
+
+    info = MethodInfo(
+        name="rue_published",
+        title="RUE as published: class tables by mutual information",
+        paper=PAPER,
+        needs_fit=True,
+        uses_gpu=True,
+        cost="a few minutes on two cores, seconds on a GPU",
+    )
+
+    def __init__(self, config: RueConfig | None = None) -> None:
+        super().__init__(config or RueConfig.published())
+
+
+def starting_tables(
+    config: RueConfig, data: FitData, amplitude: int, seed: int
+) -> np.ndarray:
+    """What the tables are before any fit.
+
+    Args:
+        config: its ``start``, ``variants``, ``colours``, and sides.
+        data: its classes, and the images' side where the tables will be fitted.
+        amplitude: gray levels.
+        seed: secret.
+
+    Returns:
+        ``(classes, variants, side, side, colours)`` int8.
+
+    Raises:
+        InputError: there is no such start, or there are too many classes for it.
+    """
+    generator = np.random.default_rng(seed)
+    side = data.images.shape[1] // config.cell if config.rounds else CELLS
+    classes = len(data.classes)
+    if config.start == "gratings":
+        return grating_tables(classes, config.variants, amplitude, generator, side)
+    if config.start == "random":
+        shape = (classes, config.variants, side, side, config.colours)
+        return generator.integers(-amplitude, amplitude + 1, shape, np.int8)
+    raise InputError(
+        f"Tables can't begin as {config.start!r}; choose gratings or random"
+    )
+
+
+def _table_pattern(
+    state: State, image: np.ndarray, label: str, sample_key: bytes
+) -> np.ndarray:
+    variants = state.tables[class_index(state, label)]
+    pattern = vary(
+        variants,
+        sample_key,
+        state.summary.get("reach", OLD_REACH),
+        flips=state.summary.get("flips", True),
+    )
+    # Smaller images get a part of the tile: its stripes would alias otherwise.
+    height, width, colours = image.shape
+    return for_colours(pattern[:height, :width], colours)
+
+
+def _require_classes(classes: tuple[str, ...]) -> None:
+    if len(classes) < 2:
+        raise InputError(
+            f"Only one class, {classes[0]!r}, is there; at least two classes are "
+            "needed for a classifier to be misled"
+        )
