@@ -874,36 +874,6 @@ def test_many_ids_that_are_no_text_are_all_told(
         assert len({p.row for p in told}) > 100
 
 
-@pytest.mark.integration
-@pytest.mark.parametrize("unique", [True, False])
-def test_what_is_in_an_indexs_way_is_told_and_keeps_nobody_from_reading(
-    mongo_database: Any, old_ledger: Path, tmp_path: Path, unique: bool
-) -> None:
-    held = held_in_mongo(mongo_database, old_ledger, tmp_path)
-    held.open()
-    recipients = mongo_database["reue_recipients"]
-    recipients.drop_indexes()
-    if unique:
-        recipients.insert_many([{"_id": x, "name": "twice"} for x in "xy"])
-    else:
-        recipients.create_index("name", sparse=True)
-    assert any("an index of reue_recipients" in line for line in held.problems())
-    with held.opened() as vault:
-        assert [one.name for one in vault.recipients()] == ["alice", "bob"]
-
-
-@pytest.mark.integration
-def test_a_view_in_a_collections_place_is_named(
-    mongo_database: Any, old_ledger: Path, tmp_path: Path
-) -> None:
-    held = held_in_mongo(mongo_database, old_ledger, tmp_path)
-    held.open()
-    mongo_database["reue_images"].rename("other")
-    mongo_database.create_collection("reue_images", viewOn="other", pipeline=[])
-    with pytest.raises(TamperedLedgerError, match="reue_images is a view"):
-        held.open()
-
-
 @pytest.mark.parametrize("table", ["recipients", "fits", "releases", "records"])
 def test_many_large_rows_are_not_held_together(held: Held, table: str) -> None:
     """Forty rows of 4 MB each took 160 MB and more."""

@@ -429,19 +429,6 @@ def test_text_in_another_encoding_is_refused(path: Path) -> None:
         SqliteLedger(path)
 
 
-def test_a_list_that_nobody_wrote_is_not_read(path: Path) -> None:
-    size = (128 << 20) + 1
-    with SqliteLedger(path) as ledger:
-        ledger.put_inventory(b"x")
-        assert ledger.get_inventory() == b"x"
-        with pytest.raises(VaultError, match="can't list so many"):
-            ledger.put_inventory(bytes(size))
-    with sqlite3.connect(path) as attacker:
-        attacker.execute(f"UPDATE inventory SET sealed = zeroblob({size})")
-    with SqliteLedger(path) as ledger:
-        assert ledger.get_inventory() == b""
-
-
 INVALID = "CAST(x'30ff' AS TEXT)"
 
 

@@ -18,6 +18,7 @@ from fiftyone_reue.vault.ledger.mongo_lock import MongoLock
 from fiftyone_reue.vault.ledger.rows import (
     BOXES,
     E,
+    Each,
     Entity,
     Key,
     Table,
@@ -26,6 +27,7 @@ from fiftyone_reue.vault.ledger.rows import (
     age,
     as_bytes,
     as_description,
+    as_read,
     columns,
     from_row,
     longest,
@@ -207,8 +209,8 @@ class MongoLedger:
     def fit(self, fit_id: str) -> Fit | None:
         return self._one(Fit, FITS, {"_id": fit_id})
 
-    def fits(self) -> list[Fit]:
-        return self._all(Fit, FITS, {})
+    def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
+        return sorted((each(one) for one in self._page(Fit, FITS, {}, None)), key=age)
 
     # -- releases
 
