@@ -93,6 +93,11 @@ class CancelledError(ReueError):
     """The user stopped the run; what was finished is kept."""
 
 
+FATAL = (LedgerUnavailableError, OutputError)
+"""What every further item would meet as well, and what nobody may take for an answer
+about one of them."""
+
+
 class named:
     """Puts a file's name in front of an error's text."""
 

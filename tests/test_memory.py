@@ -33,6 +33,7 @@ from fiftyone_reue.invertible import weights
 from fiftyone_reue.media import codec, original
 from fiftyone_reue.media import png as png_media
 from fiftyone_reue.media.codec import encode, load, read_file
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.original import describe, rebuild
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb import reversal
@@ -54,6 +55,8 @@ from fiftyone_reue.workflows.restore import restore_original
 pytestmark = pytest.mark.unit
 
 MB = 1 << 20
+MOST = DEFAULT_MAX_PIXELS - 1
+"""A limit that somebody stated, so that small files may be large images."""
 SMALL = np.random.default_rng(0).integers(0, 256, (32, 40, 3), np.uint8)
 
 
@@ -98,6 +101,35 @@ def make(vault: Vault, source: Path, output: Path) -> None:
     assert not finish(steps).outcome.failures
 
 
+# -- small files
+
+
+def blank(side: int) -> bytes:
+    """A PNG of so many black pixels a side."""
+    out = io.BytesIO()
+    Image.new("L", (side, side)).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_a_small_file_is_no_large_image():
+    """34 bytes of WebP, a colour and two sides, took 7 GB."""
+    data = blank(5001)
+    assert len(data) < 100_000
+    with at_most(2), pytest.raises(UnsupportedImageError, match="limit of 25000000"):
+        load(data)
+    assert load(data, max_pixels=MOST).raster.width == 5001
+    assert load(blank(5000)).raster.width == 5000
+
+
+def test_a_large_file_may_be_a_large_image():
+    """A chunk that nobody reads makes it so: pixels count beside bytes alone."""
+    filler = struct.pack(">I", 900_000) + b"reUE" + bytes(900_000)
+    filler += zlib.crc32(filler[4:]).to_bytes(4, "big")
+    data = blank(5001)
+    data = data[:-12] + filler + data[-12:]
+    assert load(data, ignore_record=True).raster.width == 5001
+
+
 # -- records
 
 
@@ -119,10 +151,11 @@ def test_a_recipients_box_can_not_fill_the_owners_memory(
     script = f"""
         import resource
         from pathlib import Path
-        from fiftyone_reue import restore, cli, extract, reveal
-        from fiftyone_reue.folders import image_items
-        from fiftyone_reue.steps import finish
+        from fiftyone_reue import cli
+        from fiftyone_reue.batch.folders import image_items
+        from fiftyone_reue.progress import finish
         from fiftyone_reue.vault.vault import open_folder
+        from fiftyone_reue.workflows import extract, restore, reveal
         taken = int(open("/proc/self/statm").read().split()[0]) * 4096
         limit = taken + 400 * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -467,7 +500,7 @@ def test_a_tag_of_many_numbers_is_not_made_numbers_of():
 def test_strips_and_tiles_take_no_more_than_there_is(data, why):
     made = data()
     with at_most(64), pytest.raises(ReueError, match=why):
-        load(made)
+        load(made, max_pixels=MOST)
 
 
 def test_a_jpeg_tile_of_another_size_is_not_decoded():
@@ -537,7 +570,7 @@ def test_a_gif_header_without_the_data_is_refused():
     at = data.index(b",", 13)
     data[at + 5 : at + 9] = struct.pack("<HH", 14_000, 14_000)
     with at_most(8), pytest.raises(UnreadableImageError, match="cut short"):
-        load(bytes(data))
+        load(bytes(data), max_pixels=MOST)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
-from fiftyone_reue.errors import TamperedLedgerError
+from fiftyone_reue.errors import LedgerUnavailableError, TamperedLedgerError
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
@@ -221,3 +221,33 @@ def test_a_bad_row_undoes_no_match(case):
     summary = case.extract("leak-alice")
     assert (summary.decision, summary.named) == ("match", "alice")
     assert summary.ledger_problems
+
+
+def swap_roots(case: Case, one: str, other: str) -> None:
+    """Give the one's pages to the other, as whoever writes the file can."""
+    with sqlite3.connect(case.root / "vault" / "ledger.sqlite") as attacker:
+        attacker.execute("PRAGMA writable_schema = ON")
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        pages = [attacker.execute(query, [name]).fetchone()[0] for name in (one, other)]
+        for name, page in zip((other, one), pages, strict=True):
+            statement = "UPDATE sqlite_master SET rootpage = ? WHERE name = ?"
+            attacker.execute(statement, [page, name])
+    attacker.close()
+
+
+@pytest.mark.parametrize("leak", ["bob", "leak-bob"])
+def test_originals_that_are_not_found_by_their_ids_hide_no_leak(case, leak):
+    """The verdict was that these images say nothing about anybody."""
+    swap_roots(case, "sqlite_autoindex_images_1", "sqlite_autoindex_images_2")
+    summary = case.extract(leak)
+    assert summary.named is None
+    assert summary.verdict().startswith("Undecided: ")
+    assert any("doesn't find its row" in line for line in summary.ledger_problems)
+
+
+@pytest.mark.parametrize("leak", ["bob", "leak-bob"])
+def test_a_ledger_that_can_not_be_read_is_no_verdict(case, leak):
+    """Neither is one whose server went away meanwhile."""
+    swap_roots(case, "records", "withdrawn")
+    with pytest.raises(LedgerUnavailableError):
+        case.extract(leak)

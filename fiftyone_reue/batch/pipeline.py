@@ -18,15 +18,13 @@ from typing import Generic, Protocol, TypeVar
 from threadpoolctl import threadpool_limits
 
 from fiftyone_reue.batch import interrupts
-from fiftyone_reue.errors import LedgerUnavailableError, OutputError, ReueError
+from fiftyone_reue.errors import FATAL, ReueError
 from fiftyone_reue.names.display import printable
 
 CHUNK_ITEMS = 32
 CHUNK_BYTES = 4 << 20
 COMMIT_ITEMS = 256
 COMMIT_BYTES = 64 << 20
-
-_FATAL = (LedgerUnavailableError, OutputError)
 
 
 class Source(Protocol):
@@ -172,7 +170,7 @@ def _do_chunk(items: list[S], work: Callable[[S], R]) -> _Chunk[S, R]:
     for item in items:
         try:
             chunk.results.append(work(item))
-        except _FATAL:
+        except FATAL:
             raise
         except ReueError as error:
             chunk.failures.append(Failure(item.sample_id, item.path, str(error)))

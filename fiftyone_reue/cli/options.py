@@ -45,7 +45,8 @@ pixels_option = click.option(
     type=click.IntRange(min=1),
     default=DEFAULT_MAX_PIXELS,
     show_default=True,
-    help="Refuse larger images before decoding them.",
+    help="Refuse larger images before decoding them; without another number here also "
+    "those above 25 million pixels with more than 32 for each byte of their file.",
 )
 originals_option = click.option(
     "--originals", type=FOLDER, help="Where the originals are, if they moved."

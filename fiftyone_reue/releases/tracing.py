@@ -13,6 +13,7 @@ import numpy as np
 from fiftyone_reue.batch.folders import image_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import (
+    FATAL,
     InputError,
     MissingPackageError,
     ReueError,
@@ -30,6 +31,7 @@ from fiftyone_reue.names import contained
 from fiftyone_reue.releases.originals import Originals
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Record
+from fiftyone_reue.vault.ledger.problems import BACKUP, NOT_FOUND, quoted
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import match, read
 from fiftyone_reue.watermark.evidence import Reading
@@ -217,8 +219,12 @@ class Tracer:
                 try:
                     image = self._vault.ledger.image(candidate.image_id)
                     if image is None:
+                        # It was there when all of them were read.
+                        problems.append(self._lost(candidate.image_id))
                         continue
                     references = list(self._references(image))
+                except FATAL:
+                    raise
                 except ReueError as error:
                     problems.append(str(error))
                     continue
@@ -246,7 +252,7 @@ class Tracer:
     ) -> Suspect:
         image = self._vault.ledger.image(record.image_id)
         if image is None:
-            return replace(suspect, reason="The ledger has lost this image's entry")
+            return replace(suspect, reason=self._lost(record.image_id))
         envelope = records.unpack(record.blob)
         colours = raster.colour_channels
         if state == "protected":
@@ -320,6 +326,8 @@ class Tracer:
             try:
                 if not self._originals.spares_hidden(record):
                     return None
+            except FATAL:
+                raise
             except ReueError as error:
                 self._leave_out(record, error)
         return (opacity > 0).astype(np.float32)
@@ -340,6 +348,8 @@ class Tracer:
                     copy = self._originals.unmarked(raster, envelope)
                 else:
                     change = self._originals.change(raster, envelope)
+            except FATAL:
+                raise
             except ReueError as error:
                 self._leave_out(record, error)
                 continue
@@ -358,6 +368,11 @@ class Tracer:
             if added is not None:
                 yield "protected", luma + added
 
+    def _lost(self, image_id: str) -> str:
+        """Note that an original's row isn't found though there is one; in words."""
+        self._vault.ledger.note("images", quoted(image_id), f"{NOT_FOUND}; {BACKUP}")
+        return f"images, {quoted(image_id)}: {NOT_FOUND}"
+
     def _leave_out(self, record: Record, error: ReueError) -> None:
         """Go on without a record: the image's other copies can still be traced."""
         self._vault.ledger.note_row("records", record, str(error))
@@ -370,6 +385,8 @@ class Tracer:
         try:
             envelope = records.unpack(record.blob)
             licensed, _ = self._originals.licensed(raster, envelope)
+        except FATAL:
+            raise
         except ReueError:
             return None
         peak = envelope.header.peak
@@ -386,6 +403,8 @@ class Tracer:
                 return None
             path = contained.inside(Path(release.output), record.output)
             return load(path, max_pixels=self._max_pixels).raster
+        except FATAL:
+            raise
         except ReueError:
             return None
 
@@ -413,6 +432,8 @@ class Tracer:
                 original = self._originals.original(
                     raster, record.blob, record.sample_id
                 )
+            except FATAL:
+                raise
             except ReueError:
                 continue
             if sample_digest(original.samples) == image.digest:

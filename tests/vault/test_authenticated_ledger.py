@@ -6,6 +6,7 @@ None of this was noticed before rows had MACs.
 import base64
 import json
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -806,3 +807,96 @@ def test_nothing_is_parsed_before_its_mac_is_right(
         assert len(vault.ledger.releases()) == 1
         assert [p.table for p in vault.ledger.problems] == ["releases"]
     assert max(parsed_sizes) < 1 << 19
+
+
+# -- what a driver can't decode, and rows that fill the memory
+
+
+def put_raw(collection: Any, document: dict[str, Any], old: bytes, new: bytes) -> None:
+    """Insert bytes that no driver would write."""
+    import bson
+    from bson.raw_bson import RawBSONDocument
+
+    raw = bson.encode(document)
+    assert raw.count(old) == 1
+    collection.insert_one(RawBSONDocument(raw.replace(old, new)))
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"zzzz", b"z\xff\xfez"), (b"\x12when\0", b"\x09when\0"), (b"when", b"\xffhen")],
+    ids=["text", "date", "field"],
+)
+def test_documents_that_can_not_be_decoded_are_left_out(
+    mongo_database: Any, old_ledger: Path, tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    """Each ended every job with the driver's error; as an id, text ran for ever."""
+    held = held_in_mongo(mongo_database, old_ledger, tmp_path)
+    held.open()
+    with held.opened() as vault:
+        one = some_rows(vault.ledger.raw, "records")[0]
+    known = {"release_id": one.release_id, "image_id": one.image_id, "sample_id": "zz"}
+    ids = {"name": "n", "digest": b"d", **known}
+    for name in ("recipients", "fits", "releases", "images", "records", "withdrawn"):
+        document = {"_id": "zzzz", "when": 1 << 62, **ids}
+        put_raw(mongo_database[f"reue_{name}"], document, old, new)
+    found = held.problems()
+    assert len({line.partition(", ")[0] for line in found}) == 6
+    with held.opened() as vault:
+        ledger = vault.ledger
+        assert [one.name for one in vault.recipients()] == ["alice", "bob"]
+        assert len(ledger.fits()) == 1
+        assert len(ledger.releases()) == 2
+        assert len(list(ledger.images())) == 4
+        assert len(some_rows(ledger, "records")) == 7
+        assert len(some_rows(ledger, "withdrawn")) == 1
+        assert one in ledger.records_by_image(one.image_id)
+
+
+@pytest.mark.integration
+def test_many_ids_that_are_no_text_are_all_told(
+    mongo_database: Any, old_ledger: Path, tmp_path: Path
+) -> None:
+    """More than a page of them, with good ones behind."""
+    held = held_in_mongo(mongo_database, old_ledger, tmp_path)
+    held.open()
+    with held.opened() as vault:
+        one = some_rows(vault.ledger.raw, "records")[0]
+    for number in range(200):
+        document = {"_id": number, "sample_id": "zzzz", "release_id": one.release_id}
+        document["id"] = f"{number}"
+        text = b"\x01\xff" + number.to_bytes(2, "big").replace(b"\0", b"\xfe")
+        put_raw(mongo_database["reue_records"], document, b"zzzz", text)
+    with held.opened() as vault:
+        assert len(list(vault.ledger.records(one.release_id))) in (3, 4)
+        told = [p for p in vault.ledger.problems if p.table == "records"]
+        assert len({p.row for p in told}) > 100
+
+
+@pytest.mark.parametrize("table", ["recipients", "fits", "releases", "records"])
+def test_many_large_rows_are_not_held_together(held: Held, table: str) -> None:
+    """Forty rows of 4 MB each took 160 MB and more."""
+    rows = held.attacker.rows(table)
+    one = rows[sorted(rows)[0]]
+    large = {"fits": "sealed", "recipients": "wrapped_key", "releases": "sealed_seed"}
+    for number in range(40):
+        unique = {"id": f"x{number}", large.get(table, "blob"): bytes(4 << 20)}
+        unique |= {"name": f"x{number}"} if "name" in one else {}
+        unique |= {"sample_id": f"x{number}"} if "sample_id" in one else {}
+        kept = {name: value for name, value in one.items() if name != "_id"}
+        rows[f"x{number}"] = {**kept, **unique}
+    held.attacker.put(table, rows)
+    with held.opened() as vault:
+        ledger = vault.ledger
+        tracemalloc.start()
+        try:
+            if table == "records":
+                ledger.records_by_image(one["image_id"])
+            else:
+                getattr(ledger, table)()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert len(ledger.problems) >= 40
+    assert peak < 100 << 20

@@ -115,3 +115,14 @@ def test_whoever_was_silent_for_too_long_has_lost_it(
     one.release()
     other.renew()
     other.release()
+
+
+@pytest.mark.parametrize("pid", ["9" * 5000, "\u00b2", "\u0663", ""])
+def test_a_process_that_can_not_be_is_waited_for_like_any(
+    locks: tuple[MongoLock, MongoLock], monkeypatch: pytest.MonkeyPatch, pid: str
+) -> None:
+    """Somebody else wrote it; a number that isn't one ended with a ValueError."""
+    monkeypatch.setattr(mongo_lock, "WAIT_SECONDS", 0.2)
+    hold(locks[0], f"{mongo_lock.place()} {pid} x y")
+    with pytest.raises(LedgerUnavailableError, match="keeps writing"):
+        locks[1].acquire()

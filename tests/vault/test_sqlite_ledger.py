@@ -19,7 +19,7 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
 from fiftyone_reue.vault.ledger import SqliteLedger
-from fiftyone_reue.vault.ledger.sqlite_schema import SCHEMA
+from fiftyone_reue.vault.ledger.sqlite_schema import SCHEMA, SCHEMA_VERSION
 
 pytestmark = pytest.mark.unit
 
@@ -411,6 +411,22 @@ def test_an_index_that_tells_something_else_is_found(path: Path) -> None:
         assert found is not None
         assert found.id == "bob"
         assert any("index" in line for line in ledger.damage())
+
+
+def test_text_in_another_encoding_is_refused(path: Path) -> None:
+    """Ids don't compare as they are read by then, so that pages never ended."""
+    SqliteLedger(path).close()
+    with sqlite3.connect(path) as attacker:
+        dump = "\n".join(attacker.iterdump())
+    attacker.close()
+    path.unlink()
+    with sqlite3.connect(path) as attacker:
+        attacker.execute("PRAGMA encoding = 'UTF-16'")
+        attacker.executescript(dump)
+        attacker.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    attacker.close()
+    with pytest.raises(TamperedLedgerError, match="its text is in 'UTF-16"):
+        SqliteLedger(path)
 
 
 INVALID = "CAST(x'30ff' AS TEXT)"

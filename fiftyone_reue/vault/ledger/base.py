@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
-from fiftyone_reue.vault.ledger.rows import Key, Table
+from fiftyone_reue.vault.ledger.rows import Each, Key, Table, as_read
 
 
 class Ledger(Protocol):
@@ -58,8 +58,8 @@ class Ledger(Protocol):
 
     def fit(self, fit_id: str) -> Fit | None: ...
 
-    def fits(self) -> list[Fit]:
-        """All, oldest first."""
+    def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
+        """All, oldest first, and what `each` makes of one before the next is read."""
         ...
 
     def put_release(self, release: Release) -> None:

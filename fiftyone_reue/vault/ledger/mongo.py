@@ -18,6 +18,7 @@ from fiftyone_reue.vault.ledger.mongo_lock import MongoLock
 from fiftyone_reue.vault.ledger.rows import (
     BOXES,
     E,
+    Each,
     Entity,
     Key,
     Table,
@@ -26,6 +27,7 @@ from fiftyone_reue.vault.ledger.rows import (
     age,
     as_bytes,
     as_description,
+    as_read,
     columns,
     from_row,
     longest,
@@ -63,6 +65,8 @@ _WRITE_TIMEOUT_MS = 30_000
 _PAGE = 64
 _IMAGE_PAGE = 256
 _CHUNK = 1000
+# What stands for bytes that are no text.
+_REPLACED = "\ufffd"
 # What a document holds instead of its blob, if that went to GridFS.
 _BLOB_FILE = "blob_file"
 _COLLECTIONS: dict[Table, str] = {
@@ -113,9 +117,16 @@ class MongoLedger:
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         with _plain_errors():
+            from bson.codec_options import CodecOptions, DatetimeConversion
             from pymongo import ReadPreference, WriteConcern
 
             self._database = database.with_options(
+                # What somebody damaged must not keep the other rows from being read:
+                # replaced text and a plain number fail their row's MAC.
+                codec_options=CodecOptions(
+                    unicode_decode_error_handler="replace",
+                    datetime_conversion=DatetimeConversion.DATETIME_MS,
+                ),
                 read_preference=ReadPreference.PRIMARY,
                 write_concern=WriteConcern(
                     w="majority", j=True, wtimeout=_WRITE_TIMEOUT_MS
@@ -198,8 +209,8 @@ class MongoLedger:
     def fit(self, fit_id: str) -> Fit | None:
         return self._one(Fit, FITS, {"_id": fit_id})
 
-    def fits(self) -> list[Fit]:
-        return self._all(Fit, FITS, {})
+    def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
+        return sorted((each(one) for one in self._page(Fit, FITS, {}, None)), key=age)
 
     # -- releases
 
@@ -652,9 +663,11 @@ class MongoLedger:
         wanted: dict[str, Any],
         order: str | None,
         size: int = 0,
+        skip: int = 0,
     ) -> Iterator[dict[str, Any]]:
         with _plain_errors():
             cursor = self._database[name].find(wanted, _fields(kind)).limit(size)
+            cursor = cursor.skip(skip)
             yield from cursor if order is None else cursor.sort(order)
 
     def _walk(
@@ -672,22 +685,34 @@ class MongoLedger:
         ours = {**wanted, "$expr": {"$lte": [length, most]}}
         others = {**wanted, "$expr": {"$gt": [length, most]}}
         last: dict[str, Any] = {"$gte": ""}
-        while last:
+        # Bytes that are no text can't be asked for; from the last text that is one,
+        # documents are counted, or the same would come again for ever.
+        beyond, there = 0, True
+        while there:
             seen: list[Any] = []
-            end = None
-            for document in self._documents(kind, name, {**ours, key: last}, key, size):
-                if document[key] != end:
-                    seen, end = [], document[key]
-                seen.append(document["_id"])
+            end, there = None, False
+            page = {**ours, key: last}
+            for document in self._documents(kind, name, page, key, size, beyond):
+                there = True
+                text = document[key]
+                if _REPLACED in text:
+                    beyond += 1
+                else:
+                    if text != end:
+                        seen, end = [], text
+                    seen.append(document["_id"])
+                    beyond = 0
                 with _plain_errors():
                     entity = self._some(kind, name, document)
                 yield entity
-            if end is not None and key != "_id":
+            if end is None:
+                continue
+            last = {"$gt": end}
+            if key != "_id":
                 # Where somebody dropped a unique index, the next page may begin with
                 # the same.
                 twice = {**ours, key: end, "_id": {"$nin": seen}}
                 yield from self._page(kind, name, twice, None)
-            last = {} if end is None else {"$gt": end}
         yield from self._page(kind, name, others, None)
 
 
@@ -738,6 +763,7 @@ def _unlike_ours(collection: Mapping[str, Any]) -> str | None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
+    from bson.errors import BSONError
     from pymongo.errors import (
         ConnectionFailure,
         DuplicateKeyError,
@@ -766,6 +792,11 @@ def _plain_errors() -> Iterator[None]:
         raise LedgerUnavailableError(
             f"MongoDB refused (code {error.code}); check the database user's rights "
             "and the server's disk"
+        ) from error
+    except BSONError as error:
+        raise LedgerUnavailableError(
+            "A part of the ledger is damaged and can't be read; put the database back "
+            "from a backup"
         ) from error
     except PyMongoError as error:
         raise LedgerUnavailableError(

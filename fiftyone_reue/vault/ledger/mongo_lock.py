@@ -19,6 +19,7 @@ LEASE_SECONDS = 60.0
 
 WAIT_SECONDS = 2 * LEASE_SECONDS
 _LONGEST_NAP = 0.1
+_LONGEST_PID = 18
 
 _PROCESS = secrets.token_hex(8)
 _held: set[str] = set()
@@ -147,7 +148,8 @@ def _is_dead(holder: str) -> bool:
     if os.name != "posix" or len(parts) != 4 or parts[0] != place():
         return False
     pid, process = parts[1:3]
-    if not pid.isdigit():
+    # Anybody may have written it: other digits, or more than a number has.
+    if not (pid.isascii() and pid.isdigit() and len(pid) <= _LONGEST_PID):
         return False
     if int(pid) == os.getpid():
         return process != _PROCESS or holder not in _held

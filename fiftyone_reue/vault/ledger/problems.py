@@ -22,6 +22,7 @@ MISSING = "its row is missing"
 OLDER = "its row was put back from an earlier state of the ledger"
 UNLISTED = "its row was removed before and is there again"
 NOT_ASKED_FOR = "the database gave its row where another one was asked for"
+NOT_FOUND = "the database doesn't find its row, or has lost it"
 STRAY = "its row belongs to a release that the ledger doesn't have"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, replace
 from itertools import islice
@@ -36,11 +36,15 @@ TABLES: dict[Table, type[Entity]] = {
     "withdrawn": Record,
 }
 
+Each = Callable[[E], E]
+"""What is done with each entity as it is read, before the next one is."""
+
 LONGEST_TEXT = 4 << 20
 """Of a field that is JSON text, in bytes."""
 
 _LONGEST_BOX = 512 << 20  # a sealed record may be as large as an image
 _LONGEST_OTHER = 64 << 10
+_KEPT = 256
 
 DICTIONARIES = frozenset({"summary", "parameters", "counts", "scores"})
 BOXES = frozenset({"blob", "sealed"})
@@ -136,6 +140,24 @@ def usable(name: str, value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, Unusable)):
         return value
     return Unusable(reprlib.repr(value))
+
+
+def as_read(entity: E) -> E:
+    """The usual :data:`Each`: keep it as it is."""
+    return entity
+
+
+def cut_short(entity: E) -> E:
+    """What is kept of a row that isn't believed, to tell which it is.
+
+    However many there are and whatever they hold, together they take little memory.
+    """
+    row = {name: getattr(entity, name) for name in columns(type(entity))}
+    return replace(entity, **{name: _start(value) for name, value in row.items()})
+
+
+def _start(value: Any) -> Any:
+    return value[:_KEPT] if isinstance(value, (str, bytes)) else value
 
 
 def parsed(entity: E) -> E:

@@ -27,6 +27,7 @@ from fiftyone_reue.vault.ledger.rows import (
     LONGEST_TEXT,
     TABLES,
     E,
+    Each,
     Entity,
     Key,
     Table,
@@ -34,6 +35,7 @@ from fiftyone_reue.vault.ledger.rows import (
     age,
     as_bytes,
     as_description,
+    as_read,
     columns,
     from_row,
     longest,
@@ -383,8 +385,12 @@ class SqliteLedger:
     def fit(self, fit_id: str) -> Fit | None:
         return self._one(Fit, "fits", id=fit_id)
 
-    def fits(self) -> list[Fit]:
-        return sorted(self._all(Fit, "fits"), key=age)
+    def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
+        found = (
+            self._row(Fit, "fits", row, _is_all([]))
+            for row in self._rowids("fits", "SELECT rowid FROM fits", [])
+        )
+        return sorted((each(one) for one in found if one is not None), key=age)
 
     # -- releases
 
