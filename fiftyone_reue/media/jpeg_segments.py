@@ -6,11 +6,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 
 from fiftyone_reue.errors import DamagedRecordError, UnsupportedImageError
-from fiftyone_reue.media.jpeg_coefficients.markers import (
-    APP0,
-    LONGEST_PAYLOAD,
-    Segment,
-)
+from fiftyone_reue.media.jpeg_coefficients.markers import APP0, LONGEST_PAYLOAD, Segment
 from fiftyone_reue.media.raster import Metadata
 
 RECORD_MARKER = APP0 + 9

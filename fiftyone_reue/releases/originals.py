@@ -16,11 +16,7 @@ from fiftyone_reue.errors import (
     named,
 )
 from fiftyone_reue.media import jpeg, offsets
-from fiftyone_reue.media.digest import (
-    carried_digest,
-    coefficient_digest,
-    sample_digest,
-)
+from fiftyone_reue.media.digest import carried_digest, coefficient_digest, sample_digest
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.limits import (
     added,

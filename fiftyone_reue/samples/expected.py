@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fiftyone_reue.samples.database_errors import plain_errors
-
 from fiftyone_reue.media import jpeg
+from fiftyone_reue.samples.database_errors import plain_errors
 
 if TYPE_CHECKING:
     import fiftyone.core.collections as foc

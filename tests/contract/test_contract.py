@@ -54,7 +54,7 @@ def test_a_seeded_release_has_the_same_pixels(tmp_path: Path) -> None:
     write_originals(tmp_path / "originals")
     command = ["protect", str(tmp_path / "originals"), str(tmp_path / "copies")]
     command += ["--vault", str(tmp_path / "vault"), "--recipient", "bob"]
-    command += ["--method", "lsp", "--seed", "7", "--json"]
+    command += ["--method", "lsp", "--seed", "7", "--carrier", "pixels", "--json"]
     with pytest.raises(SystemExit) as ended:
         cli.main(command)
     assert ended.value.code == 0
