@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fiftyone_reue import pipeline, samples, thumbnails
+from fiftyone_reue.cli.printing import plain
 from fiftyone_reue.demo_tiles import build
 from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.folders import image_items, labelled_items
@@ -61,7 +62,7 @@ JPEG_QUALITY = 75
 
 Result = TypeVar("Result")
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def main() -> None:
         _open_vault(arguments.plain_key_file)
         run(arguments.data, arguments.folder, arguments.method, arguments.epsilon)
     except ReueError as error:
-        out.print(f"[bold red]Error:[/] {_plain(error)}")
+        out.print(f"[bold red]Error:[/] {plain(error, lines=True)}")
         sys.exit(1)
 
 
@@ -147,7 +148,7 @@ def run(data: Path | None, folder: Path, method: str, epsilon: int) -> None:
     _say(f"{first}: {licensed.restored} licensed copies restored with the key")
     _compare_models(dataset, split)
     _leak(dataset, folder)
-    _say("\nOpen it in the App:  [bold]make app[/]  (then + > Protection status)")
+    out.print("\nOpen it in the App:  [bold]make app[/]  (then + > Protection status)")
 
 
 def _clear(folder: Path) -> None:
@@ -317,23 +318,21 @@ def _recompressed(path: Path) -> Image.Image:
 
 
 def _bar(steps: Generator[Step, None, Result]) -> Result:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), TimeElapsedColumn())
     quiet = not out.is_terminal  # a log gets the results alone
     with Progress(*columns, console=out, transient=True, disable=quiet) as bar:
         task = bar.add_task("Starting", total=1.0)
 
         def show(step: Step) -> None:
-            bar.update(task, completed=step.fraction, description=step.label)
+            label = printable(step.label)
+            bar.update(task, completed=step.fraction, description=label)
 
         return finish(mapped(steps, show))
 
 
-def _plain(error: ReueError) -> str:
-    return printable(error, lines=True).replace("[", r"\[")
-
-
 def _say(text: str) -> None:
-    out.print(text.replace("[", r"\[") if "[bold]" not in text else text)
+    out.print(plain(text, lines=True))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeVar
 
-from fiftyone_reue.cli.printing import err, plain
+from fiftyone_reue.cli.printing import err
+from fiftyone_reue.shown import printable
 from fiftyone_reue.steps import Progress, finish, mapped
 
 Result = TypeVar("Result")
@@ -16,7 +17,7 @@ def shown(steps: Generator[Progress, None, Result]) -> Result:
     from rich import progress
 
     bar = progress.Progress(
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.TaskProgressColumn(),
         progress.TimeRemainingColumn(),
@@ -28,6 +29,6 @@ def shown(steps: Generator[Progress, None, Result]) -> Result:
         task = bar.add_task("Starting", total=1.0)
 
         def show(step: Progress) -> None:
-            bar.update(task, completed=step.fraction, description=plain(step.label))
+            bar.update(task, completed=step.fraction, description=printable(step.label))
 
         return finish(mapped(steps, show))
