@@ -32,6 +32,7 @@ from fiftyone_reue.vault.stretch import (
     Ask,
     Stretch,
     WeakStretchError,
+    chosen,
     spoken,
 )
 
@@ -210,6 +211,8 @@ class Passphrase:
     @classmethod
     def new(cls, passphrase: str | Ask, *, n: int = DEFAULT_N) -> Passphrase:
         """A provider with a random salt, for a new vault or a rotation."""
+        if isinstance(passphrase, str):
+            passphrase = chosen(passphrase, _NEW_PROMPT)
         return cls(passphrase, Stretch.new(n))
 
     def describe(self) -> str:
@@ -479,7 +482,7 @@ def choose(
             given = given_passphrase(secrets) if passphrase is None else passphrase
             words = ask if given is None else given
             assert words is not None
-            return Passphrase.new(spoken(words, _NEW_PROMPT))
+            return Passphrase.new(chosen(words, _NEW_PROMPT))
         case KeyringKey.kind:
             keyring_key = KeyringKey(vault_id)
             keyring_key.create()
