@@ -23,6 +23,7 @@ from fiftyone_reue.errors import (
     VaultError,
     WrongKeyError,
 )
+from fiftyone_reue.names import is_text
 from fiftyone_reue.vault import crypto
 from fiftyone_reue.vault.description import (
     FORMAT,
@@ -55,7 +56,7 @@ from fiftyone_reue.vault.owner_keys import (
     resolve,
     secret,
 )
-from fiftyone_reue.vault.stretch import Ask, spoken
+from fiftyone_reue.vault.stretch import Ask, chosen
 
 LEDGER_NAME = "ledger.sqlite"
 
@@ -377,10 +378,12 @@ class Vault:
         Raises:
             InputError: if there is none with this name or id
         """
-        found = self.ledger.recipient_by_name(name_or_id) or self.ledger.recipient(
-            name_or_id
+        # A name that was made of bytes that are no text is in no database.
+        found = is_text(name_or_id) and (
+            self.ledger.recipient_by_name(name_or_id)
+            or self.ledger.recipient(name_or_id)
         )
-        if found is None:
+        if not found:
             raise InputError(
                 f"There is no recipient {name_or_id!r}; {self._known_names()}"
             )
@@ -782,7 +785,7 @@ def rotate_folder(
         if isinstance(_found(present), KeyringKey):
             return _rotate_in_keyring(vault)
         if ask_new is not None:
-            return vault.rotate(Passphrase.new(spoken(ask_new, "New passphrase")))
+            return vault.rotate(Passphrase.new(chosen(ask_new, "New passphrase")))
         raise VaultError(
             "Say where the new owner key is to come from: `reue keys rotate` with "
             "--passphrase, --keyring, --key-file or --plain-key-file, or with "
