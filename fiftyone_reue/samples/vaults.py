@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,8 +13,15 @@ from fiftyone_reue.errors import OutputError, VaultError
 from fiftyone_reue.samples.trouble import plain_errors
 from fiftyone_reue.steps import finish
 from fiftyone_reue.vault.check import CheckReport, check
+from fiftyone_reue.vault.description import check_shape
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
-from fiftyone_reue.vault.memo import places_for
+from fiftyone_reue.vault.memo import (
+    SUFFIX,
+    Remembered,
+    places_for,
+    remembered_in,
+    require_remembered,
+)
 from fiftyone_reue.vault.owner_keys import (
     KEY_FILE_NAME,
     KEY_FILE_VARIABLE,
@@ -108,8 +117,12 @@ def open_vault(
             meta = ledger.get_meta()
             if meta is None:
                 raise
-    folder = key_folder()
-    return Vault.open(ledger, resolve(meta, folder, secrets, ask), folder=folder)
+    folder, name = key_folder(), _database()
+    check_shape(meta)
+    require_remembered(meta["vault_id"], _remembered(folder, name), folder)
+    provider = resolve(meta, folder, secrets, ask)
+    _make_for_memo(folder)
+    return Vault.open(ledger, provider, folder=folder, ledger_name=name)
 
 
 def check_vault(
@@ -186,7 +199,13 @@ def _create(
 ) -> Vault:
     require_no_vault(ledger)
     vault_id = new_vault_id()
-    folder = key_folder()
+    folder, name = key_folder(), _database()
+    for one in _remembered(folder, name):
+        raise VaultError(
+            f"A vault was in this database ({name}), and its ledger is gone: put the "
+            "database back from a backup. For a new vault, remove "
+            f"{folder / (one.vault_id + SUFFIX)} and the old owner key"
+        )
     kind = planned_kind(secrets=secrets, plain_key_file=plain_key_file, ask=ask_new)
     if kind == KeyFile.kind and not secret(secrets, KEY_FILE_VARIABLE):
         _make(folder)
@@ -197,12 +216,34 @@ def _create(
         secrets=secrets,
         ask=ask_new,
     )
+    _make_for_memo(folder)
     places = places_for(provider, folder)
-    vault = Vault.create(ledger, provider, vault_id=vault_id, places=places)
+    vault = Vault.create(
+        ledger, provider, vault_id=vault_id, places=places, ledger_name=name
+    )
     text = _told(provider)
     if text:
         on_new_key(text)
     return vault
+
+
+def _database() -> str:
+    """Which database FiftyOne's is, without what may be secret in its address."""
+    import fiftyone as fo
+
+    address = fo.config.database_uri or Path(fo.config.database_dir).absolute()
+    bare = re.sub(r"//.*@", "//", str(address)).partition("?")[0]
+    return f"{bare.rstrip('/')}/{fo.config.database_name}"
+
+
+def _remembered(folder: Path, database: str) -> list[Remembered]:
+    return [one for one in remembered_in([folder]) if one.ledger == database]
+
+
+def _make_for_memo(folder: Path) -> None:
+    """Make a place for what is remembered of the vault, also without a key file."""
+    with contextlib.suppress(OSError):  # `reue vault check` says so
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _make(folder: Path) -> None:

@@ -2,9 +2,9 @@
 
 Beside the owner key is kept how often the ledger was changed, and a copy of the
 vault's description. So a ledger that was put back from a backup is noticed, a ledger
-that was authenticated can't be passed off as one that never was, and a lost
-description can be put back. Nothing of it is secret: the description's keys are
-sealed with the owner key.
+that was authenticated can't be passed off as one that never was, nor another vault
+for this one, and a lost description can be put back. Nothing of it is secret: the
+description's keys are sealed with the owner key.
 
 Whoever can replace this as well as the ledger can put both back to an earlier state.
 """
@@ -19,7 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from fiftyone_reue.errors import OutputError, ReueError, VaultError
+from fiftyone_reue.errors import (
+    OutputError,
+    ReueError,
+    TamperedLedgerError,
+    VaultError,
+)
 from fiftyone_reue.vault.owner_keys import (
     KeyFile,
     KeyringKey,
@@ -47,11 +52,13 @@ class Remembered:
         vault_id: whose.
         counter: of the last change to the ledger.
         meta: the vault's description.
+        ledger: which database its ledger is in, in words; "" for one in a folder.
     """
 
     vault_id: str
     counter: int
     meta: dict[str, Any]
+    ledger: str = ""
 
     def to_text(self) -> str:
         """As a file holds it."""
@@ -61,6 +68,8 @@ class Remembered:
             "counter": self.counter,
             "description": self.meta,
         }
+        if self.ledger:
+            content["ledger"] = self.ledger
         return json.dumps(content, indent=1) + "\n"
 
     @classmethod
@@ -75,7 +84,8 @@ class Remembered:
             counter = content["counter"]
             if type(counter) is not int or not 0 <= counter <= _HIGHEST:
                 raise ValueError
-            return cls(str(content["vault"]), counter, dict(content["description"]))
+            meta, ledger = dict(content["description"]), content.get("ledger", "")
+            return cls(str(content["vault"]), counter, meta, str(ledger))
         except (KeyError, TypeError, ValueError, RecursionError):
             raise VaultError(
                 f"{name} is damaged, so it can't be told whether the ledger is the "
@@ -150,23 +160,35 @@ class Memo:
         vault_id: whose.
         places: beside the owner key and beside the ledger; none remembers nothing
             beyond this process.
+        ledger: see :class:`Remembered`.
 
     Attributes:
         counter: the highest that any place had, or that was kept since.
         unkept: the places that can't be written, in words.
         known: whether any place knew the vault.
+        found_in: the places that knew it, in words.
+        descriptions: of the vault, as these had them.
 
     Raises:
         VaultError: what a place has is damaged.
     """
 
-    def __init__(self, vault_id: str, places: Sequence[Place] = ()) -> None:
+    def __init__(
+        self, vault_id: str, places: Sequence[Place] = (), ledger: str = ""
+    ) -> None:
         self._vault_id = vault_id
+        self._ledger = ledger
         self._places = list(places)
         found = [place.read(vault_id) for place in self._places]
         there = [one for one in found if one is not None]
         self.counter = max((one.counter for one in there), default=0)
         self.known = bool(there)
+        self.found_in = [
+            place.describe(vault_id)
+            for place, one in zip(self._places, found, strict=True)
+            if one is not None
+        ]
+        self.descriptions = [one.meta for one in there if one.meta]
         self.unkept: list[str] = []
         self._meta: dict[str, Any] = {}
         self._kept = found
@@ -194,7 +216,7 @@ class Memo:
     def _write(self) -> None:
         if not self._meta:
             return
-        remembered = Remembered(self._vault_id, self.counter, self._meta)
+        remembered = Remembered(self._vault_id, self.counter, self._meta, self._ledger)
         for number, place in enumerate(self._places):
             if self._kept[number] == remembered:
                 continue
@@ -242,6 +264,30 @@ def remembered_in(folders: Iterable[Path]) -> list[Remembered]:
                     if known.counter < one.counter:
                         found[one.vault_id] = one
     return list(found.values())
+
+
+def require_remembered(
+    vault_id: str, known: Sequence[Remembered], folder: Path
+) -> None:
+    """Make sure that a ledger's vault is among those that are remembered of it.
+
+    Args:
+        vault_id: as the ledger says.
+        known: what is remembered of this ledger; nothing makes every vault good.
+        folder: where it is remembered, for an error.
+
+    Raises:
+        TamperedLedgerError: it is another.
+    """
+    if not known or any(one.vault_id == vault_id for one in known):
+        return
+    former = known[0].vault_id
+    raise TamperedLedgerError(
+        f"The ledger is now of a vault {vault_id}, and was of {former}: somebody put "
+        "another vault in its place, whose key may be theirs. Put the ledger back from "
+        "a backup; if only the description is wrong, `reue vault repair`. If you did "
+        f"that yourself, remove {folder / (former + SUFFIX)} first"
+    )
 
 
 def _read(path: Path) -> Remembered | None:

@@ -30,6 +30,7 @@ from fiftyone_reue.vault.description import (
     UNAUTHENTICATED,
     Opened,
     check_shape,
+    is_signed_with,
     opens,
     signed,
     unwrap,
@@ -42,7 +43,14 @@ from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.ledger.inventory import Inventory
 from fiftyone_reue.vault.ledger.macs import LedgerKeys
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
-from fiftyone_reue.vault.memo import SUFFIX, Memo, Place, places_for, remembered_in
+from fiftyone_reue.vault.memo import (
+    SUFFIX,
+    Memo,
+    Place,
+    places_for,
+    remembered_in,
+    require_remembered,
+)
 from fiftyone_reue.vault.owner_keys import (
     KEY_FILE_NAME,
     KEY_FILE_VARIABLE,
@@ -142,6 +150,7 @@ class Vault:
         *,
         vault_id: str | None = None,
         places: Sequence[Place] = (),
+        ledger_name: str = "",
     ) -> Self:
         """Creates the vault of a ledger that has none.
 
@@ -150,6 +159,7 @@ class Vault:
             provider: of the owner key
             vault_id: from :func:`new_vault_id`, if it had to be known before
             places: where to remember the ledger's state and the description
+            ledger_name: which database the ledger is in, to be remembered too
 
         Raises:
             VaultError: if the ledger has a vault, had one and lost its description,
@@ -168,7 +178,7 @@ class Vault:
             "wraps": [wrapped],
         }
         meta = signed(meta, {opened.id: key})
-        memo = Memo(vault_id, places)
+        memo = Memo(vault_id, places, ledger_name)
         with _raw(ledger).exclusive():
             require_no_vault(ledger)
             vault = cls(ledger, vault_id, opened, memo)
@@ -180,7 +190,12 @@ class Vault:
 
     @classmethod
     def open(
-        cls, ledger: Ledger, provider: OwnerKeyProvider, *, folder: Path | None = None
+        cls,
+        ledger: Ledger,
+        provider: OwnerKeyProvider,
+        *,
+        folder: Path | None = None,
+        ledger_name: str = "",
     ) -> Self:
         """Opens the vault of a ledger.
 
@@ -190,24 +205,28 @@ class Vault:
             ledger: the ledger
             provider: of the owner key
             folder: the vault's, or the one for owner keys, where it is remembered
+            ledger_name: as for :meth:`create`
 
         Raises:
             VaultError: if there is none, its description was changed, or the owner
                 key is missing
             WrongKeyError: if the owner key is another vault's
             TamperedLedgerError: if the ledger was put back from before it was
-                authenticated, or changed while the owner key was replaced
+                authenticated, changed while the owner key was replaced, or exchanged
+                for another vault's
         """
         meta = _existing_meta(ledger)
         owner_key = provider.load()
         opened = unwrap(meta, owner_key, provider.describe(), kind=provider.kind)
         vault_id = meta["vault_id"]
-        memo = Memo(vault_id, places_for(provider, folder))
+        memo = Memo(vault_id, places_for(provider, folder), ledger_name)
+        if meta["format"] != UNAUTHENTICATED:
+            _require_same_vault(memo, opened.keys)
         vault = cls(ledger, vault_id, opened, memo)
         if meta["format"] == UNAUTHENTICATED:
             meta = vault._authenticate(meta, owner_key, provider.kind)
         elif not vault._end_epoch(meta, opened):
-            return cls.open(ledger, provider, folder=folder)
+            return cls.open(ledger, provider, folder=folder, ledger_name=ledger_name)
         memo.keep_meta(meta)
         inventory = vault.ledger.inventory()
         if inventory is not None:
@@ -657,7 +676,9 @@ def _open_folder(
         meta = ledger.get_meta()
         if meta is None and not ledger.has_rows():
             raise _no_vault(folder)
-        provider = resolve(_existing_meta(ledger), folder, secrets, ask)
+        meta = _existing_meta(ledger)
+        require_remembered(meta["vault_id"], remembered_in([folder]), folder)
+        provider = resolve(meta, folder, secrets, ask)
         return Vault.open(ledger, provider, folder=folder), provider
     except BaseException:
         ledger.close()
@@ -879,6 +900,22 @@ def _existing_meta(ledger: Ledger) -> dict[str, Any]:
         raise VaultError("There is no vault here yet. Create one first")
     check_shape(meta)
     return meta
+
+
+def _require_same_vault(memo: Memo, keys: Sequence[bytes]) -> None:
+    """Makes sure that it is the vault that was opened here before.
+
+    Whoever writes the ledger can put a vault of their own there, under the same id, and
+    lead to an owner key of theirs. The keys of the remembered one they don't have.
+    """
+    if all(is_signed_with(one, keys) for one in memo.descriptions):
+        return
+    raise TamperedLedgerError(
+        "The ledger's vault has the id of the one that was here before, but other "
+        "keys: somebody put a vault of their own in its place, or an old backup from "
+        "before the owner key was replaced. Put the newest backup back. If you did "
+        f"that yourself, remove {' and '.join(memo.found_in)} first"
+    )
 
 
 def _raw(ledger: Ledger) -> Ledger:

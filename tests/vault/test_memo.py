@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from fiftyone_reue.errors import TamperedLedgerError, VaultError
-from fiftyone_reue.vault import create_folder, open_folder, rotate_folder
+from fiftyone_reue.vault import (
+    SqliteLedger,
+    Vault,
+    create_folder,
+    open_folder,
+    rotate_folder,
+)
 from fiftyone_reue.vault.memo import (
     FolderPlace,
     Memo,
@@ -13,7 +19,8 @@ from fiftyone_reue.vault.memo import (
     places_for,
     remembered_in,
 )
-from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyringKey
+from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyFile, KeyringKey
+from fiftyone_reue.vault.vault import repair_folder
 
 pytestmark = pytest.mark.unit
 
@@ -128,3 +135,68 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(VaultError, match="isn't a file"):
         FolderPlace(tmp_path).read(ID)
     assert remembered_in([tmp_path]) == []
+
+
+def exchanged(folder: Path, vault_id: str | None) -> None:
+    """Put a vault of somebody else's there, which leads to a key file of theirs."""
+    theirs = folder.parent / "theirs"
+    provider = KeyFile(folder.parent / "images" / "planted.key")
+    provider.path.parent.mkdir()
+    provider.create()
+    theirs.mkdir()
+    with SqliteLedger(theirs / "ledger.sqlite") as ledger:
+        vault = Vault.create(ledger, provider, vault_id=vault_id)
+        for number in range(5):  # so that its counter isn't an old one
+            vault.add_recipient(f"ann{number}")
+    (theirs / "ledger.sqlite").replace(folder / "ledger.sqlite")
+
+
+@pytest.mark.parametrize("same_id", [True, False])
+@pytest.mark.parametrize("where", ["beside the key", "in the folder"])
+def test_no_vault_of_others_is_opened_in_place_of_ones_own(
+    tmp_path: Path, same_id: bool, where: str
+) -> None:
+    """Whoever writes the ledger could give the owner's programs a key of theirs."""
+    folder = tmp_path / "v"
+    inside = where == "in the folder"
+    key = {"plain_key_file": True} if inside else {"key_file": tmp_path / "my.key"}
+    mine = create_folder(folder, **key, secrets={})  # type: ignore[arg-type]
+    mine.ledger.close()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.counter")}
+    exchanged(folder, mine.vault_id if same_id else None)
+    match = "other keys" if same_id else f"was of {mine.vault_id}"
+    with pytest.raises(TamperedLedgerError, match=match):
+        open_folder(folder, secrets={})
+    # Nothing was noted that would make it good the next time.
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*.counter")}
+    assert after == before
+    (folder / f"{mine.vault_id}.counter").unlink()  # as the error says
+    open_folder(folder, secrets={}).ledger.close()
+
+
+def test_an_exchanged_description_can_be_repaired(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    with create_folder(folder, plain_key_file=True, secrets={}).ledger:
+        pass
+    with create_folder(tmp_path / "w", key_file=tmp_path / "k", secrets={}).ledger as o:
+        other = o.get_meta()
+    with SqliteLedger(folder / "ledger.sqlite") as ledger:
+        mine = ledger.get_meta()
+        ledger.put_meta(other or {})
+    with pytest.raises(TamperedLedgerError, match="reue vault repair"):
+        open_folder(folder, secrets={})
+    assert repair_folder(folder, secrets={}) == (mine or {})["vault_id"]
+    open_folder(folder, secrets={}).ledger.close()
+
+
+def test_a_memo_from_before_a_rotation_elsewhere_is_good(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    vault = create_folder(folder, plain_key_file=True, secrets={})
+    vault.ledger.close()
+    path = folder / f"{vault.vault_id}.counter"
+    before = path.read_text()
+    rotate_folder(folder, secrets={})
+    rotate_folder(folder, secrets={})
+    path.write_text(before)
+    open_folder(folder, secrets={}).ledger.close()
+    assert path.read_text() != before
