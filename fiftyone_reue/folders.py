@@ -251,18 +251,20 @@ def _walk(
     others: Counter[str],
     hidden: list[Path],
     ways: Counter[str] | None = None,
+    within: frozenset[str] = frozenset(),
 ) -> Iterator[Path]:
     """Image files, and folders that can't be read; links to folders are followed.
 
     What is neither is counted in ``others``, hidden images are put into ``hidden``.
     Nothing is said of hidden files that aren't images, nor of litter. In ``ways`` is
-    counted by how many each folder was reached.
+    counted by how many each folder was reached; those that it is ``within`` are left
+    out.
 
     Raises:
         InputError: links lead to one folder in too many ways.
     """
     ways = Counter() if ways is None else ways
-    folders = [(folder, frozenset[str]())]
+    folders = [(folder, within)]
     while folders:
         here, above = folders.pop()
         real = os.path.realpath(here)
@@ -283,7 +285,7 @@ def _walk(
         below = []
         for entry in entries:
             if entry.name.startswith("."):
-                hidden += _hidden_images(entry, ways)
+                hidden += _hidden_images(entry, ways, above | {real})
             elif _is_folder(entry):
                 if entry.name.lower() in _LITTER_FOLDERS:
                     continue
@@ -295,7 +297,9 @@ def _walk(
         folders += reversed(below)
 
 
-def _hidden_images(entry: os.DirEntry[str], ways: Counter[str]) -> list[Path]:
+def _hidden_images(
+    entry: os.DirEntry[str], ways: Counter[str], above: frozenset[str]
+) -> list[Path]:
     """The images of a name that begins with a dot: its own or those within it."""
     name = entry.name.lower()
     # Copies that are being written, and what macOS puts beside files on foreign disks.
@@ -305,9 +309,9 @@ def _hidden_images(entry: os.DirEntry[str], ways: Counter[str]) -> list[Path]:
         return [Path(entry.path)] if _is_image(entry) else []
     if name in _LITTER_FOLDERS or name.startswith(".trash"):
         return []
-    within: list[Path] = []
-    seen = _walk(Path(entry.path), Counter(), within, ways)
-    return within + [path for path in seen if not os.path.isdir(path)]
+    found: list[Path] = []
+    seen = _walk(Path(entry.path), Counter(), found, ways, above)
+    return found + [path for path in seen if not os.path.isdir(path)]
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

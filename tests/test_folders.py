@@ -124,6 +124,13 @@ def test_links_can_not_lead_on_without_end(tmp_path, read, first):
         read(top)
 
 
+def test_a_loop_through_a_hidden_folder_ends(tree):
+    (tree / "cat" / ".hidden").mkdir()
+    (tree / "cat" / ".hidden" / "up").symlink_to(tree)
+    (tree / "cat" / ".hidden" / "x.png").touch()
+    assert len(labelled_items(tree)) == 4
+
+
 def test_a_folder_may_be_linked_several_times(tree):
     for number in range(MOST_WAYS - 1):
         (tree / f"cat{number}").symlink_to(tree / "cat")
