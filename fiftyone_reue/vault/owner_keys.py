@@ -260,8 +260,10 @@ class KeyringKey:
         """Stores a new random key.
 
         Raises:
-            VaultError: if there is no keyring, or it refuses or forgets it
+            VaultError: if there is no keyring, or it refuses or forgets it, or keeps
+                it in a plain file
         """
+        _require_no_plain_file()
         key = random.token_hex(prf.KEY_SIZE)
         keyring_entry("set_password", self.account, key)
         if keyring_entry("get_password", self.account) != key:
@@ -555,6 +557,21 @@ def keyring_problem() -> str | None:
     if module.startswith(_PLAIN_KEYRINGS) or not recommended:
         return "the keyring here is none of the operating system's"
     return None
+
+
+def _require_no_plain_file() -> None:
+    """Refuses a keyring that writes what it is given into a file in clear.
+
+    Who asks for the keyring hasn't asked for a plain file.
+    """
+    backend: Any = load_keyring().get_keyring()
+    for one in getattr(backend, "backends", [backend])[:1]:  # the first keeps it
+        module, name = type(one).__module__, type(one).__name__
+        if module.startswith(_PLAIN_KEYRINGS) and "plaintext" in name.lower():
+            raise VaultError(
+                f"The keyring here ({name}) is a plain file. {PLAIN_FILE_WARNING}. If "
+                "a plain file will do, say so: --plain-key-file"
+            )
 
 
 _NO_KEYRINGS = ("keyring.backends.fail", "keyring.backends.null")
