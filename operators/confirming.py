@@ -87,9 +87,18 @@ def exchange(ctx: Any, action: str, *, needed: bool) -> None:
         # A permit that came with the request was not made for scheduling it.
         ctx.params.pop(PERMIT, None)
         require(ctx, action, vault)
-    ctx.params.pop(CODE, None)
+    drop(ctx)
     if vault is not None:
         ctx.params[PERMIT] = new_permit(vault, action, _request(ctx))
+
+
+def drop(ctx: Any) -> None:
+    """Before something is scheduled that asks for no code, forget one that it has.
+
+    Whoever sends a request may put one there, and it would be stored in clear; see
+    :func:`exchange` for where to call this.
+    """
+    ctx.params.pop(CODE, None)
 
 
 def _request(ctx: Any) -> bytes:

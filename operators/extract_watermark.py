@@ -11,7 +11,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.names.display import markdown, printable
 
-from . import forms
+from . import confirming, forms
 from .parameters import call, read
 from .running import finished, risk, told, vault_of
 
@@ -49,6 +49,10 @@ class ExtractWatermark(foo.Operator):
 
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(ctx, _fill, "Trace leaked images to a recipient", "Trace")
+
+    def resolve_run_name(self, ctx: Any) -> str:
+        confirming.drop(ctx)
+        return "extract_watermark"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import extract_steps

@@ -11,7 +11,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.names.display import markdown
 
-from . import forms
+from . import confirming, forms
 from .parameters import call, read
 from .running import finished, risk, told, vault_of
 
@@ -45,6 +45,10 @@ class ScoreUnlearnability(foo.Operator):
 
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(ctx, _fill, "Measure the unlearnability", "Measure")
+
+    def resolve_run_name(self, ctx: Any) -> str:
+        confirming.drop(ctx)
+        return "score_unlearnability"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import score_steps

@@ -20,6 +20,12 @@ LITTER = frozenset(
 )
 """What desktops leave in folders that people look into, in lower case."""
 
+MOST_WAYS = 16
+"""By so many ways, through links, one folder is taken; a person needs few.
+
+Each level of folders with two links to the next one doubles the ways.
+"""
+
 _LITTER_FOLDERS = frozenset(
     (
         *("__macosx", "@eadir", "#recycle", "$recycle.bin", "__pycache__"),
@@ -240,18 +246,36 @@ def _require_readable(folder: Path) -> None:
         ) from error
 
 
-def _walk(folder: Path, others: Counter[str], hidden: list[Path]) -> Iterator[Path]:
+def _walk(
+    folder: Path,
+    others: Counter[str],
+    hidden: list[Path],
+    ways: Counter[str] | None = None,
+    within: frozenset[str] = frozenset(),
+) -> Iterator[Path]:
     """Image files, and folders that can't be read; links to folders are followed.
 
     What is neither is counted in ``others``, hidden images are put into ``hidden``.
-    Nothing is said of hidden files that aren't images, nor of litter.
+    Nothing is said of hidden files that aren't images, nor of litter. In ``ways`` is
+    counted by how many each folder was reached; those that it is ``within`` are left
+    out.
+
+    Raises:
+        InputError: links lead to one folder in too many ways.
     """
-    folders = [(folder, frozenset[str]())]
+    ways = Counter() if ways is None else ways
+    folders = [(folder, within)]
     while folders:
         here, above = folders.pop()
         real = os.path.realpath(here)
         if real in above:
             continue  # a link to a folder that it lies in
+        ways[real] += 1
+        if ways[real] > MOST_WAYS:
+            raise InputError(
+                f"{folder}: links in it lead to {shown(real)} in more than {MOST_WAYS} "
+                "ways; remove links"
+            )
         try:
             with os.scandir(here) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
@@ -261,7 +285,7 @@ def _walk(folder: Path, others: Counter[str], hidden: list[Path]) -> Iterator[Pa
         below = []
         for entry in entries:
             if entry.name.startswith("."):
-                hidden += _hidden_images(entry)
+                hidden += _hidden_images(entry, ways, above | {real})
             elif _is_folder(entry):
                 if entry.name.lower() in _LITTER_FOLDERS:
                     continue
@@ -273,7 +297,9 @@ def _walk(folder: Path, others: Counter[str], hidden: list[Path]) -> Iterator[Pa
         folders += reversed(below)
 
 
-def _hidden_images(entry: os.DirEntry[str]) -> list[Path]:
+def _hidden_images(
+    entry: os.DirEntry[str], ways: Counter[str], above: frozenset[str]
+) -> list[Path]:
     """The images of a name that begins with a dot: its own or those within it."""
     name = entry.name.lower()
     # Copies that are being written, and what macOS puts beside files on foreign disks.
@@ -283,9 +309,9 @@ def _hidden_images(entry: os.DirEntry[str]) -> list[Path]:
         return [Path(entry.path)] if _is_image(entry) else []
     if name in _LITTER_FOLDERS or name.startswith(".trash"):
         return []
-    within: list[Path] = []
-    seen = _walk(Path(entry.path), Counter(), within)
-    return within + [path for path in seen if not os.path.isdir(path)]
+    found: list[Path] = []
+    seen = _walk(Path(entry.path), Counter(), found, ways, above)
+    return found + [path for path in seen if not os.path.isdir(path)]
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

@@ -31,9 +31,10 @@ from fiftyone_reue.cli import (
     train,
     vault,
 )
+from fiftyone_reue.cli.errors import Commands
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="reue")
 def main() -> None:
     """Hand out copies of an image dataset that can't be trained on, can be given

@@ -4,15 +4,45 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from fiftyone_reue.cli.printing import err, plain
 from fiftyone_reue.errors import CancelledError, ReueError
+from fiftyone_reue.names.display import printable
 from fiftyone_reue.names.filenames import shown
+
+
+class Commands(click.Group):
+    """Commands whose wrong usage is told with nothing in it that a terminal obeys.
+
+    click says some arguments again as they came, and a shell's pattern may have made
+    them out of anybody's file names.
+    """
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _printable_usage():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _printable_usage():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _printable_usage() -> Iterator[None]:
+    try:
+        yield
+    except NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        said = printable(error.format_message().expandtabs(2), lines=True)
+        raise click.UsageError(said, error.ctx) from None
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:

@@ -38,14 +38,14 @@ def new_of_key_file(wanted: bool) -> str | None:
     """What to seal a key file with; None to leave it open."""
     if not wanted:
         return None
-    return os.environ.get("REUE_KEY_PASSPHRASE") or ask_new()
+    return _visible(os.environ.get("REUE_KEY_PASSPHRASE") or ask_new())
 
 
 def new_of_identity(wanted: bool) -> str | None:
     """What to seal an identity with; None to leave it open."""
     if not wanted:
         return None
-    return os.environ.get(IDENTITY_PASSPHRASE) or ask_new()
+    return _visible(os.environ.get(IDENTITY_PASSPHRASE) or ask_new())
 
 
 def existing_of_identity(*_: object) -> str:
@@ -72,3 +72,9 @@ def existing_of_key_file(*_: object) -> str:
             "terminal"
         )
     return click.prompt("Passphrase of the key file", hide_input=True, err=True)
+
+
+def _visible(words: str) -> str:
+    from fiftyone_reue.vault.stretch import chosen
+
+    return chosen(words, "")

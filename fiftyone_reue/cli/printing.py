@@ -21,8 +21,9 @@ SHOWN_NAMES = 10
 
 _BACKSLASHES = re.compile(r"(\\*)(\[|$)")
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+# A name such as ``:key:.png`` is no emoji.
+out = Console(soft_wrap=True, highlight=False, emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
 def plain(text: object, *, lines: bool = False) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from fiftyone_reue.cli.printing import err, plain
+from fiftyone_reue.names.display import printable
 from fiftyone_reue.progress import Progress, finish, mapped
 
 EVERY = 30.0
@@ -40,7 +41,7 @@ def _with_bar(steps: Generator[Progress, None, Result]) -> Result:
     from rich import progress
 
     bar = progress.Progress(
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.TaskProgressColumn(),
         progress.TimeRemainingColumn(),
@@ -51,6 +52,6 @@ def _with_bar(steps: Generator[Progress, None, Result]) -> Result:
         task = bar.add_task("Starting", total=1.0)
 
         def show(step: Progress) -> None:
-            bar.update(task, completed=step.fraction, description=plain(step.label))
+            bar.update(task, completed=step.fraction, description=printable(step.label))
 
         return finish(mapped(steps, show))

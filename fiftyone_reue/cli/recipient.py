@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -56,16 +57,15 @@ def add(
     from fiftyone_reue.vault.key_files import write_key_file
 
     _check_sealing(passphrase, public_key)
-    if key_out.exists():
+    if os.path.lexists(key_out):
         raise OutputError(f"{key_out} is there already; choose another name")
     if not key_out.resolve().parent.is_dir():
         raise OutputError(f"{key_out.parent}: there is no such folder; make it first")
     with opened(vault_folder) as vault:
+        words = new_of_key_file(passphrase)  # whoever stops here has added nobody
         person, secret = vault.add_recipient(name)
         try:
-            write_key_file(
-                key_out, secret, new_of_key_file(passphrase), public_key=public_key
-            )
+            write_key_file(key_out, secret, words, public_key=public_key)
         except OutputError as error:
             again = f"reue recipient key {name} --vault {vault_folder} --key-out FILE"
             raise OutputError(

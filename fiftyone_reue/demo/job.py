@@ -26,6 +26,7 @@ from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.offsets import unit
 from fiftyone_reue.media.square import to_square
+from fiftyone_reue.names.display import printable
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
 from fiftyone_reue.networks.training import accuracy, train
@@ -48,7 +49,7 @@ JPEG_QUALITY = 75
 
 Result = TypeVar("Result")
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def run(data: Path | None, folder: Path, method: str, epsilon: int) -> None:
     _say(f"{first}: {licensed.restored} licensed copies restored with the key")
     _compare_models(dataset, split)
     _leak(dataset, folder)
-    _say("\nOpen it in the App:  [bold]make app[/]  (then + > Protection status)")
+    out.print("\nOpen it in the App:  [bold]make app[/]  (then + > Protection status)")
 
 
 def _clear(folder: Path) -> None:
@@ -283,16 +284,18 @@ def _recompressed(path: Path) -> Image.Image:
 
 
 def _bar(steps: Generator[Step, None, Result]) -> Result:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), TimeElapsedColumn())
     quiet = not out.is_terminal  # a log gets the results alone
     with Progress(*columns, console=out, transient=True, disable=quiet) as bar:
         task = bar.add_task("Starting", total=1.0)
 
         def show(step: Step) -> None:
-            bar.update(task, completed=step.fraction, description=step.label)
+            label = printable(step.label)
+            bar.update(task, completed=step.fraction, description=label)
 
         return finish(mapped(steps, show))
 
 
 def _say(text: str) -> None:
-    out.print(text.replace("[", r"\[") if "[bold]" not in text else text)
+    out.print(printable(text, lines=True), markup=False)

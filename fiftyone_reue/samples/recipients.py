@@ -12,6 +12,7 @@ from fiftyone_reue.samples.vaults import open_ledger, open_vault
 from fiftyone_reue.vault.identities import check_public_key
 from fiftyone_reue.vault.key_files import write_key_file
 from fiftyone_reue.vault.ledger.base import Ledger
+from fiftyone_reue.vault.stretch import chosen
 from fiftyone_reue.vault.vault import Vault
 
 
@@ -81,10 +82,12 @@ def add_recipient(
         check_public_key(public_key)
     if public_key is not None and passphrase is not None:
         raise InputError("Seal the key file for a public key or with a passphrase")
+    if passphrase is not None:
+        chosen(passphrase, "")
     path = Path(key_out).expanduser().absolute()
     if path.is_dir():
         raise InputError(f"{path} is a folder; add a file name, such as {name}.key")
-    if path.exists():
+    if os.path.lexists(path):
         raise OutputError(f"{path} is there already; choose another name")
     if not path.parent.is_dir():
         raise OutputError(f"{path.parent}: there is no such folder; make it first")

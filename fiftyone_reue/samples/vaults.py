@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,12 @@ from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.vault.check import CheckReport, check
 from fiftyone_reue.vault.description import check_shape
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
-from fiftyone_reue.vault.memo import places_for
+from fiftyone_reue.vault.memo import (
+    SUFFIX,
+    places_for,
+    remembered_of,
+    require_remembered,
+)
 from fiftyone_reue.vault.owner_keys import (
     KEY_FILE_NAME,
     KEY_FILE_VARIABLE,
@@ -119,9 +125,11 @@ def _opened(
 ) -> tuple[Vault, OwnerKeyProvider]:
     """The vault of a ledger, and where its owner key came from."""
     meta = _described(ledger)
-    folder = _memo_folder()
+    folder, name = _memo_folder(), _database()
+    require_remembered(meta["vault_id"], remembered_of(folder, name), folder)
     provider = resolve(meta, folder, secrets, ask)
-    return Vault.open(ledger, provider, folder=folder), provider
+    vault = Vault.open(ledger, provider, folder=folder, ledger_name=name)
+    return vault, provider
 
 
 def check_vault(
@@ -156,7 +164,13 @@ def repair_vault(
         VaultError: both are there and whole, or there is no copy.
         WrongKeyError: the owner key opens no copy.
     """
-    return repair_ledger(open_ledger(), key_folder(), secrets=secrets, ask=ask)
+    return repair_ledger(
+        open_ledger(),
+        key_folder(),
+        secrets=secrets,
+        ask=ask,
+        ledger_name=_database(),
+    )
 
 
 def rotate_key(
@@ -269,7 +283,13 @@ def _create(
 ) -> Vault:
     require_no_vault(ledger)
     vault_id = new_vault_id()
-    folder = key_folder()
+    folder, name = key_folder(), _database()
+    for one in remembered_of(folder, name):
+        raise VaultError(
+            f"A vault was in this database ({name}), and its ledger is gone: put the "
+            "database back from a backup. For a new vault, remove "
+            f"{folder / (one.vault_id + SUFFIX)} and the old owner key"
+        )
     kind = planned_kind(secrets=secrets, plain_key_file=plain_key_file, ask=ask_new)
     if kind == KeyFile.kind and not secret(secrets, KEY_FILE_VARIABLE):
         _make(folder)
@@ -281,7 +301,9 @@ def _create(
         ask=ask_new,
     )
     places = places_for(provider, _memo_folder())
-    vault = Vault.create(ledger, provider, vault_id=vault_id, places=places)
+    vault = Vault.create(
+        ledger, provider, vault_id=vault_id, places=places, ledger_name=name
+    )
     text = _told(provider)
     if text:
         on_new_key(text)
@@ -297,6 +319,15 @@ def _memo_folder() -> Path:
     with contextlib.suppress(OutputError):
         _make(folder)
     return folder
+
+
+def _database() -> str:
+    """Which database FiftyOne's is, without what may be secret in its address."""
+    import fiftyone as fo
+
+    address = fo.config.database_uri or Path(fo.config.database_dir).absolute()
+    bare = re.sub(r"//.*@", "//", str(address)).partition("?")[0]
+    return f"{bare.rstrip('/')}/{fo.config.database_name}"
 
 
 def _make(folder: Path) -> None:

@@ -231,6 +231,18 @@ def signed(meta: Mapping[str, Any], newest: Mapping[str, bytes]) -> dict[str, An
     return {**meta, "wraps": wraps}
 
 
+def is_signed_with(meta: Mapping[str, Any], keys: Sequence[bytes]) -> bool:
+    """Whether a description was made with one of these keys of a vault.
+
+    Raises:
+        VaultError: it can't be read.
+    """
+    check_shape(meta)
+    macs = [str(one.get(_MAC)) for one in meta["wraps"]]
+    made = [_mac(key, meta) for key in keys]
+    return any(hmac.compare_digest(one, mac) for one in made for mac in macs)
+
+
 def _mac(key: bytes, meta: Mapping[str, Any]) -> str:
     wraps = [{k: v for k, v in one.items() if k != _MAC} for one in meta["wraps"]]
     text = json.dumps({**meta, "wraps": wraps}, sort_keys=True).encode()

@@ -11,6 +11,7 @@ import binascii
 import os
 import re
 import time
+import unicodedata
 from pathlib import Path
 
 import pyrage
@@ -23,7 +24,7 @@ from pyrage import x25519
 from fiftyone_reue.errors import InputError, OutputError, WrongKeyError
 from fiftyone_reue.vault.private_files import write_private
 from fiftyone_reue.vault.small_files import read_small
-from fiftyone_reue.vault.stretch import Ask, spoken
+from fiftyone_reue.vault.stretch import Ask, chosen, composed, spoken
 
 SECRET = "AGE-SECRET-KEY-1"
 """What an identity begins with."""
@@ -36,6 +37,9 @@ _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 # scrypt needs 2^10 times as many bytes: at most 1 GiB.
 _LARGEST_LOG_N = 20
+
+_OFFERED = 3
+"""So many public keys are told in an error."""
 
 
 def check_public_key(text: str) -> str:
@@ -90,7 +94,9 @@ def open_sealed(
         return pyrage.decrypt(_bare(data, name), identities).decode("utf-8")
     except pyrage.DecryptError as error:
         if "matching key" in str(error):
-            offered = ", ".join(str(each.to_public()) for each in identities)
+            offered = ", ".join(str(one.to_public()) for one in identities[:_OFFERED])
+            if len(identities) > _OFFERED:
+                offered += f" and {len(identities) - _OFFERED} more"
             raise WrongKeyError(
                 f"{name} was sealed for another key than yours, {offered}; use the "
                 "identity that belongs to the public key that you told, or tell this "
@@ -126,9 +132,7 @@ def new_identity(
     made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     text = f"# created: {made}\n# public key: {public}\n{identity}\n"
     if passphrase is not None:
-        words = spoken(passphrase, "Passphrase for the identity")
-        if not words:
-            raise InputError("The passphrase is empty; choose one of several words")
+        words = composed(chosen(passphrase, "Passphrase for the identity"))
         sealed = pyrage.passphrase.encrypt(text.encode(), words, armored=True)
         text = sealed.decode("ascii")
     try:
@@ -234,19 +238,21 @@ def _unsealed(data: bytes, passphrase: str | Ask | None, name: str) -> bytes:
         raise InputError(
             f"{name} needs the passphrase that it was sealed with; give it"
         )
-    try:
-        return pyrage.passphrase.decrypt(
-            data, spoken(passphrase, f"Passphrase for {name}")
-        )
-    except pyrage.DecryptError as error:
-        if "matching key" in str(error):
-            raise InputError(
-                f"{name} is sealed, but not with a passphrase; your identity is the "
-                f"file with {SECRET}... in it"
-            ) from None
-        raise WrongKeyError(
-            f"The passphrase for {name} is wrong, or the file is damaged; try again"
-        ) from None
+    words = spoken(passphrase, f"Passphrase for {name}")
+    # age takes the letters in the composition in which they were typed.
+    forms = (words, composed(words), unicodedata.normalize("NFD", words))
+    for form in dict.fromkeys(forms):
+        try:
+            return pyrage.passphrase.decrypt(data, form)
+        except pyrage.DecryptError as error:
+            if "matching key" in str(error):
+                raise InputError(
+                    f"{name} is sealed, but not with a passphrase; your identity is "
+                    f"the file with {SECRET}... in it"
+                ) from None
+    raise WrongKeyError(
+        f"The passphrase for {name} is wrong, or the file is damaged; try again"
+    )
 
 
 def _bare(data: bytes, name: str) -> bytes:

@@ -25,6 +25,7 @@ from fiftyone_reue.vault.stretch import (
     Ask,
     Stretch,
     WeakStretchError,
+    chosen,
     spoken,
 )
 
@@ -69,7 +70,7 @@ class RecipientKey:
             headers["Passphrase"] = _NO_PASSPHRASE
             return encode(Armour(KIND, headers, self.key))
         stretch = Stretch.new(scrypt_n)
-        text = spoken(passphrase, f"Passphrase for the key of {self.name}")
+        text = chosen(passphrase, f"Passphrase for the key of {self.name}")
         headers["Passphrase"] = "scrypt " + json.dumps(stretch.parameters())
         sealed = crypto.seal(stretch.key(text), self.key, self.key_id.encode())
         return encode(Armour(KIND, headers, sealed))

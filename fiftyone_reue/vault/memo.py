@@ -3,9 +3,9 @@
 Beside the owner key is kept how often the ledger was changed, and copies of the
 vault's description and of the sealed list of what the ledger holds. So a ledger that
 was put back from a backup is noticed, a ledger that was authenticated can't be passed
-off as one that never was, and a lost description or list can be put back. Nothing of
-it is secret: the description's keys are sealed with the owner key, the list with one of
-the vault's.
+off as one that never was, nor another vault for this one, and a lost description or
+list can be put back. Nothing of it is secret: the description's keys are sealed with
+the owner key, the list with one of the vault's.
 
 Several processes may have the vault open, some with an older view of it. What is kept
 is read again under a lock before it is replaced, and its counter only goes up.
@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from fiftyone_reue.errors import OutputError, ReueError, VaultError
+from fiftyone_reue.errors import OutputError, ReueError, TamperedLedgerError, VaultError
 from fiftyone_reue.vault.file_lock import file_lock
 from fiftyone_reue.vault.owner_keys import (
     KeyFile,
@@ -59,12 +59,14 @@ class Remembered:
         meta: the vault's description.
         listed: the sealed list of what the ledger holds, of that change or a later
             one; empty where a place doesn't keep it, or it is too long.
+        ledger: which database its ledger is in, in words; "" for one in a folder.
     """
 
     vault_id: str
     counter: int
     meta: dict[str, Any]
     listed: bytes = b""
+    ledger: str = ""
 
     def to_text(self) -> str:
         """As a file holds it."""
@@ -76,6 +78,8 @@ class Remembered:
         }
         if self.listed:
             content["list"] = base64.b64encode(self.listed).decode()
+        if self.ledger:
+            content["ledger"] = self.ledger
         return json.dumps(content, indent=1) + "\n"
 
     @classmethod
@@ -91,8 +95,10 @@ class Remembered:
             if type(counter) is not int or not 0 <= counter <= _HIGHEST:
                 raise ValueError
             listed = base64.b64decode(content.get("list", ""), validate=True)
-            meta = dict(content["description"])
-            return cls(str(content["vault"]), counter, meta, listed)
+            meta, ledger = dict(content["description"]), content.get("ledger", "")
+            if not isinstance(ledger, str):
+                raise ValueError
+            return cls(str(content["vault"]), counter, meta, listed, ledger)
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
             raise VaultError(
                 f"{name} is damaged, so it can't be told whether the ledger is the "
@@ -196,24 +202,37 @@ class Memo:
         vault_id: whose.
         places: beside the owner key and beside the ledger; none remembers nothing
             beyond this process.
+        ledger: see :class:`Remembered`; "" leaves what the places have.
 
     Attributes:
+        ledger: as it was given.
         counter: the highest that any place had, or that was kept since.
         unkept: the places that can't be written, in words.
         known: whether any place knew the vault.
+        found_in: the places that knew it, in words.
+        descriptions: of the vault, as these had them.
 
     Raises:
         VaultError: what a place has is damaged.
     """
 
-    def __init__(self, vault_id: str, places: Sequence[Place] = ()) -> None:
+    def __init__(
+        self, vault_id: str, places: Sequence[Place] = (), ledger: str = ""
+    ) -> None:
         self._vault_id = vault_id
+        self.ledger = ledger
         self._places = list(places)
         self._threads = threading.Lock()
         found = [place.read(vault_id) for place in self._places]
         there = [one for one in found if one is not None]
         self.counter = max((one.counter for one in there), default=0)
         self.known = bool(there)
+        self.found_in = [
+            place.describe(vault_id)
+            for place, one in zip(self._places, found, strict=True)
+            if one is not None
+        ]
+        self.descriptions = [one.meta for one in there if one.meta]
         self.unkept: list[str] = []
         self._meta: dict[str, Any] = {}
 
@@ -249,7 +268,7 @@ class Memo:
         if kept is None:
             if not self._meta:
                 return None
-            kept = Remembered(self._vault_id, 0, self._meta)
+            kept = Remembered(self._vault_id, 0, self._meta, ledger=self.ledger)
         highest = max(kept.counter, self.counter)
         if counter < highest or not listed:
             # A list of before that change would tell less than none.
@@ -277,7 +296,12 @@ class Memo:
     ) -> Remembered | None:
         if kept is None:
             kept = Remembered(self._vault_id, 0, {})
-        new = replace(kept, meta=self._meta, counter=max(kept.counter, self.counter))
+        new = replace(
+            kept,
+            meta=self._meta,
+            counter=max(kept.counter, self.counter),
+            ledger=self.ledger or kept.ledger,
+        )
         return new if new == kept or is_current() else None
 
     def _keep(
@@ -338,6 +362,16 @@ def remembered_in(folders: Iterable[Path]) -> list[Remembered]:
     return list(found.values())
 
 
+def remembered_of(folder: Path, ledger: str = "") -> list[Remembered]:
+    """Of the vaults that one ledger was of, as a folder remembers them.
+
+    Args:
+        folder: the vault's, or the one for owner keys.
+        ledger: see :class:`Remembered`.
+    """
+    return [one for one in remembered_in([folder]) if one.ledger == ledger]
+
+
 def _of(vault_id: str, found: Remembered, where: str) -> Remembered:
     if found.vault_id != vault_id:
         raise VaultError(
@@ -345,6 +379,30 @@ def _of(vault_id: str, found: Remembered, where: str) -> Remembered:
             "the newest one. Put it back from a backup, or delete it if you know why"
         )
     return found
+
+
+def require_remembered(
+    vault_id: str, known: Sequence[Remembered], folder: Path
+) -> None:
+    """Make sure that a ledger's vault is among those that are remembered of it.
+
+    Args:
+        vault_id: as the ledger says.
+        known: what is remembered of this ledger; nothing makes every vault good.
+        folder: where it is remembered, for an error.
+
+    Raises:
+        TamperedLedgerError: it is another.
+    """
+    if not known or any(one.vault_id == vault_id for one in known):
+        return
+    former = known[0].vault_id
+    raise TamperedLedgerError(
+        f"The ledger is now of a vault {vault_id}, and was of {former}: somebody put "
+        "another vault in its place, whose key may be theirs. Put the ledger back from "
+        "a backup; if only the description is wrong, `reue vault repair`. If you did "
+        f"that yourself, remove {folder / (former + SUFFIX)} first"
+    )
 
 
 def _read(path: Path) -> Remembered | None:

@@ -32,6 +32,7 @@ from fiftyone_reue.vault.stretch import (
     Ask,
     Stretch,
     WeakStretchError,
+    chosen,
     spoken,
 )
 
@@ -224,6 +225,8 @@ class Passphrase:
     @classmethod
     def new(cls, passphrase: str | Ask, *, n: int = DEFAULT_N) -> Passphrase:
         """A provider with a random salt, for a new vault or a rotation."""
+        if isinstance(passphrase, str):
+            passphrase = chosen(passphrase, _NEW_PROMPT)
         return cls(passphrase, Stretch.new(n))
 
     def describe(self) -> str:
@@ -271,8 +274,10 @@ class KeyringKey:
         """Stores a new random key.
 
         Raises:
-            VaultError: if there is no keyring, or it refuses or forgets it
+            VaultError: if there is no keyring, or it refuses or forgets it, or keeps
+                it in a plain file
         """
+        _require_no_plain_file()
         key = random.token_hex(prf.KEY_SIZE)
         keyring_entry("set_password", self.account, key)
         if keyring_entry("get_password", self.account) != key:
@@ -493,7 +498,7 @@ def choose(
             given = given_passphrase(secrets) if passphrase is None else passphrase
             words = ask if given is None else given
             assert words is not None
-            return Passphrase.new(spoken(words, _NEW_PROMPT))
+            return Passphrase.new(chosen(words, _NEW_PROMPT))
         case KeyringKey.kind:
             keyring_key = KeyringKey(vault_id)
             keyring_key.create()
@@ -566,6 +571,21 @@ def keyring_problem() -> str | None:
     if module.startswith(_PLAIN_KEYRINGS) or not recommended:
         return "the keyring here is none of the operating system's"
     return None
+
+
+def _require_no_plain_file() -> None:
+    """Refuses a keyring that writes what it is given into a file in clear.
+
+    Who asks for the keyring hasn't asked for a plain file.
+    """
+    backend: Any = load_keyring().get_keyring()
+    for one in getattr(backend, "backends", [backend])[:1]:  # the first keeps it
+        module, name = type(one).__module__, type(one).__name__
+        if module.startswith(_PLAIN_KEYRINGS) and "plaintext" in name.lower():
+            raise VaultError(
+                f"The keyring here ({name}) is a plain file. {PLAIN_FILE_WARNING}. If "
+                "a plain file will do, say so: --plain-key-file"
+            )
 
 
 _NO_KEYRINGS = ("keyring.backends.fail", "keyring.backends.null")

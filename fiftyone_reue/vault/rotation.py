@@ -34,7 +34,7 @@ from fiftyone_reue.vault.owner_keys import (
     Passphrase,
 )
 from fiftyone_reue.vault.private_files import write_private
-from fiftyone_reue.vault.stretch import Ask, spoken
+from fiftyone_reue.vault.stretch import Ask, chosen
 from fiftyone_reue.vault.vault import Vault, open_with_provider
 
 OPENED_BY_THE_OLD = (
@@ -193,7 +193,7 @@ def rotate_vault(
         new = provider
         ids = vault.rotate(new)
     elif passphrase is not None:
-        new = Passphrase.new(spoken(passphrase, "New passphrase"))
+        new = Passphrase.new(chosen(passphrase, "New passphrase"))
         ids = vault.rotate(new)
     elif use_keyring:
         new, ids = _rotate_in_keyring(vault)
@@ -206,7 +206,7 @@ def rotate_vault(
     elif isinstance(found, KeyringKey):
         new, ids = _rotate_in_keyring(vault)
     elif ask_new is not None:
-        new = Passphrase.new(spoken(ask_new, "New passphrase"))
+        new = Passphrase.new(chosen(ask_new, "New passphrase"))
         ids = vault.rotate(new)
     else:
         raise VaultError(
@@ -214,7 +214,7 @@ def rotate_vault(
             "--passphrase, --keyring, --key-file or --plain-key-file, or with "
             "REUE_OWNER_PASSPHRASE_NEW or REUE_OWNER_KEY_NEW set"
         )
-    Vault.open(vault.ledger, new, folder=folder)
+    Vault.open(vault.ledger, new, folder=folder, ledger_name=vault.memo.ledger)
     left: dict[Path, str] = {}
     for path in _former_files(before, found, folder):
         _put_away(path, before, vault, folder, renamed, left)

@@ -23,9 +23,10 @@ def read_small(path: Path, kind: str = "key file") -> bytes:
     Raises:
         InputError: if it isn't there, can't be read, or has more than 64 KiB
     """
+    one = f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
     try:
         if stat.S_ISFIFO(path.stat().st_mode) and path.parent != _OF_SHELLS:
-            raise InputError(f"{path} isn't a {kind}; it is a named pipe")
+            raise InputError(f"{path} isn't {one}; it is a named pipe")
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
     except FileNotFoundError:
@@ -35,7 +36,7 @@ def read_small(path: Path, kind: str = "key file") -> bytes:
             f"{path} can't be read: {error.strerror}; check the path and permissions"
         ) from error
     if len(data) > _LARGEST:
-        raise InputError(f"{path} isn't a {kind}; it is too large")
+        raise InputError(f"{path} isn't {one}; it is too large")
     return data
 
 

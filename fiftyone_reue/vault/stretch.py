@@ -11,6 +11,7 @@ from typing import Any, Self
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.names.filenames import is_text
 
 Ask = Callable[[str], str]
 """Asks a person: takes the prompt, gives back the passphrase."""
@@ -105,12 +106,11 @@ class Stretch:
         """32 bytes. Takes about half a second and 128 MB with the default `n`.
 
         Raises:
-            InputError: if the passphrase is empty, or there is too little memory
+            InputError: if the passphrase is empty or no text, or there is too little
+                memory
         """
-        if not passphrase:
-            raise InputError("The passphrase is empty; choose one of several words")
-        # The same letters typed on another system may come in another composition.
-        text = unicodedata.normalize("NFC", passphrase).encode()
+        _require_text(passphrase)
+        text = composed(passphrase).encode()
         try:
             scrypt = Scrypt(salt=self.salt, length=32, n=self.n, r=self.r, p=self.p)
             return scrypt.derive(text)
@@ -139,5 +139,43 @@ def least_n() -> int:
 
 
 def spoken(passphrase: str | Ask, prompt: str) -> str:
-    """The passphrase itself, asked for if it was given as a callback."""
-    return passphrase if isinstance(passphrase, str) else passphrase(prompt)
+    """The passphrase itself, asked for if it was given as a callback.
+
+    Raises:
+        InputError: if it is empty or no text
+    """
+    words = passphrase if isinstance(passphrase, str) else passphrase(prompt)
+    _require_text(words)
+    return words
+
+
+def chosen(passphrase: str | Ask, prompt: str) -> str:
+    """The same for a new passphrase, in which there must be something to see.
+
+    Raises:
+        InputError: if it is empty, no text, or all of it is invisible
+    """
+    words = spoken(passphrase, prompt)
+    if all(unicodedata.category(one)[0] in "ZC" for one in words):
+        raise InputError(
+            "The passphrase has nothing but spaces or invisible characters; choose one "
+            "of several words"
+        )
+    return words
+
+
+def composed(passphrase: str) -> str:
+    """The form (NFC) that a passphrase is taken in.
+
+    The same letters typed on another system may come in another composition.
+    """
+    return unicodedata.normalize("NFC", passphrase)
+
+
+def _require_text(passphrase: str) -> None:
+    if not passphrase:
+        raise InputError("The passphrase is empty; choose one of several words")
+    if not is_text(passphrase):
+        raise InputError(
+            "The passphrase isn't UTF-8 text; set or type it anew, in UTF-8"
+        )

@@ -24,12 +24,14 @@ from fiftyone_reue.errors import (
     VaultError,
     WrongKeyError,
 )
+from fiftyone_reue.names.filenames import is_text
 from fiftyone_reue.vault import crypto
 from fiftyone_reue.vault.description import (
     FORMAT,
     UNAUTHENTICATED,
     Opened,
     check_shape,
+    is_signed_with,
     opens,
     signed,
     unwrap,
@@ -42,7 +44,16 @@ from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.ledger.inventory import Inventory
 from fiftyone_reue.vault.ledger.macs import LedgerKeys, has_mac
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
-from fiftyone_reue.vault.memo import SUFFIX, Memo, Place, places_for, remembered_in
+from fiftyone_reue.vault.memo import (
+    SUFFIX,
+    Memo,
+    Place,
+    Remembered,
+    places_for,
+    remembered_in,
+    remembered_of,
+    require_remembered,
+)
 from fiftyone_reue.vault.owner_keys import (
     KEY_FILE_VARIABLE,
     OwnerKeyProvider,
@@ -137,6 +148,7 @@ class Vault:
         *,
         vault_id: str | None = None,
         places: Sequence[Place] = (),
+        ledger_name: str = "",
     ) -> Self:
         """Creates the vault of a ledger that has none.
 
@@ -145,6 +157,7 @@ class Vault:
             provider: of the owner key
             vault_id: from :func:`new_vault_id`, if it had to be known before
             places: where to remember the ledger's state and the description
+            ledger_name: which database the ledger is in, to be remembered too
 
         Raises:
             VaultError: if the ledger has a vault, had one and lost its description,
@@ -163,7 +176,7 @@ class Vault:
             "wraps": [wrapped],
         }
         meta = signed(meta, {opened.id: key})
-        memo = Memo(vault_id, places)
+        memo = Memo(vault_id, places, ledger_name)
         with _raw(ledger).exclusive():
             require_no_vault(ledger)
             vault = cls(ledger, vault_id, opened, memo)
@@ -175,7 +188,12 @@ class Vault:
 
     @classmethod
     def open(
-        cls, ledger: Ledger, provider: OwnerKeyProvider, *, folder: Path | None = None
+        cls,
+        ledger: Ledger,
+        provider: OwnerKeyProvider,
+        *,
+        folder: Path | None = None,
+        ledger_name: str = "",
     ) -> Self:
         """Opens the vault of a ledger.
 
@@ -185,24 +203,36 @@ class Vault:
             ledger: the ledger
             provider: of the owner key
             folder: the vault's, or the one for owner keys, where it is remembered
+            ledger_name: as for :meth:`create`
 
         Raises:
             VaultError: if there is none, its description was changed, or the owner
                 key is missing
             WrongKeyError: if the owner key is another vault's
             TamperedLedgerError: if the ledger was put back from before it was
-                authenticated, or changed while the owner key was replaced
+                authenticated, changed while the owner key was replaced, or exchanged
+                for another vault's
         """
         meta = _existing_meta(ledger)
         owner_key = provider.load()
         opened = unwrap(meta, owner_key, provider.describe(), kind=provider.kind)
         vault_id = meta["vault_id"]
-        memo = Memo(vault_id, places_for(provider, folder))
+        memo = Memo(vault_id, places_for(provider, folder), ledger_name)
+        if meta["format"] != UNAUTHENTICATED:
+            try:
+                _require_same_vault(memo.descriptions, opened.keys, memo.found_in)
+            except TamperedLedgerError:
+                if ledger.get_meta() == meta:
+                    raise
+                # The owner key was replaced between reading both.
+                return cls.open(
+                    ledger, provider, folder=folder, ledger_name=ledger_name
+                )
         vault = cls(ledger, vault_id, opened, memo)
         if meta["format"] == UNAUTHENTICATED:
             meta = vault._authenticate(meta, owner_key, provider.kind)
         elif not vault._end_epoch(meta, opened):
-            return cls.open(ledger, provider, folder=folder)
+            return cls.open(ledger, provider, folder=folder, ledger_name=ledger_name)
         memo.keep_meta(meta, lambda: vault.ledger.get_meta() == meta)
         vault.ledger.remember()
         return vault
@@ -381,10 +411,12 @@ class Vault:
         Raises:
             InputError: if there is none with this name or id
         """
-        found = self.ledger.recipient_by_name(name_or_id) or self.ledger.recipient(
-            name_or_id
+        # A name that was made of bytes that are no text is in no database.
+        found = is_text(name_or_id) and (
+            self.ledger.recipient_by_name(name_or_id)
+            or self.ledger.recipient(name_or_id)
         )
-        if found is None:
+        if not found:
             raise InputError(
                 f"There is no recipient {name_or_id!r}; {self._known_names()}"
             )
@@ -659,7 +691,9 @@ def open_with_provider(
         meta = ledger.get_meta()
         if meta is None and not ledger.has_rows():
             raise _no_vault(folder)
-        provider = resolve(_existing_meta(ledger), folder, secrets, ask)
+        meta = _existing_meta(ledger)
+        require_remembered(meta["vault_id"], remembered_of(folder), folder)
+        provider = resolve(meta, folder, secrets, ask)
         return Vault.open(ledger, provider, folder=folder), provider
     except BaseException:
         ledger.close()
@@ -699,38 +733,73 @@ def repair_ledger(
     *,
     secrets: Mapping[str, str] | None = None,
     ask: Ask | None = None,
+    ledger_name: str = "",
 ) -> str:
     """The same for any ledger.
+
+    The description that the ledger has is left only if it is of the vault that is
+    remembered of this ledger; else what is remembered takes its place.
 
     Args:
         ledger: the ledger
         folder: the vault's, or the one for owner keys
         secrets: where to look up the variables, by default the environment
         ask: asks a person for the passphrase if no variable has it
+        ledger_name: as for :meth:`Vault.create`
     """
     secrets = os.environ if secrets is None else secrets
     named = secret(secrets, KEY_FILE_VARIABLE)
-    kept = remembered_in([folder, *([Path(named).parent] if named else [])])
+    folders = [folder, *([Path(named).parent] if named else [])]
+    kept = remembered_in(folders)
     present = ledger.get_meta()
+    left: tuple[dict[str, Any], list[LedgerKeys]] | None = None
     problem: ReueError | None = None
     for meta in [*([present] if present else []), *(one.meta for one in kept)]:
+        if left is not None and meta == present:
+            continue
         try:
             check_shape(meta)
+            if meta is present:
+                known = remembered_of(folder, ledger_name)
+                require_remembered(meta["vault_id"], known, folder)
             provider = resolve(meta, folder, secrets, ask)
             opened = unwrap(meta, provider.load(), provider.describe())
+            if meta is present:
+                _require_newest(meta, opened.keys, kept, folders)
         except ReueError as error:
             problem = problem or error
             continue
         vault_id = meta["vault_id"]
         keys = [LedgerKeys.of(ledger_root(key, vault_id)) for key in opened.keys]
         # One owner key may open several vaults: the ledger is of one of them alone.
-        if meta == present or _is_of(ledger, keys):
-            lists = [one.listed for one in kept if one.vault_id == vault_id]
-            return _put_back(ledger, meta, keys, lists)
+        if _is_of(ledger, keys):
+            return _put_back(ledger, meta, keys, kept)
+        if meta is present:
+            left = meta, keys
+    if left is not None:
+        return _put_back(ledger, *left, kept)
     raise problem or VaultError(
         f"There is no copy of the description of this ledger in {folder}; put the "
         "ledger back from a backup"
     )
+
+
+def _require_newest(
+    meta: Mapping[str, Any],
+    keys: Sequence[bytes],
+    kept: Iterable[Remembered],
+    folders: Iterable[Path],
+) -> None:
+    """Makes sure that a description is the remembered vault's, or a later one of it."""
+    same = [one for one in kept if one.vault_id == meta["vault_id"]]
+    if same and meta["format"] == UNAUTHENTICATED:
+        raise TamperedLedgerError(
+            "The ledger was authenticated before, and now says that it never was; put "
+            "the newest backup back"
+        )
+    paths = [one / (meta["vault_id"] + SUFFIX) for one in folders]
+    found_in = [str(path) for path in paths if path.exists()]
+    _require_same_vault([one.meta for one in same], keys, found_in)
 
 
 def _is_of(ledger: Ledger, keys: Sequence[LedgerKeys]) -> bool:
@@ -745,9 +814,10 @@ def _put_back(
     ledger: Ledger,
     meta: dict[str, Any],
     keys: Sequence[LedgerKeys],
-    lists: Iterable[bytes],
+    kept: Iterable[Remembered],
 ) -> str:
     vault_id = str(meta["vault_id"])
+    lists = [one.listed for one in kept if one.vault_id == vault_id]
     with ledger.exclusive():
         sealed = ledger.get_inventory() or b""
         # A rotation that isn't finished leaves the one of the epoch before.
@@ -820,6 +890,32 @@ def _existing_meta(ledger: Ledger) -> dict[str, Any]:
         raise VaultError("There is no vault here yet. Create one first")
     check_shape(meta)
     return meta
+
+
+def _require_same_vault(
+    descriptions: Iterable[Mapping[str, Any]],
+    keys: Sequence[bytes],
+    found_in: Iterable[str],
+) -> None:
+    """Makes sure that it is the vault that was opened here before.
+
+    Whoever writes the ledger can put a vault of their own there, under the same id, and
+    lead to an owner key of theirs. The keys of the remembered one they don't have.
+
+    Args:
+        descriptions: as they are remembered of the vault with this id
+        keys: that were opened
+        found_in: where it is remembered, in words
+    """
+    if all(is_signed_with(one, keys) for one in descriptions):
+        return
+    raise TamperedLedgerError(
+        "The ledger's vault has the id of the one that was here before, but other "
+        "keys: somebody put a vault of their own in its place, or an old backup from "
+        "before the owner key was replaced. Put the newest backup back; if only the "
+        "description is wrong, `reue vault repair`. If you did that yourself, "
+        f"remove {' and '.join(found_in)} first"
+    )
 
 
 def _raw(ledger: Ledger) -> Ledger:

@@ -13,6 +13,7 @@ import functools
 import io
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -209,9 +210,14 @@ def reveal(
 
     Raises:
         InputError: nothing was ever protected with this vault, or the number of
-            decoys is out of range.
+            decoys is no whole number or out of range.
         OutputError: nothing can be written.
     """
+    if not isinstance(decoys, Integral) or isinstance(decoys, bool):
+        raise InputError(
+            f"The number of decoys must be a whole number from 1 to {MOST_DECOYS} "
+            f"({DECOYS} is usual)"
+        )
     if not 1 <= decoys <= MOST_DECOYS:
         raise InputError(
             f"{decoys} decoys are out of range; choose 1 to {MOST_DECOYS} ({DECOYS} is "

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.batch.folders import (
+    MOST_WAYS,
     check_apart,
     image_items,
     labelled_items,
@@ -103,6 +104,37 @@ def test_linked_classes_are_read_and_loops_end(tree, tmp_path):
         "bird/a.png"
     ]
     assert len(labelled_items(tree)) == 5
+
+
+@pytest.mark.parametrize("first", ["plain", ".hidden"])
+@pytest.mark.parametrize("read", [image_items, labelled_items, suspect_items])
+def test_links_can_not_lead_on_without_end(tmp_path, read, first):
+    """Thirty folders with two links each are a billion ways to the last."""
+    top = tmp_path / "top"
+    (top / first).mkdir(parents=True)
+    (top / first / "deep").symlink_to(tmp_path / "0")
+    for number in range(30):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name in "ab":
+            (folder / name).symlink_to(tmp_path / str(number + 1))
+    (tmp_path / "30").mkdir()
+    (tmp_path / "30" / "x.png").touch()
+    with pytest.raises(InputError, match=r"in more than 16 ways; remove links"):
+        read(top)
+
+
+def test_a_loop_through_a_hidden_folder_ends(tree):
+    (tree / "cat" / ".hidden").mkdir()
+    (tree / "cat" / ".hidden" / "up").symlink_to(tree)
+    (tree / "cat" / ".hidden" / "x.png").touch()
+    assert len(labelled_items(tree)) == 4
+
+
+def test_a_folder_may_be_linked_several_times(tree):
+    for number in range(MOST_WAYS - 1):
+        (tree / f"cat{number}").symlink_to(tree / "cat")
+    assert len({i.label for i in labelled_items(tree)}) == MOST_WAYS + 1
 
 
 @pytest.mark.parametrize("read", [image_items, labelled_items])

@@ -173,9 +173,9 @@ def test_what_is_remembered_of_the_apps_ledger_is_kept_whatever_its_key(
     backup = collections(database)
     made.add_recipient("alice")
     assert empty.json("vault", "check", "--app")["notes"] == []
-    (kept,) = (tmp_path / "fo" / "reue").iterdir()
-    assert kept.name == f"{made.vault_id}.counter"
-    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    folder, memo = tmp_path / "fo" / "reue", f"{made.vault_id}.counter"
+    assert {one.name for one in folder.iterdir()} == {memo, f"{memo}.lock"}
+    assert folder.stat().st_mode & 0o777 == 0o700
     drop(database)
     for collection, rows in backup.items():
         database[collection].insert_many(rows)

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from fiftyone_reue import cli
+from fiftyone_reue.cli import printing
 from fiftyone_reue.cli.printing import plain
 from fiftyone_reue.names.display import printable
 from fiftyone_reue.vault.vault import open_folder
@@ -148,3 +149,29 @@ def test_progress_is_escaped(monkeypatch):
     assert "\x1b]0;" not in shown
     assert "\x1b]8;" not in shown  # no link
     assert r"\x1b]0;x\x07\ra[link=http://x]b" in shown
+
+
+@pytest.mark.parametrize("name", [":key:.png", "a:warning:b", ":sad-emoji:"])
+def test_nothing_in_a_name_becomes_an_emoji(place, name):
+    table = printing.table("Name")
+    table.add_row(plain(name))
+    for console in (printing.out, printing.err):
+        with console.capture() as got:
+            console.print(plain(name))
+            console.print(table)
+        assert got.get().count(name) == 2
+    made = place.ok("recipient", "identity", "--out", f"@{name}")
+    assert name in made.stdout
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(
+    "words", [("info", "x"), ("link",), ("release", "list"), ("list", "methods")]
+)
+def test_what_a_pattern_made_of_file_names_is_escaped_in_usage_errors(words, name):
+    """As in ``reue info *``."""
+    result = CliRunner().invoke(cli.main, [*words, name])
+    assert result.exit_code == 2
+    assert "Usage" in result.stderr
+    assert not commands(result.output)
+    assert "\nError: all is well" not in result.output

@@ -158,3 +158,36 @@ def test_an_identity_with_a_passphrase(place):
     restore = ("restore", "@out", "@w", "--key", "@a.age", "--identity", "@me.txt")
     assert "REUE_IDENTITY_PASSPHRASE" in place.fails(*restore)
     assert place.run(*restore, env=env).exit_code == 0
+
+
+@pytest.mark.parametrize("words", [" ", "ab\udcff"])
+def test_nobody_is_added_with_a_passphrase_that_can_not_be(place, words):
+    add = ("recipient", "add", "carol", "--vault", "@vault", "--key-out", "@c.key")
+    result = place.run(*add, "--passphrase", env={"REUE_KEY_PASSPHRASE": words})
+    assert result.exit_code == 1
+    assert "passphrase" in result.stderr
+    names = place.json("recipient", "list", "--vault", "@vault")["recipients"]
+    assert [row["name"] for row in names] == ["alice", "bob"]
+    assert not (place.root / "c.key").exists()
+
+
+def test_nobody_is_added_beside_a_link_that_leads_nowhere(place):
+    (place.root / "link").symlink_to(place.root / "nothing")
+    words = ("recipient", "add", "carol", "--vault", "@vault", "--key-out", "@link")
+    assert "is there already" in place.fails(*words)
+    names = place.json("recipient", "list", "--vault", "@vault")["recipients"]
+    assert [row["name"] for row in names] == ["alice", "bob"]
+
+
+def test_a_name_of_bytes_that_are_no_text_is_nobodys(place):
+    for words in (("revoke",), ("key", "--key-out", "@k")):
+        command, *options = words
+        said = place.fails(
+            "recipient", command, "a\udcff", "--vault", "@vault", *options
+        )
+        assert r"no recipient 'a\udcff'" in said
+    said = place.fails(
+        *("protect", "@source", "@o", "--vault", "@vault"),
+        *("--recipient", "a\udcff", "--method", "lsp"),
+    )
+    assert r"no recipient 'a\udcff'" in said

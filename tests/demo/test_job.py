@@ -1,11 +1,14 @@
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from fiftyone_reue.demo import job as demo
 from fiftyone_reue.errors import VaultError
+from fiftyone_reue.progress import Progress as Step
 from fiftyone_reue.samples.vaults import open_ledger
 from fiftyone_reue.vault.key_files import read_key_file
 from tests.keyrings import owner_keys_in
@@ -63,3 +66,20 @@ def test_a_second_run_gives_the_recipients_keys_again(tmp_path: Path) -> None:
     (tmp_path / "alice.key").unlink()
     demo._recipient("alice", tmp_path)
     assert read_key_file(tmp_path / "alice.key").key == first.key
+
+
+def test_names_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's names of classes and files are in what is told."""
+    file = io.StringIO()
+    monkeypatch.setattr(demo.out, "file", file)
+    demo._say("1 failed:\n:key:[bold]\x1b[2J.png")
+    assert file.getvalue() == "1 failed:\n  :key:[bold]\\x1b[2J.png\n"
+
+    console = Console(file=file, force_terminal=True, width=200, color_system=None)
+    monkeypatch.setattr(demo, "out", console)
+
+    def steps() -> Iterator[Step]:
+        yield Step(0.5, "[bold]:key:[/]\x1b]0;title\x07")
+
+    demo._bar(steps())
+    assert r"[bold]:key:[/]\x1b]0;title\x07" in file.getvalue()

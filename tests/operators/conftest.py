@@ -32,11 +32,12 @@ def operator(plugin: Path) -> Callable[[str], Any]:
 
 
 @pytest.fixture
-def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """FiftyOne's database without a vault, and an owner key for a new one."""
     import fiftyone.core.odm as foo
 
     monkeypatch.setenv("REUE_OWNER_KEY", "3c" * 32)
+    monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "fo" / "config.json"))
     found = foo.get_db_conn()
     _drop_vault(found)
     yield found

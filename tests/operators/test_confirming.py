@@ -215,6 +215,28 @@ def test_a_code_that_was_not_needed_is_not_stored(
     assert delegated().run_state == "completed"
 
 
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("audit_release", {"release": "alice_1"}),
+        ("extract_watermark", {}),
+        ("protect_dataset", {"recipient": "alice", "method": "lsp"}),
+        ("reveal_hidden", {}),
+        ("score_unlearnability", {"release": "alice_1"}),
+    ],
+)
+def test_no_operator_stores_a_code_that_came_along(
+    name: str, params: dict, request_of: Any, delegated: Any, database: Any
+) -> None:
+    """Whatever is stored can be read until it is done, and the code used before."""
+    code = reue.confirmation_code("restore_dataset")
+    given = {**params, "confirmation": code}
+    assert request_of(name, given, request_delegation=True) is None
+    (stored,) = database["delegated_ops"].find()
+    assert stored["operator"] == f"{PLUGIN}/{name}"
+    assert code not in str(stored)
+
+
 CHANGES: dict[str, Any] = {
     "context.request_params.params.output_dir": "/tmp/elsewhere",
     "context.request_params.params.release": "alice_1",

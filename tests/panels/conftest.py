@@ -123,6 +123,7 @@ def scene(
     database = foo.get_db_conn()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REUE_OWNER_KEY", "7b" * 32)
+        patch.setenv("FIFTYONE_CONFIG_PATH", str(folder / "fo" / "config.json"))
         drop_vault(database)
         for name in ("alice", "bob"):
             reue.add_recipient(name, folder / f"{name}.key")

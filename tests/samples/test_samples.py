@@ -1,5 +1,6 @@
 """The verbs on FiftyOne datasets, against a real database."""
 
+import json
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ from fiftyone_reue.errors import (
     LedgerUnavailableError,
     OutputError,
     RevokedKeyError,
+    TamperedLedgerError,
     UnsafePathError,
     VaultError,
 )
@@ -31,7 +33,9 @@ from fiftyone_reue.names.filenames import fold
 from fiftyone_reue.samples import fields, runs, source, vaults, views
 from fiftyone_reue.vault.identities import new_identity
 from fiftyone_reue.vault.key_files import read_key_file
+from fiftyone_reue.vault.owner_keys import KeyFile
 from fiftyone_reue.vault.stretch import Stretch
+from fiftyone_reue.vault.vault import Vault
 from tests.keyrings import owner_keys_in
 
 pytestmark = pytest.mark.integration
@@ -87,6 +91,7 @@ def vault(
     import fiftyone.core.odm as foo
 
     monkeypatch.setenv("REUE_OWNER_KEY", "5a" * 32)
+    monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "fo" / "config.json"))
     database = foo.get_db_conn()
     for name in database.list_collection_names():
         if name.startswith("reue_"):
@@ -583,7 +588,8 @@ def test_a_dataset_deleted_by_another_process(
 STOPPED_SCRIPT = """
 import sys
 import fiftyone as fo
-from fiftyone_reue import pipeline, samples
+from fiftyone_reue import samples
+from fiftyone_reue.batch import pipeline
 from fiftyone_reue.errors import ReueError
 
 output, key, *paths = sys.argv[1:]
@@ -1377,8 +1383,10 @@ def test_the_first_use_takes_the_keyring(
     assert reue.open_vault(on_new_key=said.append).derive("x") == made.derive("x")
     assert len(said) == 1
     assert vaults.key_notice() is None
-    kept = {path.suffix for path in (tmp_path / "reue").iterdir()}
-    assert kept == {".counter", ".lock"}  # and no key
+    # Nothing that is secret is in a file.
+    kept = {path.name for path in (tmp_path / "reue").iterdir()}
+    memo = f"{made.vault_id}.counter"
+    assert kept == {memo, f"{memo}.lock"}
 
 
 @pytest.mark.usefixtures("no_key")
@@ -1449,3 +1457,102 @@ def test_the_declared_secrets_are_the_ones_used() -> None:
 
     manifest = Path(__file__).parents[2] / "fiftyone.yml"
     assert yaml.safe_load(manifest.read_text())["secrets"] == list(vaults.SECRETS)
+
+
+def memos(tmp_path: Path) -> dict[str, str]:
+    found = (tmp_path / "fo" / "reue").glob("*.counter")
+    return {path.name: path.read_text() for path in found}
+
+
+def test_a_database_without_its_ledger_gets_no_new_vault(
+    vault: Any, tmp_path: Path
+) -> None:
+    """Also where every row is gone, nothing but the memo tells that one was there."""
+    import fiftyone.core.odm as foo
+
+    database = foo.get_db_conn()
+    for name in database.list_collection_names():
+        if name.startswith("reue_"):
+            database.drop_collection(name)
+    with pytest.raises(VaultError, match="its ledger is gone"):
+        reue.open_vault()
+    assert vaults.open_ledger().get_meta() is None
+    (tmp_path / "fo" / "reue" / f"{vault.vault_id}.counter").unlink()
+    assert reue.open_vault().vault_id != vault.vault_id
+
+
+@pytest.mark.parametrize("same_id", [True, False])
+def test_a_vault_of_others_in_the_database_is_noticed(
+    same_id: bool, vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes the database could give the owner's programs a key of theirs."""
+    import fiftyone.core.odm as foo
+
+    before = memos(tmp_path)
+    assert list(before) == [f"{vault.vault_id}.counter"]
+    database = foo.get_db_conn()
+    for name in database.list_collection_names():
+        if name.startswith("reue_"):
+            database.drop_collection(name)
+    planted = KeyFile(tmp_path / "planted.key")
+    planted.create()
+    theirs = Vault.create(
+        vaults.open_ledger(), planted, vault_id=vault.vault_id if same_id else None
+    )
+    theirs.add_recipient("alice")
+    monkeypatch.delenv("REUE_OWNER_KEY")  # as with a key in the keyring
+    with pytest.raises(
+        TamperedLedgerError, match=r"a vault of their own|another vault"
+    ):
+        reue.open_vault()
+    assert memos(tmp_path) == before
+    # Another database may have another vault.
+    monkeypatch.setattr(vaults, "_database", lambda: "mongodb://elsewhere/fiftyone")
+    if not same_id:
+        assert reue.open_vault().vault_id == theirs.vault_id
+
+
+def test_an_exchanged_description_in_the_database_is_put_back(
+    vault: Any, tmp_path: Path
+) -> None:
+    from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
+
+    planted = KeyFile(tmp_path / "planted.key")
+    planted.create()
+    with SqliteLedger(tmp_path / "theirs.sqlite") as ledger:
+        theirs = Vault.create(ledger, planted).ledger.get_meta()
+    vaults.open_ledger().put_meta(theirs or {})
+    with pytest.raises(TamperedLedgerError, match="reue vault repair"):
+        reue.open_vault()
+    assert reue.repair_vault() == vault.vault_id
+    assert reue.check_vault().problems == []
+
+
+def test_which_database_it_is_of_is_remembered_through_a_rotation(
+    vault: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for key_file in (elsewhere / "owner.key", None):
+        # What is there was written by a version that didn't say it.
+        for path in tmp_path.rglob("*.counter"):
+            content = json.loads(path.read_text())
+            assert content.pop("ledger") == vaults._database()
+            path.write_text(json.dumps(content))
+        reue.rotate_key(key_file=key_file)
+        monkeypatch.delenv("REUE_OWNER_KEY", raising=False)
+        paths = list(tmp_path.rglob("*.counter"))
+        assert {path.parent for path in paths} == {elsewhere, tmp_path / "fo" / "reue"}
+        for path in paths:
+            assert json.loads(path.read_text())["ledger"] == vaults._database()
+
+
+def test_no_password_of_the_database_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import fiftyone as fo
+
+    uri = "mongodb://me:p@ss@db.example.org:27017/?authSource=admin"
+    monkeypatch.setattr(fo.config, "database_uri", uri)
+    monkeypatch.setattr(fo.config, "database_name", "photos")
+    assert vaults._database() == "mongodb://db.example.org:27017/photos"

@@ -155,10 +155,14 @@ def test_putting_the_old_description_back_undoes_nothing(held: Held) -> None:
     held.attacker.put("meta", former.backup["tables"]["meta"])
     with pytest.raises(WrongKeyError):
         held.open(NEW)
+    with pytest.raises(TamperedLedgerError, match="replaced"), held.opened():
+        pass
+    held.memo().unlink()  # the worst case
     with held.opened() as vault:  # the old key opens the old description, no more
         assert vault.recipients() == []
         with pytest.raises(ReueError):
             vault.add_recipient("carol")
+    held.memo().unlink()
     held.attacker.put("meta", after)
     assert held.problems(NEW) == []
 

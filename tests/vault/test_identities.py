@@ -263,3 +263,30 @@ def test_a_crafted_identity_takes_no_memory(
     with pytest.raises(InputError, match="too much memory"):
         read_identities(path, "two words")
     assert identities._LARGEST_LOG_N == 20
+
+
+def test_a_passphrase_typed_in_another_composition(tmp_path: Path) -> None:
+    composed, apart = "\u00e9t\u00e9", "e\u0301te\u0301"
+    new_identity(tmp_path / "mine.txt", apart)
+    assert len(read_identities(tmp_path / "mine.txt", composed)) == 1
+    assert len(read_identities(tmp_path / "mine.txt", apart)) == 1
+    # Others' programs take it as it is typed.
+    for made, typed in ((composed, apart), (apart, composed)):
+        sealed = pyrage.passphrase.encrypt(str(MINE).encode(), made)
+        (tmp_path / "theirs.txt").write_bytes(sealed)
+        assert len(read_identities(tmp_path / "theirs.txt", typed)) == 1
+
+
+def test_no_identity_without_a_passphrase_that_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "me.txt"
+    for words in ("ab\udcff", " "):
+        with pytest.raises(InputError, match="passphrase"):
+            new_identity(path, words)
+    assert not path.exists()
+
+
+def test_few_of_many_identities_are_told() -> None:
+    others = [pyrage.x25519.Identity.generate() for _ in range(9)]
+    with pytest.raises(WrongKeyError, match="and 6 more; use") as caught:
+        open_sealed(SEALED, others)
+    assert len(str(caught.value)) < 600

@@ -1,22 +1,33 @@
 import json
 import multiprocessing
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fiftyone_reue.errors import TamperedLedgerError, VaultError
-from fiftyone_reue.vault import create_folder, file_lock, open_folder, rotate_folder
+from fiftyone_reue.vault import (
+    SqliteLedger,
+    Vault,
+    create_folder,
+    file_lock,
+    open_folder,
+    rotate_folder,
+)
 from fiftyone_reue.vault import memo as memo_module
+from fiftyone_reue.vault import vault as vault_module
 from fiftyone_reue.vault.memo import (
     FolderPlace,
     Memo,
     Remembered,
     places_for,
     remembered_in,
+    remembered_of,
 )
-from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyringKey
+from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyFile, KeyringKey
+from fiftyone_reue.vault.vault import repair_folder
 
 pytestmark = pytest.mark.unit
 
@@ -187,6 +198,49 @@ def test_a_description_from_before_a_rotation_does_not_come_back(
     assert new.meta["wraps"][0]["wrapped"] != old.meta["wraps"][0]["wrapped"]
 
 
+def test_a_rotation_while_a_vault_is_opened_accuses_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered is newer then than the description that was read before."""
+    create_folder(tmp_path, plain_key_file=True, secrets={}).ledger.close()
+    unwrap = vault_module.unwrap
+
+    def late(*values: Any, **named: Any) -> Any:
+        opened = unwrap(*values, **named)
+        monkeypatch.setattr(vault_module, "unwrap", unwrap)
+        rotate_folder(tmp_path, secrets={})
+        return opened
+
+    monkeypatch.setattr(vault_module, "unwrap", late)
+    with open_folder(tmp_path, secrets={}).ledger as ledger:
+        assert ledger.problems == []
+
+
+def test_which_database_it_is_of_is_kept_by_who_does_not_say_it(
+    tmp_path: Path,
+) -> None:
+    place = FolderPlace(tmp_path)
+    memo, other = Memo(ID, [place], "mongodb://a/b"), Memo(ID, [place])
+    memo.keep_meta({"a": 1})
+    other.keep_meta({"a": 2})
+    other.keep_counter(4, b"four")
+    kept = Remembered(ID, 4, {"a": 2}, b"four", "mongodb://a/b")
+    assert place.read(ID) == kept
+    assert remembered_of(tmp_path, "mongodb://a/b") == [kept]
+    assert remembered_of(tmp_path) == []
+    moved = Memo(ID, [place], "mongodb://c/b")
+    moved.keep_meta({"a": 2})
+    assert place.read(ID) == replace(kept, ledger="mongodb://c/b")
+
+
+@pytest.mark.parametrize("ledger", ["7", "null", "[]"])
+def test_a_database_that_is_no_text_is_refused(tmp_path: Path, ledger: str) -> None:
+    text = f'{{"vault": "{ID}", "counter": 1, "description": {{}}, "ledger": {ledger}}}'
+    (tmp_path / f"{ID}.counter").write_text(text)
+    with pytest.raises(VaultError, match="is damaged"):
+        FolderPlace(tmp_path).read(ID)
+
+
 def _keep(folder: Path, first: int, count: int) -> None:
     memo = Memo(ID, [FolderPlace(folder)])
     memo.keep_meta({"a": 1})
@@ -256,3 +310,84 @@ def test_a_list_that_is_too_long_is_left_out(
     memo.keep_meta({"a": 1})
     memo.keep_counter(3, bytes(10))
     assert FolderPlace(tmp_path).read(ID) == Remembered(ID, 3, {"a": 1})
+
+
+def exchanged(folder: Path, vault_id: str | None) -> None:
+    """Put a vault of somebody else's there, which leads to a key file of theirs."""
+    theirs = folder.parent / "theirs"
+    provider = KeyFile(folder.parent / "images" / "planted.key")
+    provider.path.parent.mkdir()
+    provider.create()
+    theirs.mkdir()
+    with SqliteLedger(theirs / "ledger.sqlite") as ledger:
+        vault = Vault.create(ledger, provider, vault_id=vault_id)
+        for number in range(5):  # so that its counter isn't an old one
+            vault.add_recipient(f"ann{number}")
+    (theirs / "ledger.sqlite").replace(folder / "ledger.sqlite")
+
+
+@pytest.mark.parametrize("same_id", [True, False])
+@pytest.mark.parametrize("where", ["beside the key", "in the folder"])
+def test_no_vault_of_others_is_opened_in_place_of_ones_own(
+    tmp_path: Path, same_id: bool, where: str
+) -> None:
+    """Whoever writes the ledger could give the owner's programs a key of theirs."""
+    folder = tmp_path / "v"
+    inside = where == "in the folder"
+    key = {"plain_key_file": True} if inside else {"key_file": tmp_path / "my.key"}
+    mine = create_folder(folder, **key, secrets={})  # type: ignore[arg-type]
+    mine.ledger.close()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.counter")}
+    exchanged(folder, mine.vault_id if same_id else None)
+    match = "other keys" if same_id else f"was of {mine.vault_id}"
+    with pytest.raises(TamperedLedgerError, match=match):
+        open_folder(folder, secrets={})
+    with pytest.raises(TamperedLedgerError, match=match):
+        repair_folder(folder, secrets={})
+    # Nothing was noted that would make it good the next time.
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*.counter")}
+    assert after == before
+    (folder / f"{mine.vault_id}.counter").unlink()  # as the error says
+    open_folder(folder, secrets={}).ledger.close()
+
+
+@pytest.mark.parametrize("same_id", [True, False])
+@pytest.mark.parametrize("rows", [True, False])
+def test_an_exchanged_description_can_be_repaired(
+    tmp_path: Path, same_id: bool, rows: bool
+) -> None:
+    """Also where the list is lost as well, if there are any rows to tell whose."""
+    folder = tmp_path / "v"
+    vault = create_folder(folder, plain_key_file=True, secrets={})
+    with vault.ledger:
+        if rows:
+            vault.add_recipient("ann")
+    theirs = KeyFile(tmp_path / "k")
+    theirs.create()
+    with SqliteLedger(tmp_path / "w.sqlite") as ledger:
+        vault_id = vault.vault_id if same_id else None
+        other = Vault.create(ledger, theirs, vault_id=vault_id).ledger.get_meta()
+    with SqliteLedger(folder / "ledger.sqlite") as ledger:
+        if rows:
+            ledger.put_inventory(b"")
+        mine = ledger.get_meta()
+        ledger.put_meta(other or {})
+    with pytest.raises(TamperedLedgerError, match="reue vault repair"):
+        open_folder(folder, secrets={})
+    assert repair_folder(folder, secrets={}) == (mine or {})["vault_id"]
+    with open_folder(folder, secrets={}).ledger as whole:
+        assert whole.problems == []
+        assert len(whole.recipients()) == rows
+
+
+def test_a_memo_from_before_a_rotation_elsewhere_is_good(tmp_path: Path) -> None:
+    folder = tmp_path / "v"
+    vault = create_folder(folder, plain_key_file=True, secrets={})
+    vault.ledger.close()
+    path = folder / f"{vault.vault_id}.counter"
+    before = path.read_text()
+    rotate_folder(folder, secrets={})
+    rotate_folder(folder, secrets={})
+    path.write_text(before)
+    open_folder(folder, secrets={}).ledger.close()
+    assert path.read_text() != before

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fiftyone_reue.errors import InputError, OutputError, VaultError
-from fiftyone_reue.vault import crypto
+from fiftyone_reue.vault import create_folder, crypto, rotate_folder
 from fiftyone_reue.vault.key_files import RecipientKey, write_key_file
 from fiftyone_reue.vault.owner_keys import (
     EnvironmentKey,
@@ -391,3 +391,29 @@ def test_choose_reports_what_can_not_be_written(tmp_path: Path) -> None:
 def test_an_empty_passphrase_is_refused() -> None:
     with pytest.raises(InputError, match="empty"):
         Passphrase("", Stretch(SALT, 2)).load()
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_no_keyring_that_is_a_plain_file_is_taken_unasked(
+    chained: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not even by --keyring: who wants a plain file says so."""
+    stored: list[Any] = []
+    plain = type(
+        "PlaintextKeyring",
+        (),
+        {
+            "__module__": "keyrings.alt.file",
+            "set_password": lambda self, *entry: stored.append(entry),
+            "get_password": lambda self, *entry: None,
+        },
+    )()
+    found = backend("keyring.backends.chainer", backends=[plain]) if chained else plain
+    load_keyring()
+    monkeypatch.setattr("keyring.get_keyring", lambda: found)
+    with pytest.raises(VaultError, match=r"is a plain file.*--plain-key-file"):
+        create_folder(tmp_path / "v", use_keyring=True, secrets={})
+    create_folder(tmp_path / "w", plain_key_file=True, secrets={}).ledger.close()
+    with pytest.raises(VaultError, match="is a plain file"):
+        rotate_folder(tmp_path / "w", use_keyring=True, secrets={})
+    assert stored == []

@@ -2,7 +2,14 @@ import pytest
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.vault import stretch
-from fiftyone_reue.vault.stretch import DEFAULT_N, Stretch, WeakStretchError, least_n
+from fiftyone_reue.vault.stretch import (
+    DEFAULT_N,
+    Stretch,
+    WeakStretchError,
+    chosen,
+    least_n,
+    spoken,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -50,3 +57,19 @@ def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stretch, "Scrypt", fail)
     with pytest.raises(InputError, match="128 MiB of memory"):
         Stretch.new().key("two words")
+
+
+@pytest.mark.parametrize("words", ["", "ab\udcff"])
+def test_a_passphrase_is_text(words: str) -> None:
+    """Bytes of a variable that aren't UTF-8 come as lone surrogates."""
+    for use in (Stretch(SALT).key, lambda words: spoken(words, "")):
+        with pytest.raises(InputError, match="The passphrase is"):
+            use(words)
+
+
+@pytest.mark.parametrize("words", [" ", "\u00a0\t", "\u200b\u2060", "\0"])
+def test_a_new_passphrase_can_be_seen(words: str) -> None:
+    with pytest.raises(InputError, match="invisible"):
+        chosen(lambda prompt: words, "")
+    assert spoken(words, "") == words  # of who chose that once
+    assert chosen(f"{words}a", "") == f"{words}a"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.batch.folders import image_items
-from fiftyone_reue.errors import VaultError
+from fiftyone_reue.errors import TamperedLedgerError, VaultError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.progress import finish
 from fiftyone_reue.vault import Vault, open_folder
@@ -78,6 +78,22 @@ def test_killed_on_the_way_it_is_repeated(
         unauthenticated.open()
     monkeypatch.undo()
     assert unauthenticated.problems() == []
+
+
+@pytest.mark.unit
+def test_an_old_description_alone_is_noticed_and_repaired(old_ledger: Path) -> None:
+    """It would have the ledger's rows believed as they are."""
+    folder = old_ledger.parent
+    with sqlite.SqliteLedger(old_ledger) as ledger:
+        old = ledger.get_meta() or {}
+    open_folder(folder, secrets=SECRETS).ledger.close()
+    with sqlite.SqliteLedger(old_ledger) as ledger:
+        ledger.put_meta(old)
+    with pytest.raises(TamperedLedgerError, match="authenticated before"):
+        open_folder(folder, secrets=SECRETS)
+    assert repair_folder(folder, secrets=SECRETS) == old["vault_id"]
+    with open_folder(folder, secrets=SECRETS).ledger as whole:
+        assert whole.problems == []
 
 
 @pytest.mark.unit

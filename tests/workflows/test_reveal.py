@@ -211,6 +211,12 @@ def test_a_vault_that_protected_nothing_is_told(vault):
         finish(reveal(vault, [Item("a", "a.png", None, "a")]))
 
 
+@pytest.mark.parametrize("decoys", [1.5, 3.0, float("nan"), "3", [3], True])
+def test_the_number_of_decoys_is_whole(house, decoys):
+    with pytest.raises(InputError, match="must be a whole number from 1 to 10000"):
+        finish(reveal(house.vault, [], decoys=decoys))
+
+
 @pytest.mark.parametrize("decoys", [0, MOST_DECOYS + 1])
 def test_the_number_of_decoys_is_bounded(house, decoys):
     with pytest.raises(InputError, match="out of range"):
