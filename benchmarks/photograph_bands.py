@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from fiftyone_reue.perturb.rue.method import bands
+from fiftyone_reue.perturb.rue import bands
 
 CHUNK = 100
 ROUNDS = 10
