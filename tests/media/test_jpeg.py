@@ -51,10 +51,34 @@ def test_a_cut_large_photo_is_noticed(pillow):
         load(data[: len(data) // 2], name="p.jpg")
 
 
-def test_cmyk_is_refused(pillow, rgb):
+def test_cmyk_is_shown_as_rgb(pillow, rgb):
     data = pillow(Image.fromarray(rgb).convert("CMYK"), "JPEG")
-    with pytest.raises(UnsupportedImageError, match="CMYK"):
-        load(data)
+    loaded = load(data)
+    assert loaded.stored == "CMYK colours"
+    with Image.open(io.BytesIO(data)) as image:
+        shown = np.asarray(image.convert("RGB"))
+    assert np.array_equal(loaded.raster.samples, shown)
+    for size in range(0, len(data), 7):
+        with pytest.raises(UnreadableImageError):
+            load(data[:size])
+
+
+def test_what_is_written_is_the_file_with_another_record(foreign_files):
+    data = foreign_files["jpeg"]
+    loaded = load(data)
+    again = encode(loaded.raster, "JPEG", b"a record")
+    assert load(again).record == b"a record"
+    assert np.array_equal(load(again).raster.samples, loaded.raster.samples)
+    assert encode(load(again).raster, "JPEG") == data
+    with pytest.raises(UnsupportedImageError, match="can't be written exactly"):
+        encode(loaded.raster.with_samples(loaded.raster.samples), "JPEG")
+
+
+def test_two_components_are_refused(foreign_files):
+    data = bytearray(foreign_files["jpeg"])
+    data[data.index(b"\xff\xc0") + 9] = 2
+    with pytest.raises(UnsupportedImageError, match="two-channel"):
+        load(bytes(data))
 
 
 @pytest.mark.parametrize(
