@@ -65,6 +65,11 @@ AnyMethod = TypeVar("AnyMethod", bound=type[Method])
 def list_methods(*, releasable: bool = False) -> list[MethodInfo]:
     """Every method's description, the default one first.
 
+    Example::
+
+        for info in list_methods(releasable=True):
+            print(info.name, info.cost)
+
     Args:
         releasable: leave out those that only exist to be measured against.
     """
@@ -99,6 +104,10 @@ def create_method(name: str, *, published: bool = False, **options: Any) -> Meth
 def method_options(name: str) -> tuple[Option, ...]:
     """What can be set of a method.
 
+    Example::
+
+        print([option.name for option in method_options("deep_hiding")])
+
     Raises:
         InputError: there is no such method.
     """
@@ -107,6 +116,12 @@ def method_options(name: str) -> tuple[Option, ...]:
 
 def register_method(method: AnyMethod) -> AnyMethod:
     """Make a method known by its ``info.name``; also as a class's decorator.
+
+    Example::
+
+        @register_method
+        class Bolder(LinearlySeparable):
+            info = replace(LinearlySeparable.info, name="bolder", title="Bolder")
 
     Restoring needs a registered method again only if it is an
     :class:`~fiftyone_reue.perturb.base.InvertibleMethod`.
