@@ -193,9 +193,14 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
 
 
+def plain(help: str) -> str:
+    """A help text or docstring's sentence as Markdown."""
+    help = re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", help)
+    return " ".join(help.replace("``", "`").split())
+
+
 def _cell(text: str) -> str:
-    text = text.replace("``", "`")
-    return " ".join(text.split()).replace("|", "\\|")
+    return plain(text).replace("|", "\\|")
 
 
 MAKERS: dict[str, Callable[[str], str]] = {

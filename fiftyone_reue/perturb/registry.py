@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -102,7 +103,7 @@ def create_method(name: str, *, published: bool = False, **options: Any) -> Meth
 
 
 def method_options(name: str) -> tuple[Option, ...]:
-    """What can be set of a method.
+    """What can be set of a method, with what it is if nothing is said.
 
     Example::
 
@@ -111,7 +112,11 @@ def method_options(name: str) -> tuple[Option, ...]:
     Raises:
         InputError: there is no such method.
     """
-    return _named(name).options()
+    kind = _named(name)
+    usual = kind().config
+    return tuple(
+        replace(one, default=getattr(usual, one.name)) for one in kind.options()
+    )
 
 
 def register_method(method: AnyMethod) -> AnyMethod:

@@ -16,6 +16,7 @@ from fiftyone_reue import cli, samples
 from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
 from fiftyone_reue.networks.registry import list_networks
 from fiftyone_reue.options import options_of
+from fiftyone_reue.perturb.base import MethodInfo
 from fiftyone_reue.perturb.registry import list_methods, method_options
 from fiftyone_reue.releases.config import ProtectConfig
 from tests.docs.examples import REPO
@@ -74,14 +75,14 @@ def test_a_command_and_its_options_are_documented(path: str) -> None:
 
 
 @pytest.mark.parametrize("info", list_methods(), ids=lambda info: info.name)
-def test_a_method_and_its_options_are_documented(info) -> None:
+def test_a_method_and_its_options_are_documented(info: MethodInfo) -> None:
     about = sections(page("methods.md"))[info.name]
     claims, _, table = about.partition("| called |")
     assert len(claims.split()) > 10, "say in words what it is and what it claims"
     assert info.paper.partition("arXiv:")[2] in table
     assert ("For measuring only" not in " ".join(claims.split())) == info.bounded
     for one in method_options(info.name):
-        assert f"| `{one.name}` | {one.help.replace('``', '`')}" in table
+        assert f"| `{one.name}` | {hook('generated').plain(one.help)}" in table
 
 
 def test_every_setting_is_documented() -> None:

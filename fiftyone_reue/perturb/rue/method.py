@@ -19,8 +19,8 @@ found in photographs by a filter of five lines, so it is there to be measured ag
 surrogate's cross-entropy step with a step on the noise that lowers the mutual
 information between the model's input and output
 (:mod:`fiftyone_reue.perturb.rue.information`). The cross-entropy of the perturbed
-images is kept beside it (Huang et al., ICLR 2021, arXiv:2101.04898), which makes the common
-output the class itself and so gives the surrogate nothing to learn.
+images is kept beside it (Huang et al., ICLR 2021, arXiv:2101.04898), which makes the
+common output the class itself and so gives the surrogate nothing to learn.
 """
 
 from __future__ import annotations
