@@ -25,6 +25,10 @@ MANIFEST = yaml.safe_load((REPO / "fiftyone.yml").read_text("utf-8"))
 def test_versions_agree() -> None:
     assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "fiftyone_reue/__init__.py"
     assert MANIFEST["version"] == fiftyone_reue.__version__
+    citation = yaml.safe_load((REPO / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == fiftyone_reue.__version__
+    assert citation["license"] == PYPROJECT["project"]["license"]
+    assert citation["abstract"] == PYPROJECT["project"]["description"]
     changelog = (REPO / "CHANGELOG.md").read_text("utf-8")
     headings = re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
     assert headings[0] == "Unreleased"
