@@ -10,12 +10,13 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 DATASET ?= reue-demo
 
-.PHONY: help demo test lint app venv database browser programs
+.PHONY: help demo test lint docs app venv database browser programs
 
 help:
 	@echo "make demo [DATA=folder]    protect, restore and trace a dataset (DATA: your own images)"
 	@echo "make test                  format, lint, types, then every test"
 	@echo "make lint                  format, lint, types"
+	@echo "make docs                  the documentation as a site: open site/index.html"
 	@echo "make app [DATASET=name]    open the demo's dataset in the FiftyOne App"
 	@echo "make venv                  only make .venv"
 
@@ -31,6 +32,11 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# A warning (a link to nothing, a page that isn't in the navigation) is an error.
+docs: venv
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "Open site/index.html; it needs no server"
+
 app: venv database
 	$(BIN)/fiftyone app launch "$(DATASET)"
 
@@ -42,8 +48,8 @@ $(STAMP): pyproject.toml
 	@[ -x $(BIN)/python ] || "$(PYTHON)" -c 'import ensurepip' 2>/dev/null || \
 	.ci/apt-install python3-venv
 	@[ -x $(BIN)/python ] || { echo "Making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; }
-	@echo "Installing fiftyone-reue[app,dev,generate] into .venv (7 GB, most of it PyTorch: some minutes)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[app,dev,generate]'
+	@echo "Installing fiftyone-reue[app,dev,docs,generate] into .venv (7 GB, most of it PyTorch: some minutes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[app,dev,docs,generate]'
 	@# JPEG files are read by a small C file, compiled once.
 	@[ -n "$${CC:-}" ] || command -v cc gcc clang >/dev/null || .ci/apt-install gcc libc6-dev
 	$(BIN)/python -m fiftyone_reue.media.jpeg_coefficients.library

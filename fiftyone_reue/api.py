@@ -76,6 +76,18 @@ def create_vault(
     system's keyring, or in a plain file. Without any of these, the variables
     ``REUE_OWNER_...`` or the keyring decide, as for ``reue init``.
 
+    Example::
+
+        with reue.create_vault("vault", passphrase="a long one") as vault:
+            vault.add_recipient("alice")
+
+    Args:
+        folder: the vault's, new or empty.
+        passphrase: of the owner key.
+        use_keyring: keep the owner key in the operating system's keyring.
+        key_file: keep it in a plain file, here.
+        plain_key_file: keep it in a plain file in the vault's folder, to try it.
+
     Raises:
         VaultError: there is a vault already, or nowhere to keep the owner key.
         OutputError: the folder or the key file can't be written.
@@ -91,6 +103,11 @@ def create_vault(
 
 def open_vault(folder: PathLike, *, passphrase: str | None = None) -> Vault:
     """Open the vault in a folder; use it in ``with``, or close it at the end.
+
+    Example::
+
+        with reue.open_vault("vault") as vault:
+            print([recipient.name for recipient in vault.recipients()])
 
     Args:
         folder: the vault's.
@@ -293,6 +310,11 @@ def reveal(
 ) -> RevealSummary:
     """Show what a method such as ``deep_hiding`` hid in images, as a second proof.
 
+    Example::
+
+        shown = reue.reveal("found_on_the_web", "pictures", vault="vault", decoys=9)
+        print(shown.verdict())
+
     Args:
         suspects: a folder, a file, or several.
         output: where a picture of each goes; None writes nothing.
@@ -328,6 +350,11 @@ def score(
 ) -> ScoreSummary:
     """Measure how much worse a model gets from a release than from its originals.
 
+    Example::
+
+        scored = reue.score("for_alice", vault="vault")
+        print(scored.to_dict()["unlearnability"])       # 1: no better than guessing
+
     Args:
         release: the release's folder.
         vault: an open vault, or its folder.
@@ -351,6 +378,14 @@ def audit(
     progress: ProgressOption = False,
 ) -> AuditSummary:
     """Measure how well a release holds against what a thief may do to it.
+
+    Example::
+
+        from fiftyone_reue.workflows.audit import AuditConfig
+
+        config = AuditConfig(countermeasures=("none", "grayscale"))
+        found = reue.audit("for_alice", vault="vault", config=config)
+        print(found.verdict.headline, found.report)
 
     Args:
         release: the release's folder.

@@ -49,21 +49,37 @@ def test_the_shell_example(photos_folder):
     assert len(originals) == len(sorted((photos_folder / "photos").rglob("*.png")))
 
 
-def test_the_example_of_a_recipients_own_key(photos_folder):
-    init = "reue init --vault vault --plain-key-file\n"
-    said = shell(init + example("bash", ", own key"), photos_folder)
-    assert "Only their own identity opens it" in said
-    licensed = sorted((photos_folder / "dora_licensed").rglob("*.png"))
-    assert len(licensed) == len(sorted((photos_folder / "photos").rglob("*.png")))
-
-
-def test_the_python_example(photos_folder, fiftyone_folder, monkeypatch, capsys):
+def test_the_python_example_on_folders(photos_folder, monkeypatch, capsys):
     monkeypatch.chdir(photos_folder)
-    exec(example("python"), {})
+    exec(example("python", ", folders"), {})
+    assert "derived from the copy of alice" in capsys.readouterr().out
+    for path in (photos_folder / "photos").rglob("*.png"):
+        again = photos_folder / "originals" / path.relative_to(photos_folder / "photos")
+        assert again.read_bytes() == path.read_bytes()
+
+
+def test_the_python_example_on_datasets(
+    photos_folder, fiftyone_folder, monkeypatch, capsys
+):
+    monkeypatch.chdir(photos_folder)
+    exec(example("python", ", datasets"), {})
     printed = capsys.readouterr().out
     assert "derived from the copy of carol" in printed
     assert "reue:1:" in printed
     assert (photos_folder / "carol.key").is_file()
+
+
+def test_the_layout_is_what_is_there():
+    tree = documented("README.md").split("## Layout")[1].split("```")[1]
+    package = tree.split("fiftyone_reue/\n")[1]
+    named = {name.rstrip("/") for name in re.findall(r"[\w.]+/|\w+\.py", package)}
+    there = {
+        path.name
+        for path in (README.parent / "fiftyone_reue").iterdir()
+        if not path.name.startswith("_") and path.suffix != ".typed"
+    }
+    leads = {"train.py", "generate.py", "database.py"}  # old names
+    assert named == there - leads
 
 
 def documented(name: str) -> str:

@@ -25,6 +25,10 @@ MANIFEST = yaml.safe_load((REPO / "fiftyone.yml").read_text("utf-8"))
 def test_versions_agree() -> None:
     assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "fiftyone_reue/__init__.py"
     assert MANIFEST["version"] == fiftyone_reue.__version__
+    citation = yaml.safe_load((REPO / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == fiftyone_reue.__version__
+    assert citation["license"] == PYPROJECT["project"]["license"]
+    assert citation["abstract"] == PYPROJECT["project"]["description"]
     changelog = (REPO / "CHANGELOG.md").read_text("utf-8")
     headings = re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
     assert headings[0] == "Unreleased"
@@ -56,7 +60,9 @@ def test_wheel_carries_the_files_that_link_needs() -> None:
     assert all((REPO / name).exists() for name in forced)
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lint", "app", "venv", "database"])
+@pytest.mark.parametrize(
+    "target", ["demo", "test", "lint", "docs", "app", "venv", "database"]
+)
 def test_make_knows_its_targets(target: str) -> None:
     done = subprocess.run(
         ["make", "--dry-run", "--always-make", target],

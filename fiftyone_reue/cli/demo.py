@@ -23,8 +23,14 @@ from fiftyone_reue.cli.errors import guarded
     show_default=True,
     help="Where copies and keys go.",
 )
-@click.option("--method", default="rue", show_default=True)
-@click.option("--epsilon", type=click.IntRange(3, 32), default=8, show_default=True)
+@click.option("--method", default="rue", show_default=True, help="How to perturb.")
+@click.option(
+    "--epsilon",
+    type=click.IntRange(3, 32),
+    default=8,
+    show_default=True,
+    help="The largest change of a sample in gray levels, watermark included.",
+)
 @click.option(
     "--plain-key-file",
     is_flag=True,

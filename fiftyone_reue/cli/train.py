@@ -20,7 +20,13 @@ from fiftyone_reue.errors import InputError
 @click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--steps", type=click.IntRange(1), help="Gradient steps.")
 @click.option("--begin", help="Name of weights to begin with, to fine-tune them.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of the first weights and the order of the images.",
+)
 @device_option
 @json_option
 @guarded

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -65,6 +66,11 @@ AnyMethod = TypeVar("AnyMethod", bound=type[Method])
 def list_methods(*, releasable: bool = False) -> list[MethodInfo]:
     """Every method's description, the default one first.
 
+    Example::
+
+        for info in list_methods(releasable=True):
+            print(info.name, info.cost)
+
     Args:
         releasable: leave out those that only exist to be measured against.
     """
@@ -97,16 +103,30 @@ def create_method(name: str, *, published: bool = False, **options: Any) -> Meth
 
 
 def method_options(name: str) -> tuple[Option, ...]:
-    """What can be set of a method.
+    """What can be set of a method, with what it is if nothing is said.
+
+    Example::
+
+        print([option.name for option in method_options("deep_hiding")])
 
     Raises:
         InputError: there is no such method.
     """
-    return _named(name).options()
+    kind = _named(name)
+    usual = kind().config
+    return tuple(
+        replace(one, default=getattr(usual, one.name)) for one in kind.options()
+    )
 
 
 def register_method(method: AnyMethod) -> AnyMethod:
     """Make a method known by its ``info.name``; also as a class's decorator.
+
+    Example::
+
+        @register_method
+        class Bolder(LinearlySeparable):
+            info = replace(LinearlySeparable.info, name="bolder", title="Bolder")
 
     Restoring needs a registered method again only if it is an
     :class:`~fiftyone_reue.perturb.base.InvertibleMethod`.

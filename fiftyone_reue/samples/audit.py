@@ -73,6 +73,10 @@ def audit_samples(
 ) -> AuditedSamples:
     """Audit a release, and keep the result in its run.
 
+    Example::
+
+        print(reue.audit_samples(dataset, countermeasures=("grayscale",)).text())
+
     Args:
         samples: a dataset or view; of groups, the active slice.
         release: which; by default the one that the samples show.

@@ -44,6 +44,10 @@ logger = logging.getLogger(__name__)
 def confirmation_code(action: str, *, vault: Vault | None = None) -> str:
     """Make a code that confirms one operator's execution, once.
 
+    Example::
+
+        code = reue.confirmation_code("restore_dataset")
+
     Args:
         action: the operator's name, one of :data:`ACTIONS`.
         vault: by default the one in FiftyOne's database; the first use creates it.

@@ -104,6 +104,11 @@ def extract_samples(
 ) -> LeakCheck:
     """Weigh samples as suspects, and write what was found into their ``leak`` field.
 
+    Example::
+
+        check = reue.extract_samples(suspects)
+        print(check.decision, check.recipient, check.p_value)
+
     Args:
         samples: the suspects, a dataset or view; of groups, the active slice.
         originals: a folder with the originals, if they moved since they were
@@ -128,10 +133,16 @@ def extract_folder(
 ) -> LeakCheck:
     """Weigh the images of a folder, or a single file, as suspects.
 
+    Example::
+
+        print(reue.extract_folder("found_on_the_web", dataset=dataset).text())
+
     Args:
         folder: the suspects.
         dataset: where to keep the verdict as a run; None keeps it nowhere.
-        originals, vault, progress: as in :func:`extract_samples`.
+        originals: a folder with the originals, if they moved.
+        vault: by default the one in FiftyOne's database.
+        progress: as in FiftyOne's own functions.
 
     Raises:
         InputError: there is no such folder, no image in it, or nothing was protected.

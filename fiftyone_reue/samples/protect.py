@@ -121,6 +121,11 @@ def protect_samples(
     deleted, or their files replaced: what changed is known by content, and only that
     is done. The copy becomes the one that the dataset shows.
 
+    Example::
+
+        made = reue.protect_samples(dataset, "bob", epsilon=6)
+        print(made.release, made.output_dir, made.psnr)
+
     Args:
         samples: a dataset or view; of groups, the active slice.
         recipient: for whom, by name.

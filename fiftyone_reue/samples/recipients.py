@@ -38,6 +38,10 @@ class RecipientInfo:
 def list_recipients(ledger: Ledger | None = None) -> list[RecipientInfo]:
     """All recipients, oldest first; no key is needed.
 
+    Example::
+
+        print([recipient.name for recipient in reue.list_recipients()])
+
     Args:
         ledger: by default the one in FiftyOne's database.
     """
@@ -64,6 +68,10 @@ def add_recipient(
     vault: Vault | None = None,
 ) -> RecipientInfo:
     """Add a recipient and write the key file to send them.
+
+    Example::
+
+        reue.add_recipient("bob", "bob.key")
 
     Args:
         name: 1 to 64 letters, digits and ``. _ @ -`` and inner spaces.
@@ -103,6 +111,10 @@ def revoke_recipient(name: str, *, vault: Vault | None = None) -> RecipientInfo:
     """Revoke a recipient's key, and say so in the manifests of their releases.
 
     It stops future releases and restores. Copies that they have stay what they are.
+
+    Example::
+
+        reue.revoke_recipient("bob")
 
     Args:
         name: whose.

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def list_releases(dataset: fo.Dataset) -> list[str]:
-    """The names of a dataset's releases, as its runs say; no vault is needed."""
+    """The names of a dataset's releases, as its runs say; no vault is needed.
+
+    Example::
+
+        print(reue.list_releases(dataset))     # ["alice_1", "bob_1"]
+    """
     return list(dataset.list_runs(method=runs.PROTECT))
 
 
@@ -46,6 +51,10 @@ def show_release(
     progress: ProgressOption = None,
 ) -> int:
     """Make a release the one that the dataset's fields show.
+
+    Example::
+
+        reue.show_release(dataset, "alice_1")
 
     Args:
         dataset: the dataset.
@@ -99,6 +108,10 @@ def delete_release(
     """Forget a release: its copies can't be traced or restored by the owner any more.
 
     If the dataset shows it, it shows its newest other release afterwards.
+
+    Example::
+
+        reue.delete_release(dataset, "bob_1", files=True)
 
     Args:
         dataset: the dataset.

@@ -82,6 +82,11 @@ def restore_samples(
 ) -> RestoredSamples:
     """Restore the protected copies of some samples, and point a field at the result.
 
+    Example::
+
+        done = reue.restore_samples(dataset, output_dir=Path.cwd() / "restored")
+        print(done.text())
+
     Args:
         samples: a dataset or view; of groups, the active slice.
         output_dir: where the restored files go.

@@ -102,6 +102,10 @@ def reveal_samples(
     Of a sample that shows a protected copy, that copy is looked at; of any other, its
     own file, as a suspect.
 
+    Example::
+
+        print(reue.reveal_samples(dataset, decoys=9).text())
+
     Args:
         samples: a dataset or view; of groups, the active slice.
         originals: a folder with the originals, if they moved since they were

@@ -75,6 +75,10 @@ def score_samples(
 ) -> ScoredSamples:
     """Measure a release, and write each sample's score into its fields.
 
+    Example::
+
+        print(reue.score_samples(dataset).unlearnability)  # 1: as bad as guessing
+
     Args:
         samples: a dataset or view; of groups, the active slice.
         release: which; by default the one that the samples show.

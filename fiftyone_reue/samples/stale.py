@@ -41,6 +41,11 @@ def find_stale(samples: foc.SampleCollection) -> Stale:
     Reads every original and every copy once. An original that isn't there any more is
     not counted: its copy is still good.
 
+    Example::
+
+        stale = reue.find_stale(dataset)
+        dataset.select(stale.ids).tag_samples("stale")
+
     Args:
         samples: a dataset or view; of groups, the active slice.
 

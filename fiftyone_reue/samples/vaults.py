@@ -91,6 +91,10 @@ def open_vault(
     wanted: ``REUE_OWNER_KEY_FILE`` names one, `plain_key_file` makes ``owner.key`` in
     :func:`key_folder`. If nothing was chosen it is in the operating system's keyring.
 
+    Example::
+
+        vault = reue.open_vault(plain_key_file=True)     # plain: to try it
+
     Args:
         secrets: where to look up the variables, by default the environment.
         on_new_key: told once where the key of a new vault is, in a sentence.
@@ -136,6 +140,10 @@ def check_vault(
     secrets: Mapping[str, str] | None = None, *, vault: Vault | None = None
 ) -> CheckReport:
     """Verify every row of the ledger, as ``reue vault check`` does.
+
+    Example::
+
+        assert not reue.check_vault().problems
 
     Args:
         secrets: as for :func:`open_vault`.
@@ -189,6 +197,11 @@ def rotate_key(
     As ``reue keys rotate --app`` does; see
     :func:`~fiftyone_reue.vault.rotation.rotate_vault`. Vaults that are open, a server
     that has the old key in its environment included, need the new one from then on.
+
+    Example::
+
+        for note in reue.rotate_key(plain_key_file=True).notes():
+            print(note)
 
     Args:
         secrets: as for :func:`open_vault`, for the present key.

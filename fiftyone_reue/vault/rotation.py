@@ -117,8 +117,11 @@ def rotate_folder(
 
     Args:
         folder: the vault's
-        passphrase, use_keyring, key_file, plain_key_file, provider: where the new key
-            comes from
+        passphrase: the new key's, or a callback that asks for it
+        use_keyring: keep the new key in the operating system's keyring
+        key_file: keep it in a plain file, here
+        plain_key_file: keep it in a plain file, the vault's
+        provider: of the new key
         secrets: where to look up the variables, by default the environment
         ask: asks a person for the present passphrase
         ask_new: asks a person for a new passphrase

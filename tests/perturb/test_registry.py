@@ -122,3 +122,10 @@ def test_a_method_without_options_says_so() -> None:
 def test_arrays_that_can_not_be_perturbed(images, labels, words) -> None:
     with pytest.raises(InputError, match=words):
         create_method("lsp").perturb(images, labels)
+
+
+@pytest.mark.parametrize("info", list_methods(), ids=lambda info: info.name)
+def test_options_say_what_is_taken_if_nothing_is_said(info: MethodInfo) -> None:
+    config = create_method(info.name).config
+    for one in method_options(info.name):
+        assert one.default == getattr(config, one.name), one.name

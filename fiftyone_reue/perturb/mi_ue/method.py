@@ -42,7 +42,7 @@ class MiUeConfig:
         "then every image's noise takes ``noise_steps`` steps.",
         least=1,
     )
-    noise_steps: int = option(6, "See there.", least=1)
+    noise_steps: int = option(6, "The noise's steps a round.", least=1)
     first_step: float = option(
         0.4,
         "A noise step's length in the first round, gray levels at amplitude "

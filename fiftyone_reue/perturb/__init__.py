@@ -1,0 +1,1 @@
+"""Perturbation methods, one a file or folder, and the registry that names them."""
