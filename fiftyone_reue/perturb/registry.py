@@ -109,7 +109,8 @@ def register_method(method: AnyMethod) -> AnyMethod:
     """Make a method known by its ``info.name``; also as a class's decorator.
 
     Restoring needs a registered method again only if it is an
-    :class:`~fiftyone_reue.perturb.base.InvertibleMethod`.
+    :class:`~fiftyone_reue.perturb.base.InvertibleMethod` or a
+    :class:`~fiftyone_reue.perturb.base.SteppedMethod`.
 
     Raises:
         InputError: the class is no method, or the name is taken.
