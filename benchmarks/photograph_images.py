@@ -99,7 +99,7 @@ def pairs_name(subject: str, copy: int, *, known: bool = False) -> str:
     Args:
         subject: what is attacked.
         copy: which of the thief's keys.
-        known: whether the thief has the release's own key instead, but for its samples.
+        known: whether the thief's keys draw from the release's own frequencies.
     """
     return f"{'known' if known else 'pairs'}-{copy}-{subject}"
 

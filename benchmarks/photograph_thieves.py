@@ -17,7 +17,6 @@ from functools import partial
 import numpy as np
 import torch
 from photograph_atoms import without_atoms
-from photograph_bands import learned
 from photograph_denoiser import denoised, trained
 from photograph_images import MARK_AMPLITUDE
 from photograph_spectra import shrunk, with_class_spectra, with_mean_spectra
@@ -25,6 +24,7 @@ from photograph_stripes import without_stripes
 from torch.nn import functional
 
 from fiftyone_reue.auditing.countermeasures.jpeg import compress
+from fiftyone_reue.perturb.rue.matched_filter import learned
 
 CHUNK = 128
 """Images filtered at a time on a device."""
@@ -220,8 +220,8 @@ def thieves(epsilon: int, classes: int) -> dict[str, Thief]:
             learned=partial(_by_denoiser, False),
         ),
         Thief(
-            "denoiser_known",
-            "denoiser that knows the classes' textures",
+            "denoiser_same",
+            "denoiser, other keys over the same frequencies",
             "T2",
             learned=partial(_by_denoiser, True),
         ),

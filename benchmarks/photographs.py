@@ -70,7 +70,7 @@ FIRST = (
         "none",
         "denoiser",
         "bands",
-        "denoiser_known",
+        "denoiser_same",
         "jpeg_10",
         "lines",
         "blur_2",
@@ -239,7 +239,7 @@ def measured(
     _say(f"{side} px: subjects made in {time.monotonic() - started:.0f} s")
     if plan.workers > 1:
         attacked = [s for s in subjects if s in DENOISED]
-        for name, known in (("denoiser", False), ("denoiser_known", True)):
+        for name, known in (("denoiser", False), ("denoiser_same", True)):
             if name in plan.thieves:
                 make_pairs(attacked, photographs, plan, cache, known=known)
         bench.compress(subjects)

@@ -434,6 +434,58 @@ class InvertibleMethod(Method):
         return cut(moved, small, self.amplitude(secret)) - small.astype(np.int16)
 
 
+class SteppedMethod(Method):
+    """A method whose pattern can be told again from the protected image.
+
+    It is made in steps. Each changes some of the pixels, by what it sees in others that
+    it leaves alone; so it sees the same before and after, and the steps are taken away
+    again in the opposite order, exactly. A record keeps the ``secret`` alone.
+
+    Steps must be the same integers on every machine.
+    """
+
+    steps: ClassVar[int]
+    """How many there are."""
+
+    @abstractmethod
+    def secret(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> bytes | None:
+        """What :meth:`step` needs besides the image.
+
+        It is sealed for the recipient, and nothing else is known when restoring.
+
+        Args:
+            state: what :meth:`fit` returned.
+            image: ``(H, W, colours)`` uint8 or uint16, what is to be changed.
+            label: the image's class, one of ``state.classes``.
+            sample_key: at least 32 pseudo-random bytes of this release and sample.
+
+        Returns:
+            None where this image gets :meth:`pattern` in one go, to be kept as it is.
+
+        Raises:
+            InputError: the class is not among those fitted.
+        """
+
+    @abstractmethod
+    def step(self, secret: bytes, number: int, image: np.ndarray) -> np.ndarray:
+        """What one step adds.
+
+        Args:
+            secret: what :meth:`secret` returned.
+            number: 0 to ``steps`` - 1.
+            image: ``(H, W, colours)`` uint8 or uint16, after the steps before this one
+                and, going backwards, with this one as well.
+
+        Returns:
+            ``(h, w, 1)`` int8 in gray levels, 0 in every pixel that was looked at.
+
+        Raises:
+            DamagedRecordError: the secret can't be read, or isn't for such an image.
+        """
+
+
 class Hidden(Protocol):
     """What one image hides, as a :class:`RevealingMethod` reads it from a secret."""
 

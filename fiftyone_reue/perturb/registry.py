@@ -129,7 +129,8 @@ def register_method(method: AnyMethod) -> AnyMethod:
             info = replace(LinearlySeparable.info, name="bolder", title="Bolder")
 
     Restoring needs a registered method again only if it is an
-    :class:`~fiftyone_reue.perturb.base.InvertibleMethod`.
+    :class:`~fiftyone_reue.perturb.base.InvertibleMethod` or a
+    :class:`~fiftyone_reue.perturb.base.SteppedMethod`.
 
     Raises:
         InputError: the class is no method, or the name is taken.

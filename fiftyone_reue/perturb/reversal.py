@@ -13,6 +13,8 @@ the way:
 3. W's samples themselves.
 
 The second and third are for images that the first fails on, or takes more bytes for.
+A method whose pattern can be told from P step by step has a way of its own, 4: what
+:meth:`SteppedMethod.step` needs.
 """
 
 from __future__ import annotations
@@ -36,7 +38,14 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.media import offsets, packing
 from fiftyone_reue.media.depth import stretched
 from fiftyone_reue.media.expand import expand
-from fiftyone_reue.perturb.base import InvertibleMethod, Method, State, cut, eight_bit
+from fiftyone_reue.perturb.base import (
+    InvertibleMethod,
+    Method,
+    State,
+    SteppedMethod,
+    cut,
+    eight_bit,
+)
 from fiftyone_reue.perturb.registry import create_method
 
 _SHAPE = struct.Struct(">HHB")
@@ -266,7 +275,94 @@ class BySamples(Reversal):
         return cls(_summed(_from_dense(content, like.shape), like.dtype))
 
 
-_WAYS = {way.code: way for way in (ByUndo, ByOffset, BySamples)}
+@dataclass(frozen=True, eq=False)
+class BySteps(Reversal):
+    """The pattern's steps are told from P, the last one first.
+
+    Attributes:
+        method: whose they are.
+        secret: what it needs.
+        lost: rail values of each step, told from inside; see
+            :mod:`fiftyone_reue.media.offsets`.
+        peak: the largest value of the data's range.
+    """
+
+    code: ClassVar[int] = 4
+    method: SteppedMethod
+    secret: bytes
+    lost: tuple[bytes, ...]
+    peak: int
+
+    @classmethod
+    def of(
+        cls,
+        method: SteppedMethod,
+        secret: bytes,
+        licensed: np.ndarray,
+        colours: int,
+        peak: int,
+    ) -> tuple[np.ndarray, BySteps]:
+        """P's samples, and the way back from them.
+
+        Args:
+            method: whose steps are added.
+            secret: what it needs.
+            licensed: W's samples.
+            colours: how many leading channels are colour.
+            peak: the largest value of the data's range.
+        """
+        samples, lost = licensed, []
+        for number in range(method.steps):
+            offset = _step_of(method, secret, number, samples, colours, peak)
+            samples, some = offsets.add(samples, offset, colours, peak, inside=True)
+            lost.append(some)
+        return samples, cls(method, secret, tuple(lost), peak)
+
+    def licensed(self, protected: np.ndarray, colours: int) -> np.ndarray:
+        samples = protected
+        for number, lost in reversed(list(enumerate(self.lost))):
+            offset = self._step(number, samples, colours)
+            samples = offsets.subtract(
+                samples, offset, colours, lost, self.peak, inside=True
+            )
+        return samples
+
+    def approximate(self, edited: np.ndarray, colours: int) -> np.ndarray:
+        """What the steps would be, if the edited image were P."""
+        samples = edited
+        for number in reversed(range(len(self.lost))):
+            offset = self._step(number, samples, colours)
+            samples = offsets.subtract_clipped(samples, offset, colours, self.peak)
+        return samples
+
+    def change(self, licensed: Callable[[], np.ndarray], colours: int) -> np.ndarray:
+        samples = licensed()
+        total = np.zeros((*samples.shape[:2], 1), np.int8)
+        for number in range(len(self.lost)):
+            offset = self._step(number, samples, colours)
+            samples, _ = offsets.add(samples, offset, colours, self.peak)
+            total += offset
+        return total
+
+    def pack(self) -> bytes:
+        name = self.method.info.name.encode()
+        return bytes([self.code]) + _joined(name, self.secret, *self.lost)
+
+    @classmethod
+    def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> BySteps:
+        """Read the content after its first byte; ``like`` has W's colours' shape."""
+        name, rest = _parted(content, 2)
+        method = _method(name.decode())
+        if not isinstance(method, SteppedMethod):
+            raise ValueError(f"method {name!r} has no steps")
+        secret, *lost = _parted(rest, 1 + method.steps)
+        return cls(method, secret, tuple(lost), peak)
+
+    def _step(self, number: int, samples: np.ndarray, colours: int) -> np.ndarray:
+        return _step_of(self.method, self.secret, number, samples, colours, self.peak)
+
+
+_WAYS = {way.code: way for way in (ByUndo, ByOffset, BySamples, BySteps)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -346,6 +442,11 @@ def perturb(
     if isinstance(method, InvertibleMethod):
         return _moved(method, state, licensed, colours, label, sample_key, name, peak)
     shown = stretched(licensed[..., :colours], peak, colours)
+    if isinstance(method, SteppedMethod):
+        secret = method.secret(state, shown, label, sample_key)
+        if secret is not None:
+            protected, way = BySteps.of(method, secret, licensed, colours, peak)
+            return Perturbed(protected, (way,))
     pattern = method.pattern(state, shown, label, sample_key)
     offset = expand(pattern, *licensed.shape[:2])
     protected, lost = offsets.add(licensed, offset, colours, peak)
@@ -488,17 +589,34 @@ def _leads_back(
         return False
 
 
+def _step_of(
+    method: SteppedMethod,
+    secret: bytes,
+    number: int,
+    samples: np.ndarray,
+    colours: int,
+    peak: int,
+) -> np.ndarray:
+    """A step's offset for every pixel."""
+    shown = stretched(samples[..., :colours], peak, colours)
+    return expand(method.step(secret, number, shown), *samples.shape[:2])
+
+
 def _invertible(name: str) -> InvertibleMethod:
+    method = _method(name)
+    if not isinstance(method, InvertibleMethod):
+        raise ValueError(f"method {name!r} can't be undone")
+    return method
+
+
+def _method(name: str) -> Method:
     try:
-        method = create_method(name)
+        return create_method(name)
     except InputError:
         raise DamagedRecordError(
             f"The record takes method {name!r}, which this program doesn't have; "
             f"{UPDATE}"
         ) from None
-    if not isinstance(method, InvertibleMethod):
-        raise ValueError(f"method {name!r} can't be undone")
-    return method
 
 
 def _colours_of(samples: np.ndarray, colours: int) -> np.ndarray:

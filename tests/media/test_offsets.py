@@ -33,6 +33,20 @@ def test_subtract_undoes_add(data, dtype, channels, colours):
     assert np.array_equal(after[..., :colours], wanted.clip(0, peak))
     assert np.array_equal(after[..., colours:], samples[..., colours:])
     assert np.array_equal(offsets.subtract(after, offset, colours, lost), samples)
+    same, inside = offsets.add(samples, offset, colours, inside=True)
+    assert np.array_equal(same, after)
+    again = offsets.subtract(after, offset, colours, inside, inside=True)
+    assert np.array_equal(again, samples)
+
+
+def test_what_is_on_the_rail_already_takes_no_byte_told_from_inside():
+    draw = np.random.default_rng(0)
+    samples = draw.integers(0, 2, (64, 64, 3), np.uint8) * 255
+    offset = draw.integers(-8, 9, (64, 64, 1)).astype(np.int8)
+    after, lost = offsets.add(samples, offset, 3, inside=True)
+    assert lost == b""
+    assert len(offsets.add(samples, offset, 3)[1]) > 1000
+    assert np.array_equal(offsets.subtract(after, offset, 3, b"", inside=True), samples)
 
 
 def test_nothing_is_lost_away_from_the_rails():

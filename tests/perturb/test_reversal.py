@@ -22,6 +22,7 @@ from fiftyone_reue.perturb.reversal import (
     ByOffset,
     ByPattern,
     BySamples,
+    BySteps,
     ByUndo,
     Content,
     Perturbed,
@@ -64,13 +65,15 @@ def image(size, channels, fill, deep, seed) -> tuple[np.ndarray, int]:
     return values[fill].astype(dtype), 1 if channels <= 2 else 3
 
 
-def fitted(method) -> State:
-    nothing = FitData(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, int), ("a", "b"))
+def fitted(method, classes: int = 0) -> State:
+    """Of the classes "a" and "b", or of so many from "000" on."""
+    names = tuple(f"{n:03}" for n in range(classes)) or ("a", "b")
+    nothing = FitData(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, int), names)
     return finish(method.fit(nothing, amplitude=AMPLITUDE, seed=0, key=KEY))
 
 
-def perturbed(method, licensed, colours, label="b") -> Perturbed:
-    state = fitted(method)
+def perturbed(method, licensed, colours, label="b", classes=0) -> Perturbed:
+    state = fitted(method, classes)
     return reversal.perturb(method, state, licensed, colours, label, KEY, name="x")
 
 
@@ -123,6 +126,72 @@ def test_every_way_leads_back_and_the_smallest_is_taken(toys, one, method):
     taken = reversal.smallest(made, licensed, colours, name="x")
     assert len(taken.data) == min(sizes)
     assert taken.version == (1 if method == "lsp" else 2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    size=st.tuples(st.integers(64, 90), st.integers(64, 300)),
+    channels=st.sampled_from([1, 2, 3, 4]),
+    fill=st.sampled_from(["zero", "peak", "rails", "ramp", "noise"]),
+    peak=st.sampled_from([None, 255, 300, 4095, 65535]),
+    classes=st.sampled_from([2, 20, 200]),
+    seed=st.integers(0, 1 << 32),
+)
+def test_steps_are_told_from_what_they_made(size, channels, fill, peak, classes, seed):
+    deep = peak is not None
+    licensed, colours = image(size, channels, fill, deep, seed)
+    if deep:
+        licensed = (licensed.astype(np.int64) * peak // 65535).astype(np.uint16)
+    method = create_method("rue")
+    state = fitted(method, classes)
+    made = reversal.perturb(
+        method, state, licensed, colours, "001", KEY, name="x", peak=peak
+    )
+    assert (made.samples.dtype, made.samples.shape) == (licensed.dtype, licensed.shape)
+    assert np.array_equal(made.samples[..., colours:], licensed[..., colours:])
+    most = AMPLITUDE * max(1, (peak or 255) // 255)
+    change = np.abs(made.samples.astype(int) - licensed)
+    assert 0 < change.max() <= most
+    taken = reversal.smallest(made, licensed, colours, name="x", peak=peak)
+    way = reversal.unpack(taken, np.zeros_like(licensed), colours, peak)
+    assert isinstance(way, BySteps)
+    assert np.array_equal(way.licensed(made.samples, colours), licensed)
+    offset = way.change(lambda: licensed, colours)
+    after = licensed[..., :colours] + offset.astype(int) * max(1, (peak or 255) // 255)
+    assert np.array_equal(
+        after.clip(0, peak or 255), made.samples[..., :colours].astype(int)
+    )
+    near = way.approximate(made.samples, colours)
+    railed = (made.samples == 0) | (made.samples == (peak or 255))
+    if not railed.any():
+        assert np.array_equal(near, licensed)
+
+
+@pytest.mark.parametrize("shape", [(257, 300, 3), (512, 600, 1), (1023, 700, 4)])
+def test_steps_of_large_images_take_cells(shape):
+    draw = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    colours = min(3, shape[2])
+    method = create_method("rue")
+    made = perturbed(method, draw, colours, "001", classes=20)
+    taken = reversal.smallest(made, draw, colours, name="x")
+    assert type(reversal.unpack(taken, draw, colours)) is BySteps
+
+
+def test_steps_of_a_photograph_take_hardly_a_byte():
+    plain, _ = image((128, 128), 3, "noise", False, 1)
+    inner = plain // 2 + 60
+    white = np.full_like(plain, 255)  # told by how far it was from the rail
+    for licensed in (inner, white):
+        made = perturbed(create_method("rue"), licensed, 3, "001", classes=2)
+        taken = reversal.smallest(made, licensed, 3, name="x")
+        assert len(taken.data) < 100
+        assert not np.array_equal(made.samples, licensed)
+
+
+def test_small_images_keep_their_gratings_pattern():
+    licensed, colours = image((63, 90), 3, "noise", False, 1)
+    made = perturbed(create_method("rue"), licensed, colours, "001", classes=2)
+    assert {type(way) for way in made.reversals} == {ByPattern}
 
 
 @pytest.mark.parametrize("suits", ["undo", "offset", "samples"])
@@ -222,9 +291,13 @@ def test_small_images_and_unknown_classes_are_refused(toys):
         perturbed(toys["undo"], licensed, colours, label="c")
 
 
-@pytest.fixture(params=["undo", "offset", "samples", "pattern"])
+@pytest.fixture(params=["undo", "offset", "samples", "pattern", "steps"])
 def content(request, toys) -> tuple[Content, np.ndarray]:
     """Every way's content, and the protected image."""
+    if request.param == "steps":
+        licensed, _ = image((64, 65), 4, "noise", False, 7)
+        made = perturbed(create_method("rue"), licensed, 3, "001", classes=2)
+        return content_of(made.reversals[0]), made.samples
     protected, _ = image((16, 17), 4, "rails", False, 7)
     method = toys.get(request.param) or create_method("lsp")
     made = perturbed(method, protected, 3)
@@ -250,7 +323,7 @@ def test_damaged_content_gives_something_or_says_so(content):
 @given(data=st.binary(max_size=80), version=st.sampled_from([1, 2]))
 def test_any_bytes_are_read_or_refused(toys, data, version):
     protected, _ = image((16, 17), 3, "noise", False, 8)
-    for lead in (b"", b"\1\0\0\0\3toy", b"\2", b"\3"):
+    for lead in (b"", b"\1\0\0\0\3toy", b"\2", b"\3", b"\4\0\0\0\3rue"):
         with contextlib.suppress(DamagedRecordError):
             way = reversal.unpack(Content(version, lead + data), protected, 3)
             way.licensed(protected, 3)
@@ -260,6 +333,8 @@ def test_content_of_another_size_is_refused(content):
     whole, protected = content
     if whole.version == 1:
         pytest.skip("a pattern is stretched over any image")
+    if whole.data[0] == BySteps.code:
+        pytest.skip("steps are told from any image that is large enough")
     for other in (protected[:, :16], protected[:8], protected[..., :1]):
         colours = min(3, other.shape[2])
         with pytest.raises(DamagedRecordError):
@@ -293,6 +368,7 @@ def test_methods_that_are_missing_or_can_not_be_undone_are_named(toys):
     for name, message in (
         (b"xyz", "takes method 'xyz'.*update fiftyone-reue"),
         (b"lsp", "can't be read"),
+        (b"rue", "can't be read"),
         (b"\xff\xff\xff", "can't be read"),
     ):
         data = whole.data.replace(b"toy", name)

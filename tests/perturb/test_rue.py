@@ -8,7 +8,8 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.base import FitData, State
 from fiftyone_reue.perturb.gratings import CELLS
 from fiftyone_reue.perturb.registry import create_method, list_methods
-from fiftyone_reue.perturb.rue.bands import SHORTEST, band_pattern
+from fiftyone_reue.perturb.rue.bands import SHORTEST
+from fiftyone_reue.perturb.rue.emphasis import band_pattern
 from fiftyone_reue.perturb.rue.method import (
     ReversibleUnlearnable,
     ReversibleUnlearnableGratings,

@@ -8,7 +8,12 @@ import pytest
 from fiftyone_reue.batch.folders import labelled_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError, OutputError, RevokedKeyError
-from fiftyone_reue.perturb.rue.method import RueConfig
+from fiftyone_reue.perturb.base import Method
+from fiftyone_reue.perturb.rue.method import (
+    ReversibleUnlearnable,
+    ReversibleUnlearnableGratings,
+    RueConfig,
+)
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.releases.prepare import fitted_state, load_state, open_release
@@ -166,6 +171,28 @@ def test_a_new_fit_is_made_where_it_must_be_or_is_asked_for(vault, tmp_path, ite
         release, _ = begin(vault, tmp_path, config=config, name=f"{number}")
         fits.add(fit(vault, items, release, config)[1].fit_id)
     assert len(fits) == 5
+
+
+def fit_of_before(_, data, **how):
+    """What ``rue`` was fitted to before it had bands."""
+    state = yield from ReversibleUnlearnableGratings().fit(data, **how)
+    return replace(state, method="rue")
+
+
+def test_a_fit_from_before_there_were_bands_stays_with_its_release(
+    vault, tmp_path, items, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(ReversibleUnlearnable, "identity", Method.identity)
+        patch.setattr(ReversibleUnlearnable, "fit", fit_of_before)
+        old, _ = begin(vault, tmp_path, config=RUE)
+        before, old = fit(vault, items, old, RUE)
+    assert set(before.arrays) == {"tables"}
+    new, _ = begin(vault, tmp_path, config=RUE, name="new")
+    state, new = fit(vault, items, new, RUE)
+    assert new.fit_id != old.fit_id
+    assert "bands" in state.arrays
+    assert set(load_state(vault, old).arrays) == {"tables"}
 
 
 def test_a_release_without_a_fit_has_no_state(vault, tmp_path):

@@ -24,6 +24,7 @@ from fiftyone_reue.auditing.countermeasures.gaussian_noise import GaussianNoise
 from fiftyone_reue.auditing.countermeasures.grayscale import Grayscale
 from fiftyone_reue.auditing.countermeasures.jpeg import JPEG
 from fiftyone_reue.auditing.countermeasures.line_filter import LineFilter
+from fiftyone_reue.auditing.countermeasures.matched_filter import MatchedFilter
 from fiftyone_reue.auditing.countermeasures.median_blur import MedianBlur
 from fiftyone_reue.auditing.countermeasures.mixup import MixUp
 from fiftyone_reue.auditing.countermeasures.network_reversed import NetworkReversed
@@ -77,6 +78,7 @@ _COUNTERMEASURES: dict[str, Countermeasure] = {
         DVae(),
         DVae(reconstruct=True),
         Denoiser(),
+        MatchedFilter(),
         Diffusion(),
         # more than the protected images
         PairLeak(100),

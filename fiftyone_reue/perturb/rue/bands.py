@@ -191,6 +191,43 @@ def response(levels: np.ndarray, frequency: np.ndarray) -> np.ndarray:
     return (found - even * share // _sum(_WINDOW) ** 2) >> 10
 
 
+def others_response(others: np.ndarray, frequency: np.ndarray) -> np.ndarray:
+    """What half of a picture has in a band, as seen from the other half.
+
+    Args:
+        others: ``(h, w)`` int64 as :func:`gray_cells` gives, h and w over
+            :data:`REACH`; 0 in the cells of one colour of a chessboard.
+        frequency: ``(2,)`` in 1/GRID half cycles down and across a block.
+
+    Returns:
+        ``(h, w)`` int64, at the cells of that colour half of :func:`response`, about.
+    """
+    padded = np.pad(others.astype(np.int32), REACH, mode="reflect")
+    down, across = (_taps(int(number)) for number in frequency)
+    # With five places less, nothing of 8-bit samples leaves 32 bits.
+    found, even = (one >> 5 for one in _both_filtered(padded, (down, _WINDOW)))
+    (found,) = _both_filtered(np.ascontiguousarray(found.T), (across,))
+    (even,) = _both_filtered(np.ascontiguousarray(even.T), (_WINDOW,))
+    share = _others_sum(down, across)
+    plain = even.T.astype(np.int64) * share // _others_sum(_WINDOW, _WINDOW)
+    return (found.T - plain) >> 5
+
+
+def own_response(frequency: np.ndarray) -> int:
+    """What :func:`others_response` gives at the top of a wave of its own frequency.
+
+    Args:
+        frequency: ``(2,)`` in 1/GRID half cycles down and across a block.
+
+    Returns:
+        For a wave of one level's height.
+    """
+    down, across = (
+        _taps(int(number)) * _cosines(int(number)) // ONE for number in frequency
+    )
+    return max(0, _others_sum(down, across)) >> 10
+
+
 def texture(levels: np.ndarray) -> int:
     """The mean distance from the mean around, in the levels' own unit."""
     near = np.pad(levels, _AROUND // 2, mode="reflect")
@@ -220,83 +257,26 @@ def drawn_bands(
     return regions.repeat(region, 0).repeat(region, 1)[:height, :width]
 
 
-def emphasis(
-    levels: np.ndarray,
-    bands: np.ndarray,
-    drawn: np.ndarray,
-    amplitude: int,
-    config: BandsConfig = DEFAULT,
-) -> np.ndarray:
-    """What is added.
-
-    Args:
-        levels: ``(h, w)`` int64 in 1/UNIT gray levels, as :func:`gray_cells` gives.
-        bands: ``(n, 2)``, a class's.
-        drawn: ``(h, w)``, as :func:`drawn_bands` gives.
-        amplitude: gray levels.
-        config: how strong.
-
-    Returns:
-        ``(h, w)`` int8 in gray levels, within the amplitude.
-    """
-    found = np.zeros(levels.shape, np.int64)
-    for place in np.unique(drawn):
-        own = response(levels, bands[place])
-        np.copyto(found, own, where=drawn == place)
-    size = np.abs(found)
-    mean = int(size.sum()) // size.size
-    if mean == 0:
-        return np.zeros(levels.shape, np.int8)
-    much = max(texture(levels), config.least * UNIT) * config.strength
-    unit = mean * UNIT * 100
-    steps = (2 * size * much + unit) // (2 * unit)
-    return (np.sign(found) * np.minimum(steps, amplitude)).astype(np.int8)
-
-
-def band_pattern(
-    image: np.ndarray,
-    bands: np.ndarray,
-    amplitude: int,
-    key: bytes,
-    config: BandsConfig = DEFAULT,
-) -> np.ndarray:
-    """One image's change.
-
-    Args:
-        image: ``(H, W, colours)`` uint8, the shorter side at least
-            :data:`SHORTEST`.
-        bands: ``(n, 2)`` uint8, its class's.
-        amplitude: gray levels.
-        key: 32 bytes of this sample.
-        config: how strong, and in which regions.
-
-    Returns:
-        ``(h, w, 1)`` int8 in gray levels: one value a cell, or one a pixel where
-        cells don't fit the image evenly.
-    """
-    height, width = image.shape[:2]
-    cell = cell_of(height, width)
-    levels = gray_cells(image, cell)
-    # What is even gets a texture too, one that nobody without the key can repeat.
-    noise = keystream(derive(key, "bands-noise"), levels.size)
-    levels += np.frombuffer(noise, np.int8).reshape(levels.shape)
-    high, wide = levels.shape
-    draw = derive(key, "bands-drawn")
-    drawn = drawn_bands(len(bands), high, wide, draw, config.region)
-    made = emphasis(levels, bands, drawn, amplitude, config)
-    if height % cell or width % cell:
-        made = made.repeat(cell, 0).repeat(cell, 1)[:height, :width]
-    return np.ascontiguousarray(made[..., None])
-
-
 def _taps(number: int) -> np.ndarray:
     """Half of a cosine's filter, from the middle to :data:`REACH`."""
+    return (_WINDOW * _cosines(number) + ONE // 2) // ONE
+
+
+def _cosines(number: int) -> np.ndarray:
+    """From the middle to :data:`REACH`, in 1/ONE."""
     angles = TURN * number * np.arange(REACH + 1) // (2 * BLOCK * GRID)
-    return (_WINDOW * SINES[(angles + TURN // 4) % TURN] + ONE // 2) // ONE
+    return SINES[(angles + TURN // 4) % TURN]
 
 
 def _sum(half: np.ndarray) -> int:
     return int(2 * half.sum() - half[0])
+
+
+def _others_sum(down: np.ndarray, across: np.ndarray) -> int:
+    """Of a filter's weights at an odd distance, which have the other colour."""
+    signs = 1 - 2 * (np.arange(REACH + 1) % 2)
+    turned = _sum(down * signs) * _sum(across * signs)
+    return (_sum(down) * _sum(across) - turned) // 2
 
 
 def _filtered(levels: np.ndarray, half: np.ndarray, axis: int) -> np.ndarray:
@@ -314,3 +294,22 @@ def _filtered(levels: np.ndarray, half: np.ndarray, axis: int) -> np.ndarray:
     for place in range(1, reach + 1):
         total += half[place] * (shifted(place) + shifted(-place))
     return total
+
+
+def _both_filtered(
+    levels: np.ndarray, halves: tuple[np.ndarray, ...]
+) -> list[np.ndarray]:
+    """Even filters of one reach along the first axis, int32, as :func:`_filtered`."""
+    length = len(levels) - 2 * REACH
+    middle = np.ascontiguousarray(levels[REACH : REACH + length])
+    totals = [middle * np.int32(half[0]) for half in halves]
+    pair, part = np.empty_like(middle), np.empty_like(middle)
+    for place in range(1, REACH + 1):
+        before, after = REACH - place, REACH + place
+        np.add(
+            levels[before : before + length], levels[after : after + length], out=pair
+        )
+        for half, total in zip(halves, totals, strict=True):
+            np.multiply(pair, np.int32(half[place]), out=part)
+            total += part
+    return totals

@@ -4,10 +4,11 @@ After Wang et al., "Reversible Unlearnable Examples", IEEE TCSVT 36(3), 2026
 (arXiv:2608.06211). Three methods are here:
 
 ``rue``, our default. Photographs have their own texture made stronger in bands that
-tell the class (:mod:`fiftyone_reue.perturb.rue.bands`); images with fewer than
-``bands.SHORTEST`` pixels a side have too few regions for that, and get the gratings.
-Both come from the key alone: nothing is fitted, nothing is waited for, and images
-added later are protected alike.
+tell the class (:mod:`fiftyone_reue.perturb.rue.bands`), in two steps that can be told
+again from the result (:mod:`fiftyone_reue.perturb.rue.emphasis`); images with fewer
+than ``bands.SHORTEST`` pixels a side have too few regions for that, and get the
+gratings. Both come from the key alone: nothing is fitted, nothing is waited for, and
+images added later are protected alike.
 
 ``rue_gratings``, what ``rue`` was before: keyed stripes, one kind a class
 (:mod:`fiftyone_reue.perturb.gratings`), with a phase of its own for every sample.
@@ -39,18 +40,15 @@ from fiftyone_reue.perturb.base import (
     Method,
     MethodInfo,
     State,
+    SteppedMethod,
     class_index,
     eight_bit,
     for_colours,
     secret_seed,
 )
 from fiftyone_reue.perturb.gratings import CELLS, grating_tables
-from fiftyone_reue.perturb.rue.bands import (
-    SHORTEST,
-    BandsConfig,
-    band_pattern,
-    class_bands,
-)
+from fiftyone_reue.perturb.rue.bands import SHORTEST, BandsConfig, class_bands
+from fiftyone_reue.perturb.rue.emphasis import STEPS, Emphasis, band_pattern
 from fiftyone_reue.perturb.rue.variety import vary
 from fiftyone_reue.prf import derive
 
@@ -203,7 +201,7 @@ class ReversibleUnlearnableGratings(Method):
         return _table_pattern(state, image, label, sample_key)
 
 
-class ReversibleUnlearnable(Method):
+class ReversibleUnlearnable(SteppedMethod):
     """A picture's own texture in its class's bands; see the module.
 
     Example:
@@ -227,6 +225,7 @@ class ReversibleUnlearnable(Method):
         least_classes=2,
     )
     Config = BandsConfig
+    steps = STEPS
 
     def fit(
         self,
@@ -269,16 +268,24 @@ class ReversibleUnlearnable(Method):
         A state from before there were bands gives gratings at every size, so that a
         release that was begun with it goes on with it.
         """
-        small = min(image.shape[:2]) < SHORTEST
-        if small or "bands" not in state.arrays:
+        if not _has_bands(state, image):
             return _table_pattern(state, image, label, sample_key)
         return band_pattern(
-            eight_bit(image),
-            state.arrays["bands"][class_index(state, label)],
-            int(state.arrays["amplitude"]),
-            derive(sample_key, "bands"),
-            self.config,
+            eight_bit(image), *_banded(state, label, sample_key), self.config
         )
+
+    def secret(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> bytes | None:
+        """Amplitude, gain and bands, and a key; see :class:`SteppedMethod`."""
+        if not _has_bands(state, image):
+            return None
+        banded = _banded(state, label, sample_key)
+        return Emphasis.of(eight_bit(image), *banded, self.config).pack()
+
+    def step(self, secret: bytes, number: int, image: np.ndarray) -> np.ndarray:
+        """Half of the image's bands, told from the other half."""
+        return Emphasis.unpack(secret).step(number, eight_bit(image))
 
 
 class ReversibleUnlearnablePublished(ReversibleUnlearnableGratings):
@@ -324,6 +331,21 @@ def starting_tables(
         return generator.integers(-amplitude, amplitude + 1, shape, np.int8)
     raise InputError(
         f"Tables can't begin as {config.start!r}; choose gratings or random"
+    )
+
+
+def _has_bands(state: State, image: np.ndarray) -> bool:
+    return "bands" in state.arrays and min(image.shape[:2]) >= SHORTEST
+
+
+def _banded(
+    state: State, label: str, sample_key: bytes
+) -> tuple[np.ndarray, int, bytes]:
+    """A sample's bands, amplitude and key."""
+    return (
+        state.arrays["bands"][class_index(state, label)],
+        int(state.arrays["amplitude"]),
+        derive(sample_key, "bands"),
     )
 
 

@@ -6,7 +6,8 @@ strong bands are with and without them on photographs of their own (a linear
 discriminant over the regions' and the image's mean responses), and asks all of a
 class's images together which band the class has, since they hold its labels. Then what
 that band would have added is computed, and taken away again; a few times over, as it
-was computed from the original.
+was computed from the original. It is computed in one go, as chessboards and samples'
+noise need the key.
 """
 
 from __future__ import annotations
@@ -49,11 +50,10 @@ class BandThief:
         """Images without the bands that they most likely were given.
 
         Args:
-            images: ``(N, S, S, 3)`` uint8, S under twice ``bands.WORKING`` and a
-                multiple of the regions' side.
+            images: ``(N, S, S, 3)`` uint8, S at least ``bands.SHORTEST``.
             labels: ``(N,)`` int64, or None where they aren't known.
         """
-        gray = images.float().mean(3)
+        gray = _gray(images)
         likely = torch.cat([self._likely(g) for g in gray.split(CHUNK)])
         if labels is not None:
             for label in labels.unique():
@@ -65,6 +65,7 @@ class BandThief:
         for start in range(0, len(images), CHUNK):
             part = slice(start, start + CHUNK)
             change = self._added(gray[part], likely[part].softmax(3))
+            change = _spread(change, images.shape[1])
             after = images[part].float() - change[..., None]
             made[part] = after.round().clamp(0, 255).to(torch.uint8)
         return made
@@ -76,9 +77,7 @@ class BandThief:
         return found
 
     def _added(self, gray: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-        side = self.config.region
-        shares = shares.repeat_interleave(side, 1).repeat_interleave(side, 2)
-        shares = shares.permute(0, 3, 1, 2)
+        shares = _over_pixels(shares, self.config.region, gray.shape[1])
         before = gray
         for _ in range(ROUNDS):
             change = added(before, shares, self.kernels, self.amplitude, self.config)
@@ -163,7 +162,8 @@ def learned(
     """What the thief learns from photographs of their own.
 
     Args:
-        own: ``(N, S, S, 3)`` uint8, as :meth:`BandThief.without` takes them.
+        own: ``(N, S, S, 3)`` uint8, as :meth:`BandThief.without` takes them, at
+            least one.
         classes: how many the release has.
         amplitude: the bands', gray levels.
         config: the package's.
@@ -173,10 +173,10 @@ def learned(
     frequencies = candidates()
     count, kernels = len(frequencies), band_kernels(frequencies, own.device)
     draw = np.random.default_rng(seed)
-    side = own.shape[1] // config.region
+    side = own.shape[1] // bands.cell_of(*own.shape[1:3]) // config.region
     found, wanted = [], []
     for start in range(0, len(own), CHUNK):
-        gray = own[start : start + CHUNK].float().mean(3)
+        gray = _gray(own[start : start + CHUNK])
         # Every candidate has its turn, or nothing would be known of it.
         turn = (start + np.arange(len(gray)))[:, None]
         others = 1 + draw.random((len(gray), count - 1)).argsort(1)[:, : each - 1]
@@ -185,8 +185,7 @@ def learned(
         which = np.take_along_axis(some, which, 1).reshape(-1, side, side)
         drawn = torch.from_numpy(which).to(own.device)
         shares = functional.one_hot(drawn, count).float()
-        shares = shares.repeat_interleave(config.region, 1)
-        shares = shares.repeat_interleave(config.region, 2).permute(0, 3, 1, 2)
+        shares = _over_pixels(shares, config.region, gray.shape[1])
         change = added(gray, shares, kernels, amplitude, config)
         changed = (gray + change).round().clamp(0, 255)
         found.append(features(changed, kernels, config).flatten(0, 2))
@@ -199,3 +198,26 @@ def learned(
     weights = torch.linalg.solve(spread, means.T)
     offsets = -0.5 * (means * weights.T).sum(1)
     return BandThief(kernels, weights.float(), offsets.float(), amplitude, each, config)
+
+
+def _gray(images: torch.Tensor) -> torch.Tensor:
+    """``(N, S, S, 3)`` uint8 to the means of cells, whole ones, float32."""
+    cell = bands.cell_of(images.shape[1], images.shape[2])
+    return functional.avg_pool2d(images.float().mean(3), cell)
+
+
+def _over_pixels(shares: torch.Tensor, region: int, side: int) -> torch.Tensor:
+    """``(N, a, a, n)`` of regions to ``(N, n, side, side)``; the last ones reach on."""
+    place = (torch.arange(side, device=shares.device) // region).clamp(
+        max=shares.shape[1] - 1
+    )
+    return shares[:, place][:, :, place].permute(0, 3, 1, 2)
+
+
+def _spread(change: torch.Tensor, side: int) -> torch.Tensor:
+    """Of cells to pixels; those of no whole cell have the last one's."""
+    cell = bands.cell_of(side, side)
+    place = (torch.arange(side, device=change.device) // cell).clamp(
+        max=change.shape[1] - 1
+    )
+    return change[:, place][:, :, place]

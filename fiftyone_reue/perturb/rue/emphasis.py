@@ -1,0 +1,227 @@
+"""Emphasis: a picture's own bands, added once more so that they can be told again.
+
+If every pixel's change came from the whole picture, finding the picture again from the
+changed one would mean to solve for all pixels at once. So it is done in two steps, as
+an integer lifting scheme does it (Calderbank et al., 1998): cells are the two colours
+of a chessboard, those of one colour are changed by what the picture has in its band at
+the cells of the other colour, and then these by what the changed ones have. Backwards,
+the last step sees just what it saw before, is taken away, and so for the first: every
+integer comes back, wherever changes are cut off or rounded, and a record has to hold
+no more than an :class:`Emphasis`.
+
+A filter that sees one colour alone hears two frequencies, its own and the one that is
+a half cycle a pixel further down and across; of that photographs have little.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from fiftyone_reue.errors import DamagedRecordError
+from fiftyone_reue.media.expand import expand
+from fiftyone_reue.perturb.base import clipped
+from fiftyone_reue.perturb.rue.bands import (
+    DEFAULT,
+    SHORTEST,
+    UNIT,
+    BandsConfig,
+    cell_of,
+    drawn_bands,
+    gray_cells,
+    others_response,
+    own_response,
+    texture,
+)
+from fiftyone_reue.prf import derive, keystream
+
+STEPS = 2
+"""The colours of a chessboard."""
+
+MOST_BANDS = 3
+"""That a class has."""
+
+_VERSION = 1
+_FIXED = struct.Struct(">BBHQB")
+_KEY_SIZE = 32
+
+_SHIFT = 28
+"""Gains are in so many binary places."""
+
+
+@dataclass(frozen=True, eq=False)
+class Emphasis:
+    """All that both ways need besides the image.
+
+    Attributes:
+        amplitude: of what is added, gray levels, 1..127.
+        gain: how much of what is found is added, in ``2**-28`` gray levels.
+        region: cells a side of what draws a band.
+        bands: ``(n, 2)`` uint8, the class's frequencies.
+        key: 32 bytes of this sample.
+    """
+
+    amplitude: int
+    gain: int
+    region: int
+    bands: np.ndarray
+    key: bytes
+
+    @classmethod
+    def of(
+        cls,
+        image: np.ndarray,
+        bands: np.ndarray,
+        amplitude: int,
+        key: bytes,
+        config: BandsConfig = DEFAULT,
+    ) -> Emphasis:
+        """As strong as the configuration says, for one image.
+
+        Args:
+            image: ``(H, W, colours)`` uint8, the shorter side at least
+                :data:`SHORTEST`.
+            bands: ``(n, 2)`` uint8, its class's.
+            amplitude: gray levels.
+            key: 32 bytes of this sample.
+            config: how strong, and in which regions.
+        """
+        plain = cls(amplitude, 0, config.region, bands, key)
+        levels = plain._levels(image)
+        mine = _cells(levels.shape, 0)
+        size = np.abs(plain._found(levels, mine)[0][mine])
+        mean = int(size.sum()) // size.size
+        much = max(texture(levels), config.least * UNIT) * config.strength
+        gain = (much << _SHIFT) // (mean * UNIT * 100) if mean else 0
+        most = amplitude << _SHIFT
+        return cls(amplitude, min(gain, most), config.region, bands, key)
+
+    def step(self, number: int, image: np.ndarray) -> np.ndarray:
+        """What one step adds.
+
+        Args:
+            number: 0 or 1.
+            image: ``(H, W, colours)`` uint8, the same before and after this step: only
+                cells that it doesn't change are looked at.
+
+        Returns:
+            ``(h, w, 1)`` int8 in gray levels, 0 in the cells of the other step: one
+            value a cell, or one a pixel where cells don't fit the image evenly.
+
+        Raises:
+            DamagedRecordError: the image is too small for bands.
+        """
+        height, width = image.shape[:2]
+        if min(height, width) < SHORTEST:
+            raise DamagedRecordError(
+                "The record doesn't fit this image, which is too small for bands"
+            )
+        levels = self._levels(image)
+        mine = _cells(levels.shape, number)
+        found, drawn = self._found(levels, mine)
+        gains = np.array([self._gain(number, band) for band in self.bands])
+        size = (np.abs(found) * gains[drawn] + (1 << _SHIFT - 1)) >> _SHIFT
+        made = np.sign(found) * np.minimum(size, self.amplitude) * mine
+        cell = cell_of(height, width)
+        made = made.astype(np.int8)
+        if height % cell or width % cell:
+            made = made.repeat(cell, 0).repeat(cell, 1)[:height, :width]
+        return np.ascontiguousarray(made[..., None])
+
+    def pack(self) -> bytes:
+        """As bytes, for a record."""
+        fixed = _FIXED.pack(
+            _VERSION, self.amplitude, self.region, self.gain, len(self.bands)
+        )
+        return fixed + self.bands.astype(np.uint8).tobytes() + self.key
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Emphasis:
+        """Read what :meth:`pack` wrote.
+
+        Raises:
+            DamagedRecordError: it isn't that.
+        """
+        try:
+            version, amplitude, region, gain, count = _FIXED.unpack_from(data)
+        except struct.error:
+            raise _damaged() from None
+        end = _FIXED.size + 2 * count
+        right = (
+            version == _VERSION
+            and 1 <= amplitude <= 127
+            and region
+            and gain <= amplitude << _SHIFT  # or products would overflow
+            and 1 <= count <= MOST_BANDS
+            and len(data) == end + _KEY_SIZE
+        )
+        if not right:
+            raise _damaged()
+        bands = np.frombuffer(data[_FIXED.size : end], np.uint8).reshape(count, 2)
+        return cls(amplitude, gain, region, bands, data[end:])
+
+    def _levels(self, image: np.ndarray) -> np.ndarray:
+        levels = gray_cells(image, cell_of(*image.shape[:2]))
+        # What is even gets a texture too, one that nobody without the key can repeat.
+        noise = keystream(derive(self.key, "bands-noise"), levels.size)
+        levels += np.frombuffer(noise, np.int8).reshape(levels.shape)
+        return levels
+
+    def _found(
+        self, levels: np.ndarray, mine: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What others have in these cells' bands, and which band each cell has."""
+        others = np.where(mine, 0, levels)
+        if len(self.bands) == 1:
+            found = others_response(others, self.bands[0])
+            return found, np.zeros(levels.shape, np.int64)
+        key = derive(self.key, "bands-drawn")
+        height, width = levels.shape
+        drawn = drawn_bands(len(self.bands), height, width, key, self.region)
+        found = np.zeros(levels.shape, np.int64)
+        for place, band in enumerate(self.bands):
+            np.copyto(found, others_response(others, band), where=drawn == place)
+        return found, drawn
+
+    def _gain(self, number: int, band: np.ndarray) -> int:
+        """A step's: the second one sees what the first has made stronger.
+
+        By half of what it would be if no change were cut off, which makes both add the
+        same on photographs.
+        """
+        if number == 0:
+            return self.gain
+        stronger = self.gain * UNIT * own_response(band) // 2
+        return (self.gain << _SHIFT) // ((1 << _SHIFT) + stronger)
+
+
+def band_pattern(
+    image: np.ndarray,
+    bands: np.ndarray,
+    amplitude: int,
+    key: bytes,
+    config: BandsConfig = DEFAULT,
+) -> np.ndarray:
+    """Both steps' change of one image; the arguments are :meth:`Emphasis.of`'s.
+
+    Returns:
+        ``(h, w, 1)`` int8 in gray levels, as :meth:`Emphasis.step` gives it.
+    """
+    emphasis = Emphasis.of(image, bands, amplitude, key, config)
+    first = emphasis.step(0, image)
+    changed = clipped(image, expand(first, *image.shape[:2]))
+    return first + emphasis.step(1, changed)
+
+
+def _cells(shape: tuple[int, ...], number: int) -> np.ndarray:
+    """The cells that a step changes, bool."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return (rows + columns) % STEPS == number
+
+
+def _damaged() -> DamagedRecordError:
+    return DamagedRecordError(
+        "The record is damaged: what was made stronger can't be read from it"
+    )
