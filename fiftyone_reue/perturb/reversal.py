@@ -346,16 +346,16 @@ class BySteps(Reversal):
 
     def pack(self) -> bytes:
         name = self.method.info.name.encode()
-        return bytes([self.code]) + _joined(name, self.secret, *self.lost)
+        return bytes([self.code]) + joined(name, self.secret, *self.lost)
 
     @classmethod
     def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> BySteps:
         """Read the content after its first byte; ``like`` has W's colours' shape."""
-        name, rest = _parted(content, 2)
+        name, rest = parted(content, 2)
         method = _method(name.decode())
         if not isinstance(method, SteppedMethod):
             raise ValueError(f"method {name!r} has no steps")
-        secret, *lost = _parted(rest, 1 + method.steps)
+        secret, *lost = parted(rest, 1 + method.steps)
         return cls(method, secret, tuple(lost), peak)
 
     def _step(self, number: int, samples: np.ndarray, colours: int) -> np.ndarray:
