@@ -485,6 +485,23 @@ class SteppedMethod(Method):
             DamagedRecordError: the secret can't be read, or isn't for such an image.
         """
 
+    @abstractmethod
+    def likely(self, secret: bytes, image: np.ndarray) -> np.ndarray:
+        """What all steps together have most likely added, in an image that was changed.
+
+        To take away step after step would carry errors from one to the next.
+
+        Args:
+            secret: what :meth:`secret` returned.
+            image: ``(H, W, colours)`` uint8 or uint16, what the protected one became.
+
+        Returns:
+            ``(h, w, 1)`` int8 in gray levels.
+
+        Raises:
+            DamagedRecordError: the secret can't be read, or isn't for such an image.
+        """
+
 
 class Hidden(Protocol):
     """What one image hides, as a :class:`RevealingMethod` reads it from a secret."""

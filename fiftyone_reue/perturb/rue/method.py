@@ -287,6 +287,10 @@ class ReversibleUnlearnable(SteppedMethod):
         """Half of the image's bands, told from the other half."""
         return Emphasis.unpack(secret).step(number, eight_bit(image))
 
+    def likely(self, secret: bytes, image: np.ndarray) -> np.ndarray:
+        """The bands, told from what both steps made; see :class:`SteppedMethod`."""
+        return Emphasis.unpack(secret).likely(eight_bit(image))
+
 
 class ReversibleUnlearnablePublished(ReversibleUnlearnableGratings):
     """RUE as in its paper, to be measured against; see the module."""
