@@ -31,7 +31,7 @@ IMAGES = 24
 # where that is a write; or it takes PAUSE seconds for every chunk of images.
 PROGRAM = """
 import os, signal, sys, time
-from fiftyone_reue import pipeline
+from fiftyone_reue.batch import pipeline
 from fiftyone_reue.cli import main
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 

@@ -119,10 +119,11 @@ def test_a_recipients_box_can_not_fill_the_owners_memory(
     script = f"""
         import resource
         from pathlib import Path
-        from fiftyone_reue import restore, cli, extract, reveal
-        from fiftyone_reue.folders import image_items
-        from fiftyone_reue.steps import finish
+        from fiftyone_reue import cli
+        from fiftyone_reue.batch.folders import image_items
+        from fiftyone_reue.progress import finish
         from fiftyone_reue.vault.vault import open_folder
+        from fiftyone_reue.workflows import extract, restore, reveal
         taken = int(open("/proc/self/statm").read().split()[0]) * 4096
         limit = taken + 400 * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

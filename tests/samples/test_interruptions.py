@@ -129,7 +129,8 @@ def test_a_dataset_deleted_by_another_process(
 STOPPED_SCRIPT = """
 import sys
 import fiftyone as fo
-from fiftyone_reue import pipeline, samples
+from fiftyone_reue import samples
+from fiftyone_reue.batch import pipeline
 from fiftyone_reue.errors import ReueError
 
 output, key, *paths = sys.argv[1:]
