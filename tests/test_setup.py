@@ -56,7 +56,9 @@ def test_wheel_carries_the_files_that_link_needs() -> None:
     assert all((REPO / name).exists() for name in forced)
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "lint", "app", "venv", "database"])
+@pytest.mark.parametrize(
+    "target", ["demo", "test", "bfloat16", "lint", "app", "venv", "database"]
+)
 def test_make_knows_its_targets(target: str) -> None:
     done = subprocess.run(
         ["make", "--dry-run", "--always-make", target],
