@@ -103,9 +103,10 @@ def test_errors_are_one_line(
 def test_without_diffusers_it_says_what_to_install(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['diffusers'] = None\n"
-        "from fiftyone_reue.cli.generate import main; main()"
+        "from fiftyone_reue.cli import main; main()"
     )
-    command = [sys.executable, "-c", script, "--classes", "cat", str(tmp_path)]
+    words = ["generate", "--classes", "cat", str(tmp_path)]
+    command = [sys.executable, "-c", script, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "pip install 'fiftyone-reue[generate]'" in done.stderr
