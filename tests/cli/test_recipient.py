@@ -41,7 +41,7 @@ def test_a_lost_key_file_is_written_again(place):
     assert "revoked" in place.fails(*words)
 
 
-def test_a_sealed_key_file_needs_its_passphrase(place):
+def test_a_sealed_key_file_needs_its_passphrase(place, quick_scrypt):
     place.protect("alice", "@out")
     words = ("recipient", "key", "alice", "--vault", "@vault", "--key-out", "@s.key")
     env = {"REUE_KEY_PASSPHRASE": "open sesame"}

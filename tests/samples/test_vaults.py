@@ -10,7 +10,6 @@ import pytest
 from fiftyone_reue import samples as reue
 from fiftyone_reue.errors import VaultError
 from fiftyone_reue.samples import vaults
-from fiftyone_reue.vault.stretch import Stretch
 from tests.keyrings import owner_keys_in
 
 pytestmark = pytest.mark.integration
@@ -60,11 +59,8 @@ def test_the_first_use_takes_the_keyring(
 
 @pytest.mark.usefixtures("no_key")
 def test_a_passphrase_may_be_asked_for(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    quick_scrypt: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "2")
-    new = Stretch.new
-    monkeypatch.setattr(Stretch, "new", lambda n=0: new(n=2))
     made = reue.open_vault(ask_new=lambda prompt: "two words")
     monkeypatch.setenv("REUE_OWNER_PASSPHRASE", "two words")
     assert reue.open_vault().derive("x") == made.derive("x")
