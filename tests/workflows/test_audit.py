@@ -17,7 +17,7 @@ from fiftyone_reue.workflows import audit
 from fiftyone_reue.workflows.audit import AuditConfig, AuditSummary, audit_release
 from fiftyone_reue.workflows.protect import protect
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 TINY = replace(
     BUDGETS["quick"],

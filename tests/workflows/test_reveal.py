@@ -28,7 +28,7 @@ from fiftyone_reue.workflows.reveal import (
     side_by_side,
 )
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 COUNT = 16
 DECOYS = 5
