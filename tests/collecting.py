@@ -37,9 +37,9 @@ class Collecting:
 
 
 def _name_units(items: list[pytest.Item]) -> None:
-    """``unit`` is what has no other kind, whatever its whole file is marked as."""
-    for file in {item.getparent(pytest.Module) for item in items} - {None}:
-        file.own_markers[:] = [one for one in file.own_markers if one.name != "unit"]
+    """``unit`` is what has no other kind, whatever its file or it is marked as."""
+    for node in {*items, *(item.getparent(pytest.Module) for item in items)} - {None}:
+        node.own_markers[:] = [one for one in node.own_markers if one.name != "unit"]
     for item in items:
         if not any(item.get_closest_marker(name) for name in NO_UNIT):
             item.add_marker("unit")

@@ -18,6 +18,11 @@ def test_plain():
 def test_slow():
     pass
 
+@pytest.mark.slow
+@pytest.mark.unit
+def test_both():
+    pass
+
 @pytest.mark.integration
 def test_with_services():
     pass

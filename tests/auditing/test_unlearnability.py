@@ -52,6 +52,7 @@ def shortcut(stripes):
     return scores(images, protected, labels)
 
 
+@pytest.mark.slow
 def test_unprotected_copies_are_learnable(unprotected):
     _, found = unprotected
     assert found.accuracy_clean > 0.9
@@ -60,6 +61,7 @@ def test_unprotected_copies_are_learnable(unprotected):
     assert not found.per_image.any()
 
 
+@pytest.mark.slow
 def test_a_shortcut_makes_copies_unlearnable(shortcut):
     """The bright class is all that the second model looks at."""
     assert shortcut.accuracy_clean > 0.9
@@ -71,6 +73,7 @@ def test_a_shortcut_makes_copies_unlearnable(shortcut):
     assert shortcut.per_image.mean() > 0.2
 
 
+@pytest.mark.slow
 def test_what_can_not_be_learned_anyway_has_no_score():
     draw = np.random.default_rng(1)
     images = draw.integers(0, 256, (24, 32, 32, 3)).astype(np.uint8)
@@ -79,12 +82,14 @@ def test_what_can_not_be_learned_anyway_has_no_score():
     assert found.unlearnability is None
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_scores_again(stripes):
     images, labels = stripes
     few = images[:16], images[::-1][:16].copy(), labels[:16]
     assert np.array_equal(scores(*few, seed=5).clean, scores(*few, seed=5).clean)
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one(unprotected):
     steps, _ = unprotected
     assert steps == sorted(steps)
@@ -129,6 +134,7 @@ def test_the_score_needs_more_than_luck():
     assert unlearnability._ratio(0.55, 0.5, 0.5, 10_000) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_judges_score_other_images_like_those_they_were_measured_on(stripes, shortcut):
     images, labels = stripes
     judges = shortcut.judges

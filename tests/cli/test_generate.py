@@ -43,6 +43,7 @@ def _run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(part) for part in arguments])
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_classes_are_named_or_a_datasets(
     asked: list[tuple], write_folder: Callable[..., Path], tmp_path: Path
@@ -59,6 +60,7 @@ def test_classes_are_named_or_a_datasets(
     assert folders == set(class_names(photos)) == {"astronaut", "brick"}
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_what_was_done_is_said(
     asked: list[tuple], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -69,6 +69,7 @@ def test_a_backslash_at_an_end_leaves_markup_alone():
     assert printed(f"[bold]{plain(text)}[/]") == printed(r"[bold]ends in \\[/]")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no such names there")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_folders_with_hostile_names_are_escaped_everywhere(house, name, tmp_path):

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.unit
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize(("channels", "colours"), [(1, 1), (2, 1), (3, 3), (4, 3)])

@@ -29,6 +29,7 @@ def tiny_audit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("tiny_audit")
+@pytest.mark.slow
 def test_an_audit_is_kept_in_the_run(
     dataset: Any, vault: Any, protect: Any, tmp_path: Path
 ) -> None:

@@ -102,6 +102,7 @@ def test_string_labels_and_the_default_folder(
     assert len(dataset.exists("protected_filepath")) == COUNT
 
 
+@pytest.mark.slow
 def test_clusters_stand_in_for_labels(
     dataset: Any, vault: Any, protect: Any, quick_training: None
 ) -> None:

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.usefixtures("quick_training")
+@pytest.mark.slow
 def test_scores_are_written_and_kept(dataset: Any, vault: Any, protect: Any) -> None:
     protect(dataset)
     protect(dataset, "bob")

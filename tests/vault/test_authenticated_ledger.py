@@ -49,6 +49,7 @@ def test_an_untouched_ledger_is_as_it_was_left(held: Held) -> None:
         assert ledger.problems == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", TABLE_NAMES)
 def test_every_field_of_a_row_counts(held: Held, table: str) -> None:
     attacker = held.attacker

@@ -189,6 +189,7 @@ def test_an_identity_may_need_a_passphrase(tmp_path: Path) -> None:
     assert not (tmp_path / "other.txt").exists()
 
 
+@pytest.mark.slow
 def test_age_itself_opens_an_identity_with_a_passphrase(tmp_path: Path) -> None:
     path = tmp_path / "me.txt"
     public = new_identity(path, "two words")

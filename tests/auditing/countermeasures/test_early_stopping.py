@@ -58,6 +58,7 @@ def test_the_best_of_the_states_comes_back(monkeypatch):
     assert not torch.equal(network.head.weight, states[-1]["head.weight"])
 
 
+@pytest.mark.slow
 def test_the_final_accuracy_is_the_largest_recorded(monkeypatch):
     held, seen = holdings(), []
 
