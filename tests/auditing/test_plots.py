@@ -71,6 +71,7 @@ def test_all_plots_are_xml_whatever_the_names(audit):
             assert parsed(svg).get("viewBox") is not None
 
 
+@pytest.mark.slow
 def test_figures_on_one_page_share_no_ids_and_point_to_their_own(audit):
     first = accuracy_bars(judge(audit, "a"), 0.1)
     second = accuracy_bars(judge(audit, "b"), 0.1)

@@ -102,6 +102,7 @@ def test_folders_with_hostile_names_are_escaped_everywhere(house, name, tmp_path
         assert "\nError: all is well" not in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_people_and_releases_of_old_ledgers_are_escaped(house, name, tmp_path):
     place = tmp_path / "vault"

@@ -127,6 +127,7 @@ def changed_source(place) -> None:
     (place.root / "source/cat/2.png").unlink()
 
 
+@pytest.mark.slow
 def test_what_changed_is_counted_and_what_is_obsolete_named(place):
     place.protect("alice", "@out")
     changed_source(place)

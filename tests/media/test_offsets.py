@@ -74,6 +74,7 @@ def test_rail_values_of_another_image_are_refused(railed):
         offsets.subtract(np.full_like(after, 255), offset, 3, lost)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_offsets_of_any_size_restore_something_or_are_refused(data, dtype):

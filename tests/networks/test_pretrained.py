@@ -57,6 +57,7 @@ def test_the_file_says_which_network_it_is(save):
     assert build("pretrained_probe", 3, 32).head.in_features == 2048
 
 
+@pytest.mark.slow
 def test_old_half_precision_and_fine_tuned_files_are_read(save, known):
     """Of other classes, and without the counters that old files lack."""
     kept = {k: v.half() for k, v in known.items() if "num_batches" not in k}

@@ -54,6 +54,7 @@ def test_every_pixel_is_the_weighted_sum_of_its_eight_neighbours():
     assert autoregress(filters, start) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_filter_sums_to_one_and_cancels_its_own_noise_only(state):
     filters = state.arrays["filters"]
     assert filters.shape == (3, 3, 3, 3)

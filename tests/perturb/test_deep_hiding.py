@@ -71,6 +71,7 @@ def test_the_scene_is_seen_in_what_is_revealed() -> None:
     assert np.corrcoef(seen.ravel(), light.ravel())[0, 1] > 0.6
 
 
+@pytest.mark.slow
 def test_the_first_releases_are_read_as_they_were_made() -> None:
     image = _image(4)
     secret = bytearray(_secret(_state(), image))

@@ -91,6 +91,7 @@ def test_it_ends_when_the_surrogate_no_longer_errs(data):
     assert not made.noise.any()
 
 
+@pytest.mark.slow
 def test_the_state_perturbs_images_that_were_not_there(state):
     assert state.summary["surrogate"] == "small_resnet"
     assert {"seconds", "rounds", "surrogate_accuracy"} <= set(state.summary)

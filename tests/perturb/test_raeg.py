@@ -69,6 +69,7 @@ def test_images_are_moved_to_another_class_and_back(method: Raeg, state: State) 
     assert fooled >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape", [(17, 23, 3), (40, 33, 1), (64, 64, 1), (300, 260, 3)]
 )

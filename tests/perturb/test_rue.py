@@ -70,6 +70,7 @@ def test_two_classes_and_a_class_with_one_image_are_enough(counts):
     assert not np.array_equal(*state.tables)
 
 
+@pytest.mark.slow
 def test_a_class_without_an_image_gets_a_table_too():
     examples = data({"a": 6, "b": 6})
     state = fit(FitData(examples.images, examples.labels, ("a", "b", "none")))
@@ -81,6 +82,7 @@ def test_larger_images_get_finer_tables():
     assert fit(data({"a": 4, "b": 4}, size=64)).tables.shape[2:] == (32, 32, 1)
 
 
+@pytest.mark.slow
 def test_variants_differ():
     state = fit(data({"a": 6, "b": 6}), replace(QUICK, variants=2))
     assert state.tables.shape[:2] == (2, 2)
@@ -97,6 +99,7 @@ def test_a_seed_and_key_give_the_same_tables_again():
     assert not np.array_equal(fit(examples, key=b"x" * 32).tables, first.tables)
 
 
+@pytest.mark.slow
 def test_fitting_leaves_the_callers_random_numbers_alone():
     torch.manual_seed(7)
     wanted = torch.rand(3)

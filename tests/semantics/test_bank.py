@@ -86,6 +86,7 @@ def test_images_have_contrast_in_luma():
     assert spread.min() > 15
 
 
+@pytest.mark.slow
 def test_variants_are_the_same_scene_a_little_changed(scenes):
     scene = scenes[0]
     varied = [variant(scene, KEY, number) for number in range(50)]

@@ -27,6 +27,7 @@ SEALED = seal("a key", PUBLIC).encode()
 BINARY = pyrage.encrypt(b"a key", [MINE.to_public()])
 
 
+@pytest.mark.slow
 @given(st.text(max_size=500))
 def test_only_its_identity_opens_what_was_sealed(text: str) -> None:
     sealed = seal(text, PUBLIC).encode()

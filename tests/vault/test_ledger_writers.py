@@ -125,6 +125,7 @@ def mortal(held: Held, fatal: int, done: bool) -> Iterator[Vault]:
         yield vault
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ACTS)
 def test_killed_at_any_moment_the_ledger_is_as_it_was_left(
     held: Held, act: Callable[[Vault], None]

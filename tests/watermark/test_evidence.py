@@ -37,6 +37,7 @@ def test_the_right_recipient_is_named():
         assert found.z == max(found.scores.values())
 
 
+@pytest.mark.slow
 def test_nobody_is_named_from_noise():
     """At 1e-6, five hundred sets of innocent images must all pass."""
     for seed in range(500):

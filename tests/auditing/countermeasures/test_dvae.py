@@ -92,6 +92,7 @@ def test_it_needs_nothing_but_the_protected_images():
     assert not np.array_equal(made[1].images, made[0].images)
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one():
     originals, labels, _ = planted()
     parts = list(

@@ -37,6 +37,7 @@ def trained(held: Holdings, countermeasure: EarlyStopping, steps: int = 30):
     return network, run
 
 
+@pytest.mark.slow
 def test_the_best_of_the_states_comes_back(monkeypatch):
     """The accuracies are scripted; the second of the two best must not win."""
     script = [0.1, 0.5, 0.9, 0.2, 0.9, 0.3]

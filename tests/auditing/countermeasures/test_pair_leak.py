@@ -68,6 +68,7 @@ def test_what_did_not_leak_comes_near_the_originals_and_what_leaked_is_them(held
     assert distance(made[12:], held.originals[12:]) < 0.5 * before
 
 
+@pytest.mark.slow
 def test_originals_that_did_not_leak_are_not_looked_at(held):
     rows = np.arange(8)
     seen = run(held, rows, steps=3)

@@ -103,6 +103,7 @@ def edited(data: bytes, coefficients: Coefficients, index: int, coded: bytes) ->
     return data[:start] + coded + data[end:]
 
 
+@pytest.mark.slow
 def test_other_bits_fill_up():
     data = pillow(picture(), restart_marker_blocks=2)
     found = read(data)
