@@ -26,7 +26,7 @@ from fiftyone_reue.workflows import protect as protecting
 from fiftyone_reue.workflows.protect import ProtectSummary, protect, withdraw_obsolete
 from fiftyone_reue.workflows.restore import restore_original
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 LSP = ProtectConfig("lsp", seed=1)
 
