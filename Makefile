@@ -9,12 +9,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 DATASET ?= reue-demo
+# A process of the tests may take 2 GB, with FiftyOne and a database of its own.
+PROCESSES ?= logical
+PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --maxprocesses 4 --dist loadgroup
 
-.PHONY: help demo test lint docs app venv database browser programs
+.PHONY: help demo test bfloat16 lint docs app venv database browser programs
 
 help:
 	@echo "make demo [DATA=folder]    protect, restore and trace a dataset (DATA: your own images)"
 	@echo "make test                  format, lint, types, then every test"
+	@echo "make bfloat16              the networks' tests in bfloat16"
 	@echo "make lint                  format, lint, types"
 	@echo "make docs                  the documentation as a site: open site/index.html"
 	@echo "make app [DATASET=name]    open the demo's dataset in the FiftyOne App"
@@ -25,7 +29,11 @@ demo: venv database
 	$(BIN)/python -m fiftyone_reue.demo --plain-key-file $(if $(DATA),--data "$(DATA)")
 
 test: lint database browser programs
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# Networks are computed in float32 elsewhere.
+bfloat16: venv
+	REUE_BFLOAT16=on $(PYTEST) tests/perturb tests/networks tests/auditing
 
 lint: venv
 	$(BIN)/ruff format --check .

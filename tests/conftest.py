@@ -31,20 +31,25 @@ from fiftyone_reue.perturb.base import (
 )
 from fiftyone_reue.prf import derive
 from fiftyone_reue.vault.owner_keys import load_keyring
+from fiftyone_reue.vault.stretch import LEAST_N_VARIABLE, Stretch
 from fiftyone_reue.vault.vault import Vault, create_folder
+from tests.collecting import Collecting
 
 REPO = Path(__file__).resolve().parent.parent
 SCREENSHOTS = os.environ.get("REUE_SCREENSHOTS")
 TEST_DATA = Path(os.environ.get("REUE_TEST_DATA", REPO.parent / "shared" / "data"))
 TEST_CASES = Path(os.environ.get("REUE_TEST_CASES", REPO.parent / "shared" / "cases"))
+# What these tests read themselves; pytest-xdist hands it on to its workers.
+OWN_VARIABLES = {"REUE_SCREENSHOTS", "REUE_TEST_DATA", "REUE_TEST_CASES"}
 
 
 def _isolate() -> Path:
     """Point FiftyOne at an empty folder and forget the user's keys."""
     folder = Path(tempfile.mkdtemp(prefix="reue-tests-"))
     bfloat16 = os.environ.get("REUE_BFLOAT16") or "off"
-    for name in [name for name in os.environ if name.startswith("REUE_")]:
-        del os.environ[name]
+    for name in {name for name in os.environ if name.startswith("REUE_")}:
+        if name not in OWN_VARIABLES:
+            del os.environ[name]
     # Asked for or not, never what the processor is best at: `.ci/run` tries both.
     os.environ["REUE_BFLOAT16"] = bfloat16
     # A user's own MongoDB (FIFTYONE_DATABASE_URI) may be the only one there is; the
@@ -93,6 +98,7 @@ class _RootIsNoPackage:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsNoPackage())
+    config.pluginmanager.register(Collecting())
 
 
 def pytest_unconfigure() -> None:
@@ -165,6 +171,14 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
         for name in ("alice", "bob"):
             made.add_recipient(name)
         yield made
+
+
+@pytest.fixture
+def quick_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes new passphrases cheap to try."""
+    new: Callable[..., Stretch] = Stretch.new
+    monkeypatch.setenv(LEAST_N_VARIABLE, "2")
+    monkeypatch.setattr(Stretch, "new", lambda n=0: new(n=2))
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ def folder(write_folder: Callable[..., Path], tmp_path: Path) -> Path:
     return write_folder(tmp_path / "photos", classes=2, each=3)
 
 
+@pytest.mark.slow
 def test_protect_restore_and_trace(folder: Path, tmp_path: Path) -> None:
     seen: list[Progress] = []
     with reue.create_vault(tmp_path / "vault", passphrase=PASSPHRASE) as vault:
@@ -70,6 +71,7 @@ def test_a_vault_may_be_its_folder(folder: Path, tmp_path: Path) -> None:
     assert scored.named == "alice"
 
 
+@pytest.mark.slow
 def test_what_was_forgotten_is_said(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(VaultError):
         reue.open_vault(tmp_path / "nowhere")
@@ -100,6 +102,7 @@ def test_every_name_is_there_and_documented() -> None:
         reue.nothing  # noqa: B018
 
 
+@pytest.mark.slow
 def test_importing_it_is_quick() -> None:
     program = (
         "import sys, fiftyone_reue; before = len(sys.modules); "

@@ -137,6 +137,7 @@ def tiny(data: bytes) -> bytes:
     return saved(Image.open(io.BytesIO(data)).resize((7, 32)), "PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -203,6 +204,7 @@ PROTECTED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tier", "change", "said"),
     [(tier, *case) for tier in ("licensed", "original") for case in PROTECTED]
@@ -233,6 +235,7 @@ def test_the_owner_restores_a_losslessly_resaved_file_all_the_same(place):
         assert np.array_equal(restored, load(path).raster.samples)
 
 
+@pytest.mark.slow
 def test_another_datasets_record_restores_nothing(
     place, tmp_path_factory, write_folder
 ):
@@ -269,6 +272,7 @@ def test_two_images_of_one_name_are_both_kept(place):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lsp", "rue", "rue_published"])
 def test_a_class_with_one_image_is_enough(place, monkeypatch, method):
     quick = RueConfig(rounds=1, surrogate_steps=1, table_steps=1, width=8)
@@ -315,6 +319,7 @@ def test_a_folder_of_nothing_but_bad_files(place):
     place.check("out", 0)
 
 
+@pytest.mark.slow
 def test_sources_deleted_halfway_are_named_and_the_rest_kept(
     place, monkeypatch, tmp_path_factory, write_folder
 ):
@@ -418,6 +423,7 @@ def test_what_is_no_file_is_one_failure_each(place, verb):
         place.check("made", 12)
 
 
+@pytest.mark.slow
 def test_what_is_no_file_stops_no_score(place, monkeypatch):
     recipe = partial(Recipe, epochs=1, least_steps=2, batch=16)
     monkeypatch.setattr(scoring, "Recipe", recipe)
@@ -444,6 +450,7 @@ def test_info_of_what_is_no_file_says_what_it_is(place):
     assert "no release is here" in result.stderr
 
 
+@pytest.mark.slow
 def test_names_of_any_length_and_any_letters_are_protected_and_restored(place):
     image = Image.open(place.root / "source" / BAD)
     folder = place.root / "source/brick"
@@ -500,6 +507,7 @@ def failing_writes(monkeypatch: pytest.MonkeyPatch, number: int, room: int) -> N
     monkeypatch.setattr("os.write", write)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "said"),
     [

@@ -145,6 +145,7 @@ def right(summary: ExtractSummary) -> list[bool]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quality", [75, 90])
 @pytest.mark.parametrize("background", BACKGROUNDS)
 @pytest.mark.parametrize("tier", ["protected", "licensed"])
@@ -166,6 +167,7 @@ def test_flattened_copies_are_matched_and_name_their_recipient(
         assert sum(s.state == tier for s in summary.suspects) >= 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_flattened_originals_name_nobody(house, tmp_path, background):
     colour = BACKGROUNDS[background]
@@ -178,6 +180,7 @@ def test_flattened_originals_name_nobody(house, tmp_path, background):
     assert summary.evidence.p_value > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -196,6 +199,7 @@ def test_what_happens_to_a_flattened_copy_besides(house, tmp_path, change):
     assert summary.named == "bob"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", ["protected", "licensed"])
 def test_alpha_kept_but_what_it_hides_cleared(house, tmp_path, tier):
     """As some programs do on saving; also where the alpha channel was squeezed."""
@@ -213,6 +217,7 @@ def test_alpha_kept_but_what_it_hides_cleared(house, tmp_path, tier):
     assert summary.named == "bob"
 
 
+@pytest.mark.slow
 def test_silhouettes_alone_match_nothing(house, tmp_path):
     """Other pictures cut out with the very same shapes."""
     draw = np.random.default_rng(0)
@@ -280,6 +285,7 @@ def before(tmp_path_factory) -> House:
         return built(root, write_cutouts, ("alice", "bob"))
 
 
+@pytest.mark.slow
 def test_marks_were_everywhere_before(before):
     """Or the two tests below would say nothing."""
     item = image_items(before.root / "licensed-bob")[0]
@@ -294,6 +300,7 @@ def test_releases_made_before_restore_exactly(before, tmp_path, tier):
     test_originals_come_back_exactly(before, tmp_path, tier)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("background", ["white", "dropped"])
 def test_releases_made_before_are_traced_as_well(before, tmp_path, background):
     colour = BACKGROUNDS[background]
@@ -344,6 +351,7 @@ def in_webp(samples: np.ndarray) -> Raster:
     return Raster(samples, "WEBP")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [
@@ -387,6 +395,7 @@ def _write_as(source: Path, kind: Callable[[np.ndarray], Raster]) -> None:
         path.write_bytes(encode(raster, raster.format))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["palette", "key", "gif"])
 def test_transparent_colours_are_alpha_as_well(tmp_path, kind):
     def write(source: Path) -> None:
@@ -425,6 +434,7 @@ def test_transparent_colours_are_alpha_as_well(tmp_path, kind):
         assert summary.named == "bob"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("background", ["white", "black", "teal"])
 def test_colours_multiplied_by_alpha_already_are_traced(tmp_path, background):
     """A TIFF may say so; readers then divide, and lay on as ever."""

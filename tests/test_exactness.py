@@ -190,6 +190,7 @@ SHAPES = st.one_of(
 FILLS = st.sampled_from(["zero", "peak", "board", "rails", "random"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format", "channels", "bits"), CARRIERS)
 @settings(max_examples=30, deadline=None)
 @given(
@@ -224,6 +225,7 @@ def test_both_tiers_come_back(
     assert np.array_equal(house.original(house.licensed(made.data)), samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format", "channels", "bits"), CARRIERS)
 @settings(max_examples=12, deadline=None)
 @given(
@@ -384,6 +386,7 @@ def test_an_untouched_file_with_its_record_put_back_restores(house, small):
     assert house.original(_with(small.data)).shape == (8, 9, 4)
 
 
+@pytest.mark.slow
 def test_every_edited_byte_of_a_record_fails_closed(house, small_of_any_kind):
     small = small_of_any_kind
     blob = small.record.blob
@@ -399,6 +402,7 @@ def test_every_edited_byte_of_a_record_fails_closed(house, small_of_any_kind):
                 house.original(data)
 
 
+@pytest.mark.slow
 def test_every_edited_byte_of_a_licensed_record_fails_closed(house, small_of_any_kind):
     small = small_of_any_kind
     file = house.licensed(small.data)
@@ -411,6 +415,7 @@ def test_every_edited_byte_of_a_licensed_record_fails_closed(house, small_of_any
                 house.original(_with(file, record=bytes(edited)))
 
 
+@pytest.mark.slow
 def test_every_shortened_or_lengthened_record_fails_closed(house, small_of_any_kind):
     small = small_of_any_kind
     blob = small.record.blob
@@ -419,6 +424,7 @@ def test_every_shortened_or_lengthened_record_fails_closed(house, small_of_any_k
     _both_fail(house, _with(small.data, record=blob + b"\0"))
 
 
+@pytest.mark.slow
 def test_every_edited_sample_fails_closed(house, small):
     licensed = house.licensed(small.data)
     protected_samples = load(small.data).raster.samples

@@ -18,6 +18,7 @@ def test_nothing_of_the_user_is_in_reach(fiftyone_folder: Path) -> None:
         assert Path(os.environ[f"FIFTYONE_{name}"]).parent == fiftyone_folder
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_one_thread_whatever_the_shell_says() -> None:
     """Also for what the tests start: threads that spin starve a busy machine."""
@@ -28,6 +29,7 @@ def test_one_thread_whatever_the_shell_says() -> None:
     assert done.stdout == "1\n"
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_fiftyone_follows_the_isolation(fiftyone_folder: Path) -> None:
     fiftyone = pytest.importorskip("fiftyone")
@@ -47,6 +49,7 @@ def test_photos_are_natural_and_read_only(photos: dict[str, np.ndarray]) -> None
             photo[0] = 0
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_cifar10(cifar10: Callable[[int, int], dict[str, np.ndarray]]) -> None:
     data = cifar10(200, 100)

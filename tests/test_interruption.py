@@ -168,6 +168,7 @@ def place(tmp_path: Path, write_folder: Callable[..., Path]) -> Place:
     return Place(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_protect_killed_at_any_step_is_completed(place, seed):
     draw = random.Random(seed)
@@ -178,12 +179,14 @@ def test_protect_killed_at_any_step_is_completed(place, seed):
     assert f"0 protected, {IMAGES} were there" in out
 
 
+@pytest.mark.slow
 def test_protect_killed_later_and_later_is_completed(place):
     steps = itertools.count(1, 5)
     assert place.until_done("protect", lambda: next(steps)) >= 10
     place.check_release()
 
 
+@pytest.mark.slow
 def test_protect_killed_at_random_times_is_completed(place):
     draw = random.Random(1)
     begun = time.monotonic()
@@ -205,6 +208,7 @@ def test_protect_killed_at_random_times_is_completed(place):
     place.check_release()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", ["licensed", "original"])
 def test_restore_killed_at_any_step_is_completed(place, tier):
     assert place.run("protect")[0] == 0

@@ -140,6 +140,7 @@ def test_a_pattern_is_no_larger_than_its_image(shape):
         reversal.unpack(content, SMALL, 3)
 
 
+@pytest.mark.slow
 def test_a_recipients_box_can_not_fill_the_owners_memory(
     vault, tmp_path, write_folder, monkeypatch
 ):
@@ -222,6 +223,7 @@ def test_what_is_kept_of_a_file_is_no_larger_than_a_file(kind):
         rebuild(bytes([kind]) + joined, Raster(SMALL, "PNG"))
 
 
+@pytest.mark.slow
 def test_too_many_pieces_of_image_data_are_refused():
     inner = b"".join(
         struct.pack(">I", len(part)) + part for part in (b"", b"", bytes(200 * MB), b"")
@@ -272,6 +274,7 @@ def test_no_mark_has_sides_of_no_pixels(sides):
         patterns.bit_count(*sides)
 
 
+@pytest.mark.slow
 def test_tables_of_long_images_are_made_in_pieces_and_not_kept():
     length, size = 400_000, 5
     with at_most(16):
@@ -294,6 +297,7 @@ def test_arrays_come_back():
     assert all(np.array_equal(found[name], kept[name]) for name in kept)
 
 
+@pytest.mark.slow
 def test_bombs_among_fits_are_refused():
     file = io.BytesIO()
     np.savez_compressed(file, mean=np.zeros(200 * MB, np.uint8))
@@ -385,6 +389,7 @@ def png_with_more_rows() -> bytes:
     return data[:at] + chunk(b"IDAT", stream) + chunk(b"IEND", b"")
 
 
+@pytest.mark.slow
 def test_image_data_that_goes_on_is_not_unpacked():
     data = png_with_more_rows()
     try:
@@ -396,6 +401,7 @@ def test_image_data_that_goes_on_is_not_unpacked():
     assert rebuild(described.content, loaded.raster).data == data
 
 
+@pytest.mark.slow
 def test_too_many_chunks_are_refused(monkeypatch):
     monkeypatch.setattr(png_media, "_MOST_CHUNKS", 10_000)
     data = png()
@@ -456,6 +462,7 @@ def test_a_tag_of_many_numbers_is_not_made_numbers_of():
         load(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "why"),
     [
@@ -573,6 +580,7 @@ def test_a_gif_header_without_the_data_is_refused():
         load(bytes(data), max_pixels=MOST)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [b"!\x01\0", b"!\xfe\0", b"!\x42\0", b"!\xff\x0b01234567890\0"],
@@ -588,6 +596,7 @@ def test_many_extensions_are_named_once(part):
         assert len(load(made).left_out) == 1
 
 
+@pytest.mark.slow
 def test_kinds_that_never_end_are_named_together():
     file = io.BytesIO()
     Image.new("P", (16, 16)).save(file, "GIF")
@@ -600,6 +609,7 @@ def test_kinds_that_never_end_are_named_together():
     assert found[-1] == "further kinds of parts"
 
 
+@pytest.mark.slow
 def test_a_webp_is_as_large_as_the_picture_that_is_decoded():
     small, large = (io.BytesIO(), io.BytesIO())
     Image.new("RGB", (8, 8)).save(small, "WEBP", lossless=True)

@@ -42,6 +42,7 @@ def shell(script: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_shell_example(photos_folder):
     said = shell(example("bash"), photos_folder)
     assert "derived from the copy of bob" in said

@@ -61,7 +61,8 @@ def test_wheel_carries_the_files_that_link_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "lint", "docs", "app", "venv", "database"]
+    "target",
+    ["demo", "test", "bfloat16", "lint", "docs", "app", "venv", "database"],
 )
 def test_make_knows_its_targets(target: str) -> None:
     done = subprocess.run(
@@ -101,6 +102,7 @@ def test_pytest_leaves_the_plugin_entry_alone(request: pytest.FixtureRequest) ->
     assert not [node for node in nodes if isinstance(node, pytest.Package)]
 
 
+@pytest.mark.slow
 def test_library_imports_without_its_heavy_or_optional_parts() -> None:
     modules = [
         ".".join(path.relative_to(REPO).with_suffix("").parts).removesuffix(".__init__")
@@ -121,6 +123,7 @@ for name in {modules!r}:
 HEAVY = ("torch", "torchvision", "sklearn", "scipy", "matplotlib", "cv2", "fiftyone")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program",
     [
@@ -163,6 +166,7 @@ def _imported(folder: Path) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"fiftyone_reue"}
 
 
+@pytest.mark.slow
 def test_what_the_library_imports_is_a_dependency() -> None:
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
@@ -175,6 +179,7 @@ def test_what_the_library_imports_is_a_dependency() -> None:
         assert named & required, package
 
 
+@pytest.mark.slow
 def test_the_plugin_demands_what_is_required_and_nothing_else() -> None:
     needed = runpy.run_path(str(REPO / "__init__.py"))["_NEEDED"]
     required = {_requirement(line) for line in PYPROJECT["project"]["dependencies"]}

@@ -85,6 +85,7 @@ def case(built: Path, tmp_path: Path) -> Iterator[Case]:
 LEAKS = ["alice", "bob", "leak-alice", "leak-bob"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leak", LEAKS)
 def test_an_untouched_ledger_names_whose_copy_it_is(case, leak):
     summary = case.extract(leak)
@@ -135,6 +136,7 @@ def test_the_copy_of_a_removed_recipient_is_no_elses(case, leak):
     assert any("'bob'" in line for line in summary.ledger_problems)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "statement",
     [

@@ -93,6 +93,7 @@ def measure(attacked, store=None, **changes) -> list[Cell]:
     return finish(run_grid(attacked, HeldOut(*bright_and_dark(40)), plan, store))
 
 
+@pytest.mark.slow
 def test_accuracies_are_of_what_the_subject_teaches(attacked, countermeasures):
     right, wrong = measure(attacked)
     assert (right.subject, wrong.subject) == ("originals", "wrong")
@@ -103,6 +104,7 @@ def test_accuracies_are_of_what_the_subject_teaches(attacked, countermeasures):
     assert 4 <= len(right.curve) <= grid.CURVE_POINTS
 
 
+@pytest.mark.slow
 def test_the_grid_is_complete_and_in_order(attacked, countermeasures):
     cells = measure(
         attacked,
@@ -121,6 +123,7 @@ def test_the_grid_is_complete_and_in_order(attacked, countermeasures):
     assert cells[8].accuracy > 0.9  # test images are inverted as well
 
 
+@pytest.mark.slow
 def test_progress_rises_over_the_whole_grid(attacked, countermeasures):
     plan = Plan(["none", "inverted"], ["mlp"], [0], QUICK, Effort(0.01), "cpu")
     steps = list(run_grid(attacked, HeldOut(*bright_and_dark(8)), plan))
@@ -131,6 +134,7 @@ def test_progress_rises_over_the_whole_grid(attacked, countermeasures):
     assert steps[-1].label.startswith("4 of 4: Wrong labels, Inverted")
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_not_measured_again(
     attacked, countermeasures, tmp_path: Path, monkeypatch
 ):
@@ -148,6 +152,7 @@ def test_what_was_measured_is_not_measured_again(
             measure(attacked, again, **changes)
 
 
+@pytest.mark.slow
 def test_a_cell_that_can_not_be_measured_says_why_and_is_tried_again(
     attacked, countermeasures, tmp_path: Path
 ):

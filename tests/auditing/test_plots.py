@@ -59,6 +59,7 @@ def identifiers(svg: str) -> set[str]:
     return set(re.findall(r'\bid="([^"]+)"', svg))
 
 
+@pytest.mark.slow
 def test_all_plots_are_xml_whatever_the_names(audit):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -70,6 +71,7 @@ def test_all_plots_are_xml_whatever_the_names(audit):
             assert parsed(svg).get("viewBox") is not None
 
 
+@pytest.mark.slow
 def test_figures_on_one_page_share_no_ids_and_point_to_their_own(audit):
     first = accuracy_bars(judge(audit, "a"), 0.1)
     second = accuracy_bars(judge(audit, "b"), 0.1)
@@ -106,6 +108,7 @@ def test_the_heat_map_has_a_cell_for_everything(audit):
     assert "<!-- absent -->" in svg
 
 
+@pytest.mark.slow
 def test_many_methods_widen_the_heat_map(audit):
     few = parsed(heat_map(audit, ["a"])).get("viewBox")
     many = parsed(heat_map(audit, ["a", "b"] * 7)).get("viewBox")

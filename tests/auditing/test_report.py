@@ -73,6 +73,7 @@ def elements(page: str) -> list[str]:
     return parser.seen
 
 
+@pytest.mark.slow
 def test_both_files_are_written_and_nothing_else(audit, tmp_path):
     folder = tmp_path / "new" / "report"
     paths = write_report(audit, folder)
@@ -143,6 +144,7 @@ def test_a_check_that_fails_is_said_at_the_top(audit, tmp_path):
     assert page.index("did not pass 1 of") < page.index("<h2>")
 
 
+@pytest.mark.slow
 def test_several_subjects_and_victims_are_compared(audit, tmp_path):
     subjects = [*audit.subjects, Subject("lsp", "LSP", "method")]
     cells = [*audit.cells, cell("copy", "none", 0.5, "mlp")]
@@ -169,6 +171,7 @@ def test_a_file_in_the_way_is_said(audit, tmp_path):
         write_report(audit, tmp_path / "report")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["\x1b[31mred", "a\rb", "gpj.\u202egnp", "a\x9bb"])
 def test_names_are_shown_without_what_can_not_be_seen(audit, tmp_path, name):
     subjects = [audit.subjects[0], replace(audit.subjects[1], title=name)]

@@ -9,6 +9,7 @@ from fiftyone_reue.errors import InputError
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 @given(
     counts=st.lists(st.integers(1, 60), min_size=2, max_size=6).filter(
         lambda counts: sum(counts) >= 20

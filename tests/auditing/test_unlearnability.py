@@ -30,30 +30,50 @@ def scores(originals, protected, labels, **options):
     )
 
 
-def test_unprotected_copies_are_learnable(stripes):
+@pytest.fixture(scope="module")
+def unprotected(stripes):
+    """All steps of measuring copies that are the originals, and what was found."""
     images, labels = stripes
-    found = scores(images, images, labels)
+    measured = measure(images, images, labels, 2, recipe=QUICK, device="cpu")
+    steps = []
+    while True:
+        try:
+            steps.append(next(measured))
+        except StopIteration as stop:
+            return steps, stop.value
+
+
+@pytest.fixture(scope="module")
+def shortcut(stripes):
+    """What was found of copies whose one class is bright."""
+    images, labels = stripes
+    protected = images // 4
+    protected[labels == 1] = protected[labels == 1] + 180
+    return scores(images, protected, labels)
+
+
+@pytest.mark.slow
+def test_unprotected_copies_are_learnable(unprotected):
+    _, found = unprotected
     assert found.accuracy_clean > 0.9
     assert found.accuracy_protected == found.accuracy_clean
     assert found.unlearnability == 0
     assert not found.per_image.any()
 
 
-def test_a_shortcut_makes_copies_unlearnable(stripes):
-    """A bright corner for one class is all that the second model looks at."""
-    images, labels = stripes
-    protected = images // 4
-    protected[labels == 1] = protected[labels == 1] + 180
-    found = scores(images, protected, labels)
-    assert found.accuracy_clean > 0.9
-    assert found.accuracy_protected < 0.7
-    assert found.unlearnability > 0.5
-    assert found.per_image.shape == (64,)
-    assert found.per_image.min() >= 0
-    assert found.per_image.max() <= 1
-    assert found.per_image.mean() > 0.2
+@pytest.mark.slow
+def test_a_shortcut_makes_copies_unlearnable(shortcut):
+    """The bright class is all that the second model looks at."""
+    assert shortcut.accuracy_clean > 0.9
+    assert shortcut.accuracy_protected < 0.7
+    assert shortcut.unlearnability > 0.5
+    assert shortcut.per_image.shape == (64,)
+    assert shortcut.per_image.min() >= 0
+    assert shortcut.per_image.max() <= 1
+    assert shortcut.per_image.mean() > 0.2
 
 
+@pytest.mark.slow
 def test_what_can_not_be_learned_anyway_has_no_score():
     draw = np.random.default_rng(1)
     images = draw.integers(0, 256, (24, 32, 32, 3)).astype(np.uint8)
@@ -62,15 +82,16 @@ def test_what_can_not_be_learned_anyway_has_no_score():
     assert found.unlearnability is None
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_scores_again(stripes):
     images, labels = stripes
     few = images[:16], images[::-1][:16].copy(), labels[:16]
     assert np.array_equal(scores(*few, seed=5).clean, scores(*few, seed=5).clean)
 
 
-def test_progress_rises_to_one(stripes):
-    images, labels = stripes
-    steps = list(measure(images, images, labels, 2, recipe=QUICK, device="cpu"))
+@pytest.mark.slow
+def test_progress_rises_to_one(unprotected):
+    steps, _ = unprotected
     assert steps == sorted(steps)
     assert steps[-1] == 1
     assert len(steps) == 100
@@ -113,11 +134,10 @@ def test_the_score_needs_more_than_luck():
     assert unlearnability._ratio(0.55, 0.5, 0.5, 10_000) == pytest.approx(1.0)
 
 
-def test_judges_score_other_images_like_those_they_were_measured_on(stripes):
+@pytest.mark.slow
+def test_judges_score_other_images_like_those_they_were_measured_on(stripes, shortcut):
     images, labels = stripes
-    protected = images // 4
-    protected[labels == 1] = protected[labels == 1] + 180
-    judges = scores(images, protected, labels).judges
+    judges = shortcut.judges
     assert (len(judges.clean), len(judges.protected)) == (2, 2)
     mirrored = images[:, ::-1]
     made = judges.scores(np.ascontiguousarray(mirrored), labels)

@@ -174,6 +174,7 @@ def test_spectra_become_alike_and_plain_pictures_stay(benchmark):
     assert rough(alike[:20]) / rough(alike[20:]) < before
 
 
+@pytest.mark.slow
 def test_the_learning_rate_is_that_of_the_package(victims):
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimiser = torch.optim.SGD([parameter], 0.05)
@@ -277,6 +278,7 @@ def archive(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_try_is_measured_into_tables_and_not_twice(
     benchmark, archive: Path, tmp_path: Path, monkeypatch
 ):

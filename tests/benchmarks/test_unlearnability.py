@@ -1,12 +1,14 @@
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
 
+from fiftyone_reue.auditing.budgets import BUDGETS
 from fiftyone_reue.auditing.results import Audit
 
 pytestmark = pytest.mark.integration
@@ -31,9 +33,12 @@ def run(benchmark: ModuleType, *words: str) -> str:
     return result.output
 
 
+@pytest.mark.slow
 def test_a_folder_is_measured_into_tables_and_not_twice(
     benchmark, tmp_path: Path, write_folder, monkeypatch
 ):
+    # What the networks learn isn't looked at.
+    monkeypatch.setitem(BUDGETS, "quick", replace(BUDGETS["quick"], least_steps=5))
     photos = write_folder(tmp_path / "photos", classes=2, each=20)
     words = [
         *("--data", str(photos), "--methods", "lsp,ops", "--victims", "mlp"),

@@ -9,20 +9,18 @@ import pytest
 from fiftyone_reue.errors import VaultError, WrongKeyError
 from fiftyone_reue.samples.vaults import require_vault
 from fiftyone_reue.vault.owner_keys import KeyFile
-from fiftyone_reue.vault.stretch import Stretch
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_scrypt: None
+) -> Iterator[Any]:
     """FiftyOne's, without a vault, and a folder of its own for owner keys."""
     import fiftyone.core.odm as foo
 
     monkeypatch.setenv("FIFTYONE_CONFIG_PATH", str(tmp_path / "fo" / "config.json"))
-    new = Stretch.new
-    monkeypatch.setenv("REUE_SCRYPT_LEAST_N", "2")
-    monkeypatch.setattr(Stretch, "new", lambda n=0: new(n=2))
     found = foo.get_db_conn()
     drop(found)
     yield found

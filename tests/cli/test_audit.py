@@ -9,6 +9,7 @@ from fiftyone_reue.workflows import audit
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 def test_an_audit_for_machines_and_in_words(house, monkeypatch, tmp_path):
     tiny = replace(
         BUDGETS["quick"],

@@ -42,6 +42,7 @@ def test_unrelated_photos_are_no_match(house, tmp_path, photos):
     assert len(found["per_image"]) == 3
 
 
+@pytest.mark.slow
 def test_the_originals_are_no_match(house, tmp_path, leak):
     suspects = leak(house.path("source"), tmp_path / "leak")
     for folder in (suspects, "@source"):
@@ -75,6 +76,7 @@ def test_a_suspect_that_can_not_be_read_is_reported_beside_the_verdict(
     assert "not an image" in found["per_image"][-1]["error"]
 
 
+@pytest.mark.slow
 def test_what_a_tampered_ledger_leaves_open_is_undecided(place, leak, tmp_path):
     place.protect("alice", "@out")
     posted = leak(place.path("out"), tmp_path / "posted")

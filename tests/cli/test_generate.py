@@ -43,6 +43,7 @@ def _run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(part) for part in arguments])
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_classes_are_named_or_a_datasets(
     asked: list[tuple], write_folder: Callable[..., Path], tmp_path: Path
@@ -59,6 +60,7 @@ def test_classes_are_named_or_a_datasets(
     assert folders == set(class_names(photos)) == {"astronaut", "brick"}
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_what_was_done_is_said(
     asked: list[tuple], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -103,9 +105,10 @@ def test_errors_are_one_line(
 def test_without_diffusers_it_says_what_to_install(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['diffusers'] = None\n"
-        "from fiftyone_reue.cli.generate import main; main()"
+        "from fiftyone_reue.cli import main; main()"
     )
-    command = [sys.executable, "-c", script, "--classes", "cat", str(tmp_path)]
+    words = ["generate", "--classes", "cat", str(tmp_path)]
+    command = [sys.executable, "-c", script, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "pip install 'fiftyone-reue[generate]'" in done.stderr

@@ -72,6 +72,7 @@ def test_a_key_file_that_was_there_is_called_so(empty, tmp_path):
     assert f"The owner key is {tmp_path / 'my.key'}, which was there already" in again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["in REUE_OWNER_PASSPHRASE.", "in {file}, which"])
 def test_a_passphrase_from_the_environment_is_said(empty, tmp_path, where):
     file = tmp_path / "words.txt"
@@ -86,6 +87,7 @@ def test_a_passphrase_from_the_environment_is_said(empty, tmp_path, where):
     assert not (tmp_path / "v/owner.key").exists()
 
 
+@pytest.mark.slow
 def test_a_typed_passphrase_is_said(empty, monkeypatch):
     monkeypatch.setattr("fiftyone_reue.cli.init.ask_new", lambda *_: "correct horse")
     said = created(empty, "--passphrase", "--key-file", "@unused.key")
@@ -124,6 +126,7 @@ def test_nothing_chosen_is_the_keyring(empty, tmp_path, memory_keyring):
     assert not list(tmp_path.rglob("*.key"))
 
 
+@pytest.mark.slow
 def test_on_a_terminal_without_a_keyring_a_passphrase_is_asked_for_twice(
     empty, tmp_path, monkeypatch
 ):

@@ -41,7 +41,7 @@ def test_a_key_is_moved_out_of_its_plain_file(place, memory_keyring):
     assert not (place.root / "vault/owner.key").exists()
 
 
-def test_rotating_a_passphrase_writes_no_plain_file(place):
+def test_rotating_a_passphrase_writes_no_plain_file(place, quick_scrypt):
     words = ("keys", "rotate", "--vault", "@vault")
     env = {"REUE_OWNER_PASSPHRASE_NEW": "two words"}
     said = place.run(*words, env=env).stdout

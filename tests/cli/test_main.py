@@ -44,6 +44,7 @@ def test_help_and_version(empty):
         assert "Usage" in empty.ok(word, "-h").stdout
 
 
+@pytest.mark.slow
 def test_the_installed_program_has_the_same_statuses(house, tmp_path):
     """Once through a real process, away from any checkout."""
     program = "import sys; from fiftyone_reue.cli import main; sys.exit(main())"

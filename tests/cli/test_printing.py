@@ -70,6 +70,7 @@ def test_a_backslash_at_an_end_leaves_markup_alone():
     assert printed(f"[bold]{plain(text)}[/]") == printed(r"[bold]ends in \\[/]")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="no such names there")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_folders_with_hostile_names_are_escaped_everywhere(house, name, tmp_path):
@@ -102,6 +103,7 @@ def test_folders_with_hostile_names_are_escaped_everywhere(house, name, tmp_path
         assert "\nError: all is well" not in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_people_and_releases_of_old_ledgers_are_escaped(house, name, tmp_path):
     place = tmp_path / "vault"

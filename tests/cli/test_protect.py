@@ -9,6 +9,7 @@ from PIL import Image
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 def test_scenes_of_ones_own_are_hidden(place, same):
     words = ["--vault", "@vault", "--recipient", "alice"]
     own = [*words, "--method", "deep_hiding", "--scenes", "@own"]
@@ -31,6 +32,7 @@ def test_scenes_of_ones_own_are_hidden(place, same):
     assert "options" in place.fails("protect", "@source", "@p", *own[:-2])
 
 
+@pytest.mark.slow
 def test_clusters_come_before_folders(place):
     done = place.protect("alice", "@p", "--clusters", "2", "--json")
     assert json.loads(done.stdout)["protected"] == 12
@@ -45,6 +47,7 @@ def test_clusters_come_before_folders(place):
     assert set(shown["classes"]) == {"cluster-00", "cluster-01"}
 
 
+@pytest.mark.slow
 def test_rue_is_the_default_and_repeats_with_a_seed(place, same):
     words = ("--vault", "@vault", "--recipient", "alice", "--device", "cpu")
     first = place.json("protect", "@source", "@a", *words, "--seed", "7")
@@ -124,6 +127,7 @@ def changed_source(place) -> None:
     (place.root / "source/cat/2.png").unlink()
 
 
+@pytest.mark.slow
 def test_what_changed_is_counted_and_what_is_obsolete_named(place):
     place.protect("alice", "@out")
     changed_source(place)

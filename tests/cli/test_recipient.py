@@ -16,6 +16,7 @@ def test_recipients_are_listed_with_their_releases(house):
     assert "active" in out
 
 
+@pytest.mark.slow
 def test_key_files_are_never_overwritten(place):
     before = (place.root / "alice.key").read_bytes()
     words = ("recipient", "add", "carol", "--vault", "@vault")
@@ -41,7 +42,7 @@ def test_a_lost_key_file_is_written_again(place):
     assert "revoked" in place.fails(*words)
 
 
-def test_a_sealed_key_file_needs_its_passphrase(place):
+def test_a_sealed_key_file_needs_its_passphrase(place, quick_scrypt):
     place.protect("alice", "@out")
     words = ("recipient", "key", "alice", "--vault", "@vault", "--key-out", "@s.key")
     env = {"REUE_KEY_PASSPHRASE": "open sesame"}
@@ -55,6 +56,7 @@ def test_a_sealed_key_file_needs_its_passphrase(place):
     assert place.run(*restore, env=env).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_revoked_recipient_gets_and_restores_nothing(place):
     place.protect("bob", "@pb")
     said = place.ok("recipient", "revoke", "bob", "--vault", "@vault").stdout
@@ -82,6 +84,7 @@ def identity(place, name="me.txt"):
     return made["public_key"]
 
 
+@pytest.mark.slow
 def test_a_recipient_makes_the_key_themselves(place, images):
     said = place.ok("recipient", "identity", "--out", "@me.txt").stdout
     public = said.splitlines()[0].removeprefix("Public key: ")
@@ -146,6 +149,7 @@ def test_an_identity_is_not_overwritten(place):
     assert (place.root / "me.txt").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_identity_with_a_passphrase(place):
     assert place.protect("alice", "@out").exit_code == 0
     env = {"REUE_IDENTITY_PASSPHRASE": "open sesame"}

@@ -6,6 +6,7 @@ from PIL import Image
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 def test_what_was_hidden_is_shown(place, tmp_path, leak):
     words = ["protect", "@source", "@pd", "--vault", "@vault", "--recipient", "alice"]
     place.ok(*words, "--method", "deep_hiding")

@@ -8,6 +8,7 @@ from fiftyone_reue.workflows import score as scoring
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 def test_scores_for_machines_and_in_words(house, monkeypatch):
     quick = partial(Recipe, epochs=1, least_steps=3, batch=16)
     monkeypatch.setattr(scoring, "Recipe", quick)

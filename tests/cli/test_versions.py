@@ -49,6 +49,7 @@ def test_a_vault_of_a_newer_version(place: Any, words: tuple, where: str) -> Non
     assert not (place.root / "o").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("kind", ["file", "passphrase", "keyring", "environment"])
 def test_an_older_vault_without_its_owner_key(

@@ -35,6 +35,7 @@ def test_from_init_to_naming_who_leaked(place, tmp_path, same, leak):
         assert found["recipient"] == name[2:]
 
 
+@pytest.mark.slow
 def test_a_flat_folder_is_protected_by_clusters(place, monkeypatch, same):
     flat = Path(place.path("flat"))
     flat.mkdir()
@@ -71,6 +72,7 @@ def test_a_flat_folder_is_protected_by_clusters(place, monkeypatch, same):
     assert "whole folder" in place.fails("score", "@p", "--vault", "@vault")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["deep_hiding", "raeg"])
 def test_invertible_methods_go_the_whole_way(
     place, tmp_path, monkeypatch, method, same, images, leak

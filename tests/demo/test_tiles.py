@@ -73,6 +73,7 @@ def test_no_column_of_a_photo_is_in_train_and_test(name: str, size: int) -> None
     assert not (near_train & columns["test"]).any()
 
 
+@pytest.mark.slow
 def test_counts_sizes_and_names(tiles: Path) -> None:
     for split, count in (("train", 300), ("test", 60)):
         assert sorted(p.name for p in (tiles / split).iterdir()) == sorted(CLASSES)
@@ -102,6 +103,7 @@ def test_levelled_tiles_have_one_brightness_and_contrast() -> None:
     assert (flat == 128).all()
 
 
+@pytest.mark.slow
 def test_same_arguments_same_pixels_other_seed_other_pixels(tmp_path: Path) -> None:
     for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
         build(tmp_path / folder, size=32, train=3, test=2, seed=seed)
@@ -133,6 +135,7 @@ def test_says_how_to_get_missing_photos(monkeypatch: pytest.MonkeyPatch) -> None
         load_photo("cat")
 
 
+@pytest.mark.slow
 def test_classes_can_be_learned_from_train_to_test(tiles: Path) -> None:
     """70 % with the demo's network and recipe, where chance is 10 %."""
     images, labels = tensors(tiles / "train")

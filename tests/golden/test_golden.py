@@ -46,6 +46,7 @@ def test_there_are_versions() -> None:
     assert VERSIONS[:2] == ["0.1", "0.2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_recipient_restores(golden: Path, tmp_path: Path, method: str) -> None:
     key = read_key_file(golden / "alice.key")
@@ -55,6 +56,7 @@ def test_the_recipient_restores(golden: Path, tmp_path: Path, method: str) -> No
     assert (summary.outcome.done, summary.outcome.failures) == (IMAGES, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_owner_restores_from_either_copy(
     golden: Path, tmp_path: Path, method: str
@@ -74,6 +76,7 @@ def test_the_owner_restores_from_either_copy(
                 assert_files_are_known(golden, output, summary.differing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["lost", "unreadable"])
 def test_without_the_ledgers_record_the_pixels_come_back_and_it_is_said(
     tmp_path: Path, how: str
@@ -115,6 +118,7 @@ def test_without_the_ledgers_record_the_pixels_come_back_and_it_is_said(
     assert {one["reason"] for one in told["differing"]} == {UNKNOWN}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_leak_is_traced(golden: Path, tmp_path: Path, method: str) -> None:
     """The originals and the release's folder are where they once were no more."""

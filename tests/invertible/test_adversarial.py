@@ -27,6 +27,7 @@ def _case(seed: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tenso
     return image, code.double()
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.integers(0, 10**6),

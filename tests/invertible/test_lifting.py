@@ -17,6 +17,7 @@ def _of(*values: float, dtype: torch.dtype = torch.float64) -> list[torch.Tensor
     return [torch.tensor([value], dtype=dtype) for value in values]
 
 
+@pytest.mark.slow
 @given(numbers, numbers, st.floats(-1, 1))
 def test_unscaling_is_exact(first: int, second: int, logarithm: float) -> None:
     one, other, power = _of(first, second, logarithm)

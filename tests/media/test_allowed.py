@@ -106,6 +106,7 @@ def test_directories_that_point_to_themselves_end():
     allowed(Metadata(exif=b"II*\0\x08\0\0\0\1\0" + pointer + struct.pack("<I", 8)))
 
 
+@pytest.mark.slow
 def test_a_block_of_very_many_tags_is_quick():
     entries = b"".join(struct.pack("<HHII", n, 3, 1, 0) for n in range(60_000))
     exif = b"II*\0\x08\0\0\0" + struct.pack("<H", 60_000) + entries + bytes(4)

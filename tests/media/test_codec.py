@@ -44,6 +44,7 @@ def images(channels: int, dtype: str) -> st.SearchStrategy[np.ndarray]:
     return arrays(np.dtype(dtype), shape, elements=values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format", "channels", "dtype"), PAIRS)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())

@@ -62,6 +62,7 @@ def test_any_bytes(magic, rest):
     check(magic + rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("near_the_start", [False, True])
 @fuzzed
 @given(data=st.data())
@@ -77,6 +78,7 @@ def test_edited_files(own_files, foreign_files, near_the_start, data):
     check(bytes(edited[:cut]))
 
 
+@pytest.mark.slow
 @fuzzed
 @given(data=st.data())
 def test_edited_pngs_with_right_checksums(own_files, foreign_files, data):

@@ -33,6 +33,7 @@ def entries(draw: st.DrawFn, tags: st.SearchStrategy[int]) -> list[Entry]:
 plain_tags = st.integers(1, 30000)
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from("<>"),
     entries(plain_tags),

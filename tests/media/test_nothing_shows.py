@@ -35,6 +35,7 @@ def picture(photos) -> np.ndarray:
     return photos["coffee"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_place_shows_the_original(format, picture):
     failures = []
@@ -55,6 +56,7 @@ def test_no_place_shows_the_original(format, picture):
     assert not failures, "\n".join(failures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_search_finds_each_where_nothing_is_withheld(format, picture):
     places = list(FORMATS[format](Hidden(picture)))

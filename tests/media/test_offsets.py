@@ -13,6 +13,7 @@ pytestmark = pytest.mark.unit
 SHAPES = st.tuples(st.integers(1, 12), st.integers(1, 12))
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize(("channels", "colours"), [(1, 1), (2, 1), (3, 3), (4, 3)])
@@ -87,6 +88,7 @@ def test_rail_values_of_another_image_are_refused(railed):
         offsets.subtract(np.full_like(after, 255), offset, 3, lost)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_offsets_of_any_size_restore_something_or_are_refused(data, dtype):

@@ -16,6 +16,7 @@ def test_what_was_packed_comes_back(raw, level):
     assert unpack(pack(raw, level), len(raw)) == raw
 
 
+@pytest.mark.slow
 def test_nothing_larger_than_it_may_be_is_unpacked():
     bomb = pack(bytes(1 << 28), 19)
     assert len(bomb) < 1 << 16

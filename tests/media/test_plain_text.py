@@ -113,6 +113,7 @@ def test_long_texts_do_not():
     assert not TextGate().lets("word " * 14_000)
 
 
+@pytest.mark.slow
 @given(st.binary(min_size=120, max_size=400))
 def test_no_bytes_pass_as_base64_or_hexadecimal(data):
     noise = np.random.default_rng(1).bytes(len(data))
@@ -177,6 +178,7 @@ def test_the_strict_gate_lets_no_part_of_a_picture_pass(hidden):
     assert strict.lets("NIKON CORPORATION")
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60), st.text(max_size=20), st.booleans())
 def test_any_text_is_judged_the_same_again(text, label, strict):
     first = TextGate(strict=strict).lets(text, label)
@@ -220,6 +222,7 @@ def test_repeated_texts_count_after_a_while():
     assert sum(gate.lets("x1y2z3a4b5") for _ in range(100)) == 6 + 8
 
 
+@pytest.mark.slow
 def test_texts_are_so_many_and_so_long_at_most():
     gate = TextGate()
     assert [gate.lets(f"{'word ' * n}") for n in range(1, 131)] == (

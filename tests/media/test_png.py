@@ -416,6 +416,7 @@ def test_a_dpi_without_chunk_is_written(rgb):
     assert kinds(data)[1] == b"pHYs"
 
 
+@pytest.mark.slow
 def test_many_damaged_files_do_not_abort_the_process():
     """imagecodecs gives away a reference to None for each damaged PNG."""
     script = """

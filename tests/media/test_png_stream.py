@@ -76,6 +76,7 @@ def test_what_writers_make_is_packed_again_to_the_same_bytes(
     assert png_stream.put_together(again) == data
 
 
+@pytest.mark.slow
 @given(SAMPLES, st.data())
 def test_any_filters_lead_back_to_the_samples(
     samples: np.ndarray, data: st.DataObject

@@ -63,6 +63,7 @@ def test_nothing_is_written_on_standard_error(own_files, foreign_files, rgb, cap
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 @settings(
     max_examples=400,
     deadline=None,

@@ -146,6 +146,7 @@ def test_exif_directories_are_carried(rgb, rgb16, order):
         assert again.raster.metadata == first.raster.metadata
 
 
+@pytest.mark.slow
 def test_every_cut_is_noticed(own_files, foreign_files):
     names = ("tiff-tiff_lzw", "tiff-jpeg", "tiff-planes", "tiff-big")
     for data in (own_files["TIFF"], *(foreign_files[name] for name in names)):

@@ -24,6 +24,7 @@ def test_what_is_written_opens(format: str, capfd: pytest.CaptureFixture) -> Non
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_a_large_profile_is_too_much_for_some(capfd: pytest.CaptureFixture) -> None:
     large = SRGB + bytes(1_400_000)
     data = encode(Raster(IMAGE, "PNG", Metadata(icc=large)), "PNG")

@@ -31,6 +31,7 @@ def images(size: int, count: int = 2) -> torch.Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("size", [17, 64])
 def test_any_size_gives_the_same_logits_in_either_memory_layout(name, size):
@@ -48,6 +49,7 @@ def test_any_size_gives_the_same_logits_in_either_memory_layout(name, size):
     assert torch.allclose(logits, other, rtol=1e-3, atol=1e-3 * largest)
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_seed_gives_the_same_weights_again(name):
     first = create_network(name, 3, 32, seed=5).state_dict()
@@ -59,6 +61,7 @@ def test_a_seed_gives_the_same_weights_again(name):
     assert any(not torch.equal(first[key], other[key]) for key in first)
 
 
+@pytest.mark.slow
 @EVERY
 def test_training_works_in_channels_last_and_draws_nothing(name):
     network = create_network(name, 3, 32, seed=0).to(memory_format=torch.channels_last)

@@ -6,6 +6,7 @@ from fiftyone_reue.networks.densenet import build
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "first", "last"), [(32, 32, 4), (64, 32, 4), (100, 50, 6), (224, 56, 7)]
 )

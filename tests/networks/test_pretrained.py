@@ -38,6 +38,7 @@ def zeros(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {key: torch.zeros(()).expand(value.shape) for key, value in shapes}
 
 
+@pytest.mark.slow
 def test_the_body_is_the_users_and_the_head_is_new(save, known):
     save(known)
     network = build("pretrained_finetune", 3, 32)
@@ -48,6 +49,7 @@ def test_the_body_is_the_users_and_the_head_is_new(save, known):
     assert network.head.weight.shape == (3, 512)
 
 
+@pytest.mark.slow
 def test_the_file_says_which_network_it_is(save):
     with torch.device("meta"):
         network = resnet50(weights=None)
@@ -55,6 +57,7 @@ def test_the_file_says_which_network_it_is(save):
     assert build("pretrained_probe", 3, 32).head.in_features == 2048
 
 
+@pytest.mark.slow
 def test_old_half_precision_and_fine_tuned_files_are_read(save, known):
     """Of other classes, and without the counters that old files lack."""
     kept = {k: v.half() for k, v in known.items() if "num_batches" not in k}
@@ -65,6 +68,7 @@ def test_old_half_precision_and_fine_tuned_files_are_read(save, known):
     assert torch.equal(weight, known["conv1.weight"].half().float())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "side"), [(64, 128), (65, 224)])
 def test_images_are_resized_and_normalised_as_for_imagenet(save, known, size, side):
     save(known)
@@ -92,6 +96,7 @@ def trained(name: str) -> torch.nn.Module:
     return network
 
 
+@pytest.mark.slow
 def test_a_probe_changes_nothing_but_its_head(save, known):
     save(known)
     torch.manual_seed(3)
@@ -105,6 +110,7 @@ def test_a_probe_changes_nothing_but_its_head(save, known):
     assert network.head.training
 
 
+@pytest.mark.slow
 def test_fine_tuning_changes_all(save, known):
     save(known)
     network = trained("pretrained_finetune")

@@ -17,6 +17,7 @@ def sides(size: int) -> tuple[int, int]:
     return seen[0][0].shape[-1], seen[1][1].shape[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "first", "last"),
     [(17, 17, 3), (32, 32, 4), (48, 48, 6), (64, 32, 4), (100, 50, 7), (224, 56, 7)],
@@ -25,6 +26,7 @@ def test_the_stem_leaves_a_map_that_stages_can_halve(size, first, last):
     assert sides(size) == (first, last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "millions"), [("resnet18", 11.17), ("resnet50", 23.52)]
 )

@@ -35,6 +35,7 @@ def small(seed: int = 0) -> SmallResNet:
     return SmallResNet(2, 8, 32)
 
 
+@pytest.mark.slow
 def test_what_can_be_learned_is_learned(stripes):
     network = fit(stripes)
     assert not network.training
@@ -45,6 +46,7 @@ def test_what_can_be_learned_is_learned(stripes):
     assert (probabilities.argmax(1) == stripes[1]).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_network_again(stripes):
     recipe = Recipe(epochs=1, least_steps=4, batch=16)
     first = predict(fit(stripes, recipe, seed=3), stripes[0])
@@ -55,6 +57,7 @@ def test_a_seed_gives_the_same_network_again(stripes):
     assert not np.array_equal(other, first)
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one_and_counts_every_step(stripes):
     few = Recipe(epochs=1, least_steps=5, batch=32)
     assert len(list(train(small(), *stripes, 2, recipe=few, seed=0, device="cpu"))) == 5
@@ -73,6 +76,7 @@ def test_fewer_images_than_a_batch_are_enough(stripes):
     assert predict(network, images).shape == (3, 2)
 
 
+@pytest.mark.slow
 def test_accuracy_is_the_share_named_rightly(stripes):
     network = fit(stripes)
     named = predict(network, stripes[0]).argmax(1)

@@ -6,6 +6,7 @@ from fiftyone_reue.networks.vgg import build
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "side"), [(16, 1), (31, 1), (32, 1), (64, 2)])
 def test_some_pixels_are_left_to_pool(size, side):
     features = build("vgg19", 2, size).eval()[1]
@@ -13,12 +14,14 @@ def test_some_pixels_are_left_to_pool(size, side):
         assert features(torch.rand(1, 3, size, size)).shape == (1, 512, side, side)
 
 
+@pytest.mark.slow
 def test_it_has_the_published_number_of_weights_at_any_size():
     for size in (16, 224):
         weights = sum(p.numel() for p in build("vgg19", 10, size).parameters())
         assert weights / 1e6 == pytest.approx(20.04, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_last_layer_still_feels_the_first():
     """With torch's default weights, features would differ by 2e-8 between images."""
     torch.manual_seed(0)

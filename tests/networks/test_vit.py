@@ -6,6 +6,7 @@ from fiftyone_reue.networks.vit import PadToMultiple, build
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "tokens", "layers"),
     [(17, 25, 7), (32, 64, 7), (64, 64, 7), (100, 169, 7), (224, 196, 12)],
@@ -19,6 +20,7 @@ def test_patches_and_layers_fit_the_size(size, tokens, layers):
         assert network(torch.rand(1, 3, size, size)).shape == (1, 2)
 
 
+@pytest.mark.slow
 def test_it_has_as_many_weights_as_its_description_says():
     for size, millions in ((32, 12.5), (224, 21.7)):  # ViT-S has 22 with 1000 classes
         weights = sum(p.numel() for p in build("vit_small", 10, size).parameters())

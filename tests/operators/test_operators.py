@@ -154,6 +154,7 @@ def test_protect_restore_and_trace(
     assert from_folder["recipient"] == "alice"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alice")
 def test_what_was_hidden_is_revealed(
     operator: Any, dataset: Any, protect: Any, leak: Any, said: Any, tmp_path: Path
@@ -187,6 +188,7 @@ def test_what_was_hidden_is_revealed(
     assert shown_pictures(reveal, done.result) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alice")
 def test_the_best_scenes_are_shown(
     operator: Any, dataset: Any, protect: Any, delegated: Any, tmp_path: Path
@@ -224,6 +226,7 @@ def shown_pictures(operator: Any, results: dict) -> list[str]:
     return [view["label"] for view in views if view["name"] == "ImageView"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bob")
 def test_unlabelled_samples_are_protected_by_clusters(
     operator: Any,
@@ -337,6 +340,7 @@ def test_errors_begin_with_a_line_for_a_person(
     assert dataset.list_runs() == ["alice_1"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bob")
 def test_show_and_delete(
     dataset: Any, protect: Any, operator: Any, said: Any, tmp_path: Path
@@ -363,6 +367,7 @@ def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(score, "Recipe", lambda: quick)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alice", "quick_training")
 def test_the_default_method_and_its_score(
     dataset: Any, protect: Any, operator: Any, said: Any
@@ -381,6 +386,7 @@ def test_the_default_method_and_its_score(
     assert config["unlearnability"] == scored.result["unlearnability"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alice", "tiny_audit")
 def test_an_audit_is_returned_and_kept(
     dataset: Any, protect: Any, operator: Any, said: Any, tmp_path: Path
@@ -448,6 +454,7 @@ def test_a_delegated_audit(
     assert config["audit"]["headline"] == headline
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("alice", "quick_training")
 def test_delegated(
     dataset: Any, protect: Any, operator: Any, delegated: Any, tmp_path: Path

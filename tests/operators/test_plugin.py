@@ -41,6 +41,7 @@ def load(folder: Path) -> dict[str, Any]:
     return json.loads(line.removeprefix("report"))
 
 
+@pytest.mark.slow
 def test_a_linked_plugin_loads_in_a_fresh_process(tmp_path: Path) -> None:
     from fiftyone_reue.install.link import link
 
@@ -95,6 +96,7 @@ def modules_after(program: str, folder: Path) -> set[str]:
     return set(ran.stdout.split())
 
 
+@pytest.mark.slow
 def test_registering_loads_nothing_heavy(tmp_path: Path) -> None:
     """Every start of the App pays for it, whatever is done there."""
     (tmp_path / "linked_plugin").symlink_to(REPO)

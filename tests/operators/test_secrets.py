@@ -106,6 +106,7 @@ def test_the_search_finds_what_it_looks_for(secret: bytes, shift: int) -> None:
         assert not leaks({"s": secret[::-1]}, (("here", c) for c in contents(document)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny_audit")
 def test_no_secret_is_left_anywhere(
     database: Any,

@@ -54,6 +54,7 @@ def test_every_pixel_is_the_weighted_sum_of_its_eight_neighbours():
     assert autoregress(filters, start) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_filter_sums_to_one_and_cancels_its_own_noise_only(state):
     filters = state.arrays["filters"]
     assert filters.shape == (3, 3, 3, 3)
@@ -80,6 +81,7 @@ def test_the_rounded_noise_still_shows_its_class(state):
             assert np.argmin(answers) == place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amplitude", [1, 4, 8, 20])
 def test_patterns_keep_within_the_amplitude_and_use_it(amplitude):
     state = fitted(amplitude)
@@ -89,6 +91,7 @@ def test_patterns_keep_within_the_amplitude_and_use_it(amplitude):
     assert np.abs(made.astype(int)).max() == amplitude
 
 
+@pytest.mark.slow
 def test_the_norm_is_the_papers_less_what_is_clipped():
     for size in (16, 32):
         state = fitted(size=size)
@@ -101,6 +104,7 @@ def test_the_norm_is_the_papers_less_what_is_clipped():
         assert 0.75 * unclipped < np.mean(norms) < unclipped
 
 
+@pytest.mark.slow
 def test_the_published_form_has_the_whole_norm_and_no_other_bound():
     data = FitData(np.zeros((1, 16, 16, 3), np.uint8), np.zeros(1, int), CLASSES)
     arguments = {"amplitude": 8, "seed": 0, "key": b"k" * 32}
@@ -123,6 +127,7 @@ def test_samples_differ_and_the_same_key_gives_the_same_again(state):
     assert not np.array_equal(made[7], pattern(state, "cat", 7))
 
 
+@pytest.mark.slow
 def test_keys_and_seeds_give_other_filters(state):
     states = [state, fitted(key=b"x" * 32), fitted(seed=1)]
     filters = {s.arrays["filters"][c].tobytes() for s in states for c in range(3)}

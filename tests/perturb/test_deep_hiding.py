@@ -60,6 +60,7 @@ def _secret(
     return DeepHiding().secret(state, image, label, key)
 
 
+@pytest.mark.slow
 def test_the_scene_is_seen_in_what_is_revealed() -> None:
     image = _image(3, 96, 96)
     hiding = hiding_of(_secret(_state(), image))
@@ -70,6 +71,7 @@ def test_the_scene_is_seen_in_what_is_revealed() -> None:
     assert np.corrcoef(seen.ravel(), light.ravel())[0, 1] > 0.6
 
 
+@pytest.mark.slow
 def test_the_first_releases_are_read_as_they_were_made() -> None:
     image = _image(4)
     secret = bytearray(_secret(_state(), image))
@@ -84,6 +86,7 @@ def test_the_first_releases_are_read_as_they_were_made() -> None:
     assert not np.array_equal(moved, DeepHiding().move(_secret(_state(), image), image))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     st.integers(0, 10**6),
@@ -123,6 +126,7 @@ def test_the_unbounded_way_changes_more_and_is_undone() -> None:
     assert np.mean(method.undo(secret, moved) != image) < 0.02
 
 
+@pytest.mark.slow
 def test_what_is_hidden_is_the_classes_own_and_varies() -> None:
     state, image = _state(), _image(0)
     one, other = (hiding_of(_secret(state, image, "dog", n)) for n in (0, 1))
@@ -134,6 +138,7 @@ def test_what_is_hidden_is_the_classes_own_and_varies() -> None:
     assert not np.array_equal(foreign.scene, one.scene)
 
 
+@pytest.mark.slow
 def test_the_scene_is_revealed_also_from_a_jpeg() -> None:
     state, method = _state(amplitude=8), DeepHiding()
     for seed in range(3):

@@ -41,6 +41,7 @@ def state(data) -> State:
     return State.from_bytes(made.to_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_perturbed_images_keep_within_the_amplitude(data, method: Method):
     fractions: list[float] = []
@@ -60,6 +61,7 @@ def test_perturbed_images_keep_within_the_amplitude(data, method: Method):
         assert not np.array_equal(different, made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("class_wise", [False, True])
 def test_the_surrogate_names_images_by_their_noise(data, class_wise):
     # Without an early end: when that comes hangs on the last bits of sums.
@@ -89,6 +91,7 @@ def test_it_ends_when_the_surrogate_no_longer_errs(data):
     assert not made.noise.any()
 
 
+@pytest.mark.slow
 def test_the_state_perturbs_images_that_were_not_there(state):
     assert state.summary["surrogate"] == "small_resnet"
     assert {"seconds", "rounds", "surrogate_accuracy"} <= set(state.summary)

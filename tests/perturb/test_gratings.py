@@ -20,6 +20,7 @@ from fiftyone_reue.perturb.gratings import (
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(2, 1210))
 def test_every_class_has_a_code_of_its_own_inside_the_band(classes):

@@ -64,6 +64,7 @@ def test_equal_features_have_gradients():
     assert torch.isfinite(features.grad).all()
 
 
+@pytest.mark.slow
 def test_the_noise_makes_features_of_a_class_collinear(data):
     config = replace(QUICK, rounds=6, noise_steps=5, first_step=2.0, last_step=2.0)
     made = finish(alternate(data, config, amplitude=16, seed=0, device="cpu"))
@@ -107,6 +108,7 @@ def test_the_mean_loss_falls_with_the_angle_to_the_own_mean():
     assert mean_loss(Passed(), means, 1, 0.5, image).item() > near
 
 
+@pytest.mark.slow
 def test_perturbed_images_keep_within_the_amplitude(data):
     method = MutualInformation(QUICK)
     fractions: list[float] = []

@@ -58,6 +58,7 @@ def test_the_classifier_learns_the_images(state):
     assert right.mean() == pytest.approx(state.summary["surrogate_accuracy"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_classifier_takes_the_noise_for_the_class_and_the_images_for_less(state):
     data = examples()
     patterns = np.stack(
@@ -110,6 +111,7 @@ def test_classes_keys_and_seeds_matter_and_nothing_else(state):
     assert not np.array_equal(pattern(state, image, "dog", 1), first)
 
 
+@pytest.mark.slow
 def test_perturbing_many_at_once_is_perturbing_each():
     data = examples()
     arguments = {"amplitude": 8, "seed": 0, "key": b"k" * 32, "device": "cpu"}
@@ -124,6 +126,7 @@ def test_perturbing_many_at_once_is_perturbing_each():
     assert np.abs(made.astype(int) - data.images).max() == 8
 
 
+@pytest.mark.slow
 def test_gray_images_get_one_channel_that_works_on_all_three(state):
     gray = examples().images[..., :1]
     patterns = np.stack([pattern(state, image, "dog") for image in gray]).astype(int)

@@ -51,6 +51,7 @@ def _named(state: State, image: np.ndarray) -> str:
     return CLASSES[int(network(batch.float()).argmax())]
 
 
+@pytest.mark.slow
 def test_images_are_moved_to_another_class_and_back(method: Raeg, state: State) -> None:
     data = _data()
     fooled = 0
@@ -68,6 +69,7 @@ def test_images_are_moved_to_another_class_and_back(method: Raeg, state: State) 
     assert fooled >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape", [(17, 23, 3), (40, 33, 1), (64, 64, 1), (300, 260, 3)]
 )
@@ -82,6 +84,7 @@ def test_every_size_comes_back(
     assert np.array_equal(method.undo(secret, moved), image)
 
 
+@pytest.mark.slow
 def test_all_at_once_is_within_the_amplitude(method: Raeg) -> None:
     data = _data(30)
     steps = method.perturb_steps(data, amplitude=6, seed=0, key=KEY, device="cpu")

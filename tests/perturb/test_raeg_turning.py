@@ -56,6 +56,7 @@ def test_its_bytes_are_it(turning: Turning) -> None:
     assert np.array_equal(again.code, turning.code)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.data(), st.sampled_from([(16, 24, 1), (16, 24, 3), (21, 39, 3)]))
 def test_turning_back_is_exact(
@@ -85,6 +86,7 @@ def test_without_stripes_an_image_stays_as_it_is() -> None:
     assert np.array_equal(striped(Turning("raeg", b"", 8), image), image)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_missing_bytes_are_noticed(data: st.DataObject) -> None:
     turning = data.draw(turnings(1, 8, 8))

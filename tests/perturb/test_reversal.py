@@ -81,6 +81,7 @@ def content_of(way) -> Content:
     return Content(way.version, way.pack())
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     one=images(),
@@ -253,6 +254,7 @@ def test_samples_that_are_seldom_wrong_take_a_few_bytes_each(toys):
     assert len(way.pack()) < 500 * 4
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_numbers_of_any_size_come_back(data):
     values = st.sampled_from([0, 1, -1, 255, -256, 32767, -32768])

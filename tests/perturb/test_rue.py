@@ -50,6 +50,7 @@ def fit(examples: FitData, config: RueConfig = QUICK, **arguments) -> State:
     )
 
 
+@pytest.mark.slow
 def test_tables_have_their_shape_and_keep_within_the_amplitude():
     state = fit(data({"a": 12, "b": 12, "c": 12}), amplitude=5)
     assert state.tables.shape == (3, 1, 16, 16, 1)
@@ -60,6 +61,7 @@ def test_tables_have_their_shape_and_keep_within_the_amplitude():
     assert state.summary["images"] == 36
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "counts", [{"a": 9, "b": 9}, {"a": 12, "b": 1}, {"a": 1, "b": 1}]
 )
@@ -69,22 +71,26 @@ def test_two_classes_and_a_class_with_one_image_are_enough(counts):
     assert not np.array_equal(*state.tables)
 
 
+@pytest.mark.slow
 def test_a_class_without_an_image_gets_a_table_too():
     examples = data({"a": 6, "b": 6})
     state = fit(FitData(examples.images, examples.labels, ("a", "b", "none")))
     assert state.tables[2].any()
 
 
+@pytest.mark.slow
 def test_larger_images_get_finer_tables():
     assert fit(data({"a": 4, "b": 4}, size=64)).tables.shape[2:] == (32, 32, 1)
 
 
+@pytest.mark.slow
 def test_variants_differ():
     state = fit(data({"a": 6, "b": 6}), replace(QUICK, variants=2))
     assert state.tables.shape[:2] == (2, 2)
     assert not np.array_equal(*state.tables[0])
 
 
+@pytest.mark.slow
 def test_a_seed_and_key_give_the_same_tables_again():
     examples = data({"a": 8, "b": 8})
     first = fit(examples)
@@ -94,6 +100,7 @@ def test_a_seed_and_key_give_the_same_tables_again():
     assert not np.array_equal(fit(examples, key=b"x" * 32).tables, first.tables)
 
 
+@pytest.mark.slow
 def test_fitting_leaves_the_callers_random_numbers_alone():
     torch.manual_seed(7)
     wanted = torch.rand(3)
@@ -102,6 +109,7 @@ def test_fitting_leaves_the_callers_random_numbers_alone():
     assert torch.equal(torch.rand(3), wanted)
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one_and_a_fit_can_be_stopped():
     steps = ReversibleUnlearnableGratings(QUICK).fit(
         data({"a": 4, "b": 4}), amplitude=6, seed=0, key=b"k" * 32, device="cpu"
@@ -118,6 +126,7 @@ def test_progress_rises_to_one_and_a_fit_can_be_stopped():
         next(stopped)
 
 
+@pytest.mark.slow
 def test_a_few_more_rounds_make_a_shortcut():
     """The surrogate ends up telling the classes by their tables, not their images."""
     draw = np.random.default_rng(0)
@@ -218,6 +227,7 @@ def test_a_state_of_before_is_rolled_as_it_was_then():
     assert len(made) == 2 * 5 * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -62,6 +62,7 @@ def test_one_class_is_refused(data):
             finish(call(alone, **arguments()))
 
 
+@pytest.mark.slow
 def test_the_network_names_moved_images_as_their_targets(data):
     config = replace(QUICK, least_steps=40)
     made = finish(train_surrogate(data, config, seed=0, device="cpu"))
@@ -83,6 +84,7 @@ def test_the_network_names_moved_images_as_their_targets(data):
     assert mean_target_probability(8, 3) >= many - 1e-3
 
 
+@pytest.mark.slow
 def test_perturbed_images_keep_within_the_amplitude(data):
     method = TargetedPoisoning(QUICK)
     fractions: list[float] = []

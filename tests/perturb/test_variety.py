@@ -39,6 +39,7 @@ def test_a_varied_table_is_a_copy():
     assert variants.all()
 
 
+@pytest.mark.slow
 def test_a_classs_gratings_average_out():
     """What the class mean and a linear model could find isn't there."""
     tables = grating_tables(4, 1, 8, np.random.default_rng(3))

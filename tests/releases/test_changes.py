@@ -26,7 +26,7 @@ from fiftyone_reue.workflows import protect as protecting
 from fiftyone_reue.workflows.protect import ProtectSummary, protect, withdraw_obsolete
 from fiftyone_reue.workflows.restore import restore_original
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 LSP = ProtectConfig("lsp", seed=1)
 
@@ -93,6 +93,7 @@ def restores(vault: Vault, out: Path, source: Path, back: Path) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [False, True])
 def test_a_replaced_original_is_found_whatever_its_date(
     vault, source, out, tmp_path, old
@@ -142,6 +143,7 @@ def edited_pixel(data: bytes) -> bytes:
     return encode(loaded.raster.with_samples(samples), "PNG", loaded.record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize(
     "spoil",

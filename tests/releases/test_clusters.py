@@ -64,6 +64,7 @@ def recorded(vault: Vault, summary: ProtectSummary) -> dict[str, str | None]:
     return {r.sample_id: r.label for r in vault.ledger.records(summary.release.id)}
 
 
+@pytest.mark.slow
 def test_images_that_look_alike_are_one_class(flat):
     labels = labels_of(flat)
     found = by_kind(labels)
@@ -146,6 +147,7 @@ def test_nothing_readable_is_told_with_the_reason(tmp_path):
 # In a release
 
 
+@pytest.mark.slow
 def test_classes_stay_when_images_are_added(vault, flat, tmp_path, photos):
     first = recorded(vault, run(vault, flat, tmp_path / "out"))
     assert all(len(names) == 1 for names in by_kind(first).values())
@@ -169,6 +171,7 @@ def test_a_changed_image_keeps_its_class(vault, flat, tmp_path):
     assert recorded(vault, again) == first
 
 
+@pytest.mark.slow
 def test_releases_of_one_source_share_classes_and_fit(vault, flat, tmp_path, photos):
     one = run(vault, flat, tmp_path / "a")
     write(flat, photos, range(4, 6))

@@ -139,6 +139,7 @@ def test_folders_that_can_not_be_looked_into_are_named(vault, tmp_path, monkeypa
         begin(vault, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [LSP, RUE, FITTED])
 def test_a_fit_is_kept_sealed_and_used_again(vault, tmp_path, items, config):
     release, _ = begin(vault, tmp_path, config=config)

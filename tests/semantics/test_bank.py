@@ -44,6 +44,7 @@ def _distances(images):
     return means, within
 
 
+@pytest.mark.slow
 def test_images_keep_their_bytes():
     """Images that were sealed must come again: on any machine, in any version."""
     images = class_images(6, KEY, 2, 32)
@@ -51,11 +52,13 @@ def test_images_keep_their_bytes():
     assert digest == "6f368815632d0624c4f1522f955eed2dd66b8dce64bab92cb406ab6519ccb208"
 
 
+@pytest.mark.slow
 def test_the_key_decides(scenes):
     assert class_scenes(10, KEY) == scenes
     assert not set(class_scenes(10, bytes(32))) & set(scenes)
 
 
+@pytest.mark.slow
 def test_one_class_has_a_scene():
     images = class_images(1, KEY, 1, 16)
     assert images.shape == (1, 1, 16, 16, 3)
@@ -67,6 +70,7 @@ def test_too_many_classes_are_refused():
         class_scenes(MOST_CLASSES + 1, KEY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [KEY, bytes(32), bytes([7]) * 32])
 def test_ten_classes_are_far_apart_and_each_is_alike(key):
     between, within = _distances(class_images(10, key, 4, 32))
@@ -75,12 +79,14 @@ def test_ten_classes_are_far_apart_and_each_is_alike(key):
     assert others.min() > 1.5 * within
 
 
+@pytest.mark.slow
 def test_images_have_contrast_in_luma():
     spread = _cells(class_images(10, KEY, 2, 32)).std(axis=-1)
     assert spread.mean() > 40
     assert spread.min() > 15
 
 
+@pytest.mark.slow
 def test_variants_are_the_same_scene_a_little_changed(scenes):
     scene = scenes[0]
     varied = [variant(scene, KEY, number) for number in range(50)]
@@ -97,6 +103,7 @@ def test_variants_are_the_same_scene_a_little_changed(scenes):
         assert abs(camera.angle) * 360 / 1024 <= 8
 
 
+@pytest.mark.slow
 def test_classes_vary_in_their_own_way():
     cameras = {
         variant(scene, key, 0).camera
@@ -105,6 +112,7 @@ def test_classes_vary_in_their_own_way():
     assert len(cameras) == 2
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 9), st.integers(0, 2**40), st.integers(16, 96))
 def test_any_variant_at_any_size(scenes, place, number, size):

@@ -7,6 +7,7 @@ from fiftyone_reue.semantics.render import bank_image
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.slow
 def test_a_thousand_classes_are_all_different():
     scenes = class_scenes(1000, bytes(range(32)))
     assert len(set(scenes)) == 1000

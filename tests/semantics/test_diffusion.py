@@ -58,6 +58,7 @@ def test_plain_images_have_no_edges():
     assert not edge_map(np.full((64, 64, 3), 77, np.uint8)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 @pytest.mark.parametrize(
     "name", ["diffusers", "transformers", "accelerate", "skimage.feature"]
@@ -138,6 +139,7 @@ def test_an_image_that_was_blackened_is_none(value, flags, drawn):
     assert found is None or found.mode == "RGB"
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_local_folders_are_read_without_the_network(tiny, monkeypatch):
     def refuse(*args):

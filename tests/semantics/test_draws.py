@@ -21,6 +21,7 @@ def test_numbers_stay_within():
     assert [draws.one_of("abc"), draws.one_of("abc")] == ["a", "c"]
 
 
+@pytest.mark.slow
 @given(st.lists(_WORDS, min_size=DRAWS, max_size=DRAWS))
 def test_any_words_give_a_scene(words):
     scene = drawn_scene(Draws(words))

@@ -112,6 +112,7 @@ def test_deep_hiding_takes_as_many_images_as_are_made():
     assert GeneratorConfig().images == VARIANTS
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_every_class_gets_its_images_and_progress_rises(painter, tmp_path):
     steps = list(generate_scenes(["dog", "cat", "dog"], tmp_path / "a" / "b", SMALL))
@@ -121,6 +122,7 @@ def test_every_class_gets_its_images_and_progress_rises(painter, tmp_path):
     assert sorted(_contents(tmp_path / "a" / "b")) == NAMES
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_a_class_shares_edges_and_prompt_and_only_seeds_differ(painter, tmp_path):
     made = _make(tmp_path)
@@ -138,6 +140,7 @@ def test_a_class_shares_edges_and_prompt_and_only_seeds_differ(painter, tmp_path
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_another_seed_changes_scenes_and_noise(painter, tmp_path):
     _make(tmp_path / "one")
@@ -147,6 +150,7 @@ def test_another_seed_changes_scenes_and_noise(painter, tmp_path):
     assert one[1] != other[1]
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 @pytest.mark.parametrize("after", range(7))
 def test_a_stopped_run_goes_on_to_the_same_end(after, painter, tmp_path):
@@ -165,6 +169,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(after, painter, tmp_path):
     assert _contents(tmp_path / "part") == whole
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_a_full_folder_needs_no_model(painter, tmp_path):
     _make(tmp_path)
@@ -174,6 +179,7 @@ def test_a_full_folder_needs_no_model(painter, tmp_path):
     assert _make(tmp_path) == Generated(made=0, kept=6, retried=0, checked=None)
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_more_images_can_be_asked_for_later(painter, tmp_path):
     _make(tmp_path, replace(SMALL, images=1))
@@ -181,6 +187,7 @@ def test_more_images_can_be_asked_for_later(painter, tmp_path):
     assert (made.made, made.kept) == (4, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_files_that_are_there_are_kept(painter, tmp_path):
     (tmp_path / "cat").mkdir()
@@ -189,6 +196,7 @@ def test_files_that_are_there_are_kept(painter, tmp_path):
     assert _contents(tmp_path)["cat/001.png"] == b"mine"
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_a_folder_begun_with_something_else_is_refused(painter, tmp_path):
     _make(tmp_path, replace(SMALL, images=1))
@@ -211,6 +219,7 @@ def test_a_damaged_account_of_a_folder_is_named(content, painter, tmp_path):
         _make(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_a_black_image_is_drawn_from_other_seeds(painter, tmp_path):
     painter.refused = ATTEMPTS - 1
@@ -221,6 +230,7 @@ def test_a_black_image_is_drawn_from_other_seeds(painter, tmp_path):
     assert sorted(_contents(tmp_path)) == NAMES
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 @pytest.mark.parametrize(
     ("checker", "why"), [(object(), "safety checker refuses"), (None, "overflow")]
@@ -236,6 +246,7 @@ def test_what_stays_black_is_given_up_and_not_written(checker, why, painter, tmp
     assert list(_contents(tmp_path)) == ["cat/000.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_nothing_half_written_is_left(painter, tmp_path, monkeypatch):
     stale = tmp_path / "cat" / f".0123{files.TEMPORARY_SUFFIX}"
@@ -256,6 +267,7 @@ def test_nothing_half_written_is_left(painter, tmp_path, monkeypatch):
     assert list(_contents(tmp_path)) == ["cat/000.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_a_failing_model_leaves_what_was_drawn(painter, tmp_path):
     steps = generate_scenes(["cat", "dog"], tmp_path, SMALL)
@@ -342,6 +354,7 @@ def test_what_cannot_be_drawn_is_refused_at_once(change, why, painter, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_a_tiny_model_draws_the_same_again(tiny, tmp_path):
     made = _make(tmp_path / "one", tiny)
@@ -360,6 +373,7 @@ def test_a_tiny_model_draws_the_same_again(tiny, tmp_path):
     assert not set(one.values()) & set(other.values())
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_a_tiny_model_goes_on_where_it_was_stopped(tiny, tmp_path):
     _make(tmp_path / "whole", tiny)

@@ -68,6 +68,12 @@ class Attacker:
         self.put_inventory(backup["inventory"])
 
 
+def by_name(attacker: Attacker, table: str, name: str) -> str:
+    """The id of a table's only row of this name."""
+    (found,) = [i for i, row in attacker.rows(table).items() if row["name"] == name]
+    return found
+
+
 class SqliteAttacker(Attacker):
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -7,14 +7,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fiftyone_reue.vault import SqliteLedger
-from fiftyone_reue.vault.stretch import LEAST_N_VARIABLE, Stretch
 from tests.vault.attacks import (
     DATA,
     Held,
@@ -77,14 +76,6 @@ def mongo_database(mongo_uri: str) -> Iterator[Any]:
     with pymongo.MongoClient(mongo_uri) as client:
         yield client[name]
         client.drop_database(name)
-
-
-@pytest.fixture
-def quick_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes new passphrases cheap to try."""
-    new: Callable[..., Stretch] = Stretch.new
-    monkeypatch.setenv(LEAST_N_VARIABLE, "2")
-    monkeypatch.setattr(Stretch, "new", lambda n=0: new(n=2))
 
 
 @pytest.fixture

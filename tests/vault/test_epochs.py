@@ -254,6 +254,7 @@ def die_at(
     patch.setattr(owner, name, call)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["set_macs", "put_inventory", "put_meta"])
 @pytest.mark.parametrize("done", [False, True])
 def test_killed_anywhere_a_rotation_can_be_finished(

@@ -27,6 +27,7 @@ SEALED = seal("a key", PUBLIC).encode()
 BINARY = pyrage.encrypt(b"a key", [MINE.to_public()])
 
 
+@pytest.mark.slow
 @given(st.text(max_size=500))
 def test_only_its_identity_opens_what_was_sealed(text: str) -> None:
     sealed = seal(text, PUBLIC).encode()
@@ -189,6 +190,7 @@ def test_an_identity_may_need_a_passphrase(tmp_path: Path) -> None:
     assert not (tmp_path / "other.txt").exists()
 
 
+@pytest.mark.slow
 def test_age_itself_opens_an_identity_with_a_passphrase(tmp_path: Path) -> None:
     path = tmp_path / "me.txt"
     public = new_identity(path, "two words")

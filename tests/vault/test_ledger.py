@@ -255,6 +255,7 @@ def test_withdrawn_records_are_found_by_digest_and_image_alone(filled: Ledger) -
         filled.put_withdrawn([record(1, release="none")])
 
 
+@pytest.mark.slow
 def test_deleted_records_leave_the_rest(filled: Ledger) -> None:
     large = bytes(range(256)) * (17 * 2**12)
     filled.put_records([record(0), replace(record(1), blob=large), record(2)])
@@ -285,6 +286,7 @@ def test_an_original_is_kept_while_anything_of_it_is_known(filled: Ledger) -> No
     assert [each.id for each in filled.images()] == ["i00003", "i00004"]
 
 
+@pytest.mark.slow
 def test_large_blobs_are_kept_and_replaced(filled: Ledger) -> None:
     large = bytes(range(256)) * (17 * 2**12)
     fit, kept = replace(FIT, sealed=large), replace(record(1), blob=large)

@@ -46,6 +46,7 @@ def test_a_row_keeps_its_mac_in_a_database(entity: Entity, table: Table) -> None
     assert has_mac(KEYS, table, from_row(type(entity), row))
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_every_change_of_a_field_changes_the_mac(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(KINDS))

@@ -102,6 +102,7 @@ def test_a_counter_that_is_ahead_is_noticed(tmp_path: Path) -> None:
         again.add_recipient("ann")
 
 
+@pytest.mark.slow
 def test_the_keyring_keeps_it(
     tmp_path: Path, memory_keyring: dict[tuple[str, str], str]
 ) -> None:
@@ -248,6 +249,7 @@ def _keep(folder: Path, first: int, count: int) -> None:
         memo.keep_counter(number, b"%d" % number)
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_it_only_goes_up_while_several_write(tmp_path: Path) -> None:
     count = 150

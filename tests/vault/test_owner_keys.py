@@ -349,6 +349,7 @@ def test_which_keyrings_keep_a_key(
         assert re.search(problem, str(said))
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_fiftyone_can_be_imported_after_the_keyring() -> None:
     code = (

@@ -75,6 +75,7 @@ LONG: list[tuple[str, str, Callable[[int], Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "name", "made"), LONG)
 def test_a_value_that_is_too_long_keeps_nothing_else_from_being_read(
     held: Held,
@@ -111,6 +112,7 @@ def test_a_value_that_is_too_long_keeps_nothing_else_from_being_read(
         assert after == {**before, table: before[table] - 1}
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_what_is_longer_than_sqlites_own_limit_is_not_read(
     tmp_path: Path, old_ledger: Path

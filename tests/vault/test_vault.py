@@ -264,6 +264,7 @@ def test_an_old_vault_with_a_passphrase_opens_and_forgets_the_derived_id(
     assert again.derive("x") == opened.derive("x")
 
 
+@pytest.mark.slow
 def test_a_vault_made_cheap_on_purpose_can_be_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def test_the_right_recipient_is_named():
         assert found.z == max(found.scores.values())
 
 
+@pytest.mark.slow
 def test_nobody_is_named_from_noise():
     """At 1e-6, five hundred sets of innocent images must all pass."""
     for seed in range(500):
@@ -64,6 +65,7 @@ def test_the_bound_holds_for_many_codes_whatever_the_file(shape):
         assert share <= limit + 3 * math.sqrt(limit / count)
 
 
+@pytest.mark.slow
 def test_decoys_are_as_good_as_real_codes():
     suspects = readings(None, images=20)
     real = [statistic(suspects, i.to_bytes(16, "big")) for i in range(2000)]

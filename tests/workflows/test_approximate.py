@@ -508,6 +508,7 @@ def test_words():
     assert "how close 1 image is can't be known" in said
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.parametrize("method", ["raeg", "deep_hiding"])
 def test_networks(method, tmp_path, write_folder, monkeypatch):

@@ -17,7 +17,7 @@ from fiftyone_reue.workflows import audit
 from fiftyone_reue.workflows.audit import AuditConfig, AuditSummary, audit_release
 from fiftyone_reue.workflows.protect import protect
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 TINY = replace(
     BUDGETS["quick"],
@@ -61,6 +61,7 @@ def run(vault, folder: Path, output: Path | None = None, **options) -> AuditSumm
     return finish(audit_release(vault, labelled_items(folder), config, output))
 
 
+@pytest.mark.slow
 def test_a_release_is_measured_beside_its_originals(vault, protected, tmp_path):
     (tmp_path / "source").rename(tmp_path / "moved")  # the originals aren't needed
     summary = run(vault, protected)
@@ -122,6 +123,7 @@ def test_no_report_goes_to_the_recipient(vault, protected):
     assert not (protected / "audit").exists()
 
 
+@pytest.mark.slow
 def test_countermeasures_victims_and_seeds_can_be_chosen(vault, protected, tmp_path):
     summary = run(
         vault,

@@ -22,7 +22,7 @@ from fiftyone_reue.workflows.extract import ExtractSummary, extract
 from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.restore import restore_licensed
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from fiftyone_reue.workflows.info import describe
 from fiftyone_reue.workflows.protect import ProtectSummary, protect
 from fiftyone_reue.workflows.restore import restore_licensed
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture

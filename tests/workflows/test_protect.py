@@ -31,7 +31,7 @@ from fiftyone_reue.workflows.protect import (
     protect,
 )
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 LSP = ProtectConfig("lsp", seed=1)
 

@@ -34,7 +34,7 @@ from fiftyone_reue.workflows import protect_image
 from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from fiftyone_reue.workflows.reveal import (
     side_by_side,
 )
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 COUNT = 16
 DECOYS = 5
@@ -82,6 +82,7 @@ def reasons(summary: RevealSummary) -> set[str]:
     return {f.reason.removeprefix(f"{f.sample_id}: ") for f in summary.outcome.failures}
 
 
+@pytest.mark.slow
 def test_copies_as_delivered_reveal_what_was_hidden_in_them(house, tmp_path):
     summary = run(house, house.root / "alice", tmp_path / "shown")
     assert not summary.outcome.failures
@@ -107,6 +108,7 @@ def test_copies_as_delivered_reveal_what_was_hidden_in_them(house, tmp_path):
     assert {image.panels for image in again.images} == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "suffix", "options"),
     [
@@ -128,6 +130,7 @@ def test_changed_copies_reveal_it_too(house, tmp_path, change, suffix, options):
     assert len(right) > COUNT / 2
 
 
+@pytest.mark.slow
 def test_cutouts_reveal_it_too_and_are_shown_on_white(tmp_path, photos):
     for name in ("cat", "coffee", "flower", "pagoda"):
         samples = np.dstack([photos[name], np.full((96, 128), 255, np.uint8)])
@@ -166,6 +169,7 @@ def test_cutouts_reveal_it_too_and_are_shown_on_white(tmp_path, photos):
             assert row.min() > 245
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_nothing_was_hidden(house):
     summary = run(house, house.root / "source")
     assert len(summary.images) == COUNT

@@ -16,7 +16,7 @@ from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.restore import restore_licensed
 from fiftyone_reue.workflows.score import ScoreConfig, ScoreSummary, score
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "photos"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hiding", "adversarial"])
 def test_weights_are_trained_and_fine_tuned(
     kind: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -63,6 +64,7 @@ def test_what_cant_be_trained_says_so(photos: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "w.npz").exists()
 
 
+@pytest.mark.slow
 def test_scenes_are_drawn_again_from_a_seed() -> None:
     one, other = hatched_scenes(3, 32, 5), hatched_scenes(3, 32, 5)
     assert one.shape == (3, 1, 32, 32)

@@ -111,6 +111,7 @@ def test_the_effort_decides_on_the_inner_steps(monkeypatch, scale, steps, share)
     assert seen[0]["step"] == pytest.approx(4 / 255 / share)
 
 
+@pytest.mark.slow
 def test_training_sees_past_a_shortcut_within_the_bound():
     """One gray level tells the classes apart exactly; adversaries take it away."""
     draw = np.random.default_rng(0)

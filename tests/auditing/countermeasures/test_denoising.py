@@ -65,6 +65,7 @@ def distance(images: np.ndarray, others: np.ndarray) -> float:
     return float(((images.astype(float) - others) ** 2).mean())
 
 
+@pytest.mark.slow
 def test_planted_noise_on_smooth_images_is_removed():
     held = holdings()
     made = run(held)
@@ -74,6 +75,7 @@ def test_planted_noise_on_smooth_images_is_removed():
     assert distance(made, held.originals) < 0.5 * before
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_images_again():
     held = holdings()
     first = run(held, steps=4)
@@ -81,6 +83,7 @@ def test_a_seed_gives_the_same_images_again():
     assert not np.array_equal(run(held, steps=4, seed=1), first)
 
 
+@pytest.mark.slow
 def test_originals_are_not_looked_at():
     held = holdings()
     blind = dataclasses.replace(held, originals=np.zeros_like(held.originals))

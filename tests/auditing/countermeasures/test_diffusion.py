@@ -87,6 +87,7 @@ def test_with_the_true_noise_the_way_back_ends_at_the_image():
     assert asked == [100, 75, 50, 25]
 
 
+@pytest.mark.slow
 def test_smooth_images_stay_near_and_lose_noise():
     clean = smooth(16, 1)
     signs = np.random.default_rng(2).choice([-8, 8], clean.shape)
@@ -99,6 +100,7 @@ def test_smooth_images_stay_near_and_lose_noise():
     assert abs(pattern) < 0.7
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_images_again():
     images = smooth(8, 1)
     first = purified(images, steps=3)

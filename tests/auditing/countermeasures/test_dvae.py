@@ -55,6 +55,7 @@ def left(images: np.ndarray, originals: np.ndarray, pattern: np.ndarray) -> floa
     return float(((images.astype(float) - originals) * pattern).mean() / 64)
 
 
+@pytest.mark.slow
 def test_what_a_class_has_in_common_goes_away():
     originals, labels, patterns = planted()
     images = (originals + patterns[labels]).astype(np.uint8)
@@ -65,6 +66,7 @@ def test_what_a_class_has_in_common_goes_away():
     assert left(made, originals, patterns[labels]) < 0.5
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_images_again():
     originals, labels, _ = planted()
     first = purified(originals, labels, steps=3)
@@ -72,6 +74,7 @@ def test_a_seed_gives_the_same_images_again():
     assert not np.array_equal(purified(originals, labels, steps=3, seed=1), first)
 
 
+@pytest.mark.slow
 def test_it_needs_nothing_but_the_protected_images():
     images, labels, _ = planted()
     none, no_labels = images[:0], labels[:0]
@@ -89,6 +92,7 @@ def test_it_needs_nothing_but_the_protected_images():
     assert not np.array_equal(made[1].images, made[0].images)
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one():
     originals, labels, _ = planted()
     parts = list(

@@ -37,6 +37,7 @@ def trained(held: Holdings, countermeasure: EarlyStopping, steps: int = 30):
     return network, run
 
 
+@pytest.mark.slow
 def test_the_best_of_the_states_comes_back(monkeypatch):
     """The accuracies are scripted; the second of the two best must not win."""
     script = [0.1, 0.5, 0.9, 0.2, 0.9, 0.3]
@@ -58,6 +59,7 @@ def test_the_best_of_the_states_comes_back(monkeypatch):
     assert not torch.equal(network.head.weight, states[-1]["head.weight"])
 
 
+@pytest.mark.slow
 def test_the_final_accuracy_is_the_largest_recorded(monkeypatch):
     held, seen = holdings(), []
 

@@ -14,6 +14,7 @@ from fiftyone_reue.progress import finish
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 def test_it_takes_some_of_what_was_hidden_off() -> None:
     ramp = np.linspace(60, 190, 64)[:, None, None]
     originals = np.broadcast_to(ramp, (4, 64, 64, 3)).round().astype(np.uint8)

@@ -36,6 +36,7 @@ def linear_accuracy(images: np.ndarray) -> float:
     return float((logits.argmax(1) == LABELS[200:]).mean())
 
 
+@pytest.mark.slow
 def test_projections_are_orthogonal_to_the_weights(protected, weights):
     rows = project(protected, weights).reshape(400, -1)
     before = protected.reshape(400, -1).astype(float)
@@ -49,6 +50,7 @@ def test_projections_are_orthogonal_to_the_weights(protected, weights):
     assert np.allclose(taken, (taken @ basis) @ basis.T, atol=0.01)
 
 
+@pytest.mark.slow
 def test_a_linear_pattern_can_no_longer_be_told(protected):
     assert linear_accuracy(protected) > 0.95
     held = Holdings(protected, LABELS, 2, protected, protected, LABELS)

@@ -57,6 +57,7 @@ def distance(images: np.ndarray, others: np.ndarray) -> float:
     return float(((images.astype(float) - others) ** 2).mean())
 
 
+@pytest.mark.slow
 def test_what_did_not_leak_comes_near_the_originals_and_what_leaked_is_them(held):
     rows = np.arange(12)
     made = run(held, rows, steps=60)
@@ -67,6 +68,7 @@ def test_what_did_not_leak_comes_near_the_originals_and_what_leaked_is_them(held
     assert distance(made[12:], held.originals[12:]) < 0.5 * before
 
 
+@pytest.mark.slow
 def test_originals_that_did_not_leak_are_not_looked_at(held):
     rows = np.arange(8)
     seen = run(held, rows, steps=3)
@@ -76,6 +78,7 @@ def test_originals_that_did_not_leak_are_not_looked_at(held):
     assert np.array_equal(run(blind, rows, steps=3), seen)
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_images_again(held):
     rows = np.arange(8)
     first = run(held, rows, steps=3)

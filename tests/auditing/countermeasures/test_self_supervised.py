@@ -62,6 +62,7 @@ def pretraining(network, images, steps: int = 4):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [info.name for info in list_networks()])
 def test_the_layer_of_the_logits_is_found_in_every_network(name, tmp_path, monkeypatch):
     weights = tmp_path / "resnet18.pth"
@@ -175,6 +176,7 @@ def test_the_probe_learns_the_head_only(stripes):
     assert all(weights.grad is None for weights in network.parameters())
 
 
+@pytest.mark.slow
 def test_stripes_are_learned_and_a_seed_gives_the_same_again(monkeypatch, stripes):
     monkeypatch.setattr(self_supervised, "BATCH", 32)
     held = Holdings(

@@ -47,6 +47,7 @@ def comes_back(data: bytes, how: str = "re-encoded") -> int:
     return len(description.content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quality", [5, 50, 90, 100])
 def test_every_kind(quality: int, tmp_path):
     script, two = tmp_path / "script", tmp_path / "two"
@@ -61,6 +62,7 @@ def test_every_kind(quality: int, tmp_path):
         assert comes_back(data) < 150, name
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     width=st.integers(1, 40),
@@ -101,6 +103,7 @@ def edited(data: bytes, coefficients: Coefficients, index: int, coded: bytes) ->
     return data[:start] + coded + data[end:]
 
 
+@pytest.mark.slow
 def test_other_bits_fill_up():
     data = pillow(picture(), restart_marker_blocks=2)
     found = read(data)
@@ -305,6 +308,7 @@ def test_other_coefficients_are_refused():
             rebuild(description.content, read(wrong))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_an_edited_description_is_refused(data):

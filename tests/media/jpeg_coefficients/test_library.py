@@ -19,6 +19,7 @@ def elsewhere(tmp_path, monkeypatch):
     return folders
 
 
+@pytest.mark.slow
 def test_it_is_compiled_once(elsewhere):
     made = library._compiled()
     assert made.parent == elsewhere[0]
@@ -26,6 +27,7 @@ def test_it_is_compiled_once(elsewhere):
     assert [path.name for path in elsewhere[0].iterdir()] == [made.name]
 
 
+@pytest.mark.slow
 def test_the_cache_is_taken_where_the_package_can_t_be_written(elsewhere):
     elsewhere[0].write_bytes(b"not a folder")
     assert library._compiled().parent == elsewhere[1]

@@ -39,6 +39,7 @@ def steps_of(quality: int) -> np.ndarray:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     wanted=st.lists(st.integers(-1500, 1500), min_size=64, max_size=64),

@@ -45,6 +45,7 @@ def same(one: Coefficients, other: Coefficients) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quality", [5, 75, 100])
 def test_every_kind_keeps_its_content(quality: int, tmp_path):
     script, two = tmp_path / "script", tmp_path / "two"

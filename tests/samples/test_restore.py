@@ -1,0 +1,76 @@
+"""Restoring, both tiers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fiftyone_reue import samples as reue
+from fiftyone_reue.errors import InputError, RevokedKeyError
+from tests.samples.datasets import COUNT, pixels, rows_of
+
+pytestmark = pytest.mark.integration
+
+
+def test_both_tiers_are_exact(
+    dataset: Any, vault: Any, protect: Any, tmp_path: Path
+) -> None:
+    protect(dataset)
+    back = reue.restore_samples(dataset, output_dir=tmp_path / "back", progress=False)
+    assert (back.tier, back.restored, back.failures) == ("original", COUNT, [])
+    for original, restored in rows_of(dataset, "filepath", "restored_filepath"):
+        assert restored.startswith(str(tmp_path / "back"))
+        np.testing.assert_array_equal(pixels(original), pixels(restored))
+    licensed = reue.restore_samples(
+        dataset, output_dir=tmp_path / "licensed", recipient="alice", progress=False
+    )
+    assert (licensed.tier, licensed.restored) == ("licensed", COUNT)
+    (release,) = vault.ledger.releases()
+    digests = {r.sample_id: r.digest_w for r in vault.ledger.records(release.id)}
+    from fiftyone_reue.media.codec import load
+    from fiftyone_reue.media.digest import sample_digest
+
+    for key, restored in rows_of(dataset, "id", "restored_filepath"):
+        assert sample_digest(load(restored).raster.samples) == digests[key]
+    assert "restored_filepath" in dataset.app_config.media_fields
+    again = reue.restore_samples(
+        dataset, output_dir=tmp_path / "licensed", recipient="alice", progress=False
+    )
+    assert (again.restored, again.skipped) == (0, COUNT)
+
+
+def test_what_can_not_be_restored(
+    dataset: Any, vault: Any, protect: Any, tmp_path: Path
+) -> None:
+    output = tmp_path / "back"
+
+    def restore(**options: Any) -> Any:
+        options.setdefault("output_dir", output)
+        return reue.restore_samples(dataset, progress=False, **options)
+
+    with pytest.raises(InputError, match=f"None of the {COUNT} samples"):
+        restore()
+    with pytest.raises(InputError, match="no release of this dataset for bob"):
+        restore(recipient="bob")
+    protect(dataset[:6])
+    with pytest.raises(InputError, match="is for alice"):
+        restore(recipient="bob", release="alice_1")
+    with pytest.raises(InputError, match="no release 'x'; there are: alice_1"):
+        restore(release="x")
+    with pytest.raises(InputError, match="overwritten"):
+        restore(output_dir=tmp_path / "alice")
+    with pytest.raises(InputError, match="whole path"):
+        restore(output_dir="back")
+    Path(dataset.first().protected_filepath).unlink()
+    result = restore()
+    assert result.restored == 5
+    assert len(result.failures) == COUNT - 5
+    assert dataset.count("restored_filepath") == 5
+    reue.revoke_recipient("alice", vault=vault)
+    with pytest.raises(RevokedKeyError, match="was revoked"):
+        restore(recipient="alice")
+    with pytest.raises(RevokedKeyError, match="was revoked"):
+        protect(dataset)
+    owners = restore(release="alice_1", output_dir=tmp_path / "owner")
+    assert (owners.tier, owners.restored) == ("original", 5)
