@@ -108,6 +108,11 @@ def test_a_public_key_is_taken_as_it_is_copied() -> None:
         "\x1b[31mage1",
         "a" * 100_000,
     ],
+    # The key is another each time, and workers that share the tests name them alike.
+    ids=[
+        *("empty", "prefix", "cut short", "last letter", "twice", "ssh", "plugin"),
+        *("escape", "long"),
+    ],
 )
 def test_what_is_no_public_key_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="isn't a public key") as caught:
@@ -229,6 +234,10 @@ def test_several_identities_and_comments(tmp_path: Path) -> None:
         ("-----BEGIN REUE RECIPIENT KEY-----\n", "is a key file where your identity"),
         (SEALED.decode(), "not with a passphrase"),
         (SEALED.decode()[:80], "is damaged"),
+    ],
+    ids=[
+        *("empty", "comment", "cut short", "public key", "plugin", "OpenSSH"),
+        *("recipient key", "sealed", "damaged"),
     ],
 )
 def test_what_is_no_identity_is_explained(
