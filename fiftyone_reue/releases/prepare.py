@@ -385,10 +385,10 @@ def check_same(
 
 
 def carrier_of_release(release: Release, config: ProtectConfig) -> str:
-    """How a release carries JPEG files.
+    """How a release carries JPEG files, to be compared with what is asked for.
 
-    Releases of version 0.2 and earlier, which don't say, go on as pixels whatever is
-    asked for, as long as that isn't the coefficients alone.
+    Those of version 0.2 and earlier don't say: they are pixels, and are gone on with as
+    pixels without being asked.
     """
     return release.parameters.get("carrier", config.carrier)
 

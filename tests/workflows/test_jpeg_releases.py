@@ -407,6 +407,33 @@ def test_a_folder_is_brought_up_to_date(house, tmp_path):
         run(replace(lsp, carrier="pixels"))
 
 
+def test_releases_of_older_versions_go_on_as_pixels(house, tmp_path):
+    source = tmp_path / "source"
+    for name in ("cat", "dog"):
+        (source / name).mkdir(parents=True)
+        shutil.copy(house.source / "cat/plain.jpg", source / name / "a.jpg")
+
+    def run(carrier: str):
+        steps = protect(
+            house.vault,
+            "bob",
+            labelled_items(source),
+            tmp_path / "out",
+            name="old",
+            source=str(source),
+            config=ProtectConfig("lsp", carrier=carrier),
+        )
+        return finish(steps)
+
+    release = run("pixels").release
+    older = {k: v for k, v in release.parameters.items() if k != "carrier"}
+    house.vault.ledger.put_release(replace(release, parameters=older))
+    shutil.copy(house.source / "cat/odd.jpg", source / "cat/b.jpg")
+    again = run("auto")
+    assert (again.outcome.done, again.converted) == (1, {"JPEG": 1})
+    assert not list((tmp_path / "out").rglob("*.jpg"))
+
+
 def test_pixels_are_carried_on_request(house, tmp_path):
     summary = house.protect("alice", "pixels", ProtectConfig("lsp", carrier="pixels"))
     (refused,) = summary.outcome.failures
