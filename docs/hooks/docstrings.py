@@ -7,20 +7,30 @@ is plain enough; Markdown has no such thing.
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import Any
 
 import griffe
 
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc):`(~?)([^`]+)`")
 _CODE = re.compile(r"``([^`]+)``")
-_LITERAL = re.compile(r"::(?=\n\n? +\S)")
+_LITERAL = re.compile(r"^(.*):\n\n((?: {4}.*\n?|\n)+)", re.MULTILINE)
 
 
 def shown(text: str) -> str:
     """A docstring's text as Markdown."""
     text = _ROLE.sub(lambda found: f"`{_short(found[1], found[2])}`", text)
     text = _CODE.sub(r"`\1`", text)
-    return _LITERAL.sub(":", text)
+    return _LITERAL.sub(_fenced, text)
+
+
+def _fenced(found: re.Match[str]) -> str:
+    """What a line that ends in ``::`` introduces, as a block of code."""
+    if not found[1].endswith(":"):
+        return found[0]
+    code = textwrap.dedent(found[2]).strip("\n")
+    language = "toml" if code.startswith("[") else "python"
+    return f"{found[1]}\n\n```{language}\n{code}\n```\n\n"
 
 
 def _short(tilde: str, name: str) -> str:

@@ -81,10 +81,21 @@ def _parameter(one: click.Parameter, context: click.Context) -> tuple[str, ...]:
     if about is None:
         return ()
     written = ", ".join(f"`{name}`" for name in one.opts)
-    if not one.is_flag:
+    help = _coded(one.help or "")
+    if isinstance(one.type, click.IntRange | click.FloatRange):
+        written += f" `{one.metavar or 'N'}`"
+        help += _range(one.type)
+    elif not one.is_flag:
         written += f" `{one.make_metavar(context)}`"
-    default = "required" if one.required else _default(one)
-    return written, _coded(one.help or ""), default
+    return written, help, "required" if one.required else _default(one)
+
+
+def _range(kind: click.IntRange | click.FloatRange) -> str:
+    if kind.min is not None and kind.max is not None:
+        return f" ({kind.min} to {kind.max})"
+    if kind.min is not None:
+        return f" (at least {kind.min})"
+    return "" if kind.max is None else f" (at most {kind.max})"
 
 
 def _default(one: click.Option) -> str:
@@ -111,7 +122,8 @@ def method(name: str) -> str:
     ]
     options = method_options(name)
     more = _options(options) if options else "It has no options."
-    return f"{_table(('', ''), rows)}\n\n{more}"
+    facts = "\n".join(f"- *{name}*: {what}" for name, what in rows)
+    return f"{facts}\n\n{more}"
 
 
 def methods(_: str = "") -> str:

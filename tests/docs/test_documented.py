@@ -77,7 +77,7 @@ def test_a_command_and_its_options_are_documented(path: str) -> None:
 @pytest.mark.parametrize("info", list_methods(), ids=lambda info: info.name)
 def test_a_method_and_its_options_are_documented(info: MethodInfo) -> None:
     about = sections(page("methods.md"))[info.name]
-    claims, _, table = about.partition("| called |")
+    claims, _, table = about.partition("- *called*: ")
     assert len(claims.split()) > 10, "say in words what it is and what it claims"
     assert info.paper.partition("arXiv:")[2] in table
     assert ("For measuring only" not in " ".join(claims.split())) == info.bounded
