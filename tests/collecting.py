@@ -15,6 +15,7 @@ TOGETHER = {
     "panels": "fiftyone",
     "e2e": "fiftyone",
     "cli/test_app_vault.py": "fiftyone",
+    "docs/test_docstrings.py": "fiftyone",
     "demo/test_job.py": "fiftyone",
 }
 """Folders and files whose tests share what takes long to start: FiftyOne with its

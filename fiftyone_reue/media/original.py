@@ -27,7 +27,7 @@ import numpy as np
 import zstandard
 
 from fiftyone_reue.errors import UPDATE, DamagedRecordError, UnsupportedImageError
-from fiftyone_reue.media import codec, png_stream
+from fiftyone_reue.media import carriers, codec, png_stream
 from fiftyone_reue.media.jpeg_coefficients import exact
 from fiftyone_reue.media.jpeg_coefficients.coefficients import (
     Coefficients,
@@ -54,7 +54,7 @@ REWRITTEN = (
     "metadata that doesn't say how they were stored"
 )
 
-_LOSSY = frozenset(("JPEG", "GIF", "WEBP-LOSSY", "PNM"))
+_LOSSY = "JPEG"  # what is written of it from samples alone isn't exact
 _WHOLE, _PNG, _METADATA, _CODED = 1, 2, 3, 4
 _MUCH_CARRIED = 512
 _CARRIED, _USUAL_EDGES = 1, 2
@@ -123,7 +123,9 @@ def describe(
         if described is not None and (described.differs is None or not whole):
             return described
     content = _described_whole(data, raster, named)
-    must = raster.format in _LOSSY or loaded.stored or loaded.left_out
+    format = raster.format
+    only_read = format == _LOSSY or carriers.writer(format) is None
+    must = only_read or loaded.stored or loaded.left_out
     if whole or must or len(content) <= LARGEST_SHARE * len(data):
         return Described(content)
     return Described(_described_metadata(raster, named), REWRITTEN)

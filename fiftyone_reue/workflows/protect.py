@@ -154,7 +154,10 @@ def protect(
         The summary.
 
     Raises:
-        InputError, RevokedKeyError, OutputError, LedgerUnavailableError.
+        InputError: something can't be used as it was given; says what to do.
+        RevokedKeyError: the recipient was revoked.
+        OutputError: a file can't be written.
+        LedgerUnavailableError: the ledger can't be reached or written.
     """
     config.check()
     recipient = vault.recipient(recipient_name)

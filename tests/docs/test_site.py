@@ -12,7 +12,7 @@ import pytest
 from tests.docs.examples import REPO
 from tests.docs.test_documented import hook
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,7 @@ None of this was noticed before rows had MACs.
 
 import base64
 import json
-import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
