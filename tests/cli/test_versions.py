@@ -102,7 +102,7 @@ def test_a_backup_from_before_a_rotation_names_its_key(place: Any) -> None:
     (former,) = (place.root / "vault").glob("owner.key.old-*")
     assert f"from before a rotation, that is the former key: {former}" in said
     env = {"REUE_OWNER_KEY_FILE": str(former)}
-    # It may be somebody's who got the former key, so the owner has to say that it isn't.
+    # It may be of somebody who got the former key: the owner has to say that it isn't.
     refused = place.run("recipient", "list", "--vault", "@vault", env=env)
     (memo,) = (place.root / "vault").glob("*.counter")
     assert f"If you did that yourself, remove {memo} first" in refused.stderr
