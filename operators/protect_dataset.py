@@ -248,7 +248,8 @@ def _options(inputs: types.Object, ctx: Any) -> None:
     known = method_options(ctx.params.get("method") or DEFAULT_METHOD)
     if not known:
         return
-    chosen = inputs.obj("options", label="Of the method")
+    chosen = types.Object()
     params = ctx.params.get("options") or {}
     for one in known:
         forms.setting(chosen, one, params=params)
+    inputs.define_property("options", chosen, label="Of the method")

@@ -63,7 +63,7 @@ def marked(data: bytes) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["rue", "lsp"])
+@pytest.mark.parametrize("name", ["rue", "rue_gratings", "lsp"])
 def test_the_content_gives_the_offsets_again(kind: str, name: str) -> None:
     data = KINDS[kind]
     mark = marked(data)
@@ -84,7 +84,7 @@ def test_the_content_gives_the_offsets_again(kind: str, name: str) -> None:
 
 def test_a_small_pattern_takes_less_than_its_offsets() -> None:
     data = pillow(picture(320, 240), quality=75)
-    _, held, content = perturbed(data, "rue", marked(data))
+    _, held, content = perturbed(data, "rue_gratings", marked(data))
     assert content.data[0] == coefficients.ByPattern.code
     every = coefficients.ByOffsets.of(held.offsets).pack()
     assert len(content.data) < len(every) / 2

@@ -231,9 +231,9 @@ def test_other_samples_are_noticed():
 
 def test_a_newer_version_is_named():
     blob = bytearray(sealed().pack())
-    for version in (0, 3, 31):
+    for version in (0, 4, 31):
         blob[4] = version
-        message = rf"version {version}, .* up to 2; update fiftyone-reue .this is "
+        message = rf"version {version}, .* up to 3; update fiftyone-reue .this is "
         with pytest.raises(DamagedRecordError, match=message):
             records.unpack(bytes(blob))
 

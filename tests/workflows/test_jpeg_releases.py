@@ -112,7 +112,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     made = House(vault, root)
     for who in ("alice", "bob"):
         vault.add_recipient(who)
-    for who, method in (("alice", "lsp"), ("alice", "rue"), ("bob", "lsp")):
+    releases = [("alice", "lsp"), ("alice", "rue"), ("bob", "lsp")]
+    for who, method in (*releases, ("alice", "rue_gratings")):
         summary = made.protect(who, f"{method}-{who}", ProtectConfig(method))
         assert summary.outcome.failures == []
         assert summary.converted == {}
@@ -347,13 +348,15 @@ def test_originals_that_are_gone_are_taken_from_the_release(house, tmp_path):
 
 
 def test_an_approximation_with_the_release_and_with_the_record(house, tmp_path):
-    data = files(house.root / "rue-alice")["cat/plain.jpg"]
+    data = files(house.root / "rue_gratings-alice")["cat/plain.jpg"]
     loaded = load(data)
     edited = pillow(loaded.raster.samples, quality=85, subsampling=0)
     one = tmp_path / "edited/cat"
     one.mkdir(parents=True)
     (one / "plain.jpg").write_bytes(jpeg_segments.with_record(edited, loaded.record))
-    licensed = load((house.root / "w-rue-alice/cat/plain.jpg").read_bytes()).raster
+    licensed = load(
+        (house.root / "w-rue_gratings-alice/cat/plain.jpg").read_bytes()
+    ).raster
 
     def apart(samples: np.ndarray) -> float:
         return float(np.square(samples.astype(float) - licensed.samples).mean())
@@ -361,7 +364,7 @@ def test_an_approximation_with_the_release_and_with_the_record(house, tmp_path):
     before = apart(load(edited).raster.samples)
     for place, options in (
         ("record", {}),
-        ("release", {"records": house.root / "rue-alice"}),
+        ("release", {"records": house.root / "rue_gratings-alice"}),
     ):
         summary = house.restore(
             tmp_path / "edited", tmp_path / place, approximate=True, **options
