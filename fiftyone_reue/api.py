@@ -35,7 +35,7 @@ from fiftyone_reue.batch.folders import (
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
-from fiftyone_reue.progress import Progress, finish, mapped
+from fiftyone_reue.progress import Progress, finish, mapped, with_bar
 from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
 from fiftyone_reue.releases.lookup import released_items
 from fiftyone_reue.vault.key_files import RecipientKey, read_key_file
@@ -424,18 +424,4 @@ def _driven(steps: Generator[Progress, None, Done], progress: ProgressOption) ->
         return finish(steps)
     if progress is not True:
         return finish(mapped(steps, progress))
-    from rich import progress as rich
-
-    columns = (
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(),
-        rich.TaskProgressColumn(),
-        rich.TimeRemainingColumn(),
-    )
-    with rich.Progress(*columns, transient=True) as bar:
-        task = bar.add_task("Starting", total=1.0)
-
-        def show(step: Progress) -> None:
-            bar.update(task, completed=step.fraction, description=step.label)
-
-        return finish(mapped(steps, show))
+    return with_bar(steps)

@@ -1,6 +1,10 @@
-import pytest
+import io
+from collections.abc import Generator
 
-from fiftyone_reue.progress import finish, mapped
+import pytest
+from rich.console import Console
+
+from fiftyone_reue.progress import Progress, finish, mapped, with_bar
 
 pytestmark = pytest.mark.unit
 
@@ -49,3 +53,17 @@ def test_finish_runs_to_the_end():
     log: list[str] = []
     assert finish(counting(log)) == "done"
     assert log == ["closed"]
+
+
+def test_a_bar_shows_nothing_that_a_terminal_obeys() -> None:
+    """Labels hold others' names; the library's own bar once wrote them as they were."""
+    drawn = io.StringIO()
+    console = Console(file=drawn, force_terminal=True, width=80)
+
+    def job() -> Generator[Progress, None, int]:
+        yield Progress(0.5, "Reading \x1b]0;owned\x07.png")
+        return 3
+
+    assert with_bar(job(), console) == 3
+    assert "\x1b]0;" not in drawn.getvalue()
+    assert "owned" in drawn.getvalue()

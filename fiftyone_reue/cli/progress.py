@@ -7,8 +7,7 @@ from collections.abc import Generator
 from typing import TypeVar
 
 from fiftyone_reue.cli.printing import err, plain
-from fiftyone_reue.names.display import printable
-from fiftyone_reue.progress import Progress, finish, mapped
+from fiftyone_reue.progress import Progress, finish, mapped, with_bar
 
 EVERY = 30.0
 """Seconds between the lines of a log."""
@@ -22,7 +21,7 @@ def shown(steps: Generator[Progress, None, Result]) -> Result:
     With a bar on a terminal; else with a line every half a minute, so that the log of
     a long job shows that it goes on.
     """
-    return _with_bar(steps) if err.is_terminal else _with_lines(steps)
+    return with_bar(steps, err) if err.is_terminal else _with_lines(steps)
 
 
 def _with_lines(steps: Generator[Progress, None, Result]) -> Result:
@@ -35,23 +34,3 @@ def _with_lines(steps: Generator[Progress, None, Result]) -> Result:
             err.print(f"{100 * step.fraction:.0f} %  {plain(step.label)}")
 
     return finish(mapped(steps, show))
-
-
-def _with_bar(steps: Generator[Progress, None, Result]) -> Result:
-    from rich import progress
-
-    bar = progress.Progress(
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.TaskProgressColumn(),
-        progress.TimeRemainingColumn(),
-        console=err,
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task("Starting", total=1.0)
-
-        def show(step: Progress) -> None:
-            bar.update(task, completed=step.fraction, description=printable(step.label))
-
-        return finish(mapped(steps, show))

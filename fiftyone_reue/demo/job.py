@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TimeElapsedColumn
 
 from fiftyone_reue import samples
 from fiftyone_reue.batch import pipeline, sampling
@@ -31,7 +31,7 @@ from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
 from fiftyone_reue.networks.training import accuracy, train
 from fiftyone_reue.progress import Progress as Step
-from fiftyone_reue.progress import finish, mapped
+from fiftyone_reue.progress import finish, mapped, with_bar
 from fiftyone_reue.releases.lookup import delete_release
 from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.vault.key_files import write_key_file
@@ -284,17 +284,9 @@ def _recompressed(path: Path) -> Image.Image:
 
 
 def _bar(steps: Generator[Step, None, Result]) -> Result:
-    text = TextColumn("{task.description}", markup=False)
-    columns = (text, BarColumn(), TimeElapsedColumn())
-    quiet = not out.is_terminal  # a log gets the results alone
-    with Progress(*columns, console=out, transient=True, disable=quiet) as bar:
-        task = bar.add_task("Starting", total=1.0)
-
-        def show(step: Step) -> None:
-            label = printable(step.label)
-            bar.update(task, completed=step.fraction, description=label)
-
-        return finish(mapped(steps, show))
+    if not out.is_terminal:  # a log gets the results alone
+        return finish(steps)
+    return with_bar(steps, out, (TimeElapsedColumn(),))
 
 
 def _say(text: str) -> None:

@@ -313,9 +313,6 @@ class AuthenticatedLedger:
                     f"{wrong_with(table, entity)}; {BACKUP}",
                 )
 
-    def _note_bad(self, table: Table, entity: Entity) -> None:
-        self.note_row(table, entity, f"{wrong_with(table, entity)}; {BACKUP}")
-
     def _note_doubled(self, table: Table, entity: Entity) -> None:
         self.note_row(table, entity, f"{DOUBLED}; {BACKUP}")
 
