@@ -144,6 +144,11 @@ def refusal(raster: Raster) -> str | None:
     return "changed pixels" if raster.coded is None else None
 
 
+def file_of(coefficients: Coefficients, segments: Sequence[Segment]) -> bytes:
+    """The file of :func:`rendered`, without looking at its picture."""
+    return write(coefficients, segments, optimise=True)
+
+
 def rendered(
     coefficients: Coefficients, segments: Sequence[Segment], like: Metadata
 ) -> Raster:
@@ -157,7 +162,7 @@ def rendered(
         segments: APPn segments of the file, without those of a record.
         like: the image's metadata.
     """
-    data = write(coefficients, segments, optimise=True)
+    data = file_of(coefficients, segments)
     shape = coefficients.height, coefficients.width, len(coefficients.components)
     return Raster(_decoded(data, *shape), "JPEG", like, coded=data)
 

@@ -216,9 +216,10 @@ def fitted_state(
     """
     method = config.perturbation()
     classes = tuple(sorted({item.label for item in items if item.label is not None}))
+    fit_id = new_id() if config.refit else None
     known = release.fit_id
-    if known is None and not config.refit:
-        known = _fit_id(vault, release, config, method, classes)
+    if known is None and fit_id is None:
+        known = fit_id = _fit_id(vault, release, config, method, classes)
     fit = vault.ledger.fit(known) if known else None
     if fit is not None:
         state = State.from_bytes(vault.unseal(FIT, fit.id, fit.sealed))
@@ -230,8 +231,7 @@ def fitted_state(
             "release can't take up classes. If a class was renamed, give it its old "
             "name; else protect the enlarged dataset into a new folder"
         )
-    fit_id = new_id()
-    if not config.refit:
+    if fit_id is None:  # the ledger has lost the release's own
         fit_id = _fit_id(vault, release, config, method, classes)
     state = yield from _fit(vault, method, items, classes, config, fit_id)
     sealed = vault.seal(FIT, fit_id, state.to_bytes())

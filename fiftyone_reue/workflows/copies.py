@@ -22,6 +22,7 @@ class Job:
         source: its file's bytes.
         loaded: what was read from them.
         suffix: the file's name to seal, or its suffix alone.
+        digest: of the original's samples.
         mark: ``(H, W, 1)`` int8, what makes W of it, gray levels.
         mark_amplitude: the largest of that.
         method: what perturbs W.
@@ -36,6 +37,7 @@ class Job:
     source: bytes
     loaded: Loaded
     suffix: str
+    digest: bytes
     mark: np.ndarray
     mark_amplitude: int
     method: Method

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fiftyone_reue.errors import (
@@ -67,20 +69,26 @@ def make(job: Job) -> Copy:
     )
     copy = added(licensed, held.offsets)
     protected = jpeg.rendered(copy, segments, carried.metadata)
-    original = jpeg.rendered(found, segments, carried.metadata)
+    original = replace(job.raster, coded=jpeg.file_of(found, segments))
+    digests = (
+        coefficient_digest(found),
+        coefficient_digest(licensed),
+        coefficient_digest(copy),
+    )
     lost = packed_limits(mark.limits)
     file = describe_coded(job.source, found, original, job.suffix)
 
     def prove(again: Loaded) -> None:
+        digest_o, digest_w, digest_p = digests
         try:
             back = read(again.raster.coded or b"")
-            _require(job, coefficient_digest(back) == coefficient_digest(copy))
+            _require(job, coefficient_digest(back) == digest_p)
             way = coefficients.unpack(content.data, job.raster.samples.shape[:2])
             back = subtracted(back, coefficients.offsets_of(way, back))
-            _require(job, coefficient_digest(back) == coefficient_digest(licensed))
+            _require(job, coefficient_digest(back) == digest_w)
             back = subtracted(back, mark_offsets(back, job.mark, lost))
-            _require(job, coefficient_digest(back) == coefficient_digest(found))
-            whole = jpeg.rendered(back, segments, carried.metadata)
+            _require(job, coefficient_digest(back) == digest_o)
+            whole = replace(job.raster, coded=jpeg.file_of(back, segments))
             _require(job, rebuild(file.content, whole).data == job.source)
         except VerificationError:
             raise
@@ -95,11 +103,7 @@ def make(job: Job) -> Copy:
 
     return Copy(
         protected,
-        (
-            coefficient_digest(found),
-            coefficient_digest(licensed),
-            coefficient_digest(copy),
-        ),
+        digests,
         content,
         lost,
         file,

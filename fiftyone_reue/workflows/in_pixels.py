@@ -56,11 +56,9 @@ def make(job: Job) -> Copy:
                 f"{job.name}: it would not restore exactly, so it was not written"
             )
 
-    digests = map(sample_digest, (original, licensed, perturbed.samples))
-    digest_o, digest_w, digest_p = digests
     return Copy(
         protected,
-        (digest_o, digest_w, digest_p),
+        (job.digest, sample_digest(licensed), sample_digest(perturbed.samples)),
         content,
         lost,
         describe(job.source, job.loaded, job.suffix, whole=job.whole_files),

@@ -200,6 +200,7 @@ def protect_image(
         source,
         replace(loaded, raster=raster),
         _name_to_seal(item),
+        digest_o,
         mark,
         amplitude,
         method,
