@@ -22,7 +22,7 @@ from fiftyone_reue.media import ifd
 from fiftyone_reue.media.carrier import Carrier, begins
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.markers import Segment
-from fiftyone_reue.media.jpeg_coefficients.writing import write
+from fiftyone_reue.media.jpeg_coefficients.writing import in_one_go, write
 from fiftyone_reue.media.jpeg_segments import is_record, joined_record, with_record
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster, note_left_out
@@ -163,16 +163,19 @@ def rendered(
         like: the image's metadata.
     """
     data = file_of(coefficients, segments)
-    shape = coefficients.height, coefficients.width, len(coefficients.components)
-    return Raster(_decoded(data, *shape), "JPEG", like, coded=data)
+    return Raster(_decoded(data, *_shape(coefficients)), "JPEG", like, coded=data)
 
 
-def shown(data: bytes) -> np.ndarray:
-    """A written file's samples, ``(H, W, C)`` uint8, as :func:`decode` gives them."""
-    found = _walk(data)
-    if found.frame is None:
-        raise _damaged("it holds no image")
-    return _decoded(data, *found.frame[2:])
+def shown(coefficients: Coefficients) -> np.ndarray:
+    """The samples of what coefficients are of, ``(H, W, C)`` uint8.
+
+    Any file with these coefficients has them, as :func:`decode` reads it.
+    """
+    return _decoded(write(in_one_go(coefficients)), *_shape(coefficients))
+
+
+def _shape(coefficients: Coefficients) -> tuple[int, int, int]:
+    return coefficients.height, coefficients.width, len(coefficients.components)
 
 
 def _decoded(data: bytes, height: int, width: int, components: int) -> np.ndarray:

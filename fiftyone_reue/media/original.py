@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -33,7 +34,7 @@ from fiftyone_reue.media.jpeg_coefficients.coefficients import (
     Coefficients,
     with_usual_edges,
 )
-from fiftyone_reue.media.jpeg_coefficients.reading import lay_out, read
+from fiftyone_reue.media.jpeg_coefficients.markers import Segment
 from fiftyone_reue.media.jpeg_segments import without_record
 from fiftyone_reue.media.png_stream import Settings
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
@@ -132,21 +133,23 @@ def describe(
 
 
 def describe_coded(
-    data: bytes, coefficients: Coefficients, original: Raster, name: str
+    data: bytes,
+    coefficients: Coefficients,
+    segments: Sequence[Segment],
+    name: str,
 ) -> Described:
     """Describe a JPEG file, given its coefficients.
 
     Args:
         data: the file.
         coefficients: what was read from it.
-        original: the same coefficients in the file that restoring will write them to,
-            with the segments that a copy carries.
+        segments: that a copy carries, and that restoring will write as well.
         name: the file's name, or the name's suffix alone, with the dot.
     """
     named = name.encode(errors="surrogateescape")
     usual = _same(coefficients, with_usual_edges(coefficients))
     alone = exact.describe(data, coefficients).content
-    carried = _carried(original)
+    carried = _carried(segments)
     if len(carried) > _MUCH_CARRIED:
         # Whoever takes the segments out of a copy takes this as well, so what they
         # have in common with the file is only left out where that saves much.
@@ -157,11 +160,11 @@ def describe_coded(
 
 
 def rebuild(content: bytes, raster: Raster) -> Rebuilt:
-    """Undo :func:`describe` and :func:`describe_coded`.
+    """Undo :func:`describe`.
 
     Args:
         content: what it made.
-        raster: the original's samples, or the file with its coefficients.
+        raster: the original's samples.
 
     Raises:
         DamagedRecordError: the content can't be read, or isn't of these samples.
@@ -175,23 +178,41 @@ def rebuild(content: bytes, raster: Raster) -> Rebuilt:
             return _png(raster, name, *parts)
         if kind == _METADATA:
             return _rewritten(raster, name, *parts)
-        if kind == _CODED:
-            return Rebuilt(_decoded(raster, *parts), name)
-    except (
-        struct.error,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        zlib.error,
-        zstandard.ZstdError,
-        UnsupportedImageError,
-    ) as error:
+    except _UNREADABLE as error:
         raise _damaged() from error
-    raise DamagedRecordError(
-        "The record describes the original file in a way that this program doesn't "
-        f"know; {UPDATE}"
-    )
+    raise _unknown()
+
+
+def rebuild_coded(content: bytes, coefficients: Coefficients) -> Rebuilt:
+    """Undo :func:`describe_coded`.
+
+    Args:
+        content: what it made.
+        coefficients: the original's, with the segments that a copy carries.
+
+    Raises:
+        DamagedRecordError: the content can't be read, or isn't of these coefficients.
+    """
+    try:
+        kind, (named, *parts) = content[0], _parted(content[1:])
+        name = named.decode(errors="surrogateescape")
+        if kind == _CODED:
+            return Rebuilt(_decoded(coefficients, *parts), name)
+    except _UNREADABLE as error:
+        raise _damaged() from error
+    raise _unknown()
+
+
+_UNREADABLE = (
+    struct.error,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    zlib.error,
+    zstandard.ZstdError,
+    UnsupportedImageError,
+)
 
 
 def _described_png(data: bytes, raster: Raster, name: bytes) -> Described | None:
@@ -318,20 +339,16 @@ def _same(one: Coefficients, other: Coefficients) -> bool:
     )
 
 
-def _decoded(raster: Raster, flags: bytes, content: bytes) -> bytes:
-    if raster.coded is None:
-        raise ValueError("a JPEG file is rebuilt from its coefficients")
-    known = _carried(raster) if flags[0] & _CARRIED else b""
-    found = read(raster.coded, max_pixels=raster.height * raster.width)
+def _decoded(found: Coefficients, flags: bytes, content: bytes) -> bytes:
+    known = _carried(found.segments) if flags[0] & _CARRIED else b""
     if flags[0] & _USUAL_EDGES:
         found = with_usual_edges(found)
     return exact.rebuild(content, found, known=known)
 
 
-def _carried(raster: Raster) -> bytes:
+def _carried(segments: Sequence[Segment]) -> bytes:
     """The segments that a copy's file begins with, but for its record's."""
-    found = lay_out(raster.coded or b"", max_pixels=raster.height * raster.width)
-    return b"".join(one.pack() for one in without_record(found.segments))
+    return b"".join(one.pack() for one in without_record(segments))
 
 
 def _described_metadata(raster: Raster, name: bytes) -> bytes:
@@ -420,6 +437,13 @@ def _parted(content: bytes) -> list[bytes]:
         parts.append(content[at : at + length])
         at += length
     return parts
+
+
+def _unknown() -> DamagedRecordError:
+    return DamagedRecordError(
+        "The record describes the original file in a way that this program doesn't "
+        f"know; {UPDATE}"
+    )
 
 
 def _damaged() -> DamagedRecordError:

@@ -14,9 +14,18 @@ def psnr(
 
     The peak is that of the data's range, by default the samples' type's.
     """
-    wide = np.int16 if original.dtype == np.uint8 else np.int32
-    difference = changed[..., :colours].astype(wide) - original[..., :colours]
+    difference = _difference(changed[..., :colours], original[..., :colours])
     flat = difference.ravel().astype(np.float32)
     mse = float(flat @ flat) / flat.size
     peak = peak or int(np.iinfo(original.dtype).max)
     return 99.0 if mse == 0 else min(99.0, 10 * math.log10(peak * peak / mse))
+
+
+def largest_difference(one: np.ndarray, other: np.ndarray) -> int:
+    """The largest difference between two images' samples, of one unsigned type."""
+    return int(_difference(one, other).max(initial=0))
+
+
+def _difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Without sign, in the images' own type."""
+    return np.maximum(one, other) - np.minimum(one, other)

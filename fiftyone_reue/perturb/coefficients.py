@@ -168,6 +168,7 @@ def perturb(
     name: str,
     epsilon: int,
     amplitude: int,
+    before: np.ndarray | None = None,
 ) -> tuple[Held, Content]:
     """``W -> P`` with a method of any kind.
 
@@ -182,6 +183,7 @@ def perturb(
         name: what to call the image in an error.
         epsilon: by how much P may differ from O, gray levels.
         amplitude: what a block's change is limited to at first, gray levels.
+        before: what a usual decoder shows of O, where that is known.
 
     Returns:
         The offsets, and the shortest content that gives them again.
@@ -194,7 +196,9 @@ def perturb(
         require_room(method, *shown.shape[:2], name=name)
     pattern = method.pattern(state, shown, label, sample_key)
     wanted = _wanted(coefficients, pattern)
-    held = hold(coefficients, wanted, epsilon, base=mark, start=amplitude)
+    held = hold(
+        coefficients, wanted, epsilon, base=mark, start=amplitude, before=before
+    )
     ways: list[Way] = [ByOffsets.of(held.offsets)]
     if pattern.dtype == np.int8:
         ways.append(ByPattern(pattern, packed_limits(held.limits)))

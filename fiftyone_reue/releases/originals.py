@@ -28,7 +28,7 @@ from fiftyone_reue.media.jpeg_coefficients.planes import targets
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.media.jpeg_coefficients.writing import colour_segments
 from fiftyone_reue.media.jpeg_segments import without_record
-from fiftyone_reue.media.original import Rebuilt, rebuild
+from fiftyone_reue.media.original import Rebuilt, rebuild, rebuild_coded
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb import coefficients, reversal
 from fiftyone_reue.perturb.reversal import Content, Reversal
@@ -72,13 +72,10 @@ def licensed_copy(
     Returns:
         W, and the digest of its samples or coefficients.
     """
-    if envelope.header.key != key.key_id:
-        raise WrongKeyError(
-            f"Wrong key: the file was sealed for key {envelope.header.key}, the key of "
-            f"{key.name} is {key.key_id}; use the key that came with this copy"
-        )
+    _require_key(envelope, key)
     if envelope.header.in_coefficients:
-        return _licensed_file(raster, envelope, key)
+        found, digest = licensed_coefficients(raster, envelope, key)
+        return _rendered(found, raster), digest
     records.check_digest(envelope, sample_digest(raster.samples))
     part = records.open_recipient(envelope, key.key, key.key_id)
     way = reversal_of(part, envelope, raster)
@@ -88,17 +85,48 @@ def licensed_copy(
     return licensed, digest
 
 
-def _licensed_file(
+def licensed_coefficients(
     raster: Raster, envelope: Envelope, key: RecipientKey
-) -> tuple[Raster, bytes]:
+) -> tuple[Coefficients, bytes]:
+    """``P -> W`` of a JPEG file whose coefficients carry it.
+
+    Args:
+        raster: P.
+        envelope: its record, of coefficients and sealed for this key.
+        key: the recipient's.
+
+    Returns:
+        W with the segments that P has, and the digest of its coefficients.
+
+    Raises:
+        WrongKeyError, EditedImageError, DamagedRecordError, VerificationError: what
+            they say.
+    """
+    _require_key(envelope, key)
     found = _checked_coefficients(raster, envelope)
     part = records.open_recipient(envelope, key.key, key.key_id)
     way = coefficients.unpack(part.content, (raster.height, raster.width))
     licensed = subtracted(found, coefficients.offsets_of(way, found))
     digest = coefficient_digest(licensed)
     _require_same(digest, part.digest, "licensed copy's")
-    segments = without_record(found.segments)
-    return jpeg.rendered(licensed, segments, raster.metadata), digest
+    return licensed, digest
+
+
+def copy_of(found: Coefficients) -> bytes:
+    """The file of a copy's coefficients and segments, without a record."""
+    return jpeg.file_of(found, without_record(found.segments))
+
+
+def _rendered(found: Coefficients, like: Raster) -> Raster:
+    return jpeg.rendered(found, without_record(found.segments), like.metadata)
+
+
+def _require_key(envelope: Envelope, key: RecipientKey) -> None:
+    if envelope.header.key != key.key_id:
+        raise WrongKeyError(
+            f"Wrong key: the file was sealed for key {envelope.header.key}, the key of "
+            f"{key.name} is {key.key_id}; use the key that came with this copy"
+        )
 
 
 def _checked_coefficients(raster: Raster, envelope: Envelope) -> Coefficients:
@@ -153,11 +181,15 @@ class Originals:
             EditedImageError, DamagedRecordError, ForeignRecordError: what they say.
         """
         with named(name):
-            return self._original(*self._licensed_copy(raster, record))
+            envelope = self._envelope(raster, record)
+            if envelope.header.in_coefficients:
+                found, _ = self._original_coefficients(raster, envelope)
+                return _rendered(found, raster)
+            return self._original(*self._licensed(raster, envelope))
 
     def file(
         self, raster: Raster, record: bytes | None, name: str
-    ) -> tuple[Raster, Rebuilt]:
+    ) -> tuple[Raster | None, Rebuilt]:
         """``P -> O`` or ``W -> O``, the file as well as its samples.
 
         Args:
@@ -166,32 +198,77 @@ class Originals:
             name: as there.
 
         Returns:
-            O, and its file; that has no bytes where the record doesn't hold what the
-            file takes, and says why.
+            O, or None of a JPEG whose file is there, byte for byte; and that file. It
+            has no bytes where the record doesn't hold what the file takes, and says
+            why.
 
         Raises:
             NoRecordError, EditedImageError, DamagedRecordError, ForeignRecordError: as
                 there.
         """
         with named(name):
-            licensed, envelope = self._licensed_copy(raster, record)
+            envelope = self._envelope(raster, record)
+            if envelope.header.in_coefficients:
+                found, envelope = self._original_coefficients(raster, envelope)
+                file = self._coded_file(found, envelope, in_file=record is not None)
+                return None if file.data else _rendered(found, raster), file
+            licensed, envelope = self._licensed(raster, envelope)
             original = self._original(licensed, envelope)
-            digest = envelope.header.digest
-            whole = envelope if envelope.file_box else self._kept(envelope)
-            if whole is None or not whole.file_box:
-                why = _without_file(envelope, whole, in_file=record is not None)
+            content, why = self._file_content(envelope, in_file=record is not None)
+            if content is None:
                 return original, Rebuilt(b"", "", why)
-            _, owner_key = self._opened_owner(whole, digest)
-            content = records.open_file(whole, owner_key, digest)
-            assert content is not None
-            try:
-                return original, rebuild(content, original)
-            except DamagedRecordError:
-                if original.coded is None:
-                    raise
-                # The record is authentic and the coefficients are right, so it is the
-                # file around them that changed.
-                return original, Rebuilt(b"", "", STRIPPED)
+            return original, rebuild(content, original)
+
+    def _coded_file(
+        self, found: Coefficients, envelope: Envelope, *, in_file: bool
+    ) -> Rebuilt:
+        content, why = self._file_content(envelope, in_file=in_file)
+        if content is None:
+            return Rebuilt(b"", "", why)
+        try:
+            return rebuild_coded(content, found)
+        except DamagedRecordError:
+            # The record is authentic and the coefficients are right, so it is the
+            # file around them that changed.
+            return Rebuilt(b"", "", STRIPPED)
+
+    def _file_content(
+        self, envelope: Envelope, *, in_file: bool
+    ) -> tuple[bytes | None, str | None]:
+        """What describes the original file, or None and why that isn't there.
+
+        Args:
+            envelope: a licensed copy's record.
+            in_file: whether the copy carried it, or the ledger alone had it.
+        """
+        whole = envelope if envelope.file_box else self._kept(envelope)
+        if whole is None or not whole.file_box:
+            return None, _without_file(envelope, whole, in_file=in_file)
+        digest = envelope.header.digest
+        _, owner_key = self._opened_owner(whole, digest)
+        return records.open_file(whole, owner_key, digest), None
+
+    def lookalikes(
+        self, raster: Raster, envelope: Envelope, name: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The samples of W and O, both from a copy as it was delivered.
+
+        Args:
+            raster: P or W.
+            envelope: its record.
+            name: what to call the file in an error.
+
+        Raises:
+            EditedImageError, DamagedRecordError, ForeignRecordError: what they say.
+        """
+        with named(name):
+            self._require_ours(envelope)
+            if not envelope.header.in_coefficients:
+                licensed, envelope = self._licensed(raster, envelope)
+                return licensed.samples, self._original(licensed, envelope).samples
+            found, envelope = self._licensed_coefficients(raster, envelope)
+            original = self._unmarked(found, raster, envelope)
+            return jpeg.shown(found), jpeg.shown(original)
 
     def _kept(self, envelope: Envelope) -> Envelope | None:
         """The ledger's copy of a licensed copy's record, or None."""
@@ -202,14 +279,15 @@ class Originals:
                 return records.licensed_envelope(kept, digest)
         return None
 
-    def _licensed_copy(
-        self, raster: Raster, record: bytes | None
-    ) -> tuple[Raster, Envelope]:
+    def _envelope(self, raster: Raster, record: bytes | None) -> Envelope:
+        """A copy's record, its own or the ledger's."""
         if record is None:
-            envelope = self._from_ledger(raster)
-        else:
-            envelope = records.unpack(record)
-            self._require_ours(envelope)
+            return self._from_ledger(raster)
+        envelope = records.unpack(record)
+        self._require_ours(envelope)
+        return envelope
+
+    def _licensed(self, raster: Raster, envelope: Envelope) -> tuple[Raster, Envelope]:
         if envelope.header.tier == "protected":
             return self.licensed(raster, envelope)
         return raster, envelope
@@ -277,8 +355,6 @@ class Originals:
         return jpeg.rendered(copy, colour_segments(found), original.metadata)
 
     def _original(self, raster: Raster, envelope: Envelope) -> Raster:
-        if envelope.header.in_coefficients:
-            return self._original_file(raster, envelope)
         digest = sample_digest(raster.samples)
         records.check_digest(envelope, digest)
         part = self._owner_part(envelope, digest)
@@ -292,14 +368,32 @@ class Originals:
         _require_same(sample_digest(samples), part.digest, "original's")
         return raster.with_samples(samples)
 
-    def _original_file(self, raster: Raster, envelope: Envelope) -> Raster:
-        licensed = _checked_coefficients(raster, envelope)
+    def _original_coefficients(
+        self, raster: Raster, envelope: Envelope
+    ) -> tuple[Coefficients, Envelope]:
+        """O with the segments that the copy has, and the licensed copy's record."""
+        licensed, envelope = self._licensed_coefficients(raster, envelope)
+        return self._unmarked(licensed, raster, envelope), envelope
+
+    def _licensed_coefficients(
+        self, raster: Raster, envelope: Envelope
+    ) -> tuple[Coefficients, Envelope]:
+        """W with the segments that the copy has, and W's record."""
+        if envelope.header.tier != "protected":
+            return _checked_coefficients(raster, envelope), envelope
+        key = self._recipient_key(envelope)
+        licensed, digest = licensed_coefficients(raster, envelope, key)
+        return licensed, records.licensed_envelope(envelope, digest)
+
+    def _unmarked(
+        self, licensed: Coefficients, raster: Raster, envelope: Envelope
+    ) -> Coefficients:
+        """``W -> O`` of coefficients that are W's for sure."""
         part = self._owner_part(envelope, envelope.header.digest)
         offsets = mark_offsets(licensed, self._mark(part, raster), part.lost)
         found = subtracted(licensed, offsets)
         _require_same(coefficient_digest(found), part.digest, "original's")
-        segments = without_record(found.segments)
-        return jpeg.rendered(found, segments, raster.metadata)
+        return found
 
     def _marked(
         self, original: Raster, envelope: Envelope, digest: bytes

@@ -254,20 +254,14 @@ class Tracer:
         if image is None:
             return replace(suspect, reason=self._lost(record.image_id))
         envelope = records.unpack(record.blob)
-        colours = raster.colour_channels
-        if state == "protected":
-            licensed, envelope = self._originals.licensed(raster, envelope)
-        else:
-            licensed = raster
-            digest = record.digest_w
-            envelope = records.licensed_envelope(envelope, digest)
-        original = self._originals.original(
-            licensed, envelope.pack(), suspect.sample_id
+        if state != "protected":
+            envelope = records.licensed_envelope(envelope, record.digest_w)
+        licensed, original = self._originals.lookalikes(
+            raster, envelope, suspect.sample_id
         )
-        peak = envelope.header.peak
+        colours, peak = raster.colour_channels, envelope.header.peak
         left = read.residual(
-            read.luma(licensed.samples, colours, peak),
-            read.luma(original.samples, colours, peak),
+            read.luma(licensed, colours, peak), read.luma(original, colours, peak)
         )
         return self._read(suspect, image, state, left, 0.0, exact=True)
 

@@ -58,7 +58,8 @@ class Copy:
     """A protected copy, and what its record is to hold.
 
     Attributes:
-        protected: P with what metadata it may carry, ready to be encoded.
+        format: of P's file.
+        written: P's file with what metadata it may carry and a record.
         digests: of O, W and P, as the record has them.
         content: of the recipient's box.
         lost: what the owner's box needs to take the mark off.
@@ -68,7 +69,8 @@ class Copy:
             unless everything comes back exactly.
     """
 
-    protected: Raster
+    format: str
+    written: Callable[[bytes], bytes]
     digests: tuple[bytes, bytes, bytes]
     content: Content
     lost: bytes

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from fiftyone_reue.errors import (
@@ -16,7 +14,10 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.media import jpeg
 from fiftyone_reue.media.allowed import allowed
 from fiftyone_reue.media.digest import coefficient_digest
-from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
+from fiftyone_reue.media.jpeg_coefficients.coefficients import (
+    Coefficients,
+    same_picture,
+)
 from fiftyone_reue.media.jpeg_coefficients.limits import (
     Held,
     added,
@@ -24,12 +25,13 @@ from fiftyone_reue.media.jpeg_coefficients.limits import (
     packed_limits,
     subtracted,
 )
-from fiftyone_reue.media.jpeg_coefficients.planes import targets
+from fiftyone_reue.media.jpeg_coefficients.planes import require_gray, targets
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.media.jpeg_coefficients.rounding import strength
 from fiftyone_reue.media.jpeg_coefficients.writing import colour_segments
-from fiftyone_reue.media.jpeg_segments import metadata_segments
-from fiftyone_reue.media.original import describe_coded, rebuild
+from fiftyone_reue.media.jpeg_segments import metadata_segments, with_record
+from fiftyone_reue.media.original import describe_coded, rebuild_coded
+from fiftyone_reue.media.quality import largest_difference
 from fiftyone_reue.media.raster import Loaded
 from fiftyone_reue.perturb import coefficients
 from fiftyone_reue.releases.originals import mark_offsets
@@ -52,9 +54,10 @@ def make(job: Job) -> Copy:
     found = _read(job)
     carried = allowed(job.raster.metadata, "JPEG")
     segments = [*colour_segments(found), *metadata_segments(carried.metadata)]
-    mark = _marked(found, job)
+    before = _before(found, job)
+    mark = _marked(found, job, before)
     licensed = added(found, mark.offsets)
-    shown = jpeg.shown(mark.data)
+    shown = jpeg.shown(licensed)
     held, content = coefficients.perturb(
         job.method,
         job.state,
@@ -66,43 +69,42 @@ def make(job: Job) -> Copy:
         name=job.name,
         epsilon=job.epsilon,
         amplitude=job.epsilon - job.mark_amplitude,
+        before=before,
     )
     copy = added(licensed, held.offsets)
-    protected = jpeg.rendered(copy, segments, carried.metadata)
-    original = replace(job.raster, coded=jpeg.file_of(found, segments))
+    protected = jpeg.file_of(copy, segments)
     digests = (
         coefficient_digest(found),
         coefficient_digest(licensed),
         coefficient_digest(copy),
     )
     lost = packed_limits(mark.limits)
-    file = describe_coded(job.source, found, original, job.suffix)
+    file = describe_coded(job.source, found, segments, job.suffix)
 
     def prove(again: Loaded) -> None:
-        digest_o, digest_w, digest_p = digests
         try:
             back = read(again.raster.coded or b"")
-            _require(job, coefficient_digest(back) == digest_p)
+            _require(job, same_picture(back, copy))
             way = coefficients.unpack(content.data, job.raster.samples.shape[:2])
             back = subtracted(back, coefficients.offsets_of(way, back))
-            _require(job, coefficient_digest(back) == digest_w)
+            _require(job, same_picture(back, licensed))
             back = subtracted(back, mark_offsets(back, job.mark, lost))
-            _require(job, coefficient_digest(back) == digest_o)
-            whole = replace(job.raster, coded=jpeg.file_of(back, segments))
-            _require(job, rebuild(file.content, whole).data == job.source)
+            _require(job, same_picture(back, found))
+            _require(job, rebuild_coded(file.content, back).data == job.source)
         except VerificationError:
             raise
         except ReueError as error:
             raise _inexact(job) from error
-        change = again.raster.samples.astype(np.int16) - job.raster.samples
-        if np.abs(change).max() > job.epsilon:
-            raise VerificationError(
-                f"{job.name}: a sample would change by more than {job.epsilon} gray "
-                "levels, so it was not written; please report this file"
-            )
+        for changed in (shown, again.raster.samples):
+            if largest_difference(changed, job.raster.samples) > job.epsilon:
+                raise VerificationError(
+                    f"{job.name}: a sample would change by more than {job.epsilon} "
+                    "gray levels, so it was not written; please report this file"
+                )
 
     return Copy(
-        protected,
+        "JPEG",
+        lambda record: with_record(protected, record),
         digests,
         content,
         lost,
@@ -116,7 +118,7 @@ def _read(job: Job) -> Coefficients:
     raster = job.raster
     try:
         found = read(job.source, max_pixels=raster.height * raster.width)
-        targets(found, np.zeros((found.height, found.width), np.int8))
+        require_gray(found)
         return found
     except (UnreadableImageError, UnsupportedImageError) as error:
         raise type(error)(
@@ -127,14 +129,20 @@ def _read(job: Job) -> Coefficients:
         raise MissingPackageError(f"{error} (--carrier pixels)") from None
 
 
-def _marked(found: Coefficients, job: Job) -> Held:
+def _before(found: Coefficients, job: Job) -> np.ndarray | None:
+    """What a decoder shows of the original; None where the job has other colours."""
+    samples = job.raster.samples
+    return samples if samples.shape[2] == len(found.components) else None
+
+
+def _marked(found: Coefficients, job: Job, before: np.ndarray | None) -> Held:
     """The mark as offsets: as little as leaves enough of it."""
     wanted = targets(found, job.mark[..., 0])
     least = job.mark_amplitude + job.mark_amplitude // 2
     most = max(least, job.epsilon - job.mark_amplitude)
     held = None
     for limit in range(least, most + 1):
-        held = hold(found, wanted, limit)
+        held = hold(found, wanted, limit, before=before)
         if strength(wanted, held.offsets, found) >= ENOUGH:
             break
     assert held is not None

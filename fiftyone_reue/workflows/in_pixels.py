@@ -7,7 +7,7 @@ import numpy as np
 from fiftyone_reue.errors import UnsupportedImageError, VerificationError
 from fiftyone_reue.media import jpeg, offsets
 from fiftyone_reue.media.allowed import allowed
-from fiftyone_reue.media.codec import release_format
+from fiftyone_reue.media.codec import encode, release_format
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.original import describe
 from fiftyone_reue.media.raster import Loaded, Raster
@@ -56,8 +56,10 @@ def make(job: Job) -> Copy:
                 f"{job.name}: it would not restore exactly, so it was not written"
             )
 
+    kind = release_format(protected)
     return Copy(
-        protected,
+        kind,
+        lambda record: encode(protected, kind, record),
         (job.digest, sample_digest(licensed), sample_digest(perturbed.samples)),
         content,
         lost,

@@ -16,11 +16,9 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.media import alpha, viewers
 from fiftyone_reue.media.codec import (
-    encode,
     largest_file,
     load,
     read_file,
-    release_format,
     suffix,
 )
 from fiftyone_reue.media.depth import require_levels, with_range
@@ -240,8 +238,7 @@ def protect_image(
         copy.file.content,
     )
     blob = envelope.pack()
-    kind = release_format(raster)
-    data = encode(copy.protected, kind, blob)
+    data = copy.written(blob)
     again = load(data, name=item.sample_id, max_pixels=max_pixels)
     _verify(item, again.record, blob)
     copy.prove(again)
@@ -257,7 +254,7 @@ def protect_image(
             image_id=image,
             label=item.label,
             source=item.path,
-            output=item.output + suffix(kind),
+            output=item.output + suffix(copy.format),
             digest_p=digest_p,
             digest_w=digest_w,
             blob=_ledgers_copy(envelope).pack(),
@@ -278,7 +275,7 @@ def protect_image(
             ),
         ),
         payload=codes.code_bytes(secrets.code_seed, image, bits).hex(),
-        converted=raster.format if kind != raster.format else None,
+        converted=raster.format if copy.format != raster.format else None,
         notes=_notes(raster, int(release.parameters["epsilon"]), depth),
         withheld=tuple(dict.fromkeys(loaded.left_out + copy.withheld)),
         differs=copy.file.differs,

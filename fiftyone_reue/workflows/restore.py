@@ -30,6 +30,7 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.media import viewers
 from fiftyone_reue.media.codec import encode, load, read_file, release_format, suffix
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.jpeg_segments import with_record
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.original import Rebuilt
 from fiftyone_reue.media.raster import Raster
@@ -40,7 +41,9 @@ from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.originals import (
     Originals,
+    copy_of,
     digest_for,
+    licensed_coefficients,
     licensed_copy,
     reversal_of,
 )
@@ -203,6 +206,7 @@ def restore_original(
         original, file = originals.file(raster, record, item.sample_id)
         if file.data:
             return _written(item, original, file, output)
+        assert original is not None
         made = _encoded(item, original, None, output)
         return replace(made, differs=file.differs)
 
@@ -251,6 +255,11 @@ def restore_licensed_image(
         else:
             envelope = _protected_envelope(record, key)
             try:
+                if envelope.header.in_coefficients:
+                    found, digest = licensed_coefficients(raster, envelope, key)
+                    sealed = records.licensed_envelope(envelope, digest).pack()
+                    data = with_record(copy_of(found), sealed)
+                    return _coded(item, data, sealed, output)
                 licensed, digest = licensed_copy(raster, envelope, key)
             except EditedImageError as error:
                 if not approximately:
@@ -450,6 +459,23 @@ def _encoded(
     kind = release_format(raster) if ending is None else "PNG"
     name = item.output + (ending or suffix(kind))
     data = encode(raster, kind, record)
+    return _unless_there(item, name, data, lambda: raster, record, output)
+
+
+def _coded(item: Item, data: bytes, record: bytes, output: Path) -> Restored:
+    """A JPEG file to write, with its record."""
+    name = item.output + suffix("JPEG")
+    return _unless_there(item, name, data, lambda: load(data).raster, record, output)
+
+
+def _unless_there(
+    item: Item,
+    name: str,
+    data: bytes,
+    raster: Callable[[], Raster],
+    record: bytes | None,
+    output: Path,
+) -> Restored:
     path = contained.unlinked(output, name)
     there = _is_there(path, item, raster, record, data)
     return Restored(item, name, b"" if there else data)
@@ -474,14 +500,23 @@ def _own_name(output: str, name: str) -> str:
     return own
 
 
-def _written(item: Item, original: Raster, file: Rebuilt, output: Path) -> Restored:
+def _written(
+    item: Item, original: Raster | None, file: Rebuilt, output: Path
+) -> Restored:
     """An original's own file to write.
+
+    Args:
+        item: what it was made from.
+        original: the image; None where the file's bytes are the original's.
+        file: its file.
+        output: the folder that it goes to.
 
     Raises:
         VerificationError: it was written anew and doesn't hold the original's pixels.
         InputError: another file is in its place.
     """
     if file.differs is not None:
+        assert original is not None
         again = load(file.data, max_pixels=original.height * original.width).raster
         if not np.array_equal(again.samples, original.samples):
             raise VerificationError(
@@ -523,9 +558,20 @@ def _present(path: Path, item: Item) -> bytes | None:
 
 
 def _is_there(
-    path: Path, item: Item, raster: Raster, record: bytes | None, data: bytes
+    path: Path,
+    item: Item,
+    raster: Callable[[], Raster],
+    record: bytes | None,
+    data: bytes,
 ) -> bool:
     """Whether an earlier run wrote this file.
+
+    Args:
+        path: where it would be.
+        item: what it was made from.
+        raster: gives the image, which takes time.
+        record: its record, or None.
+        data: the file.
 
     Raises:
         InputError: another image is there.
@@ -535,10 +581,11 @@ def _is_there(
         return False
     if present == data:
         return True
+    image = raster()
     try:
-        there = load(present, max_pixels=raster.height * raster.width)
+        there = load(present, max_pixels=image.height * image.width)
         same = there.record == record
-        same &= np.array_equal(there.raster.samples, raster.samples)
+        same &= np.array_equal(there.raster.samples, image.samples)
     except UnreadableImageError:
         return False  # cut short or empty: nothing to lose
     except ReueError:

@@ -16,7 +16,7 @@ from fiftyone_reue.media import jpeg, jpeg_segments
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import coefficient_digest
 from fiftyone_reue.media.jpeg_coefficients import library
-from fiftyone_reue.media.jpeg_coefficients.limits import decoded
+from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig

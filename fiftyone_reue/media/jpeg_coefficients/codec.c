@@ -11,10 +11,40 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #ifdef _WIN32
 #define EXPORT __declspec(dllexport)
 #else
 #define EXPORT __attribute__((visibility("default")))
+#endif
+
+#define ALWAYS static inline __attribute__((always_inline))
+
+/* A function that is compiled twice, for all processors and for those that most people
+ * have; both give the same. `does` is return, or nothing. */
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define WIDER(type, name, does, body, declared, given)                                 \
+    __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))) static type name##_wide      \
+        declared                                                                       \
+    {                                                                                  \
+        does body given;                                                               \
+    }                                                                                  \
+    EXPORT type name declared                                                          \
+    {                                                                                  \
+        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))          \
+            does name##_wide given;                                                    \
+        else                                                                           \
+            does body given;                                                           \
+    }
+#else
+#define WIDER(type, name, does, body, declared, given)                                 \
+    EXPORT type name declared                                                          \
+    {                                                                                  \
+        does body given;                                                               \
+    }
 #endif
 
 enum {
@@ -644,13 +674,17 @@ static inline void write_dc(Writer *writer, int c, int32_t value)
     put_coded(writer, c, 0, size, value_bits(step, size), size);
 }
 
-/* Which of 64 values aren't zero, a bit each. */
-static inline uint64_t mask_of(const uint16_t values[64])
+/* Which of 64 bytes are 1 and not 0, a bit each. */
+ALWAYS uint64_t bits_of(const uint8_t flags[64])
 {
-    uint8_t flags[64];
     uint64_t mask = 0;
-    for (int k = 0; k < 64; k++)
-        flags[k] = values[k] != 0;
+#ifdef __SSE2__
+    for (int k = 0; k < 64; k += 16) {
+        __m128i some = _mm_loadu_si128((const __m128i *)(flags + k));
+        some = _mm_cmpgt_epi8(some, _mm_setzero_si128());
+        mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(some) << k;
+    }
+#else
     for (int k = 0; k < 64; k += 8) {
         uint64_t eight = 0;
         for (int i = 0; i < 8; i++)
@@ -658,7 +692,17 @@ static inline uint64_t mask_of(const uint16_t values[64])
         /* The lowest bits of eight bytes, side by side. */
         mask |= (eight * 0x0102040810204080u >> 56) << k;
     }
+#endif
     return mask;
+}
+
+/* Which of 64 values aren't zero, a bit each. */
+static inline uint64_t mask_of(const uint16_t values[64])
+{
+    uint8_t flags[64];
+    for (int k = 0; k < 64; k++)
+        flags[k] = values[k] != 0;
+    return bits_of(flags);
 }
 
 /* A block in zigzag order, and its values without sign and lowest bits. */
@@ -886,207 +930,664 @@ EXPORT int jc_write(uint8_t *data, size_t size, const Scan *scan,
  * times steps are in parts of 64 and at most 2048, pixels in parts of 2^14 of a gray
  * level: whatever is added up of them stays below 2^31. */
 
+enum { PART_BITS = 6, SHARE_BITS = 4, MOST_STEPS = 2047, NEARLY = 1 << 12 };
+
 typedef struct {
-    const int32_t *wanted;  /* 64 */
-    const int32_t *steps;   /* 64 */
-    const int32_t *peaks;   /* of each coefficient's step the largest pixel */
-    const int32_t *pixels;  /* 64 of a step of each coefficient */
-    const int32_t *turned;  /* the same, of each pixel 64 coefficients */
+    int32_t steps[64];
+    float inverse[64];       /* of the steps */
+    int32_t peaks[64];       /* of each coefficient's step the largest pixel */
+    int32_t pixels[64 * 64]; /* 64 of a step of each coefficient */
+    int32_t turned[64 * 64]; /* the same, of each pixel 64 coefficients */
+    int32_t most[64];        /* steps of each that alone keep the limit */
+    int32_t limit;           /* that they are for */
+} Steps;
+
+typedef struct {
+    const Steps *steps;
+    const int32_t *wanted;
+    int32_t sizes[64];  /* of what is wanted */
+    int64_t gains[64];  /* what a step of each coefficient gives */
+    int64_t all;        /* what is wanted altogether, in parts of 64 of a gain */
     int32_t limit;
 } Fit;
 
-static inline int64_t size_of(int64_t value)
+/* What one way has made of a block. */
+typedef struct {
+    int32_t offsets[64];  /* without sign */
+    uint64_t open;        /* those that aren't 0, at first */
+    int64_t got;
+} Made;
+
+/* Whole steps in numbers of less than 2^16. A product with the inverse is off by less
+ * than the half that is added, so it is never rounded to another whole number. */
+ALWAYS void divide(const int32_t numbers[64], const float inverse[64], int32_t out[64])
 {
-    return value < 0 ? -value : value;
+    for (int i = 0; i < 64; i++)
+        out[i] = (int32_t)(((float)numbers[i] + 0.5f) * inverse[i]);
+}
+
+/* What is got and which offsets aren't 0. */
+ALWAYS void fit_note(const Fit *fit, Made *made)
+{
+    uint8_t flags[64];
+    for (int i = 0; i < 64; i++)
+        flags[i] = made->offsets[i] != 0;
+    made->open = bits_of(flags);
+    made->got = 0;
+    for (uint64_t rest = made->open; rest; rest &= rest - 1) {
+        int i = __builtin_ctzll(rest);
+        made->got += made->offsets[i] * fit->gains[i];
+    }
+}
+
+/* How much the pixels change. */
+ALWAYS void fit_pixels(const Fit *fit, const int32_t offsets[64], uint64_t open,
+                       int32_t pixels[64])
+{
+    int first = 1;
+    for (uint64_t rest = open; rest; rest &= rest - 1) {
+        int i = __builtin_ctzll(rest);
+        int32_t offset = fit->wanted[i] < 0 ? -offsets[i] : offsets[i];
+        const int32_t *step = fit->steps->pixels + 64 * i;
+        if (first)
+            for (int p = 0; p < 64; p++)
+                pixels[p] = offset * step[p];
+        else
+            for (int p = 0; p < 64; p++)
+                pixels[p] += offset * step[p];
+        first = 0;
+    }
 }
 
 /* Take single steps away until no pixel changes by more than the limit, of the
  * coefficient that adds most to the worst pixel, or that adds most of what it is wanted
- * for. Each turn makes the offsets smaller, so it ends. */
-static void fit_limit(const Fit *fit, int32_t offsets[64], int by_worth)
+ * for. Each turn makes the offsets smaller, so it ends; once there is no more of what
+ * is wanted than another way has given, it may end as well. Returns how many turns it
+ * took. */
+ALWAYS int fit_limit(const Fit *fit, const int32_t begun[64], int by_worth,
+                     int64_t least, Made *made)
 {
-    int32_t pixels[64] = {0}, sizes[64];
+    int32_t pixels[64], sizes[64], largest = 0;
+    int places[64], count = 0, turns = 0;
     int64_t worth[64];
-    uint64_t open = 0;
-    for (int i = 0; i < 64; i++) {
-        if (!offsets[i])
-            continue;
-        open |= (uint64_t)1 << i;
-        for (int p = 0; p < 64; p++)
-            pixels[p] += offsets[i] * fit->pixels[64 * i + p];
-        worth[i] = 1;
-        if (by_worth) {
-            worth[i] = size_of(fit->wanted[i]) * fit->steps[i] >> 6;
-            worth[i] = worth[i] < 1 ? 1 : worth[i];
-        }
+    for (int p = 0; p < 64; p++) {
+        pixels[p] = begun[p];
+        sizes[p] = begun[p] < 0 ? -begun[p] : begun[p];
+        largest = sizes[p] > largest ? sizes[p] : largest;
     }
-    while (open) {
-        int32_t largest = 0;
+    for (uint64_t rest = made->open; rest; rest &= rest - 1) {
+        int i = __builtin_ctzll(rest);
+        places[count] = i;
+        worth[count] = 1;
+        if (by_worth) {
+            worth[count] = fit->gains[i] >> PART_BITS;
+            worth[count] = worth[count] < 1 ? 1 : worth[count];
+        }
+        count++;
+    }
+    for (; largest > fit->limit && made->got > least; turns++) {
+        uint8_t flags[64];
         for (int p = 0; p < 64; p++)
-            sizes[p] = pixels[p] < 0 ? -pixels[p] : pixels[p];
-        for (int p = 0; p < 64; p++)
-            largest = sizes[p] > largest ? sizes[p] : largest;
-        if (largest <= fit->limit)
-            return;
-        int worst = 0;
-        while (sizes[worst] != largest)
-            worst++;
-        const int32_t *reach = fit->turned + 64 * worst;
+            flags[p] = sizes[p] == largest;
+        int worst = __builtin_ctzll(bits_of(flags));
+        const int32_t *reach = fit->steps->turned + 64 * worst;
+        int32_t side = pixels[worst] >> 31;
         int found = -1;
         int64_t most = 0, cost = 1;
-        for (uint64_t rest = open; rest; rest &= rest - 1) {
-            int i = __builtin_ctzll(rest);
-            int64_t adds = offsets[i] * reach[i];
-            if (pixels[worst] < 0)
-                adds = -adds;
-            if (adds > 0 && adds * cost > most * worth[i]) {
-                found = i;
+        for (int at = 0; at < count; at++) {
+            int i = places[at];
+            int32_t turn = side ^ (fit->wanted[i] >> 31);
+            int64_t adds = made->offsets[i] * ((reach[i] ^ turn) - turn);
+            if (adds > 0 && adds * cost > most * worth[at]) {
+                found = at;
                 most = adds;
-                cost = worth[i];
+                cost = worth[at];
             }
         }
         if (found < 0)
-            return;  /* which cannot be: something adds to the worst pixel */
-        const int32_t *step = fit->pixels + 64 * found;
-        if (offsets[found] < 0) {
-            offsets[found]++;
-            for (int p = 0; p < 64; p++)
-                pixels[p] += step[p];
-        } else {
-            offsets[found]--;
-            for (int p = 0; p < 64; p++)
-                pixels[p] -= step[p];
+            return turns;  /* which cannot be: something adds to the worst pixel */
+        int i = places[found];
+        const int32_t *step = fit->steps->pixels + 64 * i;
+        int32_t turn = fit->wanted[i] >> 31;
+        largest = 0;
+        for (int p = 0; p < 64; p++) {
+            int32_t one = pixels[p] - ((step[p] ^ turn) - turn);
+            pixels[p] = one;
+            one = one < 0 ? -one : one;
+            sizes[p] = one;
+            largest = one > largest ? one : largest;
         }
-        if (!offsets[found])
-            open &= ~((uint64_t)1 << found);
+        made->got -= fit->gains[i];
+        if (!--made->offsets[i]) {
+            count--;
+            for (int at = found; at < count; at++) {
+                places[at] = places[at + 1];
+                worth[at] = worth[at + 1];
+            }
+        }
     }
-}
-
-/* What is got of what is wanted. */
-static int64_t fit_got(const Fit *fit, const int32_t offsets[64])
-{
-    int64_t got = 0;
-    for (int i = 0; i < 64; i++)
-        got += (int64_t)offsets[i] * fit->steps[i] * fit->wanted[i];
-    return got;
+    return turns;
 }
 
 /* A share, in parts of 16, of what is wanted, to the nearest step. */
-static void fit_nearest(const Fit *fit, int share, int32_t offsets[64])
+ALWAYS void fit_nearest(const Fit *fit, int share, Made *made)
 {
-    for (int i = 0; i < 64; i++) {
-        int64_t whole = (int64_t)fit->steps[i] * 64 * 16;
-        int64_t size = size_of(fit->wanted[i]) * share;
-        int32_t steps = (int32_t)((size + whole / 2) / whole);
-        offsets[i] = fit->wanted[i] < 0 ? -steps : steps;
+    int32_t numbers[64];
+    for (int i = 0; i < 64; i++)
+        numbers[i] = (fit->sizes[i] * share +
+                      (fit->steps->steps[i] << (PART_BITS + SHARE_BITS - 1))) >>
+                     (PART_BITS + SHARE_BITS);
+    divide(numbers, fit->steps->inverse, made->offsets);
+    fit_note(fit, made);
+}
+
+/* Which coefficient has most of a step left, the first of equal ones. Parts of it are
+ * about right, and less than 0 where they don't count; what is nearly the largest is
+ * compared exactly. */
+ALWAYS int nearest_whole(const int32_t parts[64], const int32_t lefts[64],
+                         const int32_t steps[64])
+{
+    int32_t largest = 0;
+    uint8_t flags[64];
+    for (int i = 0; i < 64; i++)
+        largest = parts[i] > largest ? parts[i] : largest;
+    largest = largest > NEARLY ? largest - NEARLY : 0;
+    for (int i = 0; i < 64; i++)
+        flags[i] = parts[i] >= largest;
+    uint64_t rest = bits_of(flags);
+    int best = __builtin_ctzll(rest);
+    for (rest &= rest - 1; rest; rest &= rest - 1) {
+        int i = __builtin_ctzll(rest);
+        if ((int64_t)lefts[i] * steps[best] > (int64_t)lefts[best] * steps[i])
+            best = i;
     }
+    return best;
 }
 
 /* Whole steps, and one more of those that are nearest to it, until together they are
  * as much as is wanted. */
-static void fit_spent(const Fit *fit, int64_t all, int32_t offsets[64])
+ALWAYS void fit_spent(const Fit *fit, Made *made)
 {
-    uint64_t open = 0;
+    const Steps *steps = fit->steps;
+    int32_t numbers[64], lefts[64], parts[64];
+    for (int i = 0; i < 64; i++)
+        numbers[i] = fit->sizes[i] >> PART_BITS;
+    divide(numbers, steps->inverse, made->offsets);
+    uint8_t flags[64];
     for (int i = 0; i < 64; i++) {
-        int64_t whole = (int64_t)fit->steps[i] * 64;
-        int32_t steps = (int32_t)(size_of(fit->wanted[i]) / whole);
-        offsets[i] = fit->wanted[i] < 0 ? -steps : steps;
-        if (fit->wanted[i] && fit->peaks[i] <= fit->limit)
-            open |= (uint64_t)1 << i;
+        lefts[i] = fit->sizes[i] - (made->offsets[i] * steps->steps[i] << PART_BITS);
+        flags[i] = (fit->sizes[i] != 0) & (steps->peaks[i] <= fit->limit);
     }
-    int64_t missing = all - fit_got(fit, offsets) * 64;
-    while (open && missing > 0) {
-        int best = -1;
-        int64_t part = 0, whole = 1;
-        for (uint64_t rest = open; rest; rest &= rest - 1) {
-            int i = __builtin_ctzll(rest);
-            int64_t unit = (int64_t)fit->steps[i] * 64;
-            int64_t left = size_of(fit->wanted[i]) % unit;
-            if (best < 0 || left * whole > part * unit) {
-                best = i;
-                part = left;
-                whole = unit;
-            }
-        }
-        open &= ~((uint64_t)1 << best);
-        int64_t gain = size_of(fit->wanted[best]) * fit->steps[best] * 64;
+    fit_note(fit, made);
+    int64_t missing = fit->all - made->got * 64, smallest = INT64_MAX;
+    uint64_t open = bits_of(flags);
+    for (uint64_t rest = open; rest; rest &= rest - 1) {
+        int64_t gain = fit->gains[__builtin_ctzll(rest)] * 64;
+        smallest = gain < smallest ? gain : smallest;
+    }
+    for (int i = 0; i < 64; i++)
+        parts[i] = (int32_t)((float)lefts[i] * steps->inverse[i] * (1 << 24));
+    for (int i = 0; i < 64; i++)
+        parts[i] = flags[i] ? parts[i] : -1;
+    while (open && missing > 0 && smallest / 2 <= missing) {
+        int i = nearest_whole(parts, lefts, steps->steps);
+        parts[i] = -1;
+        open &= ~((uint64_t)1 << i);
+        int64_t gain = fit->gains[i] * 64;
         if (gain / 2 > missing)
             continue;
-        offsets[best] += fit->wanted[best] < 0 ? -1 : 1;
+        made->offsets[i]++;
+        made->open |= (uint64_t)1 << i;
+        made->got += fit->gains[i];
         missing -= gain;
     }
 }
 
-/* The one coefficient of which most can be had. */
-static void fit_single(const Fit *fit, int64_t all, int32_t offsets[64])
+/* The one coefficient of which most can be had, if that is more than `least`; it keeps
+ * the limit. */
+ALWAYS void fit_single(const Fit *fit, int64_t least, Made *made)
 {
     int found = -1;
-    int64_t best = 0, steps = 0;
-    memset(offsets, 0, 64 * sizeof *offsets);
+    int64_t best = least, steps = 0, all = fit->all / 64;
     for (int i = 0; i < 64; i++) {
-        int64_t worth = size_of(fit->wanted[i]) * fit->steps[i];
-        if (!worth)
+        int64_t worth = fit->gains[i], most = fit->steps->most[i];
+        if (most * worth <= best)
             continue;
-        int64_t most = fit->limit / fit->peaks[i];
-        int64_t enough = (all / 64 + worth / 2) / worth;
-        most = most < enough ? most : enough;
-        most = most < 2047 ? most : 2047;
+        if (most * worth > all + worth / 2) {
+            int64_t enough = (all + worth / 2) / worth;
+            most = most < enough ? most : enough;
+        }
         if (most * worth > best) {
             found = i;
             best = most * worth;
             steps = most;
         }
     }
-    if (found >= 0)
-        offsets[found] = (int32_t)(fit->wanted[found] < 0 ? -steps : steps);
+    memset(made->offsets, 0, sizeof made->offsets);
+    made->got = 0;
+    if (found >= 0) {
+        made->offsets[found] = (int32_t)steps;
+        made->got = best;
+    }
+}
+
+/* Of each coefficient how many steps alone keep a limit. */
+ALWAYS void limit_steps(Steps *steps, int32_t limit)
+{
+    steps->limit = limit;
+    for (int i = 0; i < 64; i++) {
+        int32_t most = limit / steps->peaks[i];
+        steps->most[i] = most < MOST_STEPS ? most : MOST_STEPS;
+    }
+}
+
+/* The best that was found so far, in the unit of `all`. */
+typedef struct {
+    int64_t got;
+    int enough;
+    int16_t *out;
+} Best;
+
+ALWAYS void fit_take(const Fit *fit, const Made *made, Best *best)
+{
+    int64_t got = made->got * 64;
+    if (got > fit->all)
+        got = fit->all - (got - fit->all);  /* more than is wanted is no better */
+    if (got <= best->got)
+        return;
+    best->got = got;
+    best->enough = got >= fit->all - fit->all / 16;
+    for (int i = 0; i < 64; i++)
+        best->out[i] =
+            (int16_t)(fit->wanted[i] < 0 ? -made->offsets[i] : made->offsets[i]);
+}
+
+/* Several ways are tried until one gives enough. One that can't give more than another
+ * one before any limit isn't gone on with: limits only take away. */
+ALWAYS void fit_block(const Fit *fit, int16_t out[64])
+{
+    static const int SHARES[] = {16, 13, 10};
+    int32_t before[64], pixels[64];
+    Best best = {0, 0, out};
+    Made start, made;
+    memset(out, 0, 64 * sizeof *out);
+    for (int at = 0; at < 3; at++) {
+        fit_nearest(fit, SHARES[at], &start);
+        int32_t other = 0;
+        for (int i = 0; i < 64; i++) {
+            other |= at ? before[i] ^ start.offsets[i] : 1;
+            before[i] = start.offsets[i];
+        }
+        if (!other || start.got * 64 <= best.got)
+            continue;
+        fit_pixels(fit, start.offsets, start.open, pixels);
+        made = start;
+        int turns = fit_limit(fit, pixels, 1, best.got / 64, &made);
+        fit_take(fit, &made, &best);
+        if (best.enough)
+            return;
+        if (!turns || SHARES[at] == 10)
+            continue;
+        made = start;
+        fit_limit(fit, pixels, 0, best.got / 64, &made);
+        fit_take(fit, &made, &best);
+        if (best.enough)
+            return;
+    }
+    fit_spent(fit, &made);
+    if (made.got * 64 > best.got) {
+        fit_pixels(fit, made.offsets, made.open, pixels);
+        fit_limit(fit, pixels, 1, best.got / 64, &made);
+        fit_take(fit, &made, &best);
+        if (best.enough)
+            return;
+    }
+    fit_single(fit, best.got / 64, &made);
+    fit_take(fit, &made, &best);
+}
+
+ALWAYS void fit_blocks(const int32_t *wanted, const int32_t *given,
+                       const int32_t *basis, const int32_t *limits, int64_t count,
+                       int16_t *offsets)
+{
+    Steps steps;
+    for (int i = 0; i < 64; i++) {
+        steps.steps[i] = given[i];
+        steps.inverse[i] = 1.0f / (float)given[i];
+        steps.peaks[i] = 0;
+        for (int p = 0; p < 64; p++) {
+            int32_t one = given[i] * basis[64 * i + p];
+            steps.pixels[64 * i + p] = steps.turned[64 * p + i] = one;
+            one = one < 0 ? -one : one;
+            steps.peaks[i] = one > steps.peaks[i] ? one : steps.peaks[i];
+        }
+    }
+    limit_steps(&steps, 0);
+    for (int64_t block = 0; block < count; block++) {
+        Fit fit;
+        fit.steps = &steps;
+        fit.wanted = wanted + 64 * block;
+        fit.all = 0;
+        fit.limit = limits[block];
+        for (int i = 0; i < 64; i++) {
+            int32_t one = fit.wanted[i];
+            fit.sizes[i] = one < 0 ? -one : one;
+            fit.gains[i] = (int64_t)fit.sizes[i] * steps.steps[i];
+            fit.all += (int64_t)one * one;
+        }
+        if (fit.limit != steps.limit)
+            limit_steps(&steps, fit.limit);
+        if (fit.all && fit.limit)
+            fit_block(&fit, offsets + 64 * block);
+        else
+            memset(offsets + 64 * block, 0, 64 * sizeof *offsets);
+    }
 }
 
 /* Offsets of `count` blocks that have as much of what is wanted as there can be while
  * no pixel of a block changes by more than its limit. Several ways are tried. */
-EXPORT void jc_fit(const int32_t *wanted, const int32_t *steps, const int32_t *basis,
-                   const int32_t *limits, int64_t count, int16_t *offsets)
+WIDER(void, jc_fit, , fit_blocks,
+      (const int32_t *wanted, const int32_t *steps, const int32_t *basis,
+       const int32_t *limits, int64_t count, int16_t *offsets),
+      (wanted, steps, basis, limits, count, offsets))
+
+/* ---- what a change of pixels is in coefficients ---- */
+
+#if FLT_EVAL_METHOD
+#error "sums must be those of 64-bit floating-point numbers"
+#endif
+
+/* 4096 times the cosines of the transform, of each coefficient half a line: the other
+ * half is the same, backwards, and the other way round for odd ones. */
+static const double LINES[8][4] = {
+    {1448, 1448, 1448, 1448}, {2009, 1703, 1138, 400}, {1892, 784, -784, -1892},
+    {1703, -400, -2009, -1138}, {1448, -1448, -1448, 1448}, {1138, -2009, 400, 1703},
+    {784, -1892, 1892, -784}, {400, -1138, 1703, -2009},
+};
+
+typedef struct {
+    const void *values;     /* in rows, without gaps */
+    int64_t height, width;
+    int64_t size;           /* bytes of a value: 1, 2 or 4 */
+    int64_t down, across;   /* values that one of the component is of */
+    int64_t rows, columns;  /* the component's blocks */
+    int64_t share;          /* of the values' sum to one of the component */
+} Plane;
+
+ALWAYS int32_t value_at(const Plane *plane, int64_t row, int64_t column)
 {
-    static const struct { int share, by_worth; } WAYS[] = {
-        {16, 1}, {16, 0}, {13, 1}, {13, 0}, {10, 1},
-    };
-    int32_t peaks[64], pixels[64 * 64], turned[64 * 64];
-    for (int i = 0; i < 64; i++) {
-        peaks[i] = 0;
-        for (int p = 0; p < 64; p++) {
-            int32_t one = steps[i] * basis[64 * i + p];
-            pixels[64 * i + p] = turned[64 * p + i] = one;
-            one = one < 0 ? -one : one;
-            peaks[i] = one > peaks[i] ? one : peaks[i];
-        }
+    row = row < plane->height ? row : plane->height - 1;
+    column = column < plane->width ? column : plane->width - 1;
+    int64_t at = row * plane->width + column;
+    if (plane->size == 1)
+        return ((const int8_t *)plane->values)[at];
+    if (plane->size == 2)
+        return ((const int16_t *)plane->values)[at];
+    return ((const int32_t *)plane->values)[at];
+}
+
+/* A block's sums; beyond the plane it goes on as its edge does. */
+ALWAYS void sums_of(const Plane *plane, int64_t row, int64_t column, double sums[64])
+{
+    int64_t top = 8 * plane->down * row, left = 8 * plane->across * column;
+    int64_t high = 8 * plane->down, wide = 8 * plane->across;
+    int whole = top + high <= plane->height && left + wide <= plane->width;
+    if (whole && high == 8 && wide == 8 && plane->size == 1) {
+        const int8_t *values = (const int8_t *)plane->values + top * plane->width + left;
+        for (int y = 0; y < 8; y++)
+            for (int x = 0; x < 8; x++)
+                sums[8 * y + x] = values[y * plane->width + x];
+        return;
     }
-    for (int64_t block = 0; block < count; block++) {
-        Fit fit = {wanted + 64 * block, steps, peaks, pixels, turned, limits[block]};
-        int16_t *out = offsets + 64 * block;
-        int64_t all = 0, best = 0;
-        for (int i = 0; i < 64; i++)
-            all += (int64_t)fit.wanted[i] * fit.wanted[i];
-        memset(out, 0, 64 * sizeof *out);
-        for (int way = 0; all && way < 7; way++) {
-            int32_t made[64];
-            int by_worth = 1;
-            if (way < 5) {
-                by_worth = WAYS[way].by_worth;
-                fit_nearest(&fit, WAYS[way].share, made);
-            } else if (way == 5)
-                fit_spent(&fit, all, made);
-            else
-                fit_single(&fit, all, made);
-            fit_limit(&fit, made, by_worth);
-            int64_t got = fit_got(&fit, made) * 64;
-            if (got > all)
-                got = all - (got - all);  /* more than is wanted is no better */
-            if (got > best) {
-                best = got;
-                for (int i = 0; i < 64; i++)
-                    out[i] = (int16_t)made[i];
-            }
-            if (best >= all - all / 16)
-                break;
+    int32_t whole_sums[64] = {0};
+    for (int64_t y = 0; y < high; y++)
+        for (int64_t x = 0; x < wide; x++)
+            whole_sums[8 * (y / plane->down) + x / plane->across] +=
+                value_at(plane, top + y, left + x);
+    for (int i = 0; i < 64; i++)
+        sums[i] = whole_sums[i];
+}
+
+/* The transform of eight lines at once: of what is in each line's place `i` at 8 i. */
+ALWAYS void forward_lines(const double in[64], double out[64])
+{
+    double even[4][8], odd[4][8];
+    for (int i = 0; i < 4; i++)
+        for (int line = 0; line < 8; line++) {
+            even[i][line] = in[8 * i + line] + in[8 * (7 - i) + line];
+            odd[i][line] = in[8 * i + line] - in[8 * (7 - i) + line];
         }
+    for (int k = 0; k < 8; k++) {
+        double (*from)[8] = k & 1 ? odd : even;
+        for (int line = 0; line < 8; line++)
+            out[8 * k + line] =
+                from[0][line] * LINES[k][0] + from[1][line] * LINES[k][1] +
+                from[2][line] * LINES[k][2] + from[3][line] * LINES[k][3];
     }
 }
+
+/* Sums of products of integers, which stay below 2^51, so that nothing is rounded but
+ * at the end. */
+ALWAYS void wanted_blocks(const Plane *plane, int32_t *out)
+{
+    /* To the nearest whole number, of two the even one. */
+    const double round = 6755399441055744.0;
+    int exact = !(plane->share & (plane->share - 1));
+    double share = (double)plane->share, factor = 64.0 / (1 << 24) / share;
+    for (int64_t row = 0; row < plane->rows; row++)
+        for (int64_t column = 0; column < plane->columns; column++, out += 64) {
+            double sums[64], turned[64], lines[64];
+            sums_of(plane, row, column, sums);
+            forward_lines(sums, lines);
+            for (int y = 0; y < 8; y++)
+                for (int x = 0; x < 8; x++)
+                    turned[8 * x + y] = lines[8 * y + x];
+            forward_lines(turned, lines);
+            if (exact)
+                for (int i = 0; i < 64; i++)
+                    turned[i] = lines[i] * factor + round - round;
+            else
+                for (int i = 0; i < 64; i++)
+                    turned[i] = lines[i] / (1 << 24) / share * 64.0 + round - round;
+            for (int y = 0; y < 8; y++)
+                for (int x = 0; x < 8; x++)
+                    out[8 * y + x] = (int32_t)turned[8 * x + y];
+        }
+}
+
+/* Of each block of a component the coefficients of a change, times steps, in parts of
+ * 64. */
+WIDER(void, jc_wanted, , wanted_blocks, (const Plane *plane, int32_t *out), (plane, out))
+
+/* ---- what a decoder shows ---- */
+
+enum { CONSTANT_BITS = 13, FIRST_BITS = 2, MOST_SURE = 16383, MOST_SHOWN = 511 };
+
+/* The inverse transform of eight lines at once, as Loeffler, Ligtenberg and Moschytz
+ * have it (ICASSP 1989), in the whole numbers that JPEG decoders agree on. */
+ALWAYS void inverse_lines(const int32_t in[64], int bits, int32_t out[64])
+{
+    for (int line = 0; line < 8; line++) {
+        const int32_t *v = in + line;
+        int32_t both = (v[16] + v[48]) * 4433;
+        int32_t two = both - v[48] * 15137, three = both + v[16] * 6270;
+        int32_t sum = (v[0] + v[32]) * (1 << CONSTANT_BITS);
+        int32_t less = (v[0] - v[32]) * (1 << CONSTANT_BITS);
+        int32_t half = 1 << (bits - 1);
+        int32_t even0 = sum + three + half, even3 = sum - three + half;
+        int32_t even1 = less + two + half, even2 = less - two + half;
+        int32_t a = (v[56] + v[8]) * -7373, b = (v[40] + v[24]) * -20995;
+        int32_t c = v[56] + v[24], d = v[40] + v[8];
+        int32_t e = (c + d) * 9633;
+        c = c * -16069 + e;
+        d = d * -3196 + e;
+        int32_t odd0 = v[8] * 12299 + a + d, odd1 = v[24] * 25172 + b + c;
+        int32_t odd2 = v[40] * 16819 + b + d, odd3 = v[56] * 2446 + a + c;
+        out[line] = (even0 + odd0) >> bits;
+        out[56 + line] = (even0 - odd0) >> bits;
+        out[8 + line] = (even1 + odd1) >> bits;
+        out[48 + line] = (even1 - odd1) >> bits;
+        out[16 + line] = (even2 + odd2) >> bits;
+        out[40 + line] = (even2 - odd2) >> bits;
+        out[24 + line] = (even3 + odd3) >> bits;
+        out[32 + line] = (even3 - odd3) >> bits;
+    }
+}
+
+/* Whether all are at most so large. */
+ALWAYS int within(const int32_t values[64], int32_t most)
+{
+    int32_t beyond = 0;
+    for (int i = 0; i < 64; i++)
+        beyond |= (values[i] > most) | (values[i] < -most);
+    return !beyond;
+}
+
+/* A block's pixels, less 128 and not yet cut off at black and white, column by column.
+ * Returns whether they are sure: decoders differ where numbers get very large. */
+ALWAYS int inverse_block(const int32_t values[64], int32_t pixels[64])
+{
+    int32_t first[64], turned[64];
+    if (!within(values, MOST_SURE))
+        return 0;
+    inverse_lines(values, CONSTANT_BITS - FIRST_BITS, first);
+    if (!within(first, MOST_SURE))
+        return 0;
+    for (int y = 0; y < 8; y++)
+        for (int x = 0; x < 8; x++)
+            turned[8 * x + y] = first[8 * y + x];
+    inverse_lines(turned, CONSTANT_BITS + FIRST_BITS + 3, pixels);
+    return within(pixels, MOST_SHOWN);
+}
+
+ALWAYS int32_t shown(int32_t pixel)
+{
+    pixel = pixel < -128 ? -128 : pixel;
+    return pixel > 127 ? 127 : pixel;
+}
+
+ALWAYS int64_t shown_blocks(const int16_t *blocks, const int32_t *steps, int64_t count,
+                            uint8_t *out)
+{
+    int64_t unsure = 0;
+    for (int64_t block = 0; block < count; block++) {
+        int32_t values[64], pixels[64] = {0};
+        for (int i = 0; i < 64; i++)
+            values[i] = blocks[64 * block + i] * steps[i];
+        unsure += !inverse_block(values, pixels);
+        for (int y = 0; y < 8; y++)
+            for (int x = 0; x < 8; x++)
+                out[64 * block + 8 * y + x] =
+                    (uint8_t)(shown(pixels[8 * x + y]) + 128);
+    }
+    return unsure;
+}
+
+/* What a usual decoder shows of a component's blocks, 64 pixels each. Returns of how
+ * many that isn't sure. */
+WIDER(int64_t, jc_shown, return, shown_blocks,
+      (const int16_t *blocks, const int32_t *steps, int64_t count, uint8_t *out),
+      (blocks, steps, count, out))
+
+typedef struct {
+    const int16_t *blocks;  /* in rows of `stride` blocks */
+    int64_t stride, rows, columns;
+    const int16_t *base;    /* offsets without gaps, or NULL */
+    int16_t *offsets;       /* the same */
+    const int32_t *steps;
+} Change;
+
+ALWAYS void add_base(const Change *change, int64_t row, int64_t column,
+                     int32_t before[64])
+{
+    const int16_t *block = change->blocks + 64 * (row * change->stride + column);
+    for (int i = 0; i < 64; i++)
+        before[i] = block[i];
+    if (change->base) {
+        const int16_t *base = change->base + 64 * (row * change->columns + column);
+        for (int i = 0; i < 64; i++)
+            before[i] += base[i];
+    }
+}
+
+ALWAYS void stop_blocks(const Change *change, uint8_t *stopped)
+{
+    int16_t *offsets = change->offsets;
+    for (int64_t row = 0; row < change->rows; row++)
+        for (int64_t column = 0; column < change->columns; column++, offsets += 64) {
+            int32_t before[64], beyond = 0;
+            add_base(change, row, column, before);
+            for (int i = 0; i < 64; i++) {
+                int32_t least = i ? -1023 : -1024, after = before[i] + offsets[i];
+                int32_t out = (before[i] < least) | (before[i] > 1023) |
+                              (after < least) | (after > 1023);
+                beyond |= offsets[i] ? out : 0;
+            }
+            *stopped++ = (uint8_t)beyond;
+            if (beyond)
+                memset(offsets, 0, 64 * sizeof *offsets);
+        }
+}
+
+/* Take the offsets away of blocks where they would lead a coefficient out of the range
+ * that there are codes for, or change one that is out of it already; `stopped` says
+ * which. */
+WIDER(void, jc_stop, , stop_blocks, (const Change *change, uint8_t *stopped),
+      (change, stopped))
+
+ALWAYS int64_t changed_blocks(const Change *change, uint8_t *largest)
+{
+    int64_t unsure = 0, at = 0;
+    for (int64_t row = 0; row < change->rows; row++)
+        for (int64_t column = 0; column < change->columns; column++, at++) {
+            const int16_t *block =
+                change->blocks + 64 * (row * change->stride + column);
+            int32_t old[64], new[64], pixels[64], changed[64], most = 0, other = 0;
+            add_base(change, row, column, new);
+            for (int i = 0; i < 64; i++) {
+                new[i] += change->offsets[64 * at + i];
+                other |= new[i] ^ block[i];
+            }
+            largest[at] = 0;
+            if (!other)
+                continue;
+            int sure = within(new, INT16_MAX);
+            for (int i = 0; i < 64 && sure; i++) {
+                old[i] = block[i] * change->steps[i];
+                new[i] *= change->steps[i];
+            }
+            if (!sure || !inverse_block(old, pixels) || !inverse_block(new, changed)) {
+                unsure++;
+                continue;
+            }
+            for (int p = 0; p < 64; p++) {
+                int32_t one = shown(pixels[p]) - shown(changed[p]);
+                one = one < 0 ? -one : one;
+                most = one > most ? one : most;
+            }
+            largest[at] = (uint8_t)most;
+        }
+    return unsure;
+}
+
+/* By how much a usual decoder shows a block's pixels changed at most, by the base and
+ * the offsets together. Returns of how many blocks that isn't sure. */
+WIDER(int64_t, jc_changed, return, changed_blocks,
+      (const Change *change, uint8_t *largest), (change, largest))
+
+ALWAYS void projected(const int32_t *wanted, const int16_t *offsets,
+                      const int32_t *steps, int64_t count, int64_t sums[2])
+{
+    sums[0] = sums[1] = 0;
+    for (int64_t block = 0; block < count; block++, wanted += 64, offsets += 64)
+        for (int i = 0; i < 64; i++) {
+            sums[0] += (int64_t)wanted[i] * (offsets[i] * steps[i]);
+            sums[1] += (int64_t)wanted[i] * wanted[i];
+        }
+}
+
+/* Sums of products: of what is wanted with what is there, and with itself. */
+WIDER(void, jc_projected, , projected,
+      (const int32_t *wanted, const int16_t *offsets, const int32_t *steps,
+       int64_t count, int64_t sums[2]),
+      (wanted, offsets, steps, count, sums))

@@ -187,6 +187,20 @@ def with_usual_edges(coefficients: Coefficients) -> Coefficients:
     return replace(coefficients, components=tuple(filled))
 
 
+def same_picture(one: Coefficients, other: Coefficients) -> bool:
+    """Whether two files show the same picture by the same steps, coded in any way."""
+    return (
+        (one.width, one.height, one.colour) == (other.width, other.height, other.colour)
+        and len(one.components) == len(other.components)
+        and all(
+            (a.h, a.v) == (b.h, b.v)
+            and np.array_equal(a.quantisation, b.quantisation)
+            and np.array_equal(a.blocks, b.blocks)
+            for a, b in zip(one.components, other.components, strict=True)
+        )
+    )
+
+
 def native_scan(scan: Scan, coefficients: Coefficients) -> library.Scan:
     """A scan as the entropy coder takes it; the coefficients must outlive it."""
     high, wide = coefficients.units

@@ -77,6 +77,36 @@ class Scan(ctypes.Structure):
     )
 
 
+class Plane(ctypes.Structure):
+    """A change of pixels, and the component that it is for; see ``codec.c``."""
+
+    _fields_ = (
+        ("values", ctypes.c_void_p),
+        ("height", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+        ("size", ctypes.c_int64),
+        ("down", ctypes.c_int64),
+        ("across", ctypes.c_int64),
+        ("rows", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
+        ("share", ctypes.c_int64),
+    )
+
+
+class Change(ctypes.Structure):
+    """Offsets of a component; see ``codec.c``."""
+
+    _fields_ = (
+        ("blocks", ctypes.c_void_p),
+        ("stride", ctypes.c_int64),
+        ("rows", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
+        ("base", ctypes.c_void_p),
+        ("offsets", ctypes.c_void_p),
+        ("steps", ctypes.c_void_p),
+    )
+
+
 @functools.cache
 def codec() -> ctypes.CDLL:
     """The compiled entropy coder.
@@ -90,7 +120,16 @@ def codec() -> ctypes.CDLL:
     library.jc_read.argtypes = (ctypes.c_char_p, size, size, scan, address, end)
     library.jc_write.argtypes = (address, size, scan, ctypes.c_char_p, address, end)
     library.jc_fit.argtypes = (*(address,) * 4, ctypes.c_int64, address)
-    library.jc_fit.restype = None
+    library.jc_wanted.argtypes = (ctypes.POINTER(Plane), address)
+    library.jc_shown.argtypes = (address, address, ctypes.c_int64, address)
+    change = ctypes.POINTER(Change)
+    library.jc_stop.argtypes = library.jc_changed.argtypes = (change, address)
+    library.jc_projected.argtypes = (*(address,) * 3, ctypes.c_int64, address)
+    silent = (library.jc_fit, library.jc_wanted, library.jc_stop, library.jc_projected)
+    for nothing in silent:
+        nothing.restype = None
+    for count in (library.jc_shown, library.jc_changed):
+        count.restype = ctypes.c_int64
     return library
 
 
@@ -184,6 +223,155 @@ def fit(
     places = [one.ctypes.data for one in given]
     codec().jc_fit(*places, len(wanted), offsets.ctypes.data)
     return offsets
+
+
+def wanted(
+    plane: np.ndarray,
+    shrinking: tuple[int, int],
+    blocks: tuple[int, int],
+    parts: int,
+) -> np.ndarray:
+    """What a change of pixels is in a component's coefficients, before rounding.
+
+    Args:
+        plane: (height, width) int8, int16 or int32, at most 2^18 in all that is of one
+            of the component's own samples; beyond it, it goes on as its edge does.
+        shrinking: how many values are of one of these, down and across.
+        blocks: the component's rows and columns of blocks.
+        parts: of a gray level, that the values are in.
+
+    Returns:
+        (rows, columns, 8, 8) int32, coefficients times steps, in parts of 64.
+    """
+    given = np.ascontiguousarray(plane)
+    (down, across), (rows, columns) = shrinking, blocks
+    native = Plane(
+        given.ctypes.data,
+        *given.shape,
+        given.itemsize,
+        down,
+        across,
+        rows,
+        columns,
+        down * across * parts,
+    )
+    made = np.empty((rows, columns, 8, 8), np.int32)
+    codec().jc_wanted(native, made.ctypes.data)
+    return made
+
+
+def projection(
+    wanted: np.ndarray, offsets: np.ndarray, quantisation: np.ndarray
+) -> tuple[int, int]:
+    """Sums of products over a component.
+
+    Args:
+        wanted: (..., 8, 8) int32.
+        offsets: the same shape, int16.
+        quantisation: (8, 8), the steps.
+
+    Returns:
+        Of what is wanted with offsets times steps, and with itself.
+    """
+    given = np.ascontiguousarray(wanted, np.int32)
+    there = np.ascontiguousarray(offsets, np.int16)
+    steps = np.ascontiguousarray(quantisation, np.int32)
+    sums = np.empty(2, np.int64)
+    places = [one.ctypes.data for one in (given, there, steps)]
+    codec().jc_projected(*places, given.size // 64, sums.ctypes.data)
+    return int(sums[0]), int(sums[1])
+
+
+def shown(blocks: np.ndarray, quantisation: np.ndarray) -> np.ndarray | None:
+    """What a usual decoder shows of a component's blocks.
+
+    Args:
+        blocks: (n, 8, 8) int16.
+        quantisation: (8, 8), the steps.
+
+    Returns:
+        (n, 8, 8) uint8; None where decoders may differ, as no usual file makes them.
+    """
+    given = np.ascontiguousarray(blocks, np.int16)
+    steps = np.ascontiguousarray(quantisation, np.int32)
+    pixels = np.empty(given.shape, np.uint8)
+    unsure = codec().jc_shown(
+        given.ctypes.data, steps.ctypes.data, len(given), pixels.ctypes.data
+    )
+    return None if unsure else pixels
+
+
+def stop(
+    blocks: np.ndarray, base: np.ndarray | None, offsets: np.ndarray
+) -> np.ndarray:
+    """Take a block's offsets away where a coefficient would leave its range.
+
+    That is -1024 to 1023 of the first, ±1023 of the others; one that is out of it
+    already may not change.
+
+    Args:
+        blocks: (rows, columns, 8, 8) int16, each row without gaps.
+        base: the same shape without gaps, int16, what is added before; None: nothing.
+        offsets: the same, what is added; it is changed.
+
+    Returns:
+        (rows, columns) bool: where they were taken away.
+    """
+    stopped = np.empty(blocks.shape[:2], np.uint8)
+    steps = np.empty(0, np.int32)
+    native = _change(blocks, base, offsets, steps)
+    codec().jc_stop(native, stopped.ctypes.data)
+    return stopped.view(bool)
+
+
+def changed(
+    blocks: np.ndarray,
+    base: np.ndarray | None,
+    offsets: np.ndarray,
+    quantisation: np.ndarray,
+) -> np.ndarray | None:
+    """By how much a usual decoder shows the pixels of each block changed at most.
+
+    Args:
+        blocks: as for :func:`stop`.
+        base: as there.
+        offsets: as there, but not changed.
+        quantisation: (8, 8), the steps.
+
+    Returns:
+        (rows, columns) uint8; None where decoders may differ.
+    """
+    largest = np.empty(blocks.shape[:2], np.uint8)
+    steps = np.ascontiguousarray(quantisation, np.int32)
+    native = _change(blocks, base, offsets, steps)
+    unsure = codec().jc_changed(native, largest.ctypes.data)
+    return None if unsure else largest
+
+
+def _change(
+    blocks: np.ndarray,
+    base: np.ndarray | None,
+    offsets: np.ndarray,
+    steps: np.ndarray,
+) -> Change:
+    """The arrays must outlive it."""
+    rows, columns = blocks.shape[:2]
+    for one in (blocks, base, offsets):
+        if one is not None and (one.dtype != np.int16 or one.shape != blocks.shape):
+            raise ValueError("offsets must be int16, and of their component's shape")
+    if not offsets.flags.c_contiguous or not (base is None or base.flags.c_contiguous):
+        raise ValueError("offsets must be without gaps")
+    if blocks.strides[1:] != (128, 16, 2) or blocks.strides[0] % 128:
+        raise ValueError("a component's rows of blocks must be without gaps")
+    return Change(
+        blocks.ctypes.data,
+        blocks.strides[0] // 128,
+        rows,
+        columns,
+        None if base is None else base.ctypes.data,
+        offsets.ctypes.data,
+        steps.ctypes.data,
+    )
 
 
 def _name() -> str:

@@ -1,8 +1,9 @@
 """No decoded pixel changes by more than epsilon.
 
 What offsets do is computed first, block by block, as a decoder does before it rounds.
-Then the changed file is written and decoded, and compared with the decoded original;
-where rounding, or colours together, take a pixel too far, its blocks get less.
+Then the changed picture is compared with the original, both as a usual decoder shows
+them (:mod:`~.decoding`); where rounding, or colours together, take a pixel too far, its
+blocks get less.
 
 How much each block got is a whole number of gray levels. These numbers, with what was
 wanted and the file's steps, give the same offsets again, see :func:`within`: they are
@@ -11,20 +12,20 @@ all that a record has to keep of offsets that come from a key or a small pattern
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.media import packing
+from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients, Component
+from fiftyone_reue.media.jpeg_coefficients.decoding import Beside, decoded, is_of_luma
 from fiftyone_reue.media.jpeg_coefficients.planes import shrinking
-from fiftyone_reue.media.jpeg_coefficients.rounding import fitted, within_range
+from fiftyone_reue.media.jpeg_coefficients.rounding import fitted
 from fiftyone_reue.media.jpeg_coefficients.transform import inverse
-from fiftyone_reue.media.jpeg_coefficients.writing import write
+from fiftyone_reue.media.jpeg_coefficients.writing import in_one_go, write
 
 _MOST_ROUNDS, _MOST_LIMIT = 12, 255
 _LEVEL = 19
@@ -40,26 +41,12 @@ class Held:
         offsets: of each component (rows, columns, 8, 8) int16.
         limits: of each component (rows, columns) uint8, what each block's change was
             limited to; None where none was wanted. See :func:`within`.
-        largest: the largest change of a decoded sample, at most epsilon.
-        rounds: how often the file was written and decoded.
-        data: the file as it was written last.
+        rounds: how often the two pictures were compared.
     """
 
     offsets: list[np.ndarray]
     limits: list[np.ndarray | None]
-    largest: int
     rounds: int
-    data: bytes
-
-
-def decoded(data: bytes) -> np.ndarray:
-    """What a usual decoder shows: libjpeg-turbo's with its defaults, by Pillow.
-
-    Returns:
-        (height, width) or (height, width, channels) uint8, not turned.
-    """
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image)
 
 
 def hold(
@@ -69,21 +56,21 @@ def hold(
     *,
     base: list[np.ndarray] | None = None,
     start: int | None = None,
-    writer: Callable[[Coefficients], bytes] = write,
+    before: np.ndarray | None = None,
     decoder: Callable[[bytes], np.ndarray] = decoded,
 ) -> Held:
     """Fit offsets to a wanted change so that no decoded pixel changes too much.
 
     Args:
         coefficients: of the original.
-        wanted: of each component (rows, columns, 8, 8) float64, coefficients times
-            steps, or None; see :func:`~.planes.targets`.
+        wanted: of each component (rows, columns, 8, 8) int32, or None; see
+            :func:`~.planes.targets`.
         epsilon: the largest change of a sample, gray levels, that of ``base`` included.
         base: other offsets, which hold epsilon by themselves and are there already:
             they count as changes, and aren't in what is returned.
         start: what a block's change is limited to at first, 1 to 255 gray levels; by
             default epsilon.
-        writer: writes the file that is decoded.
+        before: what the decoder shows of the original, where that is known.
         decoder: gives (height, width, ...) uint8.
 
     Raises:
@@ -93,7 +80,8 @@ def hold(
         raise ValueError("epsilon must be 1 at least")
     start = min(epsilon if start is None else start, _MOST_LIMIT)
     components = coefficients.components
-    before = decoder(writer(coefficients)).astype(np.int16)
+    if before is None:
+        before = decoder(write(in_one_go(coefficients)))
     reach = _REACH.get(coefficients.colour, (1.0,) * 4)
     limits = [
         None
@@ -101,21 +89,30 @@ def hold(
         else np.full(one.blocks.shape[:2], int(start / share), np.uint8)
         for one, target, share in zip(components, wanted, reach, strict=False)
     ]
+    computed = (
+        decoder is decoded
+        and is_of_luma(coefficients, wanted)
+        and is_of_luma(coefficients, base or [])
+    )
+    beside = Beside(coefficients, before) if computed else None
     held = within(coefficients, wanted, limits)
     for rounds in range(1, _MOST_ROUNDS + 3):
-        _stop_out_of_range(coefficients, base, held, limits)
-        data = writer(_changed(coefficients, base, held))
-        change = np.abs(decoder(data) - before)
-        excess: np.ndarray = np.greater(change, epsilon)
-        if not excess.any():
-            return Held(held, limits, int(change.max(initial=0)), rounds, data)
-        where = excess if excess.ndim == 2 else np.any(excess, axis=2)
-        for one, target, limit, offset in zip(
-            components, wanted, limits, held, strict=True
+        _stop_out_of_range(components, base, held, limits)
+        masks = None
+        if beside is not None:
+            luma = beside.excess(None if base is None else base[0], held[0], epsilon)
+            masks = None if luma is None else [luma, *[None] * (len(components) - 1)]
+        if masks is None:
+            beside = None
+            data = write(in_one_go(_changed(coefficients, base, held)))
+            masks = _too_far(coefficients, wanted, before, decoder(data), epsilon)
+        if not any(mask is not None and mask.any() for mask in masks):
+            return Held(held, limits, rounds)
+        for one, target, limit, offset, mask in zip(
+            components, wanted, limits, held, masks, strict=True
         ):
-            if target is None or limit is None:
+            if target is None or limit is None or mask is None:
                 continue
-            mask = _blocks_of(coefficients, one, where)
             if rounds > _MOST_ROUNDS:  # blocks that reach far into others
                 limit[mask if rounds == _MOST_ROUNDS + 1 else slice(None)] = 0
             # Large limits in larger steps, or there would be many rounds.
@@ -230,21 +227,34 @@ def _fitted(target: np.ndarray, component: Component, limit: np.ndarray) -> np.n
     return offsets
 
 
-def _stop_out_of_range(
+def _too_far(
     coefficients: Coefficients,
+    wanted: list[np.ndarray | None],
+    before: np.ndarray,
+    after: np.ndarray,
+    epsilon: int,
+) -> list[np.ndarray | None]:
+    """Of each component the blocks that reach a pixel that changes by more."""
+    excess = np.abs(after.astype(np.int16) - before.reshape(after.shape)) > epsilon
+    where = excess if excess.ndim == 2 else np.any(excess, axis=2)
+    if not where.any():
+        return [None] * len(wanted)
+    return [_blocks_of(coefficients, one, where) for one in coefficients.components]
+
+
+def _stop_out_of_range(
+    components: tuple[Component, ...],
     base: list[np.ndarray] | None,
     held: list[np.ndarray],
     limits: list[np.ndarray | None],
 ) -> None:
     """Leave blocks as they are whose coefficients would get out of range."""
-    there = coefficients if base is None else added(coefficients, base)
-    for offset, kept, limit in zip(
-        held, within_range(there, held), limits, strict=True
+    for place, (one, offset, limit) in enumerate(
+        zip(components, held, limits, strict=True)
     ):
         if limit is not None:
-            stopped = np.any(offset != kept, axis=(2, 3))
-            limit[stopped] = 0
-            offset[stopped] = 0
+            there = None if base is None else base[place]
+            limit[library.stop(one.blocks, there, offset)] = 0
 
 
 def largest_change(offsets: np.ndarray, quantisation: np.ndarray) -> np.ndarray:

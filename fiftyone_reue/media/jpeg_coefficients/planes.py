@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from fiftyone_reue.errors import UnsupportedImageError
+from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients, Component
-from fiftyone_reue.media.jpeg_coefficients.transform import forward
 
-_COLOUR_BITS = 10
+# How many components, the first ones, a gray change is in.
+_GRAY = {"gray": 1, "ycbcr": 1, "ycck": 1, "rgb": 3, "cmyk": 3}
+_COLOUR_PARTS = 1024
 # Of luma, blue and red difference, as JFIF has it, in parts of 1024.
-_FROM_RGB = np.array([[306, 601, 117], [-173, -339, 512], [512, -429, -83]])
+_FROM_RGB = ((306, 601, 117), (-173, -339, 512), (512, -429, -83))
 
 
 def targets(
@@ -18,7 +20,7 @@ def targets(
 ) -> list[np.ndarray | None]:
     """What a change of pixels is in each component's coefficients, before rounding.
 
-    Integers alone are computed with until the end, so the same comes out everywhere.
+    All of it is whole numbers, so the same comes out everywhere.
 
     Args:
         coefficients: of the file.
@@ -29,8 +31,8 @@ def targets(
             displayed.
 
     Returns:
-        Of each component (rows, columns, 8, 8) float64, coefficients times steps, or
-        None where it doesn't change.
+        Of each component (rows, columns, 8, 8) int32, coefficients times steps, in
+        parts of 64, or None where it doesn't change.
 
     Raises:
         ValueError: the change's shape isn't the picture's, or its values are too large.
@@ -85,35 +87,39 @@ def shrinking(coefficients: Coefficients, component: Component) -> tuple[int, in
     return highest // component.v, widest // component.h
 
 
+def require_gray(coefficients: Coefficients) -> None:
+    """Make sure that :func:`targets` takes a gray change of this picture.
+
+    Raises:
+        UnsupportedImageError: a component's resolution doesn't divide the picture's.
+    """
+    for one in coefficients.components[: _GRAY[coefficients.colour]]:
+        shrinking(coefficients, one)
+
+
 def _planes(coefficients: Coefficients, change: np.ndarray) -> list[np.ndarray | None]:
-    """Of each component its change in the picture's resolution, times 1024."""
+    """Of each component its change in the picture's resolution.
+
+    Returns:
+        (height, width) int8 or int16; int32 times :data:`_COLOUR_PARTS` where colours
+        are mixed.
+    """
     count, colour = len(coefficients.components), coefficients.colour
-    whole = change.astype(np.int64) << _COLOUR_BITS
+    small = change if change.dtype == np.int8 else change.astype(np.int16)
     if change.ndim == 2:
-        changed = {"gray": 1, "ycbcr": 1, "ycck": 1, "rgb": 3, "cmyk": 3}[colour]
-        return [whole if i < changed else None for i in range(count)]
+        return [small if i < _GRAY[colour] else None for i in range(count)]
     if change.ndim != 3 or change.shape[2] != 3 or colour == "gray":
         raise ValueError(f"a change of {change.shape} doesn't fit a {colour} picture")
-    if colour in ("rgb", "cmyk"):
-        planes = [whole[..., i] for i in range(3)]
-    else:
-        mixed = change.astype(np.int64) @ _FROM_RGB.T
-        planes = [mixed[..., i] for i in range(3)]
-    return [plane if plane.any() else None for plane in planes] + [None] * (count - 3)
+    channels = [small[..., i] for i in range(3)]
+    if colour not in ("rgb", "cmyk"):
+        red, green, blue = (channel.astype(np.int32) for channel in channels)
+        channels = [r * red + g * green + b * blue for r, g, b in _FROM_RGB]
+    return [plane if plane.any() else None for plane in channels] + [None] * (count - 3)
 
 
 def _target(
     coefficients: Coefficients, component: Component, plane: np.ndarray
 ) -> np.ndarray:
-    down, across = shrinking(coefficients, component)
-    rows, columns = component.rows, component.columns
-    height, width = 8 * rows * down, 8 * columns * across
-    # What isn't displayed goes on as the edge does, which costs the least.
-    filled = np.pad(
-        plane,
-        ((0, max(height - plane.shape[0], 0)), (0, max(width - plane.shape[1], 0))),
-        mode="edge",
-    )[:height, :width]
-    small = filled.reshape(8 * rows, down, 8 * columns, across).sum((1, 3))
-    blocks = small.reshape(rows, 8, columns, 8).swapaxes(1, 2)
-    return forward(blocks) / (down * across << _COLOUR_BITS)
+    parts = _COLOUR_PARTS if plane.dtype == np.int32 else 1
+    by = shrinking(coefficients, component)
+    return library.wanted(plane, by, (component.rows, component.columns), parts)

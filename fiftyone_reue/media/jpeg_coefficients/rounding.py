@@ -19,10 +19,10 @@ from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.transform import BASIS, SCALE_BITS
 
-MOST_AC = 1023
-LEAST_DC, MOST_DC = -1024, 1023
+PARTS = 64
+"""Of a coefficient times its step, what is wanted is in."""
 
-_PARTS, _PIXEL_BITS = 64, 14
+_PIXEL_BITS = 14
 _MOST_WANTED = 2048
 _MOST_LIMIT = 512
 _BASIS = np.rint(BASIS / (1 << SCALE_BITS - _PIXEL_BITS)).astype(np.int32)
@@ -37,7 +37,8 @@ def fitted(
     read and a pattern is learned; never is it more than was wanted.
 
     Args:
-        wanted: (..., 8, 8) float64, coefficients times steps, within ±2048.
+        wanted: (..., 8, 8) int32, coefficients times steps, in parts of 64, at most
+            ±2048 whole ones.
         quantisation: (8, 8), the steps.
         limit: by how much a pixel may change, before a decoder rounds; for each block,
             (...), or for all.
@@ -48,36 +49,14 @@ def fitted(
     Raises:
         ValueError: something wanted is far too large.
     """
-    if wanted.size and np.abs(wanted).max() > _MOST_WANTED:
+    most = _MOST_WANTED * PARTS
+    if wanted.max(initial=0) > most or wanted.min(initial=0) < -most:
         raise ValueError("the wanted change is far too large")
-    parts = np.rint(wanted * _PARTS).astype(np.int32).reshape(-1, 64)
     bounds = np.broadcast_to(np.asarray(limit, np.float64), wanted.shape[:-2])
     limits = np.floor(np.minimum(bounds, _MOST_LIMIT) * (1 << _PIXEL_BITS))
     steps = quantisation.reshape(64).astype(np.int32)
-    offsets = library.fit(parts, steps, _BASIS, limits.reshape(-1))
+    offsets = library.fit(wanted.reshape(-1, 64), steps, _BASIS, limits.reshape(-1))
     return offsets.reshape(wanted.shape)
-
-
-def within_range(
-    coefficients: Coefficients, offsets: list[np.ndarray]
-) -> list[np.ndarray]:
-    """Offsets that leave each coefficient in what the standard's codes can say.
-
-    A coefficient that is out of it already doesn't change.
-
-    Args:
-        coefficients: of the file.
-        offsets: of each component (rows, columns, 8, 8) int16.
-    """
-    least, most = np.full((8, 8), -MOST_AC), np.full((8, 8), MOST_AC)
-    least[0, 0], most[0, 0] = LEAST_DC, MOST_DC
-    kept = []
-    for one, offset in zip(coefficients.components, offsets, strict=True):
-        before = one.blocks.astype(np.int32)
-        after = np.clip(before + offset, least, most)
-        strange = (before < least) | (before > most)
-        kept.append(np.where(strange, 0, after - before).astype(np.int16))
-    return kept
 
 
 def strength(
@@ -90,11 +69,12 @@ def strength(
     It is the projection on what was wanted, over all components. Noise beside it
     doesn't count.
     """
-    got = whole = 0.0
+    got = whole = 0
     for target, offset, one in zip(
         wanted, offsets, coefficients.components, strict=True
     ):
         if target is not None:
-            got += float((target * offset * one.quantisation).sum())
-            whole += float((target * target).sum())
-    return got / whole if whole else 0.0
+            more, most = library.projection(target, offset, one.quantisation)
+            got += more
+            whole += most
+    return PARTS * got / whole if whole else 0.0

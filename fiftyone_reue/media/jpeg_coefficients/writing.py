@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from fiftyone_reue.media.jpeg_coefficients import huffman, library, markers
 from fiftyone_reue.media.jpeg_coefficients.coefficients import (
     ZIGZAG,
     Coefficients,
+    Process,
     Scan,
     colour_of,
     native_scan,
@@ -18,6 +20,7 @@ from fiftyone_reue.media.jpeg_coefficients.markers import Segment
 
 _FRAMES = {"baseline": 0xC0, "extended": 0xC1, "progressive": 0xC2}
 _ROOM_A_BLOCK, _ROOM = 16, 4096
+_MOST_TOGETHER = 10  # blocks of a unit of several components
 
 
 def write(
@@ -73,6 +76,37 @@ def write(
         parts += [header(coefficients, scan).pack(), coded]
     parts.append(b"\xff\xd9")
     return b"".join(parts)
+
+
+def in_one_go(coefficients: Coefficients) -> Coefficients:
+    """The same picture, coded in the way that is written and read the quickest.
+
+    All decoders show the same of it: in one scan if one can have so many components,
+    without restart markers, with the standard's tables.
+    """
+    places = tuple((min(i, 1), min(i, 1)) for i in range(len(coefficients.components)))
+    together = sum(one.h * one.v for one in coefficients.components) <= _MOST_TOGETHER
+    groups = (
+        [tuple(range(len(places)))] if together else [(i,) for i in range(len(places))]
+    )
+    scans = [
+        Scan(
+            group,
+            tuple(huffman.STANDARD_DC[places[i][0]] for i in group),
+            tuple(huffman.STANDARD_AC[places[i][1]] for i in group),
+            first=0,
+            last=63,
+            high=0,
+            low=0,
+            restart=0,
+            paddings=b"",
+            places=tuple(places[i] for i in group),
+            span=(0, 0),
+        )
+        for group in groups
+    ]
+    process: Process = "baseline" if coefficients.process == "baseline" else "extended"
+    return replace(coefficients, process=process, scans=tuple(scans))
 
 
 def colour_segments(coefficients: Coefficients) -> tuple[Segment, ...]:

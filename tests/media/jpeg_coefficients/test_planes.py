@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from fiftyone_reue.errors import UnsupportedImageError
-from fiftyone_reue.media.jpeg_coefficients.limits import decoded
+from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
 from fiftyone_reue.media.jpeg_coefficients.planes import as_stored, targets
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.media.jpeg_coefficients.rounding import fitted
