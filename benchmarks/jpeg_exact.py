@@ -35,11 +35,12 @@ from PIL import Image
 from fiftyone_reue.demo.tiles import PHOTOS, load_photo
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
+from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
 from fiftyone_reue.media.jpeg_coefficients.exact import describe, rebuild
-from fiftyone_reue.media.jpeg_coefficients.limits import decoded, hold
+from fiftyone_reue.media.jpeg_coefficients.limits import added, hold
 from fiftyone_reue.media.jpeg_coefficients.planes import targets
 from fiftyone_reue.media.jpeg_coefficients.reading import read
-from fiftyone_reue.media.jpeg_coefficients.rounding import strength
+from fiftyone_reue.media.jpeg_coefficients.rounding import PARTS, strength
 from fiftyone_reue.media.jpeg_coefficients.writing import write
 from tests.media.jpeg_coefficients import encoded
 
@@ -222,12 +223,14 @@ def strengths(photos: Path, count: int) -> list[dict]:
                 wanted = targets(found, change.astype(int))
                 held = hold(found, wanted, limit)
                 rounded = _rounded(found, wanted)
+                copy = write(added(found, held.offsets))
+                after = decoded(copy).astype(int) - decoded(data)
                 sums.setdefault(name, []).append(
                     (
                         strength(wanted, held.offsets, found),
                         strength(wanted, rounded, found),
-                        held.largest,
-                        len(held.data) / floor,
+                        np.abs(after).max(),
+                        len(copy) / floor,
                         held.rounds,
                     )
                 )
@@ -251,7 +254,7 @@ def _rounded(found: Coefficients, wanted: list[np.ndarray | None]) -> list[np.nd
     return [
         np.zeros(one.blocks.shape)
         if target is None
-        else np.rint(target / one.quantisation)
+        else np.rint(target / PARTS / one.quantisation)
         for target, one in zip(wanted, found.components, strict=True)
     ]
 

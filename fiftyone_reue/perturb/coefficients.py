@@ -19,6 +19,7 @@ from fiftyone_reue.errors import DamagedRecordError, EditedImageError
 from fiftyone_reue.media import packing
 from fiftyone_reue.media.expand import expand
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
+from fiftyone_reue.media.jpeg_coefficients.decoding import Beside
 from fiftyone_reue.media.jpeg_coefficients.limits import (
     Held,
     hold,
@@ -44,7 +45,9 @@ from fiftyone_reue.perturb.reversal import (
 VERSION = 3
 """Of records whose digests and offsets are of coefficients."""
 
-_LEVEL = 19
+_LEVEL, _LARGE_LEVEL, _QUICK_LEVEL = 15, 12, 3
+_LARGE = 1 << 18  # bytes: a higher level takes far longer, and saves a tenth
+_WELL = 0.6  # of what the quick level leaves the others leave more
 
 
 class Way(ABC):
@@ -126,8 +129,14 @@ class ByOffsets(Way):
     packed: tuple[bytes, ...]
 
     @classmethod
-    def of(cls, offsets: list[np.ndarray]) -> ByOffsets:
-        return cls(tuple(map(_packed_offsets, offsets)))
+    def of(cls, offsets: list[np.ndarray], *, quickly: bool = False) -> ByOffsets:
+        """All of them.
+
+        Args:
+            offsets: of each component (rows, columns, 8, 8) int16.
+            quickly: they needn't be packed well.
+        """
+        return cls(tuple(_packed_offsets(one, quickly=quickly) for one in offsets))
 
     def offsets(self, coefficients: Coefficients) -> list[np.ndarray]:
         if len(self.packed) != len(coefficients.components):
@@ -168,7 +177,7 @@ def perturb(
     name: str,
     epsilon: int,
     amplitude: int,
-    before: np.ndarray | None = None,
+    beside: Beside | None = None,
 ) -> tuple[Held, Content]:
     """``W -> P`` with a method of any kind.
 
@@ -183,7 +192,7 @@ def perturb(
         name: what to call the image in an error.
         epsilon: by how much P may differ from O, gray levels.
         amplitude: what a block's change is limited to at first, gray levels.
-        before: what a usual decoder shows of O, where that is known.
+        beside: O as a decoder shows it, where that is known.
 
     Returns:
         The offsets, and the shortest content that gives them again.
@@ -197,12 +206,15 @@ def perturb(
     pattern = method.pattern(state, shown, label, sample_key)
     wanted = _wanted(coefficients, pattern)
     held = hold(
-        coefficients, wanted, epsilon, base=mark, start=amplitude, before=before
+        coefficients, wanted, epsilon, base=mark, start=amplitude, beside=beside
     )
-    ways: list[Way] = [ByOffsets.of(held.offsets)]
     if pattern.dtype == np.int8:
-        ways.append(ByPattern(pattern, packed_limits(held.limits)))
-    content = min((way.pack() for way in ways), key=len)
+        content = ByPattern(pattern, packed_limits(held.limits)).pack()
+        quick = ByOffsets.of(held.offsets, quickly=True).pack()
+        if _WELL * len(quick) < len(content):
+            content = min(content, ByOffsets.of(held.offsets).pack(), key=len)
+    else:
+        content = ByOffsets.of(held.offsets).pack()
     return held, Content(VERSION, content)
 
 
@@ -239,12 +251,14 @@ def _wanted(coefficients: Coefficients, pattern: np.ndarray) -> list[np.ndarray 
     return targets(coefficients, change[..., 0] if change.shape[2] == 1 else change)
 
 
-def _packed_offsets(offsets: np.ndarray) -> bytes:
+def _packed_offsets(offsets: np.ndarray, *, quickly: bool) -> bytes:
     """Of each coefficient all blocks, one after the other: zeros come together."""
     if not offsets.any():
         return b""
     ordered = offsets.reshape(-1, 64).T.ravel()
-    return packing.pack(packed_numbers(ordered), _LEVEL)
+    numbers = packed_numbers(ordered)
+    level = _LEVEL if len(numbers) <= _LARGE else _LARGE_LEVEL
+    return packing.pack(numbers, _QUICK_LEVEL if quickly else level)
 
 
 def _unpacked_offsets(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fiftyone_reue.errors import (
     MissingPackageError,
     ReueError,
@@ -18,6 +16,7 @@ from fiftyone_reue.media.jpeg_coefficients.coefficients import (
     Coefficients,
     same_picture,
 )
+from fiftyone_reue.media.jpeg_coefficients.decoding import Beside
 from fiftyone_reue.media.jpeg_coefficients.limits import (
     Held,
     added,
@@ -54,8 +53,8 @@ def make(job: Job) -> Copy:
     found = _read(job)
     carried = allowed(job.raster.metadata, "JPEG")
     segments = [*colour_segments(found), *metadata_segments(carried.metadata)]
-    before = _before(found, job)
-    mark = _marked(found, job, before)
+    beside = _beside(found, job)
+    mark = _marked(found, job, beside)
     licensed = added(found, mark.offsets)
     shown = jpeg.shown(licensed)
     held, content = coefficients.perturb(
@@ -69,7 +68,7 @@ def make(job: Job) -> Copy:
         name=job.name,
         epsilon=job.epsilon,
         amplitude=job.epsilon - job.mark_amplitude,
-        before=before,
+        beside=beside,
     )
     copy = added(licensed, held.offsets)
     protected = jpeg.file_of(copy, segments)
@@ -129,20 +128,21 @@ def _read(job: Job) -> Coefficients:
         raise MissingPackageError(f"{error} (--carrier pixels)") from None
 
 
-def _before(found: Coefficients, job: Job) -> np.ndarray | None:
-    """What a decoder shows of the original; None where the job has other colours."""
+def _beside(found: Coefficients, job: Job) -> Beside:
+    """The original as a decoder shows it; of CMYK files the job has other samples."""
     samples = job.raster.samples
-    return samples if samples.shape[2] == len(found.components) else None
+    known = samples.shape[2] == len(found.components)
+    return Beside(found, samples if known else None)
 
 
-def _marked(found: Coefficients, job: Job, before: np.ndarray | None) -> Held:
+def _marked(found: Coefficients, job: Job, beside: Beside) -> Held:
     """The mark as offsets: as little as leaves enough of it."""
     wanted = targets(found, job.mark[..., 0])
     least = job.mark_amplitude + job.mark_amplitude // 2
     most = max(least, job.epsilon - job.mark_amplitude)
     held = None
     for limit in range(least, most + 1):
-        held = hold(found, wanted, limit, before=before)
+        held = hold(found, wanted, limit, beside=beside)
         if strength(wanted, held.offsets, found) >= ENOUGH:
             break
     assert held is not None

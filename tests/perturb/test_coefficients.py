@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.errors import DamagedRecordError, EditedImageError, ReueError
+from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
 from fiftyone_reue.media.jpeg_coefficients.limits import (
     added,
-    decoded,
     hold,
     packed_limits,
     subtracted,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -37,40 +37,67 @@ def decoded(data: bytes) -> np.ndarray:
         return np.asarray(image)
 
 
-def is_of_luma(
-    coefficients: Coefficients, offsets: Sequence[np.ndarray | None]
-) -> bool:
-    """Whether a change is one that :class:`Beside` can tell of.
-
-    Args:
-        coefficients: of the original.
-        offsets: of each component what changes, or None.
-    """
-    of_colours = [one for one in offsets[1:] if one is not None and one.any()]
-    return (
-        coefficients.colour in ("gray", "ycbcr")
-        and not of_colours
-        and shrinking(coefficients, coefficients.components[0]) == (1, 1)
-    )
-
-
 class Beside:
-    """Changes of luma, beside the original.
+    """Changes, beside the original.
 
     Args:
         coefficients: of the original.
-        before: what a usual decoder shows of it, (height, width) or (height, width, 1
-            or 3) uint8.
+        before: what the decoder shows of it, where that is known.
+        decoder: gives (height, width, ...) uint8; by default a usual one.
     """
 
-    def __init__(self, coefficients: Coefficients, before: np.ndarray) -> None:
+    def __init__(
+        self,
+        coefficients: Coefficients,
+        before: np.ndarray | None = None,
+        decoder: Callable[[bytes], np.ndarray] = decoded,
+    ) -> None:
         self._coefficients = coefficients
-        self._before = before.reshape(coefficients.height, coefficients.width, -1)
+        self._known = before
+        self._decoder = decoder
+
+    def tells(self, *offsets: Sequence[np.ndarray | None]) -> bool:
+        """Whether a change is one that :meth:`excess` can compute.
+
+        Args:
+            offsets: of each component what changes, or None; each of these.
+        """
+        return (
+            self._decoder is decoded
+            and self._coefficients.colour in ("gray", "ycbcr")
+            and shrinking(self._coefficients, self._coefficients.components[0])
+            == (1, 1)
+            and not any(
+                one is not None and one.any() for each in offsets for one in each[1:]
+            )
+        )
+
+    def shown_excess(self, copy: Coefficients, epsilon: int) -> np.ndarray:
+        """Where a copy's samples, as the decoder shows them, differ by more.
+
+        Args:
+            copy: the original's coefficients, changed.
+            epsilon: gray levels.
+
+        Returns:
+            (height, width) bool.
+        """
+        after = self._decoder(write(in_one_go(copy))).astype(np.int16)
+        excess = np.abs(after - self._before.reshape(after.shape)) > epsilon
+        return excess if excess.ndim == 2 else np.any(excess, axis=2)
+
+    @functools.cached_property
+    def _before(self) -> np.ndarray:
+        """(height, width, channels) uint8."""
+        before = self._known
+        if before is None:
+            before = self._decoder(write(in_one_go(self._coefficients)))
+        return before.reshape(self._coefficients.height, self._coefficients.width, -1)
 
     def excess(
         self, base: np.ndarray | None, offsets: np.ndarray, epsilon: int
     ) -> np.ndarray | None:
-        """Where a sample changes by more than epsilon.
+        """Where a sample changes by more than epsilon, if luma alone changes.
 
         Args:
             base: luma's (rows, columns, 8, 8) int16 that are there already, or None.
@@ -98,7 +125,7 @@ class Beside:
             return None
         down = rows[:, None, None] * 8 + _SIDE[:, None]
         across = columns[:, None, None] * 8 + _SIDE
-        height, width = self._before.shape[:2]
+        height, width = self._coefficients.height, self._coefficients.width
         over = np.abs(new.astype(np.int16) - old) > epsilon
         over &= (down < height) & (across < width)
         which, y, x = np.nonzero(over)

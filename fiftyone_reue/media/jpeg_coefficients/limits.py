@@ -12,7 +12,6 @@ all that a record has to keep of offsets that come from a key or a small pattern
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,14 +20,13 @@ from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.media import packing
 from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients, Component
-from fiftyone_reue.media.jpeg_coefficients.decoding import Beside, decoded, is_of_luma
+from fiftyone_reue.media.jpeg_coefficients.decoding import Beside
 from fiftyone_reue.media.jpeg_coefficients.planes import shrinking
 from fiftyone_reue.media.jpeg_coefficients.rounding import fitted
 from fiftyone_reue.media.jpeg_coefficients.transform import inverse
-from fiftyone_reue.media.jpeg_coefficients.writing import in_one_go, write
 
 _MOST_ROUNDS, _MOST_LIMIT = 12, 255
-_LEVEL = 19
+_LEVEL = 12
 # Of each colour difference the share that reaches a channel at most.
 _REACH = {"ycbcr": (1.0, 1.772, 1.402), "ycck": (1.0, 1.772, 1.402, 1.0)}
 
@@ -56,8 +54,7 @@ def hold(
     *,
     base: list[np.ndarray] | None = None,
     start: int | None = None,
-    before: np.ndarray | None = None,
-    decoder: Callable[[bytes], np.ndarray] = decoded,
+    beside: Beside | None = None,
 ) -> Held:
     """Fit offsets to a wanted change so that no decoded pixel changes too much.
 
@@ -70,8 +67,7 @@ def hold(
             they count as changes, and aren't in what is returned.
         start: what a block's change is limited to at first, 1 to 255 gray levels; by
             default epsilon.
-        before: what the decoder shows of the original, where that is known.
-        decoder: gives (height, width, ...) uint8.
+        beside: the original, as a decoder shows it; by default a usual one's.
 
     Raises:
         ValueError: epsilon isn't positive, or what is wanted is far too large.
@@ -80,8 +76,7 @@ def hold(
         raise ValueError("epsilon must be 1 at least")
     start = min(epsilon if start is None else start, _MOST_LIMIT)
     components = coefficients.components
-    if before is None:
-        before = decoder(write(in_one_go(coefficients)))
+    original = Beside(coefficients) if beside is None else beside
     reach = _REACH.get(coefficients.colour, (1.0,) * 4)
     limits = [
         None
@@ -89,23 +84,19 @@ def hold(
         else np.full(one.blocks.shape[:2], int(start / share), np.uint8)
         for one, target, share in zip(components, wanted, reach, strict=False)
     ]
-    computed = (
-        decoder is decoded
-        and is_of_luma(coefficients, wanted)
-        and is_of_luma(coefficients, base or [])
-    )
-    beside = Beside(coefficients, before) if computed else None
+    computed = original.tells(wanted, base or [])
     held = within(coefficients, wanted, limits)
     for rounds in range(1, _MOST_ROUNDS + 3):
         _stop_out_of_range(components, base, held, limits)
         masks = None
-        if beside is not None:
-            luma = beside.excess(None if base is None else base[0], held[0], epsilon)
+        if computed:
+            there = None if base is None else base[0]
+            luma = original.excess(there, held[0], epsilon)
             masks = None if luma is None else [luma, *[None] * (len(components) - 1)]
+            computed = luma is not None
         if masks is None:
-            beside = None
-            data = write(in_one_go(_changed(coefficients, base, held)))
-            masks = _too_far(coefficients, wanted, before, decoder(data), epsilon)
+            copy = _changed(coefficients, base, held)
+            masks = _reaching(coefficients, original.shown_excess(copy, epsilon))
         if not any(mask is not None and mask.any() for mask in masks):
             return Held(held, limits, rounds)
         for one, target, limit, offset, mask in zip(
@@ -227,19 +218,13 @@ def _fitted(target: np.ndarray, component: Component, limit: np.ndarray) -> np.n
     return offsets
 
 
-def _too_far(
-    coefficients: Coefficients,
-    wanted: list[np.ndarray | None],
-    before: np.ndarray,
-    after: np.ndarray,
-    epsilon: int,
+def _reaching(
+    coefficients: Coefficients, excess: np.ndarray
 ) -> list[np.ndarray | None]:
-    """Of each component the blocks that reach a pixel that changes by more."""
-    excess = np.abs(after.astype(np.int16) - before.reshape(after.shape)) > epsilon
-    where = excess if excess.ndim == 2 else np.any(excess, axis=2)
-    if not where.any():
-        return [None] * len(wanted)
-    return [_blocks_of(coefficients, one, where) for one in coefficients.components]
+    """Of each component the blocks that reach these pixels, (height, width) bool."""
+    if not excess.any():
+        return [None] * len(coefficients.components)
+    return [_blocks_of(coefficients, one, excess) for one in coefficients.components]
 
 
 def _stop_out_of_range(

@@ -10,7 +10,7 @@ import simplejpeg
 from PIL import Image
 
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
-from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
+from fiftyone_reue.media.jpeg_coefficients.decoding import Beside, decoded
 from fiftyone_reue.media.jpeg_coefficients.limits import (
     Held,
     added,
@@ -119,8 +119,8 @@ def test_what_is_computed_is_what_a_decoder_shows(kind: str, level: int):
     wanted = targets(found, pattern(161, 137))
     mark = hold(found, targets(found, pattern(161, 137, seed=1) // 4), 3).offsets
     held, same = (
-        hold(found, wanted, 8, base=mark, start=7, decoder=by)
-        for by in (decoded, another)
+        hold(found, wanted, 8, base=mark, start=7, beside=beside)
+        for beside in (None, Beside(found, decoder=another))
     )
     assert held.rounds == same.rounds > 1
     for one, other in zip(held.offsets, same.offsets, strict=True):
@@ -131,7 +131,8 @@ def test_what_is_known_of_the_original_is_used():
     data = pillow(picture(), quality=85)
     found = read(data)
     wanted = targets(found, pattern(161, 137))
-    plain, known = hold(found, wanted, 8), hold(found, wanted, 8, before=decoded(data))
+    known = hold(found, wanted, 8, beside=Beside(found, decoded(data)))
+    plain = hold(found, wanted, 8)
     assert np.array_equal(plain.limits[0], known.limits[0])
 
 
@@ -143,7 +144,9 @@ def test_a_decoder_that_shows_far_more():
             return np.asarray(image.convert("L")).astype(np.int16) * 50
 
     found = read(pillow(picture(40, 40), quality=85))
-    held = hold(found, targets(found, pattern(40, 40)), 8, decoder=strict)
+    held = hold(
+        found, targets(found, pattern(40, 40)), 8, beside=Beside(found, decoder=strict)
+    )
     assert not any(offset.any() for offset in held.offsets)
 
 
