@@ -164,11 +164,20 @@ def gray_cells(image: np.ndarray, cell: int) -> np.ndarray:
     Returns:
         ``(ceil(H / cell), ceil(W / cell))`` int64 in 1/UNIT gray levels.
     """
-    total = image.sum(axis=2, dtype=np.int64) * (UNIT // image.shape[2])
-    height, width = total.shape
-    total = np.pad(total, ((0, -height % cell), (0, -width % cell)), mode="edge")
-    high, wide = (side // cell for side in total.shape)
-    return total.reshape(high, cell, wide, cell).sum(axis=(1, 3)) // cell**2
+    height, width, colours = image.shape
+    if height % cell or width % cell:
+        beyond = (0, -height % cell), (0, -width % cell), (0, 0)
+        image = np.pad(image, beyond, mode="edge")
+    # Row by row and then place by place, which is many times faster than over axes.
+    flat = image.reshape(len(image), -1)
+    rows = flat[::cell].astype(np.int32)
+    for row in range(1, cell):
+        rows += flat[row::cell]
+    each = cell * colours
+    total = rows[:, ::each].astype(np.int64)
+    for place in range(1, each):
+        total += rows[:, place::each]
+    return total * (UNIT // colours) // cell**2
 
 
 def response(levels: np.ndarray, frequency: np.ndarray) -> np.ndarray:
