@@ -3,8 +3,10 @@
 Changed samples can't be written: they go into a lossless container. Changed
 coefficients can, see :func:`rendered`.
 
-The segments are walked here, and of Pillow only its decoder is used: Pillow's own
-reader does as the process's settings say (``LOAD_TRUNCATED_IMAGES``, for one).
+The segments are walked here. Samples are libjpeg-turbo's: simplejpeg's, which says
+whether it had to guess, or Pillow's decoder's, which reads CMYK and whatever else is
+uncommon; they are the same. Pillow's own reader does as the process's settings say
+(``LOAD_TRUNCATED_IMAGES``, for one).
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ _PROGRESSIVE = 0xC2
 _COEFFICIENTS = 64
 _NOT_SENT = 0xFF
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+_COLOURS = {1: "GRAY", 3: "RGB", 4: "CMYK"}
 CMYK = "CMYK colours"
 """How a file stores samples that are shown as RGB."""
 
@@ -110,8 +113,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     if not found.end or 8 * len(data) < (-(-width // 8)) * (-(-height // 8)):
         raise _damaged("it is cut short")  # a block of 8 x 8 takes a bit at least
     _check_scans(found, width * height)
-    _check_whole(data[: found.end], components)
-    samples = _decoded(data, height, width, components)
+    samples = _decoded(data[: found.end], height, width, components, strictly=True)
     after = data[found.end :]
     if after.startswith(b"\xff\xd8\xff"):
         found.left_out.append("further pictures after the end")
@@ -178,7 +180,38 @@ def _shape(coefficients: Coefficients) -> tuple[int, int, int]:
     return coefficients.height, coefficients.width, len(coefficients.components)
 
 
-def _decoded(data: bytes, height: int, width: int, components: int) -> np.ndarray:
+def _decoded(
+    data: bytes, height: int, width: int, components: int, *, strictly: bool = False
+) -> np.ndarray:
+    """A file's samples, ``(height, width, C)`` uint8.
+
+    Args:
+        data: the file.
+        height: that it says it has.
+        width: the same.
+        components: the same.
+        strictly: refuse a stream whose end mark hides that a part of its picture is
+            missing: libjpeg fills the rest up with gray and only warns, which Pillow
+            doesn't pass on.
+
+    Raises:
+        UnreadableImageError: it is damaged.
+    """
+    colours = _COLOURS[components]
+    if colours == "CMYK" and not strictly:
+        return _by_pillow(data, height, width, components)
+    try:
+        samples = simplejpeg.decode_jpeg(data, colours, strict=True)
+        if colours != "CMYK" and samples.shape == (height, width, components):
+            return samples
+    except ValueError as error:
+        why = str(error)
+        if strictly and _DAMAGED.search(why):  # others don't touch the picture
+            raise _damaged(f"its picture is cut short or damaged ({why})") from None
+    return _by_pillow(data, height, width, components)
+
+
+def _by_pillow(data: bytes, height: int, width: int, components: int) -> np.ndarray:
     mode = _MODES[components]
     try:
         # Pillow rather than imagecodecs, which fills a truncated image up with gray.
@@ -207,22 +240,6 @@ def _check_scans(found: _Found, pixels: int) -> None:
         )
     if any(any(lowest) for _, lowest in found.sent):
         raise _damaged("its picture is cut short: scans are missing")
-
-
-def _check_whole(data: bytes, components: int) -> None:
-    """Refuse a stream whose end mark hides that a part of the picture is missing.
-
-    libjpeg fills the rest up with gray and only warns, which Pillow doesn't pass on.
-
-    Raises:
-        UnreadableImageError: the picture is cut short or damaged.
-    """
-    try:
-        simplejpeg.decode_jpeg(data, "CMYK" if components == 4 else "GRAY", strict=True)
-    except ValueError as error:
-        why = str(error)
-        if _DAMAGED.search(why):  # other warnings don't touch the picture
-            raise _damaged(f"its picture is cut short or damaged ({why})") from None
 
 
 def sides(data: bytes) -> tuple[int, int] | None:

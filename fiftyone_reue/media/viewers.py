@@ -20,6 +20,8 @@ READERS = ("Pillow", "OpenCV")
 _LEVEL = threading.Lock()
 _ANCILLARY = 0x20
 _NAMELESS = b"noNe"
+_JPEG = b"\xff\xd8\xff"
+_SMALL = (1, 1)
 
 
 def unopened(data: bytes) -> tuple[str, ...]:
@@ -43,6 +45,7 @@ def _by_pillow(data: bytes) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
+                image.draft("L", _SMALL)  # of a JPEG: all of it is read just the same
                 image.load()
     except Exception:  # it raises what it likes
         return False
@@ -53,9 +56,12 @@ def _by_opencv(data: bytes) -> bool:
     import cv2  # takes a while, and only protecting needs it
 
     quiet = np.frombuffer(_without_opinions(data), np.uint8)
+    how = cv2.IMREAD_UNCHANGED
+    if data.startswith(_JPEG):
+        how = cv2.IMREAD_REDUCED_GRAYSCALE_8  # all of it is read just the same
     with _silent(data.startswith((b"II", b"MM"))):
         try:
-            return cv2.imdecode(quiet, cv2.IMREAD_UNCHANGED) is not None
+            return cv2.imdecode(quiet, how) is not None
         except cv2.error:
             return False
 

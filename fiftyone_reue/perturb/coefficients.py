@@ -129,14 +129,20 @@ class ByOffsets(Way):
     packed: tuple[bytes, ...]
 
     @classmethod
-    def of(cls, offsets: list[np.ndarray], *, quickly: bool = False) -> ByOffsets:
+    def of(cls, offsets: list[np.ndarray], least: int | None = None) -> ByOffsets:
         """All of them.
 
         Args:
             offsets: of each component (rows, columns, 8, 8) int16.
-            quickly: they needn't be packed well.
+            least: bytes; what won't get shorter than that needn't be packed well.
         """
-        return cls(tuple(_packed_offsets(one, quickly=quickly) for one in offsets))
+        numbers = [_numbers(one) for one in offsets]
+        if least is not None:
+            quick = cls(tuple(_packed(one, _QUICK_LEVEL) for one in numbers))
+            if _WELL * len(quick.pack()) >= least:
+                return quick
+        levels = [_LEVEL if len(one) <= _LARGE else _LARGE_LEVEL for one in numbers]
+        return cls(tuple(map(_packed, numbers, levels)))
 
     def offsets(self, coefficients: Coefficients) -> list[np.ndarray]:
         if len(self.packed) != len(coefficients.components):
@@ -210,9 +216,8 @@ def perturb(
     )
     if pattern.dtype == np.int8:
         content = ByPattern(pattern, packed_limits(held.limits)).pack()
-        quick = ByOffsets.of(held.offsets, quickly=True).pack()
-        if _WELL * len(quick) < len(content):
-            content = min(content, ByOffsets.of(held.offsets).pack(), key=len)
+        every = ByOffsets.of(held.offsets, len(content)).pack()
+        content = min(content, every, key=len)
     else:
         content = ByOffsets.of(held.offsets).pack()
     return held, Content(VERSION, content)
@@ -251,14 +256,15 @@ def _wanted(coefficients: Coefficients, pattern: np.ndarray) -> list[np.ndarray 
     return targets(coefficients, change[..., 0] if change.shape[2] == 1 else change)
 
 
-def _packed_offsets(offsets: np.ndarray, *, quickly: bool) -> bytes:
+def _numbers(offsets: np.ndarray) -> bytes:
     """Of each coefficient all blocks, one after the other: zeros come together."""
     if not offsets.any():
         return b""
-    ordered = offsets.reshape(-1, 64).T.ravel()
-    numbers = packed_numbers(ordered)
-    level = _LEVEL if len(numbers) <= _LARGE else _LARGE_LEVEL
-    return packing.pack(numbers, _QUICK_LEVEL if quickly else level)
+    return packed_numbers(offsets.reshape(-1, 64).T.ravel())
+
+
+def _packed(numbers: bytes, level: int) -> bytes:
+    return packing.pack(numbers, level) if numbers else b""
 
 
 def _unpacked_offsets(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:

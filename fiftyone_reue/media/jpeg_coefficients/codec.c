@@ -1575,6 +1575,27 @@ ALWAYS int64_t changed_blocks(const Change *change, uint8_t *largest)
 WIDER(int64_t, jc_changed, return, changed_blocks,
       (const Change *change, uint8_t *largest), (change, largest))
 
+ALWAYS int add_blocks(const Change *change, int16_t *blocks, int sign)
+{
+    const int16_t *offsets = change->offsets;
+    int32_t beyond = 0;
+    for (int64_t row = 0; row < change->rows; row++) {
+        int16_t *out = blocks + 64 * row * change->stride;
+        for (int64_t i = 0; i < 64 * change->columns; i++) {
+            int32_t sum = out[i] + sign * offsets[i];
+            out[i] = (int16_t)sum;
+            beyond |= sum ^ out[i];
+        }
+        offsets += 64 * change->columns;
+    }
+    return beyond != 0;
+}
+
+/* Add offsets to blocks, or with a sign of -1 take them away. Returns whether a sum
+ * isn't of sixteen bits. */
+WIDER(int, jc_add, return, add_blocks,
+      (const Change *change, int16_t *blocks, int sign), (change, blocks, sign))
+
 ALWAYS void projected(const int32_t *wanted, const int16_t *offsets,
                       const int32_t *steps, int64_t count, int64_t sums[2])
 {

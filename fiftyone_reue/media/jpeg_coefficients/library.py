@@ -128,6 +128,7 @@ def codec() -> ctypes.CDLL:
     silent = (library.jc_fit, library.jc_wanted, library.jc_stop, library.jc_projected)
     for nothing in silent:
         nothing.restype = None
+    library.jc_add.argtypes = (change, address, ctypes.c_int)
     for count in (library.jc_shown, library.jc_changed):
         count.restype = ctypes.c_int64
     return library
@@ -322,6 +323,25 @@ def stop(
     native = _change(blocks, base, offsets, steps)
     codec().jc_stop(native, stopped.ctypes.data)
     return stopped.view(bool)
+
+
+def add(blocks: np.ndarray, offsets: np.ndarray, sign: int) -> bool:
+    """Add offsets to blocks, or take them away.
+
+    Args:
+        blocks: as for :func:`stop`; they are changed.
+        offsets: the same shape, int16.
+        sign: 1, or -1 to take them away.
+
+    Returns:
+        Whether all sums are of 16 bits; otherwise the blocks are of no use any more.
+
+    Raises:
+        ValueError: a shape or type doesn't fit.
+    """
+    given = np.ascontiguousarray(offsets)
+    native = _change(blocks, None, given, np.empty(0, np.int32))
+    return not codec().jc_add(native, blocks.ctypes.data, sign)
 
 
 def changed(

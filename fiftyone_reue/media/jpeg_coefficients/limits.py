@@ -12,7 +12,8 @@ all that a record has to keep of offsets that come from a key or a small pattern
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -149,10 +150,7 @@ def added(coefficients: Coefficients, *offsets: list[np.ndarray]) -> Coefficient
     Raises:
         ValueError: a shape doesn't fit, or a sum isn't of 16 bits.
     """
-    blocks = [one.blocks.astype(np.int32) for one in coefficients.components]
-    for each in offsets:
-        blocks = [one + more for one, more in zip(blocks, each, strict=True)]
-    return coefficients.with_blocks(blocks)
+    return _with_added(coefficients, offsets, 1)
 
 
 def subtracted(coefficients: Coefficients, offsets: list[np.ndarray]) -> Coefficients:
@@ -162,11 +160,25 @@ def subtracted(coefficients: Coefficients, offsets: list[np.ndarray]) -> Coeffic
         DamagedRecordError: a difference isn't of 16 bits, or a shape doesn't fit.
     """
     try:
-        return added(coefficients, [-one.astype(np.int32) for one in offsets])
+        return _with_added(coefficients, (offsets,), -1)
     except ValueError as error:
         raise DamagedRecordError(
             "The record doesn't fit this image: restored coefficients leave their range"
         ) from error
+
+
+def _with_added(
+    coefficients: Coefficients, offsets: Sequence[list[np.ndarray]], sign: int
+) -> Coefficients:
+    made = []
+    for component, *each in zip(coefficients.components, *offsets, strict=True):
+        stored = component.stored.copy()
+        for one in each:
+            blocks = stored[: component.rows, : component.columns]
+            if not library.add(blocks, one, sign):
+                raise ValueError("a coefficient is out of range")
+        made.append(replace(component, stored=stored))
+    return replace(coefficients, components=tuple(made))
 
 
 def packed_limits(limits: list[np.ndarray | None]) -> bytes:
