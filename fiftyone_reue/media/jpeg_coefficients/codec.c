@@ -1495,6 +1495,7 @@ typedef struct {
     const int16_t *base;    /* offsets without gaps, or NULL */
     int16_t *offsets;       /* the same */
     const int32_t *steps;
+    const uint8_t *looked;  /* which blocks matter, or NULL: all */
 } Change;
 
 ALWAYS void add_base(const Change *change, int64_t row, int64_t column,
@@ -1516,6 +1517,11 @@ ALWAYS void stop_blocks(const Change *change, uint8_t *stopped)
     for (int64_t row = 0; row < change->rows; row++)
         for (int64_t column = 0; column < change->columns; column++, offsets += 64) {
             int32_t before[64], beyond = 0;
+            *stopped = 0;
+            if (change->looked && !change->looked[row * change->columns + column]) {
+                stopped++;
+                continue;
+            }
             add_base(change, row, column, before);
             for (int i = 0; i < 64; i++) {
                 int32_t least = i ? -1023 : -1024, after = before[i] + offsets[i];
@@ -1535,7 +1541,56 @@ ALWAYS void stop_blocks(const Change *change, uint8_t *stopped)
 WIDER(void, jc_stop, , stop_blocks, (const Change *change, uint8_t *stopped),
       (change, stopped))
 
-ALWAYS int64_t changed_blocks(const Change *change, uint8_t *largest)
+/* What a decoder shows of the original, in whose luma blocks change. */
+typedef struct {
+    const uint8_t *samples;
+    int64_t height, width, channels;
+    int32_t epsilon;
+} Seen;
+
+enum { NEAR = 0, FAR = 1, CUT_OFF = 2 };
+
+/* Whether a sample of a pixel whose luma changes by so much changes by more than
+ * epsilon. What one that is black or white already hides isn't known. */
+ALWAYS int how_far(const uint8_t *pixel, int64_t channels, int32_t change,
+                   int32_t epsilon)
+{
+    int how = NEAR;
+    for (int64_t channel = 0; channel < channels; channel++) {
+        int32_t before = pixel[channel], after = before + change;
+        if (change > 0 ? before == 0 : before == 255) {
+            how = CUT_OFF;
+            continue;
+        }
+        after = after < 0 ? 0 : after > 255 ? 255 : after;
+        if ((after > before ? after - before : before - after) > epsilon)
+            return FAR;
+    }
+    return how;
+}
+
+ALWAYS int block_far(const Seen *seen, int64_t row, int64_t column,
+                     const int32_t pixels[64], const int32_t changed[64])
+{
+    int worst = NEAR;
+    for (int x = 0; x < 8 && 8 * column + x < seen->width; x++)
+        for (int y = 0; y < 8 && 8 * row + y < seen->height; y++) {
+            int32_t change = shown(changed[8 * x + y]) - shown(pixels[8 * x + y]);
+            if ((change < 0 ? -change : change) <= seen->epsilon)
+                continue;
+            if (seen->channels == 1)
+                return FAR;
+            int64_t at = (8 * row + y) * seen->width + 8 * column + x;
+            int how = how_far(seen->samples + seen->channels * at, seen->channels,
+                              change, seen->epsilon);
+            if (how == FAR)
+                return FAR;
+            worst = how == CUT_OFF ? CUT_OFF : worst;
+        }
+    return worst;
+}
+
+ALWAYS int64_t changed_blocks(const Change *change, const Seen *seen, uint8_t *found)
 {
     int64_t unsure = 0, at = 0;
     for (int64_t row = 0; row < change->rows; row++)
@@ -1543,12 +1598,14 @@ ALWAYS int64_t changed_blocks(const Change *change, uint8_t *largest)
             const int16_t *block =
                 change->blocks + 64 * (row * change->stride + column);
             int32_t old[64], new[64], pixels[64], changed[64], most = 0, other = 0;
+            found[at] = NEAR;
+            if (change->looked && !change->looked[at])
+                continue;
             add_base(change, row, column, new);
             for (int i = 0; i < 64; i++) {
                 new[i] += change->offsets[64 * at + i];
                 other |= new[i] ^ block[i];
             }
-            largest[at] = 0;
             if (!other)
                 continue;
             int sure = within(new, INT16_MAX);
@@ -1565,15 +1622,17 @@ ALWAYS int64_t changed_blocks(const Change *change, uint8_t *largest)
                 one = one < 0 ? -one : one;
                 most = one > most ? one : most;
             }
-            largest[at] = (uint8_t)most;
+            if (most > seen->epsilon)
+                found[at] = (uint8_t)block_far(seen, row, column, pixels, changed);
         }
     return unsure;
 }
 
-/* By how much a usual decoder shows a block's pixels changed at most, by the base and
- * the offsets together. Returns of how many blocks that isn't sure. */
+/* Where a usual decoder shows a sample changed by more than epsilon, by the base and
+ * the offsets of luma together: of each block NEAR, FAR, or CUT_OFF where that depends
+ * on colours that aren't known. Returns of how many blocks it isn't sure. */
 WIDER(int64_t, jc_changed, return, changed_blocks,
-      (const Change *change, uint8_t *largest), (change, largest))
+      (const Change *change, const Seen *seen, uint8_t *found), (change, seen, found))
 
 ALWAYS int add_blocks(const Change *change, int16_t *blocks, int sign)
 {

@@ -95,7 +95,11 @@ class Beside:
         return before.reshape(self._coefficients.height, self._coefficients.width, -1)
 
     def excess(
-        self, base: np.ndarray | None, offsets: np.ndarray, epsilon: int
+        self,
+        base: np.ndarray | None,
+        offsets: np.ndarray,
+        epsilon: int,
+        looked: np.ndarray | None = None,
     ) -> np.ndarray | None:
         """Where a sample changes by more than epsilon, if luma alone changes.
 
@@ -103,61 +107,64 @@ class Beside:
             base: luma's (rows, columns, 8, 8) int16 that are there already, or None.
             offsets: the same shape, what is added to them.
             epsilon: gray levels.
+            looked: (rows, columns) bool: the blocks to look at; None: all.
 
         Returns:
             (rows, columns) bool, of luma's blocks; None where decoders may differ.
         """
         luma = self._coefficients.components[0]
-        largest = library.changed(luma.blocks, base, offsets, luma.quantisation)
-        if largest is None:
+        steps, before = luma.quantisation, self._before
+        far = library.changed(
+            luma.blocks, base, offsets, steps, before, epsilon, looked
+        )
+        if far is None:
             return None
-        found = np.zeros(largest.shape, bool)
-        rows, columns = np.nonzero(largest > epsilon)
-        if not len(rows):
-            return found
-        blocks = luma.blocks[rows, columns]
-        copies = blocks + offsets[rows, columns]
-        if base is not None:
-            copies += base[rows, columns]
-        old = library.shown(blocks, luma.quantisation)
-        new = library.shown(copies, luma.quantisation)
-        if old is None or new is None:
-            return None
-        down = rows[:, None, None] * 8 + _SIDE[:, None]
-        across = columns[:, None, None] * 8 + _SIDE
-        height, width = self._coefficients.height, self._coefficients.width
-        over = np.abs(new.astype(np.int16) - old) > epsilon
-        over &= (down < height) & (across < width)
-        which, y, x = np.nonzero(over)
-        place = down[which, y, 0], across[which, 0, x]
-        far = self._is_far(place, old[over].astype(int), new[over].astype(int), epsilon)
-        found[rows[which[far]], columns[which[far]]] = True
+        rows, columns = np.nonzero(far == library.CUT_OFF)
+        found = far == library.FAR
+        if len(rows):
+            blocks = luma.blocks[rows, columns]
+            copies = blocks + offsets[rows, columns]
+            if base is not None:
+                copies += base[rows, columns]
+            old, new = (library.shown(one, steps) for one in (blocks, copies))
+            assert old is not None
+            assert new is not None
+            found[rows, columns] = self._colours_far(rows, columns, old, new, epsilon)
         return found
 
-    def _is_far(
+    def _colours_far(
         self,
-        place: tuple[np.ndarray, np.ndarray],
+        rows: np.ndarray,
+        columns: np.ndarray,
         old: np.ndarray,
         new: np.ndarray,
         epsilon: int,
     ) -> np.ndarray:
-        """Of pixels whose luma changes by more than epsilon, where a colour does."""
-        if self._coefficients.colour == "gray":
-            return np.ones(len(old), bool)
-        before = self._before[place].astype(int)
-        step = (new - old)[:, None]
-        after = np.clip(before + step, 0, 255)
-        cut_off = np.where(step > 0, before == 0, before == 255)
-        far = np.any((np.abs(after - before) > epsilon) & ~cut_off, axis=1)
-        unsure = ~far & cut_off.any(axis=1)
-        if unsure.any():
-            blue, red = self._differences[place][unsure].astype(int).T - 128
-            colours = (blue[:, None] * _BLUE + red[:, None] * _RED + _HALF) >> 16
-            was, becomes = (
-                np.clip(one[unsure, None] + colours, 0, 255) for one in (old, new)
-            )
-            far[unsure] = np.any(np.abs(becomes - was) > epsilon, axis=1)
-        return far
+        """In which of some blocks a colour changes by more than epsilon.
+
+        Args:
+            rows: (n,), where the blocks are.
+            columns: the same.
+            old: (n, 8, 8) uint8, their luma.
+            new: the same, changed.
+            epsilon: gray levels.
+
+        Returns:
+            (n,) bool.
+        """
+        height, width = self._coefficients.height, self._coefficients.width
+        down = np.minimum(rows[:, None, None] * 8 + _SIDE[:, None], height - 1)
+        across = np.minimum(columns[:, None, None] * 8 + _SIDE, width - 1)
+        blue, red = np.moveaxis(self._differences[down, across].astype(int), -1, 0)
+        colours = (blue - 128)[..., None] * _BLUE + (red - 128)[..., None] * _RED
+        was, becomes = (
+            np.clip(one[..., None] + (colours + _HALF >> 16), 0, 255)
+            for one in (old, new)
+        )
+        far = np.any(np.abs(becomes - was) > epsilon, axis=-1)
+        inside = rows[:, None, None] * 8 + _SIDE[:, None] < height
+        inside = inside & (columns[:, None, None] * 8 + _SIDE < width)
+        return np.any(far & inside, axis=(1, 2))
 
     @functools.cached_property
     def _differences(self) -> np.ndarray:

@@ -104,6 +104,19 @@ class Change(ctypes.Structure):
         ("base", ctypes.c_void_p),
         ("offsets", ctypes.c_void_p),
         ("steps", ctypes.c_void_p),
+        ("looked", ctypes.c_void_p),
+    )
+
+
+class Seen(ctypes.Structure):
+    """What a decoder shows of the original; see ``codec.c``."""
+
+    _fields_ = (
+        ("samples", ctypes.c_void_p),
+        ("height", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+        ("channels", ctypes.c_int64),
+        ("epsilon", ctypes.c_int32),
     )
 
 
@@ -123,7 +136,8 @@ def codec() -> ctypes.CDLL:
     library.jc_wanted.argtypes = (ctypes.POINTER(Plane), address)
     library.jc_shown.argtypes = (address, address, ctypes.c_int64, address)
     change = ctypes.POINTER(Change)
-    library.jc_stop.argtypes = library.jc_changed.argtypes = (change, address)
+    library.jc_stop.argtypes = (change, address)
+    library.jc_changed.argtypes = (change, ctypes.POINTER(Seen), address)
     library.jc_projected.argtypes = (*(address,) * 3, ctypes.c_int64, address)
     silent = (library.jc_fit, library.jc_wanted, library.jc_stop, library.jc_projected)
     for nothing in silent:
@@ -303,7 +317,10 @@ def shown(blocks: np.ndarray, quantisation: np.ndarray) -> np.ndarray | None:
 
 
 def stop(
-    blocks: np.ndarray, base: np.ndarray | None, offsets: np.ndarray
+    blocks: np.ndarray,
+    base: np.ndarray | None,
+    offsets: np.ndarray,
+    looked: np.ndarray | None = None,
 ) -> np.ndarray:
     """Take a block's offsets away where a coefficient would leave its range.
 
@@ -314,13 +331,13 @@ def stop(
         blocks: (rows, columns, 8, 8) int16, each row without gaps.
         base: the same shape without gaps, int16, what is added before; None: nothing.
         offsets: the same, what is added; it is changed.
+        looked: (rows, columns) bool without gaps: the blocks to look at; None: all.
 
     Returns:
         (rows, columns) bool: where they were taken away.
     """
     stopped = np.empty(blocks.shape[:2], np.uint8)
-    steps = np.empty(0, np.int32)
-    native = _change(blocks, base, offsets, steps)
+    native = _change(blocks, base, offsets, looked=looked)
     codec().jc_stop(native, stopped.ctypes.data)
     return stopped.view(bool)
 
@@ -340,8 +357,13 @@ def add(blocks: np.ndarray, offsets: np.ndarray, sign: int) -> bool:
         ValueError: a shape or type doesn't fit.
     """
     given = np.ascontiguousarray(offsets)
-    native = _change(blocks, None, given, np.empty(0, np.int32))
+    native = _change(blocks, None, given)
     return not codec().jc_add(native, blocks.ctypes.data, sign)
+
+
+NEAR, FAR, CUT_OFF = 0, 1, 2
+"""What :func:`changed` says of a block: no sample changes too much, one does, or one
+may do, which depends on colours that are cut off at black or white."""
 
 
 def changed(
@@ -349,30 +371,40 @@ def changed(
     base: np.ndarray | None,
     offsets: np.ndarray,
     quantisation: np.ndarray,
+    before: np.ndarray,
+    epsilon: int,
+    looked: np.ndarray | None = None,
 ) -> np.ndarray | None:
-    """By how much a usual decoder shows the pixels of each block changed at most.
+    """Where a usual decoder shows a sample changed by more than epsilon.
 
     Args:
-        blocks: as for :func:`stop`.
+        blocks: luma's, as for :func:`stop`.
         base: as there.
         offsets: as there, but not changed.
         quantisation: (8, 8), the steps.
+        before: (height, width, 1 or 3) uint8, what a decoder shows of the original;
+            gray, or what is made of luma and colour differences.
+        epsilon: gray levels.
+        looked: as there.
 
     Returns:
-        (rows, columns) uint8; None where decoders may differ.
+        (rows, columns) uint8, NEAR, FAR or CUT_OFF; None where decoders may differ.
     """
-    largest = np.empty(blocks.shape[:2], np.uint8)
+    found = np.empty(blocks.shape[:2], np.uint8)
     steps = np.ascontiguousarray(quantisation, np.int32)
-    native = _change(blocks, base, offsets, steps)
-    unsure = codec().jc_changed(native, largest.ctypes.data)
-    return None if unsure else largest
+    samples = np.ascontiguousarray(before, np.uint8)
+    native = _change(blocks, base, offsets, steps, looked)
+    seen = Seen(samples.ctypes.data, *samples.shape, epsilon)
+    unsure = codec().jc_changed(native, seen, found.ctypes.data)
+    return None if unsure else found
 
 
 def _change(
     blocks: np.ndarray,
     base: np.ndarray | None,
     offsets: np.ndarray,
-    steps: np.ndarray,
+    steps: np.ndarray | None = None,
+    looked: np.ndarray | None = None,
 ) -> Change:
     """The arrays must outlive it."""
     rows, columns = blocks.shape[:2]
@@ -390,7 +422,8 @@ def _change(
         columns,
         None if base is None else base.ctypes.data,
         offsets.ctypes.data,
-        steps.ctypes.data,
+        None if steps is None else steps.ctypes.data,
+        None if looked is None else looked.ctypes.data,
     )
 
 

@@ -87,15 +87,17 @@ def hold(
     ]
     computed = original.tells(wanted, base or [])
     held = within(coefficients, wanted, limits)
+    masks: list[np.ndarray | None] = [None] * len(components)  # all blocks at first
     for rounds in range(1, _MOST_ROUNDS + 3):
-        _stop_out_of_range(components, base, held, limits)
-        masks = None
+        _stop_out_of_range(components, base, held, limits, masks)
+        luma = None
         if computed:
             there = None if base is None else base[0]
-            luma = original.excess(there, held[0], epsilon)
-            masks = None if luma is None else [luma, *[None] * (len(components) - 1)]
+            luma = original.excess(there, held[0], epsilon, masks[0])
             computed = luma is not None
-        if masks is None:
+        if luma is not None:
+            masks = [luma, *[None] * (len(components) - 1)]
+        else:
             copy = _changed(coefficients, base, held)
             masks = _reaching(coefficients, original.shown_excess(copy, epsilon))
         if not any(mask is not None and mask.any() for mask in masks):
@@ -244,14 +246,23 @@ def _stop_out_of_range(
     base: list[np.ndarray] | None,
     held: list[np.ndarray],
     limits: list[np.ndarray | None],
+    looked: list[np.ndarray | None],
 ) -> None:
-    """Leave blocks as they are whose coefficients would get out of range."""
-    for place, (one, offset, limit) in enumerate(
-        zip(components, held, limits, strict=True)
+    """Leave blocks as they are whose coefficients would get out of range.
+
+    Args:
+        components: of the original.
+        base: as for :func:`hold`.
+        held: the offsets, which are changed.
+        limits: which are changed as well.
+        looked: of each component (rows, columns) bool, what has changed; None: all.
+    """
+    nothing: list[np.ndarray | None] = [None] * len(components)
+    for one, before, offset, limit, mask in zip(
+        components, base or nothing, held, limits, looked, strict=True
     ):
         if limit is not None:
-            there = None if base is None else base[place]
-            limit[library.stop(one.blocks, there, offset)] = 0
+            limit[library.stop(one.blocks, before, offset, mask)] = 0
 
 
 def largest_change(offsets: np.ndarray, quantisation: np.ndarray) -> np.ndarray:
