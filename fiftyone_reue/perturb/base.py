@@ -29,6 +29,8 @@ from fiftyone_reue.options import Option, options_of
 from fiftyone_reue.prf import derive, keystream
 from fiftyone_reue.progress import finish, mapped
 
+_PORTION = 1 << 16  # samples that a cache holds
+
 MOST_STATE_BYTES = 64 << 20
 """What a state's arrays may take, many times what any method keeps."""
 
@@ -568,7 +570,15 @@ def cut(moved: np.ndarray, image: np.ndarray, amplitude: int | None) -> np.ndarr
 
 def clipped(images: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """uint8 images plus offsets in gray levels, clipped to 0..255, as uint8."""
-    return (images.astype(np.int16) + offsets).clip(0, 255).astype(np.uint8)
+    made = np.empty_like(images)
+    offsets = np.broadcast_to(offsets, images.shape)
+    rows = max(1, _PORTION // max(1, images[:1].size))
+    for start in range(0, len(images), rows):
+        some = slice(start, start + rows)
+        moved = images[some].astype(np.int16)
+        moved += offsets[some]
+        made[some] = moved.clip(0, 255, out=moved)
+    return made
 
 
 def perturb_key(key: bytes, seed: int, place: int) -> bytes:

@@ -18,6 +18,7 @@ import numpy as np
 from fiftyone_reue.errors import DamagedRecordError, EditedImageError
 from fiftyone_reue.media import packing
 from fiftyone_reue.media.expand import expand
+from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.decoding import Beside
 from fiftyone_reue.media.jpeg_coefficients.limits import (
@@ -34,8 +35,6 @@ from fiftyone_reue.perturb.reversal import (
     Content,
     Reversal,
     joined,
-    numbers_of,
-    packed_numbers,
     packed_pattern,
     parted,
     require_room,
@@ -260,7 +259,7 @@ def _numbers(offsets: np.ndarray) -> bytes:
     """Of each coefficient all blocks, one after the other: zeros come together."""
     if not offsets.any():
         return b""
-    return packed_numbers(offsets.reshape(-1, 64).T.ravel())
+    return library.spread(offsets)
 
 
 def _packed(numbers: bytes, level: int) -> bytes:
@@ -271,8 +270,7 @@ def _unpacked_offsets(packed: bytes, shape: tuple[int, ...]) -> np.ndarray:
     size = int(np.prod(shape))
     if not packed:
         return np.zeros(shape, np.int16)
-    flat = numbers_of(packing.unpack(packed, 2 * size), size)
-    return np.ascontiguousarray(flat.reshape(64, -1).T).reshape(shape)
+    return library.gathered(packing.unpack(packed, 2 * size), shape)
 
 
 def _untold() -> EditedImageError:

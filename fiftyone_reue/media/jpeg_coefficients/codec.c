@@ -1671,3 +1671,47 @@ WIDER(void, jc_projected, , projected,
       (const int32_t *wanted, const int16_t *offsets, const int32_t *steps,
        int64_t count, int64_t sums[2]),
       (wanted, offsets, steps, count, sums))
+
+/* ---- offsets as bytes ---- */
+
+enum { TOGETHER = 64 };
+
+ALWAYS void spread_offsets(const int16_t *offsets, int64_t count, uint8_t *low,
+                           uint8_t *high)
+{
+    for (int64_t from = 0; from < count; from += TOGETHER) {
+        int64_t until = count - from < TOGETHER ? count : from + TOGETHER;
+        for (int i = 0; i < 64; i++)
+            for (int64_t block = from; block < until; block++) {
+                int16_t one = offsets[64 * block + i];
+                uint16_t folded = (uint16_t)(((uint16_t)one << 1) ^ (one >> 15));
+                low[count * i + block] = (uint8_t)folded;
+                high[count * i + block] = (uint8_t)(folded >> 8);
+            }
+    }
+}
+
+/* Of each coefficient all blocks, one after the other; 0, -1, 1, -2 ... as 0, 1, 2, 3
+ * ..., low bytes apart from high ones. */
+WIDER(void, jc_spread, , spread_offsets,
+      (const int16_t *offsets, int64_t count, uint8_t *low, uint8_t *high),
+      (offsets, count, low, high))
+
+ALWAYS void gather_offsets(const uint8_t *low, const uint8_t *high, int64_t count,
+                           int16_t *offsets)
+{
+    for (int64_t from = 0; from < count; from += TOGETHER) {
+        int64_t until = count - from < TOGETHER ? count : from + TOGETHER;
+        for (int i = 0; i < 64; i++)
+            for (int64_t block = from; block < until; block++) {
+                uint16_t folded =
+                    (uint16_t)(high[count * i + block] << 8 | low[count * i + block]);
+                offsets[64 * block + i] = (int16_t)((folded >> 1) ^ -(folded & 1));
+            }
+    }
+}
+
+/* Undo jc_spread. */
+WIDER(void, jc_gather, , gather_offsets,
+      (const uint8_t *low, const uint8_t *high, int64_t count, int16_t *offsets),
+      (low, high, count, offsets))

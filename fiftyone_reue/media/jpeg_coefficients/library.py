@@ -139,9 +139,10 @@ def codec() -> ctypes.CDLL:
     library.jc_stop.argtypes = (change, address)
     library.jc_changed.argtypes = (change, ctypes.POINTER(Seen), address)
     library.jc_projected.argtypes = (*(address,) * 3, ctypes.c_int64, address)
-    silent = (library.jc_fit, library.jc_wanted, library.jc_stop, library.jc_projected)
-    for nothing in silent:
-        nothing.restype = None
+    library.jc_spread.argtypes = (address, ctypes.c_int64, address, address)
+    library.jc_gather.argtypes = (address, address, ctypes.c_int64, address)
+    for name in ("fit", "wanted", "stop", "projected", "spread", "gather"):
+        library[f"jc_{name}"].restype = None
     library.jc_add.argtypes = (change, address, ctypes.c_int)
     for count in (library.jc_shown, library.jc_changed):
         count.restype = ctypes.c_int64
@@ -425,6 +426,42 @@ def _change(
         None if steps is None else steps.ctypes.data,
         None if looked is None else looked.ctypes.data,
     )
+
+
+def spread(offsets: np.ndarray) -> bytes:
+    """Offsets as bytes, zeros together.
+
+    Args:
+        offsets: (..., 8, 8) int16.
+
+    Returns:
+        Of each coefficient, row by row, all blocks, 0, -1, 1, -2 ... as 0, 1, 2, 3 ...:
+        the low byte of each, then the high one of each.
+    """
+    given = np.ascontiguousarray(offsets, np.int16)
+    made = np.empty((2, given.size), np.uint8)
+    low, high = (one.ctypes.data for one in made)
+    codec().jc_spread(given.ctypes.data, given.size // 64, low, high)
+    return made.tobytes()
+
+
+def gathered(numbers: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Undo :func:`spread`.
+
+    Args:
+        numbers: what it gave.
+        shape: of the offsets, (..., 8, 8).
+
+    Raises:
+        ValueError: there are too few or too many.
+    """
+    made = np.empty(shape, np.int16)
+    if len(numbers) != made.nbytes:
+        raise ValueError("there are too few or too many numbers")
+    halves = np.frombuffer(numbers, np.uint8).reshape(2, -1)
+    low, high = (one.ctypes.data for one in halves)
+    codec().jc_gather(low, high, made.size // 64, made.ctypes.data)
+    return made
 
 
 def _name() -> str:
