@@ -11,7 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(PLAIN)
+#define SSE2
 #include <emmintrin.h>
 #endif
 
@@ -25,7 +26,7 @@
 
 /* A function that is compiled twice, for all processors and for those that most people
  * have; both give the same. `does` is return, or nothing. */
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(PLAIN)
 #define WIDER(type, name, does, body, declared, given)                                 \
     __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt"))) static type name##_wide      \
         declared                                                                       \
@@ -678,7 +679,7 @@ static inline void write_dc(Writer *writer, int c, int32_t value)
 ALWAYS uint64_t bits_of(const uint8_t flags[64])
 {
     uint64_t mask = 0;
-#ifdef __SSE2__
+#ifdef SSE2
     for (int k = 0; k < 64; k += 16) {
         __m128i some = _mm_loadu_si128((const __m128i *)(flags + k));
         some = _mm_cmpgt_epi8(some, _mm_setzero_si128());

@@ -127,7 +127,11 @@ def codec() -> ctypes.CDLL:
     Raises:
         MissingPackageError: it isn't there and can't be compiled.
     """
-    library = ctypes.CDLL(str(_found() or _compiled()))
+    return bound(ctypes.CDLL(str(_found() or _compiled())))
+
+
+def bound(library: ctypes.CDLL) -> ctypes.CDLL:
+    """The same, knowing what its functions take and give."""
     size, address = ctypes.c_size_t, ctypes.c_void_p
     scan, end = ctypes.POINTER(Scan), ctypes.POINTER(ctypes.c_size_t)
     library.jc_read.argtypes = (ctypes.c_char_p, size, size, scan, address, end)

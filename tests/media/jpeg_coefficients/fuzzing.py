@@ -16,7 +16,10 @@ import numpy as np
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media.jpeg_coefficients import library
+from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.exact import describe, rebuild
+from fiftyone_reue.media.jpeg_coefficients.limits import hold
+from fiftyone_reue.media.jpeg_coefficients.planes import targets
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.media.jpeg_coefficients.writing import write
 from tests.media.jpeg_coefficients.encoded import by_opencv, by_pillow, picture
@@ -80,9 +83,21 @@ def main(count: int, checking: str = "") -> None:
             whole += 1
             content = describe(data, found).content
             assert rebuild(content, read(write(found))) == data
+            change(found, rng)
         slowest = max(slowest, time.perf_counter() - start)
     assert slowest < _SLOW, slowest
     print(f"{count} files: {whole} came back, {refused} refused, {slowest:.2f} s")
+
+
+def change(found: Coefficients, rng: np.random.Generator) -> None:
+    """Go through all that is computed of a change, whatever the coefficients."""
+    pattern = rng.integers(-8, 9, (found.height, found.width)).astype(np.int8)
+    try:
+        held = hold(found, targets(found, pattern), 8)
+    except (UnsupportedImageError, ValueError):
+        return
+    for one in held.offsets:
+        assert np.array_equal(library.gathered(library.spread(one), one.shape), one)
 
 
 def _in_use() -> int:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fiftyone_reue.media.jpeg_coefficients.transform import BASIS, forward, inverse
+from fiftyone_reue.media.jpeg_coefficients.transform import BASIS, inverse
+from tests.media.jpeg_coefficients.reference import forward
 
 pytestmark = pytest.mark.unit
 
