@@ -2,10 +2,12 @@
 
     pip install mozjpeg-lossless-optimization
     python -m benchmarks.jpeg_releases --imagenette FILE.zip --photos FILE.zip
+    python -m benchmarks.jpeg_releases --only speed
 
 The archives hold Imagenette's JPEG files and photographs as PNG. Releases are made by
-the default method at epsilon 8, in one thread. Evidence is of 60 photographs, carried
-by coefficients and by pixels.
+the default method at epsilon 8; speed is that of gratings too. Evidence is of 60
+photographs, carried by coefficients and by pixels. With `--only`, what was measured of
+the other parts before is kept.
 """
 
 from __future__ import annotations
@@ -45,6 +47,8 @@ from tests.media.jpeg_coefficients import encoded
 RECIPIENTS = 5
 PHOTOGRAPHS = 60
 ORDERS = 25
+METHODS = ("rue", "rue_gratings")
+PARTS = ("evidence", "sizes", "exactness", "speed")
 SIZES = {"224 px": (224, 224), "1 MP": (1152, 896), "12 MP": (4032, 3024)}
 LARGE = 50_000
 
@@ -171,9 +175,9 @@ def spent_by_children() -> float:
 def speeds(house: House) -> list[dict]:
     """Throughput of a run's verbs beside jpegtran's on the same files, one thread."""
     rows = []
-    for size, (width, height) in SIZES.items():
+    for (size, (width, height)), method in itertools.product(SIZES.items(), METHODS):
         count = {"224 px": 60, "1 MP": 12, "12 MP": 2}[size]
-        place = house.folder / size.replace(" ", "_")
+        place = house.folder / f"{size} {method}".replace(" ", "_")
         files = (
             (str(i), encoded.pillow(photograph(i, width, height), quality=75))
             for i in range(count)
@@ -192,14 +196,20 @@ def speeds(house: House) -> list[dict]:
             return (time.process_time() - begun) / count
 
         parts = {
-            "protect": timed(lambda p=place: house.protect(p / "source", p / "p")),
+            "protect": timed(
+                lambda p=place, m=method: house.protect(p / "source", p / "p", method=m)
+            ),
             "restore W": timed(lambda p=place: house.restore(p / "p", p / "w")),
             "restore O": timed(lambda p=place: house.originals(p / "p", p / "o")),
             "extract": timed(
                 lambda p=place: finish(extract(house.vault, image_items(p / "p")))
             ),
         }
-        row: dict = {"size": size, "jpegtran ms": round(1000 * bare, 1)}
+        row: dict = {
+            "size": size,
+            "method": method,
+            "jpegtran ms": round(1000 * bare, 1),
+        }
         row |= {f"{name} ms": round(1000 * each, 1) for name, each in parts.items()}
         row |= {
             f"{name} / jpegtran": round(bare / parts[name], 2)
@@ -352,35 +362,45 @@ the median of how many images name the recipient.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--imagenette", type=Path, required=True)
-    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--imagenette", type=Path)
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--only", choices=PARTS, action="append", help="parts to run")
     parser.add_argument("--count", type=int, default=1000, help="of Imagenette's files")
     parser.add_argument("--every", type=int, default=8, help="of the encoders' files")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
     if shutil.which("jpegtran") is None:
         parser.error("jpegtran is missing; install libjpeg-turbo-progs")
+    wanted = options.only or PARTS
+    if wanted != ["speed"] and not (options.imagenette and options.photos):
+        parser.error("--imagenette and --photos are needed for all but speed")
+    path = options.output / "jpeg_releases.json"
+    result: dict = json.loads(path.read_text()) if options.only else {}
     machine = f"{platform.machine()}, Python {platform.python_version()}, two cores"
-    result: dict = {"machine": machine}
+    result["machine"] = machine
     with tempfile.TemporaryDirectory() as folder:
         house = House(Path(folder) / "house")
-        result["evidence"] = evidence(house, options.photos, options.imagenette)
-        print(table(beside(result["evidence"])), flush=True)
-        every = list(of_archive(options.imagenette))
-        chosen = every[:: max(1, len(every) // options.count)][: options.count]
-        result["sizes"] = sizes(house, chosen[:: max(1, len(chosen) // 100)])
-        print(table(result["sizes"]), flush=True)
-        scratch = Path(folder) / "scratch"
-        scratch.mkdir()
-        some = itertools.islice(of_encoders(scratch), 0, None, options.every)
-        result["exactness"] = [
-            exactness(house, iter(chosen), "Imagenette"),
-            exactness(house, some, "encoders"),
-        ]
-        print(table(result["exactness"]), flush=True)
-        result["speed"] = speeds(house)
+        if "evidence" in wanted:
+            result["evidence"] = evidence(house, options.photos, options.imagenette)
+            print(table(beside(result["evidence"])), flush=True)
+        if options.imagenette:
+            every = list(of_archive(options.imagenette))
+            chosen = every[:: max(1, len(every) // options.count)][: options.count]
+        if "sizes" in wanted:
+            result["sizes"] = sizes(house, chosen[:: max(1, len(chosen) // 100)])
+            print(table(result["sizes"]), flush=True)
+        if "exactness" in wanted:
+            scratch = Path(folder) / "scratch"
+            scratch.mkdir()
+            some = itertools.islice(of_encoders(scratch), 0, None, options.every)
+            result["exactness"] = [
+                exactness(house, iter(chosen), "Imagenette"),
+                exactness(house, some, "encoders"),
+            ]
+            print(table(result["exactness"]), flush=True)
+        if "speed" in wanted:
+            result["speed"] = speeds(house)
     options.output.mkdir(parents=True, exist_ok=True)
-    path = options.output / "jpeg_releases.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     path.with_suffix(".md").write_text(report(result))
     print(report(result))
