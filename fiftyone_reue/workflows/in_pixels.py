@@ -41,7 +41,8 @@ def make(job: Job) -> Copy:
         peak=peak,
     )
     content = reversal.smallest(perturbed, licensed, colours, name=job.name, peak=peak)
-    carried = allowed(raster.metadata, release_format(raster))
+    kind = release_format(raster)
+    carried = allowed(raster.metadata, kind)
     protected = Raster(perturbed.samples, raster.format, carried.metadata)
 
     def prove(again: Loaded) -> None:
@@ -56,7 +57,6 @@ def make(job: Job) -> Copy:
                 f"{job.name}: it would not restore exactly, so it was not written"
             )
 
-    kind = release_format(protected)
     return Copy(
         kind,
         lambda record: encode(protected, kind, record),

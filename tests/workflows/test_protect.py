@@ -23,7 +23,7 @@ from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.workflows import in_pixels, protect_image
+from fiftyone_reue.workflows import in_pixels
 from fiftyone_reue.workflows import protect as protecting
 from fiftyone_reue.workflows.protect import (
     ProtectSummary,
@@ -405,14 +405,14 @@ def test_a_file_that_would_not_restore_is_not_written(
     vault, source, tmp_path, monkeypatch
 ):
     """Should an encoder ever change a sample, nobody must lose an image by it."""
-    real = protect_image.encode
+    real = in_pixels.encode
 
     def lossy(raster, kind, record):
         samples = raster.samples.copy()
         samples[0, 0, 0] ^= 1
         return real(replace(raster, samples=samples), kind, record)
 
-    monkeypatch.setattr(protect_image, "encode", lossy)
+    monkeypatch.setattr(in_pixels, "encode", lossy)
     summary = run(vault, source, tmp_path / "out")
     assert summary.outcome.done == 0
     assert "was not written" in summary.outcome.failures[0].reason
