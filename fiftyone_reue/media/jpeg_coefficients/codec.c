@@ -925,6 +925,75 @@ EXPORT int jc_write(uint8_t *data, size_t size, const Scan *scan,
     return writer.out.error;
 }
 
+/* ---- the best Huffman table ---- */
+
+enum { LONGEST_MADE = 32, LONGEST = 16, RESERVED = 256 };
+
+/* The least frequent symbol but one, the last of equal ones; -1 if there is none. */
+static int rarest(const uint64_t counts[257], int but)
+{
+    int found = -1;
+    for (int i = 0; i <= RESERVED; i++)
+        if (counts[i] && i != but && (found < 0 || counts[i] <= counts[found]))
+            found = i;
+    return found;
+}
+
+/* The table that codes symbols in the fewest bits, as libjpeg makes it. Returns OK, or
+ * BAD_TABLE where a code would be longer than libjpeg can shorten. */
+EXPORT int jc_best(const uint64_t *given, uint8_t *table)
+{
+    uint64_t counts[257];
+    int lengths[257] = {0}, following[257], codes[LONGEST_MADE + 1] = {0};
+    for (int i = 0; i < RESERVED; i++)
+        counts[i] = given[i];
+    counts[RESERVED] = 1;  /* a code of all ones may not be used: this one gets it */
+    for (int i = 0; i <= RESERVED; i++)
+        following[i] = -1;
+    for (;;) {
+        int one = rarest(counts, -1), other = rarest(counts, one);
+        if (other < 0)
+            break;
+        counts[one] += counts[other];
+        counts[other] = 0;
+        /* All of both branches get longer by a bit, and become one. */
+        for (lengths[one]++; following[one] >= 0; lengths[one]++)
+            one = following[one];
+        following[one] = other;
+        for (lengths[other]++; following[other] >= 0; lengths[other]++)
+            other = following[other];
+    }
+    for (int i = 0; i <= RESERVED; i++) {
+        if (lengths[i] > LONGEST_MADE)
+            return BAD_TABLE;
+        codes[lengths[i]]++;
+    }
+    codes[0] = 0;
+    for (int length = LONGEST_MADE; length > LONGEST; length--)
+        while (codes[length]) {
+            int shorter = length - 2;
+            while (!codes[shorter])
+                shorter--;
+            codes[length] -= 2;
+            codes[length - 1]++;
+            codes[shorter + 1] += 2;
+            codes[shorter]--;
+        }
+    int longest = LONGEST;
+    while (longest && !codes[longest])
+        longest--;
+    codes[longest]--;
+    memset(table, 0, 16 + 256);
+    for (int length = 1; length <= LONGEST; length++)
+        table[length - 1] = (uint8_t)codes[length];
+    uint8_t *symbols = table + 16;
+    for (int length = 1; length <= LONGEST_MADE; length++)
+        for (int i = 0; i < RESERVED; i++)
+            if (lengths[i] == length)
+                *symbols++ = (uint8_t)i;
+    return OK;
+}
+
 /* ---- whole offsets for a wanted change ---- */
 
 /* Everything here is integers, so that the same comes out everywhere. Coefficients

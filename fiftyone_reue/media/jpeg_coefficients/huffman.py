@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
-
 import numpy as np
+
+from fiftyone_reue.media.jpeg_coefficients import library
 
 TABLE = 272
 """Bytes of a table: how many codes there are of each length, then 256 symbols."""
-
-_LONGEST = 16
 
 
 def _table(*parts: str) -> bytes:
@@ -59,41 +57,10 @@ def best(counts: np.ndarray) -> bytes:
     Raises:
         ValueError: a code would be longer than libjpeg can shorten.
     """
-    # A code of all ones may not be used: a symbol of no other use gets it.
-    heap = [(1, -256)]
-    heap += [(int(counts[i]), -int(i)) for i in np.flatnonzero(counts)]
-    heapq.heapify(heap)
-    members = {-place: [-place] for _, place in heap}
-    lengths = dict.fromkeys(members, 0)
-    while len(heap) > 1:
-        count, place = heapq.heappop(heap)
-        more, other = heapq.heappop(heap)
-        heapq.heappush(heap, (count + more, place))
-        members[-place] += members.pop(-other)
-        for one in members[-place]:
-            lengths[one] += 1
-    most = max(lengths.values())
-    if most > 32:
+    made = library.best_table(counts)
+    if made is None:
         raise ValueError("a Huffman code is too long")
-    codes = [0] * 33
-    for length in lengths.values():
-        codes[length] += 1
-    codes[0] = 0
-    for length in range(32, _LONGEST, -1):
-        while codes[length]:
-            shorter = length - 2
-            while not codes[shorter]:
-                shorter -= 1
-            codes[length] -= 2
-            codes[length - 1] += 1
-            codes[shorter + 1] += 2
-            codes[shorter] -= 1
-    longest = _LONGEST
-    while longest and not codes[longest]:
-        longest -= 1
-    codes[longest] -= 1
-    symbols = sorted((s for s in lengths if s < 256), key=lambda s: (lengths[s], s))
-    return (bytes(codes[1 : _LONGEST + 1]) + bytes(symbols)).ljust(TABLE, b"\0")
+    return made
 
 
 def packed(kind: int, number: int, table: bytes) -> bytes:

@@ -42,6 +42,7 @@ PROBLEMS = {
 _SOURCE = Path(__file__).with_name("codec.c")
 _FLAGS = ("-std=c99", "-O3", "-shared", "-fPIC", "-fvisibility=hidden")
 _MOST_SECONDS = 300
+_TABLE = 272
 
 
 class Component(ctypes.Structure):
@@ -147,6 +148,7 @@ def bound(library: ctypes.CDLL) -> ctypes.CDLL:
     library.jc_gather.argtypes = (address, address, ctypes.c_int64, address)
     for name in ("fit", "wanted", "stop", "projected", "spread", "gather"):
         library[f"jc_{name}"].restype = None
+    library.jc_best.argtypes = (address, address)
     library.jc_add.argtypes = (change, address, ctypes.c_int)
     for count in (library.jc_shown, library.jc_changed):
         count.restype = ctypes.c_int64
@@ -220,6 +222,22 @@ def count_symbols(scan: Scan) -> np.ndarray:
     if error:
         raise ValueError(PROBLEMS[error])
     return counts
+
+
+def best_table(counts: np.ndarray) -> bytes | None:
+    """The Huffman table that codes symbols in the fewest bits, as libjpeg makes it.
+
+    Args:
+        counts: (256,) integers, how often each symbol is needed.
+
+    Returns:
+        16 counts of codes and 256 symbols; None where a code would be longer than
+        libjpeg can shorten.
+    """
+    given = np.ascontiguousarray(counts, np.uint64)
+    table = ctypes.create_string_buffer(_TABLE)
+    error = codec().jc_best(given.ctypes.data, table)
+    return None if error else table.raw
 
 
 def fit(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fiftyone_reue.media.jpeg_coefficients import library
+from fiftyone_reue.media.jpeg_coefficients import huffman, library
 from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.media.jpeg_coefficients.rounding import fitted
@@ -151,3 +151,29 @@ def test_all_processors_agree(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(library, "codec", lambda: plain)
     for one, other in zip(ours, everything(), strict=True):
         assert np.array_equal(one, other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(st.one_of(st.integers(0, 3), st.integers(0, 10**9)), max_size=256),
+)
+def test_the_best_table(counts: list[int]):
+    """Every symbol has a code, none is all ones, and none is longer than 16 bits."""
+    given = np.array(counts + [0] * (256 - len(counts)))
+    table = huffman.best(given)
+    lengths = np.repeat(np.arange(1, 17), list(table[:16]))
+    symbols = table[16 : 16 + len(lengths)]
+    assert sorted(symbols) == np.flatnonzero(given).tolist()
+    assert sum(0.5**lengths) < 1
+    if 16 not in lengths:  # nothing was shortened
+        frequent = given[list(symbols)]
+        for length in set(lengths):
+            rarer = frequent[lengths > length]
+            assert frequent[lengths == length].min() >= rarer.max(initial=0)
+
+
+def test_a_code_that_is_too_long():
+    counts = np.zeros(256, np.int64)
+    counts[:40] = [2**i for i in range(40)]
+    with pytest.raises(ValueError, match="too long"):
+        huffman.best(counts)
