@@ -1,4 +1,5 @@
-/* Entropy coding of one JPEG scan, to and from quantised coefficients.
+/* Entropy coding of one JPEG scan, to and from quantised coefficients; and from a change
+ * of pixels to whole offsets of coefficients, and to what decoders show of them.
  *
  * The markers are read and written in Python: this does only what has to be fast. It
  * takes no memory, keeps no state, calls nothing, and touches only the buffers that it

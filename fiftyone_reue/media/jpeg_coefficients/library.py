@@ -1,4 +1,4 @@
-"""The compiled entropy coder: found, or compiled once, and called.
+"""The compiled part: found, or compiled once, and called.
 
 The C file is compiled when it is first needed, into this package's folder, or where
 that can't be written into the user's cache. The library's name holds the source's
@@ -123,7 +123,7 @@ class Seen(ctypes.Structure):
 
 @functools.cache
 def codec() -> ctypes.CDLL:
-    """The compiled entropy coder.
+    """The compiled part.
 
     Raises:
         MissingPackageError: it isn't there and can't be compiled.
