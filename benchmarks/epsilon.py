@@ -22,6 +22,7 @@ from fiftyone_reue.auditing.cell_store import CellStore
 from fiftyone_reue.auditing.countermeasures.registry import create_countermeasure
 from fiftyone_reue.auditing.environment import environment
 from fiftyone_reue.auditing.grid import run_grid
+from fiftyone_reue.perturb.base import FitOptions
 from fiftyone_reue.progress import Progress, mapped
 
 KEY = bytes(range(32))
@@ -60,11 +61,8 @@ def main(
             method,
             holdings,
             classes,
-            amplitude=level,
-            seed=0,
-            key=KEY,
+            FitOptions(level, 0, KEY, device),
             published=budget.published,
-            device=device,
         )
         label = f"Perturbing by {level}"
         made = shown(mapped(steps, lambda f, label=label: Progress(f, label)))

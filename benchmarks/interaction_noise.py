@@ -12,7 +12,7 @@ from data import shown
 from interaction_images import Pixels
 
 from fiftyone_reue.media.expand import expand
-from fiftyone_reue.perturb.base import FitData, State, clipped
+from fiftyone_reue.perturb.base import FitData, FitOptions, State, clipped
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import Progress, mapped
@@ -65,9 +65,7 @@ def make_noise(
     info = create_method(method).info
     if info.needs_fit and kept.exists():
         return Noise(title, method, State.from_bytes(kept.read_bytes()))
-    steps = create_method(method).fit(
-        data, amplitude=amplitude, seed=0, key=KEY, device=device
-    )
+    steps = create_method(method).fit(data, FitOptions(amplitude, 0, KEY, device))
     state = shown(mapped(steps, lambda done: Progress(done, f"Perturbation: {title}")))
     if info.needs_fit:
         CACHE.mkdir(parents=True, exist_ok=True)

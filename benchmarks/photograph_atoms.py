@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fiftyone_reue.perturb.base import clipped, keyed_order, perturb_key
+from fiftyone_reue.perturb.base import FitOptions, clipped, keyed_order
 from fiftyone_reue.prf import derive, keystream
 
 BLOCK = 8
@@ -90,7 +90,7 @@ def perturbed(
     tables = class_atoms(int(labels.max()) + 1, each, key)
     changed = np.empty_like(images)
     for place, (image, label) in enumerate(zip(images, labels, strict=True)):
-        sample = perturb_key(key, each, place)
+        sample = FitOptions(amplitude, each, key).sample_key(place)
         offset = pattern(tables[label], images.shape[1], amplitude, sample)
         changed[place] = clipped(image, offset)
     return changed

@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fiftyone_reue.perturb.base import FitOptions
+
 KEY = hashlib.sha256(b"benchmarks/photographs").digest()
 
 MARK_AMPLITUDE = 2
@@ -154,10 +156,8 @@ def made(
         images = licensed(images, MARK_AMPLITUDE, key)
     epsilon = amplitude(name, epsilon)
     data = FitData(images, labels, photographs.classes)
-    steps = method.perturb_steps(
-        data, amplitude=epsilon, seed=0, key=key, device=device
-    )
-    return finish(steps)
+    options = FitOptions(epsilon, 0, key, device)
+    return finish(method.perturb_steps(data, options))
 
 
 def licensed(images: np.ndarray, amplitude: int, key: bytes = KEY) -> np.ndarray:

@@ -24,6 +24,7 @@ from fiftyone_reue.auditing.environment import environment
 from fiftyone_reue.auditing.grid import Attacked, Plan, run_grid
 from fiftyone_reue.auditing.holdings import Holdings
 from fiftyone_reue.auditing.results import Cell
+from fiftyone_reue.perturb.base import FitOptions
 from fiftyone_reue.perturb.rue.method import ReversibleUnlearnableGratings, RueConfig
 from fiftyone_reue.progress import Progress, mapped
 
@@ -130,10 +131,7 @@ def _perturbed(
         ReversibleUnlearnableGratings(config),
         holdings,
         classes,
-        amplitude=epsilon,
-        seed=0,
-        key=KEY,
-        device=device,
+        FitOptions(epsilon, 0, KEY, device),
     )
     return shown(mapped(steps, lambda done: Progress(done, f"Perturbing: {row}")))
 

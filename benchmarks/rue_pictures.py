@@ -16,7 +16,7 @@ from skimage import data as photographs
 
 from fiftyone_reue.media.expand import expand
 from fiftyone_reue.media.square import to_square
-from fiftyone_reue.perturb.base import FitData, clipped
+from fiftyone_reue.perturb.base import FitData, FitOptions, clipped
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import finish
@@ -37,7 +37,7 @@ def main(method: str, epsilon: int, output: Path) -> None:
     key = bytes(range(32))
     chosen = create_method(method)
     examples = FitData(images, np.arange(len(CLASSES)), CLASSES)
-    state = finish(chosen.fit(examples, amplitude=epsilon, seed=0, key=key))
+    state = finish(chosen.fit(examples, FitOptions(epsilon, 0, key)))
     mpl.rcParams["font.size"] = 9
     figure = Figure(figsize=(9, 3 * len(CLASSES)), layout="constrained")
     for row, (name, image) in enumerate(zip(CLASSES, images, strict=True)):

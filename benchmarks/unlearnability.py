@@ -37,6 +37,7 @@ from fiftyone_reue.auditing.results import Audit, Subject
 from fiftyone_reue.auditing.table import countermeasure_table, victim_table
 from fiftyone_reue.auditing.verdict import instrument_checks
 from fiftyone_reue.errors import ReueError
+from fiftyone_reue.perturb.base import FitOptions
 from fiftyone_reue.perturb.registry import list_methods
 from fiftyone_reue.progress import Progress, mapped
 
@@ -198,11 +199,8 @@ def _made(
         method,
         holdings,
         classes,
-        amplitude=epsilon,
-        seed=0,
-        key=KEY,
+        FitOptions(epsilon, 0, KEY, device),
         published=budget.published,
-        device=device,
     )
     made = shown(mapped(steps, lambda done: Progress(done, f"Perturbing: {method}")))
     CACHE.mkdir(parents=True, exist_ok=True)

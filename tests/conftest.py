@@ -24,6 +24,7 @@ from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.perturb import registry
 from fiftyone_reue.perturb.base import (
     FitData,
+    FitOptions,
     InvertibleMethod,
     MethodInfo,
     State,
@@ -214,17 +215,9 @@ class ToyInvertible(InvertibleMethod):
         "toy", "Toy", "", needs_fit=False, uses_gpu=False, cost="", variety="sample"
     )
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         yield 1.0
-        arrays = {"amplitude": np.array(amplitude)}
+        arrays = {"amplitude": np.array(options.amplitude)}
         return State(self.info.name, data.classes, arrays)
 
     def secret(

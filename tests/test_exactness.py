@@ -25,7 +25,7 @@ from fiftyone_reue.media.depth import with_range
 from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.original import Rebuilt
 from fiftyone_reue.media.raster import Raster
-from fiftyone_reue.perturb.base import FitData, State
+from fiftyone_reue.perturb.base import FitData, FitOptions, State
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
@@ -157,7 +157,7 @@ def _state(method: str, amplitude: int) -> State:
         return State("rue", CLASSES, {"tables": tables.astype(np.int8)})
     nothing = FitData(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, int), CLASSES)
     steps = create_method(method).fit(
-        nothing, amplitude=amplitude, seed=0, key=b"k" * 32
+        nothing, FitOptions(amplitude, seed=0, key=b"k" * 32)
     )
     return finish(steps)
 

@@ -11,7 +11,7 @@ import numpy as np
 from fiftyone_reue.auditing.grid import Attacked
 from fiftyone_reue.auditing.holdings import Holdings
 from fiftyone_reue.auditing.results import ORIGINALS, Subject
-from fiftyone_reue.perturb.base import FitData, Method, clipped
+from fiftyone_reue.perturb.base import FitData, FitOptions, Method, clipped
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.progress import mapped
 
@@ -57,12 +57,9 @@ def method_subject(
     name: str,
     holdings: Holdings,
     class_names: tuple[str, ...],
+    options: FitOptions,
     *,
-    amplitude: int,
-    seed: int,
-    key: bytes,
     published: bool = False,
-    device: str = "auto",
 ) -> Generator[float, None, Attacked]:
     """The originals perturbed by a method of the registry, without a watermark.
 
@@ -70,11 +67,8 @@ def method_subject(
         name: the method's registry key.
         holdings: with the originals.
         class_names: for the labels, sorted.
-        amplitude: gray levels.
-        seed: of the fit.
-        key: 32 bytes.
+        options: of the fit.
         published: at its paper's expense.
-        device: "auto", "cpu" or a torch device.
 
     Yields:
         The fraction done.
@@ -83,19 +77,8 @@ def method_subject(
         InputError: there is no such method.
     """
     method = create_method(name, published=published)
-    return (
-        yield from perturbed(
-            name,
-            method.info.title,
-            method,
-            holdings,
-            class_names,
-            amplitude=amplitude,
-            seed=seed,
-            key=key,
-            device=device,
-        )
-    )
+    title = method.info.title
+    return (yield from perturbed(name, title, method, holdings, class_names, options))
 
 
 def perturbed(
@@ -104,11 +87,7 @@ def perturbed(
     method: Method,
     holdings: Holdings,
     class_names: tuple[str, ...],
-    *,
-    amplitude: int,
-    seed: int,
-    key: bytes,
-    device: str = "auto",
+    options: FitOptions,
 ) -> Generator[float, None, Attacked]:
     """The originals perturbed by a method of any configuration; see above.
 
@@ -116,16 +95,11 @@ def perturbed(
         name: unique in the audit.
         title: a few words for a table.
         method: configured.
-        holdings, class_names, amplitude, seed, key, device: as above.
+        holdings, class_names, options: as above.
     """
     started = time.monotonic()
     data = FitData(holdings.originals, holdings.labels, class_names)
-    images = yield from mapped(
-        method.perturb_steps(
-            data, amplitude=amplitude, seed=seed, key=key, device=device
-        ),
-        float,
-    )
+    images = yield from mapped(method.perturb_steps(data, options), float)
     seconds = round(time.monotonic() - started, 1)
     subject = _described(name, title, "method", holdings, images)
     return Attacked(replace(subject, seconds=seconds), replace(holdings, images=images))

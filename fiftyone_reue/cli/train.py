@@ -47,6 +47,7 @@ def train(
     hand it on. For raeg, PHOTOS has a folder for each class.
     """
     from fiftyone_reue.batch.folders import labelled_items
+    from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.workflows.train import (
         read_photos,
         train_adversarial,
@@ -57,7 +58,7 @@ def train(
         raise InputError(f"{output}: give a file name that ends with .npz")
     data = read_photos(labelled_items(photos), seed)
     made = train_hiding if kind == "hiding" else train_adversarial
-    job = made(data, output, steps=steps, begin=begin, seed=seed, device=device)
+    job = made(data, output, TrainingContext(seed, device), steps=steps, begin=begin)
     about = shown(job)
     if as_json:
         click.echo(json.dumps({"weights": str(output), **about}))

@@ -23,12 +23,12 @@ import numpy as np
 
 from fiftyone_reue.perturb.base import (
     FitData,
+    FitOptions,
     Method,
     MethodInfo,
     State,
     class_index,
     clipped,
-    perturb_key,
 )
 from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import mapped
@@ -69,24 +69,18 @@ class Autoregressive(Method):
         variety="class and sample",
     )
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Search a filter for each class with keyed draws; see :class:`Method`."""
         size = data.images.shape[1] if len(data.images) else PAPER_SIZE
-        draw = _generator(derive(key, "ar-filters", str(seed)))
+        draw = _generator(derive(options.key, "ar-filters", str(options.seed)))
         filters, required = yield from find_filters(len(data.classes), size, draw)
         arrays = {
             "filters": filters,
             "size": np.array(size, np.int64),
-            "amplitude": np.array(amplitude, np.int64),
-            "limit": np.array(amplitude if self.info.bounded else 255, np.int64),
+            "amplitude": np.array(options.amplitude, np.int64),
+            "limit": np.array(
+                options.amplitude if self.info.bounded else 255, np.int64
+            ),
         }
         figures = {"least_response": round(required, 2)}
         return State(self.info.name, data.classes, arrays, figures)
@@ -99,26 +93,19 @@ class Autoregressive(Method):
         return _patterns(state, labels, [sample_key], image.shape[2])[0]
 
     def perturb_steps(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, np.ndarray]:
         """What :class:`Method` does, many images at once."""
-        steps = self.fit(data, amplitude=amplitude, seed=seed, key=key, device=device)
+        steps = self.fit(data, options)
         state = yield from mapped(steps, lambda fraction: 0.5 * fraction)
         count = len(data.images)
         perturbed = np.empty_like(data.images)
         for start in range(0, count, _BATCH):
-            places = range(start, min(start + _BATCH, count))
-            batch = slice(places.start, places.stop)
-            keys = [perturb_key(key, seed, place) for place in places]
-            offsets = _patterns(state, data.labels[batch], keys, 3)
-            perturbed[batch] = clipped(data.images[batch], offsets)
-            yield 0.5 + 0.5 * places.stop / count
+            stop = min(start + _BATCH, count)
+            keys = [options.sample_key(index) for index in range(start, stop)]
+            offsets = _patterns(state, data.labels[start:stop], keys, 3)
+            perturbed[start:stop] = clipped(data.images[start:stop], offsets)
+            yield 0.5 + 0.5 * stop / count
         return perturbed
 
 

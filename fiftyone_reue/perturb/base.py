@@ -25,6 +25,7 @@ from fiftyone_reue.arrays import read_arrays
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.invertible.working import levels_for
 from fiftyone_reue.media.expand import expand
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.options import Option, options_of
 from fiftyone_reue.prf import derive, keystream
 from fiftyone_reue.progress import finish, mapped
@@ -81,6 +82,53 @@ class FitData:
     images: np.ndarray
     labels: np.ndarray
     classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What every fit takes besides its images.
+
+    Example::
+
+        from fiftyone_reue.perturb.base import FitOptions, fit_data
+        from fiftyone_reue.progress import finish
+
+        options = FitOptions(amplitude=6, seed=0, key=bytes(32))
+        steps = create_method("lsp").fit(fit_data(images, labels), options)
+        print(finish(steps).tables.shape)
+
+    Attributes:
+        amplitude: the largest change of a sample, gray levels, 1 to 127.
+        seed: of everything random that need not be secret.
+        key: 32 bytes, of everything random that must be; never in the repr.
+        device: "auto", "cpu" or a torch device.
+    """
+
+    amplitude: int
+    seed: int
+    key: bytes = field(repr=False)
+    device: str = "auto"
+
+    def secret_seed(self, purpose: str) -> int:
+        """A seed that nobody without the key can repeat a fit from; 56 bits.
+
+        Args:
+            purpose: what is drawn by it, such as the method's name.
+        """
+        drawn = derive(self.key, f"{purpose}-fit", str(self.seed))
+        return int.from_bytes(drawn[:7], "big")
+
+    def training(self, purpose: str) -> TrainingContext:
+        """For training a network, with draws from :meth:`secret_seed`."""
+        return TrainingContext(self.secret_seed(purpose), self.device)
+
+    def sample_key(self, index: int) -> bytes:
+        """The sample key of an image where :meth:`Method.perturb` draws it, 32 bytes.
+
+        Args:
+            index: of the image among those that are perturbed.
+        """
+        return derive(self.key, "perturb", str(self.seed), str(index))
 
 
 @dataclass(frozen=True)
@@ -194,15 +242,7 @@ class Method(ABC):
         return cls()
 
     @abstractmethod
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Make the state for these classes, step by step.
 
         A generator: it yields the fraction done, 0 to 1, and returns the state.
@@ -210,10 +250,7 @@ class Method(ABC):
 
         Args:
             data: the owner's images; a method without fitting reads its classes.
-            amplitude: largest absolute value in the tables, gray levels, 1..127.
-            seed: for everything random that need not be secret.
-            key: 32 bytes, for everything random that must be.
-            device: "auto", "cpu" or a torch device.
+            options: the amplitude, seed, key and device.
         """
 
     @abstractmethod
@@ -277,20 +314,10 @@ class Method(ABC):
             raise InputError(
                 f"An epsilon of {epsilon} is out of range; choose 1 to 127 gray levels"
             )
-        return finish(
-            self.perturb_steps(
-                data, amplitude=epsilon, seed=seed, key=key, device=device
-            )
-        )
+        return finish(self.perturb_steps(data, FitOptions(epsilon, seed, key, device)))
 
     def perturb_steps(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, np.ndarray]:
         """Fit on these images and perturb these very images.
 
@@ -300,16 +327,15 @@ class Method(ABC):
         Returns:
             ``(N, S, S, 3)`` uint8, the perturbed images.
         """
-        steps = self.fit(data, amplitude=amplitude, seed=seed, key=key, device=device)
+        steps = self.fit(data, options)
         state = yield from mapped(steps, lambda fraction: 0.9 * fraction)
         size = data.images.shape[1]
         perturbed = np.empty_like(data.images)
-        for place, image in enumerate(data.images):
-            label = data.classes[data.labels[place]]
-            sample_key = perturb_key(key, seed, place)
-            pattern = self.pattern(state, image, label, sample_key)
-            perturbed[place] = clipped(image, expand(pattern, size, size))
-            yield 0.9 + 0.1 * (place + 1) / len(data.images)
+        for index, image in enumerate(data.images):
+            label = data.classes[data.labels[index]]
+            pattern = self.pattern(state, image, label, options.sample_key(index))
+            perturbed[index] = clipped(image, expand(pattern, size, size))
+            yield 0.9 + 0.1 * (index + 1) / len(data.images)
         return perturbed
 
 
@@ -581,11 +607,6 @@ def clipped(images: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return made
 
 
-def perturb_key(key: bytes, seed: int, place: int) -> bytes:
-    """The sample key of the image at a place, where :meth:`Method.perturb` draws it."""
-    return derive(key, "perturb", str(seed), str(place))
-
-
 def keyed_order(key: bytes, count: int) -> np.ndarray:
     """An order that nobody without the key can repeat, the same on every machine.
 
@@ -598,11 +619,6 @@ def keyed_order(key: bytes, count: int) -> np.ndarray:
     """
     stream = keystream(key, 8 * count)
     return np.argsort(np.frombuffer(stream, "<u8"), kind="stable")
-
-
-def secret_seed(method: str, seed: int, key: bytes) -> int:
-    """A seed that nobody without the key can repeat a fit from; 56 bits."""
-    return int.from_bytes(derive(key, f"{method}-fit", str(seed))[:7], "big")
 
 
 def for_colours(pattern: np.ndarray, colours: int) -> np.ndarray:

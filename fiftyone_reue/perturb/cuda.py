@@ -15,7 +15,14 @@ from collections.abc import Generator
 import numpy as np
 
 from fiftyone_reue.media.square import to_square
-from fiftyone_reue.perturb.base import FitData, Method, MethodInfo, State, class_index
+from fiftyone_reue.perturb.base import (
+    FitData,
+    FitOptions,
+    Method,
+    MethodInfo,
+    State,
+    class_index,
+)
 from fiftyone_reue.prf import derive, keystream
 from fiftyone_reue.progress import finish
 
@@ -43,19 +50,11 @@ class ConvolutionBased(Method):
         variety="class",
     )
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Draw a kernel a class from the key; see :class:`Method`."""
         size = data.images.shape[1] if len(data.images) else DEFAULT_SIZE
         kernels = [
-            _kernel(derive(key, "cuda-kernel", str(seed), name))
+            _kernel(derive(options.key, "cuda-kernel", str(options.seed), name))
             for name in data.classes
         ]
         yield 1.0
@@ -74,16 +73,10 @@ class ConvolutionBased(Method):
         return np.ascontiguousarray(change[..., :colours])
 
     def perturb_steps(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, np.ndarray]:
         """What :class:`Method` does, many images at once."""
-        steps = self.fit(data, amplitude=amplitude, seed=seed, key=key, device=device)
+        steps = self.fit(data, options)
         state = finish(steps)
         perturbed = np.empty_like(data.images)
         for start in range(0, len(data.images), _BATCH):

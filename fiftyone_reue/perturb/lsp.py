@@ -12,7 +12,14 @@ from collections.abc import Generator
 
 import numpy as np
 
-from fiftyone_reue.perturb.base import FitData, Method, MethodInfo, State, class_index
+from fiftyone_reue.perturb.base import (
+    FitData,
+    FitOptions,
+    Method,
+    MethodInfo,
+    State,
+    class_index,
+)
 from fiftyone_reue.prf import derive, keystream
 
 CELLS = 4
@@ -32,24 +39,16 @@ class LinearlySeparable(Method):
         variety="class and sample",
     )
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Draw one sign table a class from the key; see :class:`Method`."""
-        size = CELLS * CELLS * 3
+        size, seed = CELLS * CELLS * 3, str(options.seed)
         drawn = [
-            _signs(keystream(derive(key, "lsp-centroid", str(seed), name), size))
+            _signs(keystream(derive(options.key, "lsp-centroid", seed, name), size))
             for name in data.classes
         ]
         yield 1.0
         shaped = np.stack(drawn).reshape(len(drawn), 1, CELLS, CELLS, 3)
-        tables = (shaped * amplitude).astype(np.int8)
+        tables = (shaped * options.amplitude).astype(np.int8)
         return State("lsp", data.classes, {"tables": tables})
 
     def pattern(

@@ -16,7 +16,14 @@ from collections.abc import Generator
 import numpy as np
 
 from fiftyone_reue.media.square import to_square
-from fiftyone_reue.perturb.base import FitData, Method, MethodInfo, State, class_index
+from fiftyone_reue.perturb.base import (
+    FitData,
+    FitOptions,
+    Method,
+    MethodInfo,
+    State,
+    class_index,
+)
 from fiftyone_reue.progress import mapped
 
 CORNERS = np.array(list(np.ndindex(2, 2, 2)), np.uint8) * 255
@@ -43,15 +50,7 @@ class OnePixelShortcut(Method):
         variety="class",
     )
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Search each class's pixel and colour; see :class:`Method`.
 
         A class without images gets the best pixel for all images that is left.
@@ -61,15 +60,15 @@ class OnePixelShortcut(Method):
         size = data.images.shape[1]
         taken = np.zeros((size, size, len(palette)), bool)
         pixels, colours = [], []
-        for place in range(len(data.classes)):
-            images = data.images[data.labels == place]
+        for index in range(len(data.classes)):
+            images = data.images[data.labels == index]
             scores = steadiness(images if len(images) else data.images, palette)
             scores[taken] = -1
             row, column, colour = np.unravel_index(scores.argmax(), scores.shape)
             taken[row, column, colour] = True
             pixels.append((row, column))
             colours.append(palette[colour])
-            yield (place + 1) / len(data.classes)
+            yield (index + 1) / len(data.classes)
         arrays = {
             "pixels": np.array(pixels, np.int64),
             "colours": np.stack(colours),
@@ -81,26 +80,20 @@ class OnePixelShortcut(Method):
         self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> np.ndarray:
         """What brings the class's pixel to its colour; see :class:`Method`."""
-        place = class_index(state, label)
-        row, column = state.arrays["pixels"][place]
+        index = class_index(state, label)
+        row, column = state.arrays["pixels"][index]
         size, colours = int(state.arrays["size"]), image.shape[2]
         before = to_square(image, colours, size)[row, column, :colours]
         pattern = np.zeros((size, size, colours), np.int16)
-        pattern[row, column] = state.arrays["colours"][place, :colours]
+        pattern[row, column] = state.arrays["colours"][index, :colours]
         pattern[row, column] -= before
         return pattern
 
     def perturb_steps(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, np.ndarray]:
         """What :class:`Method` does, all images at once."""
-        steps = self.fit(data, amplitude=amplitude, seed=seed, key=key, device=device)
+        steps = self.fit(data, options)
         state = yield from mapped(steps, lambda fraction: 0.9 * fraction)
         perturbed = data.images.copy()
         rows, columns = state.arrays["pixels"][data.labels].T
@@ -124,10 +117,10 @@ def steadiness(images: np.ndarray, palette: np.ndarray) -> np.ndarray:
     mean = images.mean(axis=0)
     variance = images.var(axis=0).mean(axis=2)
     scores = np.empty((*mean.shape[:2], len(palette)))
-    for place, colour in enumerate(palette):
+    for index, colour in enumerate(palette):
         # No sample lies beyond a corner: a change is linear in the sample, and has
         # the sample's variance.
         changes = np.abs(colour - mean)
         deviation = np.sqrt(variance + changes.var(axis=2))
-        scores[..., place] = changes.mean(axis=2) / (deviation + _STEADY)
+        scores[..., index] = changes.mean(axis=2) / (deviation + _STEADY)
     return scores

@@ -89,7 +89,7 @@ def image_pattern(
     loss: Loss,
     image: np.ndarray,
     size: int,
-    place: torch.device,
+    device: torch.device,
     *,
     amplitude: int,
     step: float,
@@ -101,7 +101,7 @@ def image_pattern(
         loss: as in :func:`descend`, for a batch of one image.
         image: ``(H, W, colours)`` uint8 or uint16, colours 1 or 3, any size.
         size: S, the working size in pixels.
-        place: where the loss's network is.
+        device: where the loss's network is.
         amplitude: as in :func:`descend`, like ``step`` and ``steps``.
 
     Returns:
@@ -109,8 +109,8 @@ def image_pattern(
     """
     colours = image.shape[2]
     square = to_square(image, colours, size).copy()  # resized ones are read-only
-    pixels = to_pixels(square[None], place)
-    batch = image_batch(pixels, torch.zeros(1, dtype=torch.int64, device=place))
+    pixels = to_pixels(square[None], device)
+    batch = image_batch(pixels, torch.zeros(1, dtype=torch.int64, device=device))
     delta = descend(
         loss,
         batch,

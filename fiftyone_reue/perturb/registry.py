@@ -10,6 +10,7 @@ by an entry point of the group ``fiftyone_reue.methods``::
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
@@ -133,7 +134,8 @@ def register_method(method: AnyMethod) -> AnyMethod:
     :class:`~fiftyone_reue.perturb.base.SteppedMethod`.
 
     Raises:
-        InputError: the class is no method, or the name is taken.
+        InputError: the class is no method, takes other arguments than methods do, or
+            its name is taken.
     """
     _check(method)
     name = method.info.name
@@ -192,3 +194,11 @@ def _check(method: Any) -> None:
         raise InputError(f"{method!r} isn't a subclass of Method")
     if not isinstance(getattr(method, "info", None), MethodInfo):
         raise InputError(f"{method.__name__} has no MethodInfo as its info")
+    for function in (method.fit, method.perturb_steps):
+        try:
+            inspect.signature(function).bind("self", "data", "options")
+        except TypeError:
+            raise InputError(
+                f"{method.__name__}.{function.__name__} doesn't take what it is given; "
+                "write it with (self, data: FitData, options: FitOptions)"
+            ) from None

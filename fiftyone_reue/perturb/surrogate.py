@@ -24,7 +24,7 @@ _PREFIX = "weights/"
 
 
 def create_surrogate(
-    name: str, classes: int, size: int, seed: int, place: torch.device
+    name: str, classes: int, size: int, seed: int, device: torch.device
 ) -> nn.Module:
     """A new network on the device, channels_last, in training mode.
 
@@ -33,13 +33,13 @@ def create_surrogate(
         classes: how many logits.
         size: the images' side in pixels.
         seed: of the weights.
-        place: the device.
+        device: where to compute.
 
     Raises:
         InputError: there is no network of that name.
     """
     network = create_network(name, classes, size, seed=seed)
-    return network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def create_optimiser(
@@ -209,14 +209,14 @@ def fitted_state(
     return State(method, classes, {**arrays, **stored_weights(network)}, summary)
 
 
-def restored(state: State, place: torch.device) -> nn.Module:
+def restored(state: State, device: torch.device) -> nn.Module:
     """The network that :func:`fitted_state` kept, on the device and frozen."""
     summary = state.summary
-    return restored_network(state, summary["surrogate"], summary["size"], place)
+    return restored_network(state, summary["surrogate"], summary["size"], device)
 
 
 def restored_network(
-    state: State, name: str, size: int, place: torch.device, prefix: str = ""
+    state: State, name: str, size: int, device: torch.device, prefix: str = ""
 ) -> nn.Module:
     """A network that :func:`stored_weights` kept, on the device and frozen.
 
@@ -226,13 +226,13 @@ def restored_network(
         state: holds the weights.
         name: the network's name in the registry.
         size: the images' side in pixels.
-        place: the device.
+        device: where to compute.
         prefix: as when it was stored.
     """
-    key = ("network", name, size, str(place), prefix)
+    key = ("network", name, size, str(device), prefix)
     if key in state.built:
         return state.built[key]
-    network = create_surrogate(name, len(state.classes), size, 0, place)
+    network = create_surrogate(name, len(state.classes), size, 0, device)
     start = prefix + _PREFIX
     weights = {
         name.removeprefix(start): torch.from_numpy(array)
@@ -245,13 +245,13 @@ def restored_network(
 
 
 def batches(
-    count: int, batch: int, generator: torch.Generator, place: torch.device
+    count: int, batch: int, generator: torch.Generator, device: torch.device
 ) -> Iterator[torch.Tensor]:
     """One pass over ``count`` images in random order, at most ``batch`` at a time.
 
     Yields:
-        ``(n,)`` int64 places in 0..count-1, on the device.
+        ``(n,)`` int64 indices in 0..count-1, on the device.
     """
     order = torch.randperm(count, generator=generator)
     for start in range(0, count, batch):
-        yield order[start : start + batch].to(place)
+        yield order[start : start + batch].to(device)

@@ -19,7 +19,7 @@ from fiftyone_reue.errors import InputError, OutputError, TamperedLedgerError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.square import to_square
-from fiftyone_reue.perturb.base import FitData, Method, State
+from fiftyone_reue.perturb.base import FitData, FitOptions, Method, State
 from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.releases.clusters import Clusters, check_enough, cluster_items
@@ -287,17 +287,12 @@ def _fit(
             steps, lambda f: Progress(reading * f, "Reading images to fit on")
         )
     key = vault.derive_newest("perturbation", config.method)
-    steps_of_fit = method.fit(
-        data,
-        amplitude=config.perturbation_amplitude,
-        seed=seed,
-        key=key,
-        device=config.device,
-    )
+    options = FitOptions(config.perturbation_amplitude, seed, key, config.device)
     label = f"Fitting {method.info.title} for {len(classes)} classes"
     return (
         yield from mapped(
-            steps_of_fit, lambda f: Progress(reading + (1 - reading) * f, label)
+            method.fit(data, options),
+            lambda f: Progress(reading + (1 - reading) * f, label),
         )
     )
 

@@ -20,6 +20,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.square import to_square
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.perturb.base import FitData
 from fiftyone_reue.progress import Progress, mapped
 
@@ -68,21 +69,19 @@ def read_photos(items: list[Item], seed: int) -> FitData:
 def train_hiding(
     data: FitData,
     output: Path,
+    context: TrainingContext,
     *,
-    steps: int | None,
-    begin: str | None,
-    seed: int,
-    device: str,
+    steps: int | None = None,
+    begin: str | None = None,
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Train Deep Hiding's network and keep it.
 
     Args:
         data: photographs of :func:`read_photos`.
         output: the npz file to write.
+        context: where to train, and of the draws.
         steps: of gradients; None takes as many as the shipped weights took.
         begin: the name of weights to begin with, to fine-tune them.
-        seed: of the draws.
-        device: "auto", "cpu" or a torch device.
 
     Yields:
         Progress.
@@ -97,19 +96,18 @@ def train_hiding(
 
     from fiftyone_reue.invertible.hiding import HidingNetwork
     from fiftyone_reue.invertible.weights import save_weights
-    from fiftyone_reue.networks.device import choose_device
     from fiftyone_reue.perturb.deep_hiding.fit import HidingTraining, train
 
     config = HidingTraining()
     config = replace(config, steps=steps or config.steps)
-    place = choose_device(device)
-    torch.manual_seed(seed)
-    network = _begun(begin, HidingNetwork()).to(place)
+    device = context.torch_device()
+    torch.manual_seed(context.seed)
+    network = _begun(begin, HidingNetwork()).to(device)
     yield Progress(0.0, "Drawing scenes")
-    secrets = hatched_scenes(SECRETS, config.side, seed)
-    training = train(network, data.images, secrets, config, seed=seed, place=place)
+    secrets = hatched_scenes(SECRETS, config.side, context.seed)
+    training = train(network, data.images, secrets, config, context)
     figures = yield from mapped(training, lambda f: Progress(f, "Training"))
-    about = {"photographs": len(data.images), "seed": seed, **asdict(config), **figures}
+    about = _about(data, context, config, figures)
     save_weights(network, output, about)
     return about
 
@@ -117,11 +115,10 @@ def train_hiding(
 def train_adversarial(
     data: FitData,
     output: Path,
+    context: TrainingContext,
     *,
-    steps: int | None,
-    begin: str | None,
-    seed: int,
-    device: str,
+    steps: int | None = None,
+    begin: str | None = None,
 ) -> Generator[Progress, None, dict[str, Any]]:
     """Train RAEG's network against two small classifiers and keep it.
 
@@ -134,7 +131,6 @@ def train_adversarial(
 
     from fiftyone_reue.invertible.adversarial import AdversarialNetwork
     from fiftyone_reue.invertible.weights import save_weights
-    from fiftyone_reue.networks.device import choose_device
     from fiftyone_reue.perturb.raeg.fit import AdversarialTraining, train
     from fiftyone_reue.perturb.tap.fit import train_surrogate
     from fiftyone_reue.perturb.tap.method import TapConfig
@@ -146,30 +142,30 @@ def train_adversarial(
         )
     config = AdversarialTraining()
     config = replace(config, steps=steps or config.steps)
-    place = choose_device(device)
+    device = context.torch_device()
     classifiers = []
     for number in range(2):
         settings = TapConfig(epochs=CLASSIFIER_EPOCHS, least_steps=CLASSIFIER_STEPS)
-        learning = train_surrogate(data, settings, seed=number, device=device)
+        learning = train_surrogate(data, settings, replace(context, seed=number))
         made = yield from mapped(learning, partial(_of_classifier, number))
         classifiers.append(made.network.eval().requires_grad_(False))
-    torch.manual_seed(seed)
-    network = _begun(begin, AdversarialNetwork()).to(place)
-    training = train(
-        network,
-        data.images,
-        data.labels,
-        classifiers,
-        config,
-        seed=seed,
-        place=place,
-    )
+    torch.manual_seed(context.seed)
+    network = _begun(begin, AdversarialNetwork()).to(device)
+    training = train(network, data.images, data.labels, classifiers, config, context)
     figures = yield from mapped(
         training, lambda f: Progress(_CLASSIFIERS + (1 - _CLASSIFIERS) * f, "Training")
     )
-    about = {"photographs": len(data.images), "seed": seed, **asdict(config), **figures}
+    about = _about(data, context, config, figures)
     save_weights(network, output, about)
     return about
+
+
+def _about(
+    data: FitData, context: TrainingContext, config: Any, figures: dict[str, float]
+) -> dict[str, Any]:
+    """What weights were made of, and figures."""
+    made_of = {"photographs": len(data.images), "seed": context.seed}
+    return {**made_of, **asdict(config), **figures}
 
 
 def _of_classifier(number: int, fraction: float) -> Progress:

@@ -3,6 +3,7 @@ import pytest
 
 from fiftyone_reue.auditing import subjects
 from fiftyone_reue.auditing.holdings import Holdings
+from fiftyone_reue.perturb.base import FitOptions
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
@@ -39,7 +40,7 @@ def test_shuffled_labels_keep_the_classes_shares(holdings):
 
 def test_a_method_perturbs_the_originals(holdings):
     steps = subjects.method_subject(
-        "lsp", holdings, tuple("abcd"), amplitude=8, seed=0, key=b"k" * 32
+        "lsp", holdings, tuple("abcd"), FitOptions(8, seed=0, key=b"k" * 32)
     )
     made = finish(steps)
     change = made.holdings.images.astype(int) - holdings.originals

@@ -30,6 +30,7 @@ FACE = {
     **{name: getattr(reue, name) for name in reue.__all__ if name != "__version__"},
     "method_options": registry.method_options,
     "Method.perturb": base.Method.perturb,
+    "FitOptions": base.FitOptions,
 }
 EMPTY = ("fiftyone_reue.api", "create_vault")
 """These make a vault themselves; all others find one, with alice's release in it."""

@@ -8,7 +8,7 @@ from fiftyone_reue.perturb.ar import (
     autoregress,
     response,
 )
-from fiftyone_reue.perturb.base import FitData, Method, State
+from fiftyone_reue.perturb.base import FitData, FitOptions, Method, State
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
@@ -20,7 +20,7 @@ def fitted(
     amplitude: int = 8, key: bytes = b"k" * 32, seed: int = 0, size: int = 16
 ) -> State:
     data = FitData(np.zeros((1, size, size, 3), np.uint8), np.zeros(1, int), CLASSES)
-    return finish(Autoregressive().fit(data, amplitude=amplitude, seed=seed, key=key))
+    return finish(Autoregressive().fit(data, FitOptions(amplitude, seed, key)))
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +107,8 @@ def test_the_norm_is_the_papers_less_what_is_clipped():
 @pytest.mark.slow
 def test_the_published_form_has_the_whole_norm_and_no_other_bound():
     data = FitData(np.zeros((1, 16, 16, 3), np.uint8), np.zeros(1, int), CLASSES)
-    arguments = {"amplitude": 8, "seed": 0, "key": b"k" * 32}
-    free = finish(AutoregressiveL2().fit(data, **arguments))
+    options = FitOptions(8, seed=0, key=b"k" * 32)
+    free = finish(AutoregressiveL2().fit(data, options))
     assert (free.method, fitted().method) == ("ar_l2", "ar")
     assert (AutoregressiveL2.info.bounded, Autoregressive.info.bounded) == (False, True)
     made = np.stack([pattern(free, "cat", sample) for sample in range(10)])
@@ -137,7 +137,7 @@ def test_keys_and_seeds_give_other_filters(state):
 
 def test_without_images_it_works_at_the_papers_size():
     data = FitData(np.zeros((0, 8, 8, 3), np.uint8), np.zeros(0, int), ("a", "b"))
-    state = finish(Autoregressive().fit(data, amplitude=8, seed=0, key=b"k" * 32))
+    state = finish(Autoregressive().fit(data, FitOptions(8, seed=0, key=b"k" * 32)))
     stored = State.from_bytes(state.to_bytes())
     assert pattern(stored, "a", 0).shape == (32, 32, 3)
     assert np.array_equal(pattern(stored, "a", 0), pattern(state, "a", 0))
@@ -154,12 +154,12 @@ def test_perturbing_many_at_once_is_perturbing_each():
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (130, 8, 8, 3)).astype(np.uint8)
     data = FitData(images, np.arange(130) % 3, CLASSES)
-    arguments = {"amplitude": 8, "seed": 3, "key": b"k" * 32}
-    steps = list(Autoregressive().perturb_steps(data, **arguments))
+    options = FitOptions(8, seed=3, key=b"k" * 32)
+    steps = list(Autoregressive().perturb_steps(data, options))
     assert steps == sorted(steps)
     assert steps[-1] == 1
-    made = finish(Autoregressive().perturb_steps(data, **arguments))
-    each = finish(Method.perturb_steps(Autoregressive(), data, **arguments))
+    made = finish(Autoregressive().perturb_steps(data, options))
+    each = finish(Method.perturb_steps(Autoregressive(), data, options))
     assert np.array_equal(made, each)
     assert np.abs(made.astype(int) - images).max() == 8
 

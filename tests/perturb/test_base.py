@@ -1,20 +1,25 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.perturb.base import (
     FitData,
+    FitOptions,
     State,
     class_index,
     cut,
     for_colours,
-    secret_seed,
 )
 from fiftyone_reue.perturb.registry import create_method, list_methods
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import DEFAULT_METHOD
 
 pytestmark = pytest.mark.unit
+
+OPTIONS = FitOptions(6, seed=0, key=b"k" * 32)
 
 
 def test_a_state_survives_being_stored():
@@ -56,11 +61,11 @@ def test_fit_images_are_perturbed_by_the_fitted_pattern_and_clipped():
     images = np.full((3, 8, 8, 3), 128, np.uint8)
     images[2] = 255
     data = FitData(images, np.array([0, 1, 1]), ("a", "b"))
-    steps = create_method("lsp").perturb_steps(data, amplitude=6, seed=0, key=b"k" * 32)
+    steps = create_method("lsp").perturb_steps(data, OPTIONS)
     fractions = list(steps)
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
-    steps = create_method("lsp").perturb_steps(data, amplitude=6, seed=0, key=b"k" * 32)
+    steps = create_method("lsp").perturb_steps(data, OPTIONS)
     made = finish(steps)
     assert made.shape == images.shape
     assert made.dtype == np.uint8
@@ -86,15 +91,33 @@ def test_gray_images_get_the_sign_of_the_channels_sum():
     assert for_colours(gray, 1) is gray
 
 
+def test_the_key_of_a_fit_is_not_shown():
+    secret = bytes(range(32))
+    assert repr(secret)[2:-1] not in repr(FitOptions(6, seed=0, key=secret))
+
+
+def test_a_training_has_the_secret_seed_and_the_device():
+    training = OPTIONS.training("em")
+    assert training == TrainingContext(OPTIONS.secret_seed("em"), "auto")
+
+
+def test_images_have_keys_of_their_own():
+    keys = {OPTIONS.sample_key(index) for index in range(20)}
+    keys |= {replace(OPTIONS, seed=1).sample_key(0)}
+    keys |= {replace(OPTIONS, key=b"x" * 32).sample_key(0)}
+    assert len(keys) == 22
+    assert OPTIONS.sample_key(7) == OPTIONS.sample_key(7)
+
+
 def test_seeds_depend_on_key_method_and_seed():
     seeds = [
-        secret_seed("em", 0, b"k" * 32),
-        secret_seed("em", 1, b"k" * 32),
-        secret_seed("tap", 0, b"k" * 32),
-        secret_seed("em", 0, b"x" * 32),
+        FitOptions(6, 0, b"k" * 32).secret_seed("em"),
+        FitOptions(6, 1, b"k" * 32).secret_seed("em"),
+        FitOptions(6, 0, b"k" * 32).secret_seed("tap"),
+        FitOptions(6, 0, b"x" * 32).secret_seed("em"),
     ]
     assert len(set(seeds)) == 4
-    assert seeds[0] == secret_seed("em", 0, b"k" * 32)
+    assert seeds[0] == FitOptions(6, 0, b"k" * 32).secret_seed("em")
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
@@ -104,7 +127,7 @@ def test_invertible_methods_give_patterns_to_measure_with(toys):
     draw = np.random.default_rng(0)
     image = draw.choice([0, 3, 128, 251, 255], (20, 24, 3)).astype(np.uint8)
     data = FitData(image[None, :20, :20], np.zeros(1, int), ("a",))
-    state = finish(method.fit(data, amplitude=6, seed=0, key=key))
+    state = finish(method.fit(data, FitOptions(6, seed=0, key=key)))
     pattern = method.pattern(state, image, "a", key)
     assert (pattern.shape, pattern.dtype) == (image.shape, np.int16)
     assert np.abs(pattern).max() == 6
@@ -112,7 +135,7 @@ def test_invertible_methods_give_patterns_to_measure_with(toys):
     assert np.array_equal(image + pattern, cut(moved, image, 6))
     deep = image.astype(np.uint16) * 257
     assert np.array_equal(method.pattern(state, deep, "a", key), pattern)
-    made = finish(method.perturb_steps(data, amplitude=4, seed=0, key=key))
+    made = finish(method.perturb_steps(data, FitOptions(4, seed=0, key=key)))
     assert np.abs(made.astype(int) - data.images).max() == 4
 
 

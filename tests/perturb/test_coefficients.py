@@ -17,7 +17,7 @@ from fiftyone_reue.media.jpeg_coefficients.planes import targets
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.media.jpeg_coefficients.writing import write
 from fiftyone_reue.perturb import coefficients
-from fiftyone_reue.perturb.base import FitData
+from fiftyone_reue.perturb.base import FitData, FitOptions
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.progress import finish
 from tests.media.jpeg_coefficients.encoded import opencv, picture, pillow
@@ -38,7 +38,7 @@ def perturbed(data: bytes, name: str, mark: list[np.ndarray]):
     found = read(data)
     method = create_method(name)
     empty = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, int), ("a", "b"))
-    state = finish(method.fit(empty, amplitude=6, seed=0, key=bytes(32)))
+    state = finish(method.fit(empty, FitOptions(6, seed=0, key=bytes(32))))
     colours = 1 if found.colour == "gray" else 3
     shown = np.zeros((found.height, found.width, colours), np.uint8)
     held, content = coefficients.perturb(

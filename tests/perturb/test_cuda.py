@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb.base import FitData, Method, State
+from fiftyone_reue.perturb.base import FitData, FitOptions, Method, State
 from fiftyone_reue.perturb.cuda import ConvolutionBased, convolve
 from fiftyone_reue.progress import finish
 
@@ -21,7 +21,7 @@ def fitted(
     key: bytes = b"k" * 32, seed: int = 0, classes: tuple[str, ...] = CLASSES
 ) -> State:
     data = FitData(np.zeros((0, 8, 8, 3), np.uint8), np.zeros(0, int), classes)
-    return finish(ConvolutionBased().fit(data, amplitude=8, seed=seed, key=key))
+    return finish(ConvolutionBased().fit(data, FitOptions(8, seed, key)))
 
 
 def pattern(state: State, image: np.ndarray, label: str = "cat") -> np.ndarray:
@@ -90,12 +90,12 @@ def test_all_images_of_a_class_have_one_kernel():
 
 def test_perturbing_many_at_once_is_perturbing_each():
     data = examples(300)
-    arguments = {"amplitude": 8, "seed": 0, "key": b"k" * 32}
-    steps = list(ConvolutionBased().perturb_steps(data, **arguments))
+    options = FitOptions(8, seed=0, key=b"k" * 32)
+    steps = list(ConvolutionBased().perturb_steps(data, options))
     assert steps == sorted(steps)
     assert steps[-1] == 1
-    made = finish(ConvolutionBased().perturb_steps(data, **arguments))
-    each = finish(Method.perturb_steps(ConvolutionBased(), data, **arguments))
+    made = finish(ConvolutionBased().perturb_steps(data, options))
+    each = finish(Method.perturb_steps(ConvolutionBased(), data, options))
     assert np.array_equal(made, each)
     assert (made.max(axis=(1, 2, 3)) == 255).all()
     assert (made != data.images).mean() > 0.5

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError, InputError
-from fiftyone_reue.perturb.base import FitData, State, cut
+from fiftyone_reue.perturb.base import FitData, FitOptions, State, cut
 from fiftyone_reue.perturb.deep_hiding.hatching import BENT, INVERTED
 from fiftyone_reue.perturb.deep_hiding.method import (
     DeepHiding,
@@ -34,7 +34,7 @@ CLASSES = ("cat", "dog", "owl")
 def _state(key: bytes = KEY, amplitude: int = 6, scenes: Path | None = None) -> State:
     data = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, np.int64), CLASSES)
     method = DeepHiding(DeepHidingConfig(scenes=scenes))
-    return finish(method.fit(data, amplitude=amplitude, seed=1, key=key))
+    return finish(method.fit(data, FitOptions(amplitude, seed=1, key=key)))
 
 
 def _image(
@@ -118,7 +118,7 @@ def test_changes_are_within_the_amplitude_and_not_nothing() -> None:
 def test_the_unbounded_way_changes_more_and_is_undone() -> None:
     method, image = DeepHidingUnbounded(), _image(4)
     data = FitData(image[None], np.zeros(1, np.int64), CLASSES)
-    state = finish(method.fit(data, amplitude=8, seed=1, key=KEY))
+    state = finish(method.fit(data, FitOptions(8, seed=1, key=KEY)))
     secret = method.secret(state, image, "dog", KEY)
     assert method.amplitude(secret) == 24
     moved = method.move(secret, image)

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.perturb import surrogate
-from fiftyone_reue.perturb.base import FitData, Method, State
+from fiftyone_reue.perturb.base import FitData, FitOptions, Method, State
 from fiftyone_reue.perturb.em.fit import alternate
 from fiftyone_reue.perturb.em.method import (
     EmConfig,
@@ -31,13 +32,13 @@ def data() -> FitData:
     return FitData(images, np.arange(16) % 2, ("a", "b"))
 
 
-def arguments(**other) -> dict:
-    return {"amplitude": 6, "seed": 1, "key": b"k" * 32, "device": "cpu", **other}
+def options(**other) -> FitOptions:
+    return replace(FitOptions(6, seed=1, key=b"k" * 32, device="cpu"), **other)
 
 
 @pytest.fixture(scope="module")
 def state(data) -> State:
-    made = finish(ErrorMinimising(QUICK).fit(data, **arguments()))
+    made = finish(ErrorMinimising(QUICK).fit(data, options()))
     return State.from_bytes(made.to_bytes())
 
 
@@ -45,7 +46,7 @@ def state(data) -> State:
 @pytest.mark.parametrize("method", METHODS)
 def test_perturbed_images_keep_within_the_amplitude(data, method: Method):
     fractions: list[float] = []
-    steps = method.perturb_steps(data, **arguments())
+    steps = method.perturb_steps(data, options())
     made = finish(mapped(steps, fractions.append))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
@@ -54,10 +55,10 @@ def test_perturbed_images_keep_within_the_amplitude(data, method: Method):
     change = made.astype(int) - data.images
     assert 2 <= np.abs(change).max() <= 6
     assert change[0].min() == 0 == change[1].max()
-    again = finish(method.perturb_steps(data, **arguments()))
+    again = finish(method.perturb_steps(data, options()))
     assert np.array_equal(again, made)
     for other in ({"seed": 2}, {"key": b"x" * 32}):
-        different = finish(method.perturb_steps(data, **arguments(**other)))
+        different = finish(method.perturb_steps(data, options(**other)))
         assert not np.array_equal(different, made)
 
 
@@ -67,7 +68,7 @@ def test_the_surrogate_names_images_by_their_noise(data, class_wise):
     # Without an early end: when that comes hangs on the last bits of sums.
     config = replace(QUICK, rounds=12, surrogate_steps=5, noise_steps=4, stop_error=0.0)
     steps = alternate(
-        data, config, class_wise=class_wise, amplitude=16, seed=0, device="cpu"
+        data, config, 16, TrainingContext(0, "cpu"), class_wise=class_wise
     )
     made = finish(steps)
     assert made.noise.shape == (2 if class_wise else 16, 3, 16, 16)
@@ -85,7 +86,7 @@ def test_the_surrogate_names_images_by_their_noise(data, class_wise):
 def test_it_ends_when_the_surrogate_no_longer_errs(data):
     config = replace(QUICK, rounds=50, stop_error=1.1)
     made = finish(
-        alternate(data, config, class_wise=False, amplitude=6, seed=0, device="cpu")
+        alternate(data, config, 6, TrainingContext(0, "cpu"), class_wise=False)
     )
     assert made.figures["rounds"] == 1
     assert not made.noise.any()
@@ -112,7 +113,7 @@ def test_the_state_perturbs_images_that_were_not_there(state):
 
 def test_class_wise_states_are_tables(data):
     method = ErrorMinimisingClassWise(QUICK)
-    state = finish(method.fit(data, **arguments()))
+    state = finish(method.fit(data, options()))
     state = State.from_bytes(state.to_bytes())
     assert set(state.arrays) == {"tables"}
     assert state.tables.shape == (2, 1, 16, 16, 3)
@@ -131,8 +132,8 @@ def test_a_surrogate_too_big_to_keep_is_refused_at_the_fit_alone(data, monkeypat
     monkeypatch.setattr(surrogate, "STORABLE_BYTES", 1000)
     method = ErrorMinimising(replace(QUICK, rounds=1))
     with pytest.raises(InputError, match="smaller surrogate"):
-        finish(method.fit(data, **arguments()))
-    assert finish(method.perturb_steps(data, **arguments())).shape == data.images.shape
+        finish(method.fit(data, options()))
+    assert finish(method.perturb_steps(data, options())).shape == data.images.shape
 
 
 def test_published_settings():

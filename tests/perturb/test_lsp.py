@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb.base import FitData, State
+from fiftyone_reue.perturb.base import FitData, FitOptions, State
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.progress import finish
 
@@ -14,7 +14,7 @@ CLASSES = ("bird", "cat", "dog")
 def fitted(amplitude: int = 6, key: bytes = b"k" * 32, seed: int = 0) -> State:
     data = FitData(np.zeros((0, 8, 8, 3), np.uint8), np.zeros(0, np.int64), CLASSES)
     method = create_method("lsp")
-    return finish(method.fit(data, amplitude=amplitude, seed=seed, key=key))
+    return finish(method.fit(data, FitOptions(amplitude, seed, key)))
 
 
 def pattern(state: State, label: str, sample: int, colours: int = 3) -> np.ndarray:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb.base import FitData, State
+from fiftyone_reue.networks.context import TrainingContext
+from fiftyone_reue.perturb.base import FitData, FitOptions, State
 from fiftyone_reue.perturb.mi_ue.fit import (
     alternate,
     feature_loss,
@@ -33,8 +34,8 @@ def data() -> FitData:
     return FitData(images, np.arange(16) % 2, ("a", "b", "empty"))
 
 
-def arguments(**other) -> dict:
-    return {"amplitude": 6, "seed": 1, "key": b"k" * 32, "device": "cpu", **other}
+def options(**other) -> FitOptions:
+    return replace(FitOptions(6, seed=1, key=b"k" * 32, device="cpu"), **other)
 
 
 def test_nt_xent_of_three_vectors():
@@ -67,7 +68,7 @@ def test_equal_features_have_gradients():
 @pytest.mark.slow
 def test_the_noise_makes_features_of_a_class_collinear(data):
     config = replace(QUICK, rounds=6, noise_steps=5, first_step=2.0, last_step=2.0)
-    made = finish(alternate(data, config, amplitude=16, seed=0, device="cpu"))
+    made = finish(alternate(data, config, 16, TrainingContext(0, "cpu")))
     assert made.noise.shape == (16, 3, 16, 16)
     assert made.noise.abs().max() <= 16 / 255 + 1e-6
     assert not made.network.training
@@ -112,7 +113,7 @@ def test_the_mean_loss_falls_with_the_angle_to_the_own_mean():
 def test_perturbed_images_keep_within_the_amplitude(data):
     method = MutualInformation(QUICK)
     fractions: list[float] = []
-    steps = method.perturb_steps(data, **arguments())
+    steps = method.perturb_steps(data, options())
     made = finish(mapped(steps, fractions.append))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
@@ -120,15 +121,15 @@ def test_perturbed_images_keep_within_the_amplitude(data):
     assert made.dtype == np.uint8
     change = made.astype(int) - data.images
     assert 1 <= np.abs(change).max() <= 6
-    assert np.array_equal(finish(method.perturb_steps(data, **arguments())), made)
+    assert np.array_equal(finish(method.perturb_steps(data, options())), made)
     for other in ({"seed": 2}, {"key": b"x" * 32}):
-        different = finish(method.perturb_steps(data, **arguments(**other)))
+        different = finish(method.perturb_steps(data, options(**other)))
         assert not np.array_equal(different, made)
 
 
 def test_the_state_perturbs_images_that_were_not_there(data):
     method = MutualInformation(QUICK)
-    made = finish(method.fit(data, **arguments()))
+    made = finish(method.fit(data, options()))
     state = State.from_bytes(made.to_bytes())
     assert state.arrays["means"].shape == (3, 64)
     assert {"seconds", "surrogate", "images"} <= set(state.summary)

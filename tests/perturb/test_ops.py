@@ -3,14 +3,14 @@ import pytest
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.expand import expand
-from fiftyone_reue.perturb.base import FitData, State, clipped
+from fiftyone_reue.perturb.base import FitData, FitOptions, State, clipped
 from fiftyone_reue.perturb.ops import CORNERS, OnePixelShortcut, steadiness
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
 
 CLASSES = ("bird", "cat", "dog")
-ARGUMENTS = {"amplitude": 8, "seed": 0, "key": b"k" * 32}
+OPTIONS = FitOptions(8, seed=0, key=b"k" * 32)
 
 
 def examples(size: int = 8) -> FitData:
@@ -20,7 +20,7 @@ def examples(size: int = 8) -> FitData:
 
 
 def fitted(data: FitData | None = None) -> State:
-    return finish(OnePixelShortcut().fit(data or examples(), **ARGUMENTS))
+    return finish(OnePixelShortcut().fit(data or examples(), OPTIONS))
 
 
 def pattern(state: State, image: np.ndarray, label: str = "cat") -> np.ndarray:
@@ -57,10 +57,10 @@ def test_no_two_classes_share_pixel_and_colour():
 def test_exactly_one_pixel_of_each_image_becomes_the_colour():
     data = examples()
     state = fitted(data)
-    steps = list(OnePixelShortcut().perturb_steps(data, **ARGUMENTS))
+    steps = list(OnePixelShortcut().perturb_steps(data, OPTIONS))
     assert steps == sorted(steps)
     assert steps[-1] == 1
-    made = finish(OnePixelShortcut().perturb_steps(data, **ARGUMENTS))
+    made = finish(OnePixelShortcut().perturb_steps(data, OPTIONS))
     assert made.dtype == np.uint8
     changed = (made != data.images).any(axis=3)
     assert (changed.sum(axis=(1, 2)) == 1).all()

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb.base import FitData, Method, State
+from fiftyone_reue.perturb.base import FitData, FitOptions, Method, State
 from fiftyone_reue.perturb.pil import fit as pil_fit
 from fiftyone_reue.perturb.pil.method import PerturbationInducedLinearization, PilConfig
 from fiftyone_reue.progress import finish
@@ -29,9 +31,10 @@ def method() -> PerturbationInducedLinearization:
     return PerturbationInducedLinearization(QUICK)
 
 
-def fitted(data: FitData | None = None, **arguments) -> State:
-    arguments = {"amplitude": 8, "seed": 0, "key": b"k" * 32, **arguments}
-    return finish(method().fit(data or examples(), device="cpu", **arguments))
+def fitted(data: FitData | None = None, **other) -> State:
+    options = FitOptions(8, seed=0, key=b"k" * 32, device="cpu")
+    steps = method().fit(data or examples(), replace(options, **other))
+    return finish(steps)
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +117,13 @@ def test_classes_keys_and_seeds_matter_and_nothing_else(state):
 @pytest.mark.slow
 def test_perturbing_many_at_once_is_perturbing_each():
     data = examples()
-    arguments = {"amplitude": 8, "seed": 0, "key": b"k" * 32, "device": "cpu"}
-    steps = list(method().perturb_steps(data, **arguments))
+    options = FitOptions(8, seed=0, key=b"k" * 32, device="cpu")
+    steps = list(method().perturb_steps(data, options))
     assert steps == sorted(steps)
     assert steps[-1] == 1
-    made = finish(method().perturb_steps(data, **arguments))
-    assert np.array_equal(made, finish(method().perturb_steps(data, **arguments)))
-    each = finish(Method.perturb_steps(method(), data, **arguments))
+    made = finish(method().perturb_steps(data, options))
+    assert np.array_equal(made, finish(method().perturb_steps(data, options)))
+    each = finish(Method.perturb_steps(method(), data, options))
     # A sum in another order can turn a vanishing gradient's sign.
     assert (made == each).mean() > 0.99
     assert np.abs(made.astype(int) - data.images).max() == 8

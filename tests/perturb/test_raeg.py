@@ -8,7 +8,7 @@ import torch
 
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.networks.registry import create_network
-from fiftyone_reue.perturb.base import FitData, State, cut
+from fiftyone_reue.perturb.base import FitData, FitOptions, State, cut
 from fiftyone_reue.perturb.raeg.code import CodeConfig, find_code
 from fiftyone_reue.perturb.raeg.method import Raeg, RaegConfig
 from fiftyone_reue.perturb.raeg.turning import Turning
@@ -40,7 +40,7 @@ def method() -> Raeg:
 
 @pytest.fixture(scope="module")
 def state(method: Raeg) -> State:
-    return finish(method.fit(_data(), amplitude=8, seed=0, key=KEY, device="cpu"))
+    return finish(method.fit(_data(), FitOptions(8, 0, KEY, "cpu")))
 
 
 def _named(state: State, image: np.ndarray) -> str:
@@ -87,7 +87,7 @@ def test_every_size_comes_back(
 @pytest.mark.slow
 def test_all_at_once_is_within_the_amplitude(method: Raeg) -> None:
     data = _data(30)
-    steps = method.perturb_steps(data, amplitude=6, seed=0, key=KEY, device="cpu")
+    steps = method.perturb_steps(data, FitOptions(6, 0, KEY, "cpu"))
     perturbed = finish(steps)
     change = perturbed.astype(int) - data.images
     assert perturbed.shape == data.images.shape

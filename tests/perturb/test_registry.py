@@ -8,7 +8,7 @@ import pytest
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb import registry
-from fiftyone_reue.perturb.base import FitData, Method, MethodInfo, State
+from fiftyone_reue.perturb.base import FitData, FitOptions, Method, MethodInfo, State
 from fiftyone_reue.perturb.registry import (
     create_method,
     list_methods,
@@ -24,7 +24,7 @@ class Flat(Method):
 
     info = MethodInfo("flat", "Flat", "nobody", False, False, "nothing")
 
-    def fit(self, data: FitData, *, amplitude, seed, key, device="auto"):
+    def fit(self, data: FitData, options: FitOptions):
         yield 1.0
         return State("flat", data.classes, {})
 
@@ -62,6 +62,17 @@ def test_a_name_is_taken_once() -> None:
         register_method(Other)
     with pytest.raises(InputError, match="isn't a subclass"):
         register_method(dict)  # type: ignore[type-var]
+
+
+def test_functions_that_take_something_else_are_named() -> None:
+    class Apart(Flat):
+        info = MethodInfo("apart", "Apart", "nobody", False, False, "nothing")
+
+        def fit(self, data, *, amplitude, seed, key, device="auto"):
+            yield 1.0
+
+    with pytest.raises(InputError, match=r"Apart\.fit .* options: FitOptions"):
+        register_method(Apart)
 
 
 def test_an_entry_point_brings_a_method(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.media.packing import pack
 from fiftyone_reue.perturb import reversal
-from fiftyone_reue.perturb.base import FitData, State
+from fiftyone_reue.perturb.base import FitData, FitOptions, State
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.perturb.reversal import (
     ByOffset,
@@ -69,7 +69,7 @@ def fitted(method, classes: int = 0) -> State:
     """Of the classes "a" and "b", or of so many from "000" on."""
     names = tuple(f"{n:03}" for n in range(classes)) or ("a", "b")
     nothing = FitData(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, int), names)
-    return finish(method.fit(nothing, amplitude=AMPLITUDE, seed=0, key=KEY))
+    return finish(method.fit(nothing, FitOptions(AMPLITUDE, seed=0, key=KEY)))
 
 
 def perturbed(method, licensed, colours, label="b", classes=0) -> Perturbed:

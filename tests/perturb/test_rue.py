@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.perturb.base import FitData, State
+from fiftyone_reue.perturb.base import FitData, FitOptions, State
 from fiftyone_reue.perturb.gratings import CELLS
 from fiftyone_reue.perturb.registry import create_method, list_methods
 from fiftyone_reue.perturb.rue.bands import SHORTEST
@@ -43,10 +43,10 @@ def data(counts: dict[str, int], size: int = 32) -> FitData:
     return FitData(images, labels.astype(np.int64), tuple(counts))
 
 
-def fit(examples: FitData, config: RueConfig = QUICK, **arguments) -> State:
-    arguments = {"amplitude": 6, "seed": 1, "key": b"k" * 32, **arguments}
+def fit(examples: FitData, config: RueConfig = QUICK, **other) -> State:
+    options = FitOptions(6, seed=1, key=b"k" * 32, device="cpu")
     return finish(
-        ReversibleUnlearnableGratings(config).fit(examples, device="cpu", **arguments)
+        ReversibleUnlearnableGratings(config).fit(examples, replace(options, **other))
     )
 
 
@@ -112,13 +112,13 @@ def test_fitting_leaves_the_callers_random_numbers_alone():
 @pytest.mark.slow
 def test_progress_rises_to_one_and_a_fit_can_be_stopped():
     steps = ReversibleUnlearnableGratings(QUICK).fit(
-        data({"a": 4, "b": 4}), amplitude=6, seed=0, key=b"k" * 32, device="cpu"
+        data({"a": 4, "b": 4}), FitOptions(6, 0, b"k" * 32, "cpu")
     )
     fractions = list(steps)
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
     stopped = ReversibleUnlearnableGratings(QUICK).fit(
-        data({"a": 4, "b": 4}), amplitude=6, seed=0, key=b"k" * 32, device="cpu"
+        data({"a": 4, "b": 4}), FitOptions(6, 0, b"k" * 32, "cpu")
     )
     next(stopped)
     stopped.close()
@@ -161,10 +161,7 @@ def test_a_device_that_is_not_there_is_named():
         finish(
             ReversibleUnlearnableGratings(QUICK).fit(
                 data({"a": 4, "b": 4}),
-                amplitude=6,
-                seed=0,
-                key=b"k" * 32,
-                device="cuda:99",
+                FitOptions(6, seed=0, key=b"k" * 32, device="cuda:99"),
             )
         )
 
@@ -270,7 +267,7 @@ def test_as_published_tables_are_coloured_and_the_same_for_every_sample():
         replace(RueConfig.published(), rounds=1, surrogate_steps=1, table_steps=1)
     )
     examples = data({"a": 4, "b": 4})
-    steps = method.fit(examples, amplitude=6, seed=1, key=b"k" * 32, device="cpu")
+    steps = method.fit(examples, FitOptions(6, 1, b"k" * 32, "cpu"))
     state = finish(steps)
     assert state.method == "rue_published"
     assert state.tables.shape == (2, 1, 32, 32, 3)
@@ -280,11 +277,11 @@ def test_as_published_tables_are_coloured_and_the_same_for_every_sample():
     assert method.pattern(state, image[..., :1], "b", bytes(32)).shape == (32, 32, 1)
 
 
-def default_state(classes: int = 3, **arguments) -> State:
+def default_state(classes: int = 3, **other) -> State:
     names = tuple(f"{n:04d}" for n in range(classes))
     nothing = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, int), names)
-    arguments = {"amplitude": 6, "seed": 1, "key": b"k" * 32, **arguments}
-    return finish(ReversibleUnlearnable().fit(nothing, **arguments))
+    options = FitOptions(6, seed=1, key=b"k" * 32)
+    return finish(ReversibleUnlearnable().fit(nothing, replace(options, **other)))
 
 
 def noise(side: int) -> np.ndarray:
@@ -304,7 +301,7 @@ def test_photographs_get_bands_and_small_images_the_gratings_of_before():
         default_state(),
         finish(
             ReversibleUnlearnableGratings().fit(
-                data({"a": 1, "b": 1, "c": 1}), amplitude=6, seed=1, key=b"k" * 32
+                data({"a": 1, "b": 1, "c": 1}), FitOptions(6, seed=1, key=b"k" * 32)
             )
         ),
     )

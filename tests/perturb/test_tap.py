@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.training import predict
-from fiftyone_reue.perturb.base import FitData, State, clipped
+from fiftyone_reue.perturb.base import FitData, FitOptions, State, clipped
 from fiftyone_reue.perturb.pgd import gray_levels
 from fiftyone_reue.perturb.tap.fit import move, train_surrogate
 from fiftyone_reue.perturb.tap.method import (
@@ -31,41 +32,41 @@ def data() -> FitData:
     return FitData((levels + noise).clip(0, 255).astype(np.uint8), labels, CLASSES)
 
 
-def arguments(**other) -> dict:
-    return {"amplitude": 6, "seed": 1, "key": b"k" * 32, "device": "cpu", **other}
+def options(**other) -> FitOptions:
+    return replace(FitOptions(6, seed=1, key=b"k" * 32, device="cpu"), **other)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10, 100])
 def test_targets_are_a_secret_permutation_without_fixed_points(classes):
-    targets = target_classes(classes, 0, b"k" * 32)
+    targets = target_classes(classes, options())
     assert targets.dtype == np.int64
     assert sorted(targets) == list(range(classes))
     assert (targets != np.arange(classes)).all()
-    assert np.array_equal(target_classes(classes, 0, b"k" * 32), targets)
+    assert np.array_equal(target_classes(classes, options()), targets)
 
 
 def test_keys_and_seeds_draw_other_targets():
     drawn = [
-        target_classes(100, 0, b"k" * 32),
-        target_classes(100, 1, b"k" * 32),
-        target_classes(100, 0, b"x" * 32),
+        target_classes(100, options()),
+        target_classes(100, options(seed=2)),
+        target_classes(100, options(key=b"x" * 32)),
     ]
     assert len({targets.tobytes() for targets in drawn}) == 3
 
 
 def test_one_class_is_refused(data):
     with pytest.raises(InputError, match="at least two classes"):
-        target_classes(1, 0, b"k" * 32)
+        target_classes(1, options())
     alone = FitData(data.images, np.zeros(18, np.int64), ("a",))
     for call in (TargetedPoisoning().fit, TargetedPoisoning().perturb_steps):
         with pytest.raises(InputError, match="at least two classes"):
-            finish(call(alone, **arguments()))
+            finish(call(alone, options()))
 
 
 @pytest.mark.slow
 def test_the_network_names_moved_images_as_their_targets(data):
     config = replace(QUICK, least_steps=40)
-    made = finish(train_surrogate(data, config, seed=0, device="cpu"))
+    made = finish(train_surrogate(data, config, TrainingContext(0, "cpu")))
     assert made.accuracy > 0.9
     targets = (data.labels + 1) % 3
 
@@ -88,7 +89,7 @@ def test_the_network_names_moved_images_as_their_targets(data):
 def test_perturbed_images_keep_within_the_amplitude(data):
     method = TargetedPoisoning(QUICK)
     fractions: list[float] = []
-    steps = method.perturb_steps(data, **arguments())
+    steps = method.perturb_steps(data, options())
     made = finish(mapped(steps, fractions.append))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
@@ -96,17 +97,17 @@ def test_perturbed_images_keep_within_the_amplitude(data):
     assert made.dtype == np.uint8
     change = made.astype(int) - data.images
     assert np.abs(change).max() == 6
-    assert np.array_equal(finish(method.perturb_steps(data, **arguments())), made)
+    assert np.array_equal(finish(method.perturb_steps(data, options())), made)
     for other in ({"seed": 2}, {"key": b"x" * 32}):
-        different = finish(method.perturb_steps(data, **arguments(**other)))
+        different = finish(method.perturb_steps(data, options(**other)))
         assert not np.array_equal(different, made)
 
 
 def test_the_state_perturbs_images_that_were_not_there(data):
     method = TargetedPoisoning(QUICK)
-    made = finish(method.fit(data, **arguments()))
+    made = finish(method.fit(data, options()))
     state = State.from_bytes(made.to_bytes())
-    assert np.array_equal(state.arrays["targets"], target_classes(3, 1, b"k" * 32))
+    assert np.array_equal(state.arrays["targets"], target_classes(3, options()))
     assert {"seconds", "surrogate_accuracy", "images"} <= set(state.summary)
     draw = np.random.default_rng(1)
     for dtype, peak in ((np.uint8, 256), (np.uint16, 65536)):

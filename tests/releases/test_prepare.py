@@ -174,9 +174,9 @@ def test_a_new_fit_is_made_where_it_must_be_or_is_asked_for(vault, tmp_path, ite
     assert len(fits) == 5
 
 
-def fit_of_before(_, data, **how):
+def fit_of_before(_, data, options):
     """What ``rue`` was fitted to before it had bands."""
-    state = yield from ReversibleUnlearnableGratings().fit(data, **how)
+    state = yield from ReversibleUnlearnableGratings().fit(data, options)
     return replace(state, method="rue")
 
 

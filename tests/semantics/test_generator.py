@@ -13,7 +13,7 @@ from PIL import Image
 
 from fiftyone_reue.errors import InputError, ModelError, OutputError, ReueError
 from fiftyone_reue.media import files
-from fiftyone_reue.perturb.base import FitData
+from fiftyone_reue.perturb.base import FitData, FitOptions
 from fiftyone_reue.perturb.deep_hiding.method import (
     VARIANTS,
     DeepHiding,
@@ -398,7 +398,7 @@ def test_deep_hiding_hides_what_was_drawn(tiny, tmp_path):
     none = np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, np.int64)
     data = FitData(*none, ("cat", "dog"))
     method = DeepHiding(DeepHidingConfig(scenes=tmp_path))
-    state = finish(method.fit(data, amplitude=8, seed=0, key=bytes(range(32))))
+    state = finish(method.fit(data, FitOptions(8, seed=0, key=bytes(range(32)))))
     secret = method.secret(state, np.zeros((64, 64, 3), np.uint8), "dog", bytes(32))
     assert (hiding_of(secret).scene == scenes[1, 0]).all()
 

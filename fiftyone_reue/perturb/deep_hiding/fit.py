@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ from fiftyone_reue.invertible.haar import haar
 from fiftyone_reue.invertible.hiding import HidingNetwork
 from fiftyone_reue.perturb.invertible_fit import Losses, descend, halved
 from fiftyone_reue.perturb.transformations import transformation
+
+if TYPE_CHECKING:
+    from fiftyone_reue.networks.context import TrainingContext
 
 
 @dataclass(frozen=True)
@@ -64,30 +68,27 @@ def train(
     covers: np.ndarray,
     secrets: np.ndarray,
     config: HidingTraining,
-    *,
-    seed: int,
-    place: torch.device,
+    context: TrainingContext,
 ) -> Generator[float, None, dict[str, float]]:
     """Train in place; yields the fraction done.
 
     Args:
-        network: on ``place``.
+        network: on the context's device.
         covers: ``(N, S, S, 3)`` uint8 photographs.
         secrets: ``(M, 1, s, s)`` uint8, s as ``config.side``.
         config: how.
-        seed: of every draw.
-        place: the device.
+        context: of every draw.
 
     Returns:
         The losses of the last steps, averaged, by name.
     """
-    numbers = torch.Generator().manual_seed(seed)
+    device, numbers = context.torch_device(), context.generator()
     pool = torch.from_numpy(covers).permute(0, 3, 1, 2)
     hidden = torch.from_numpy(secrets)
 
     def losses_at(step: int) -> Losses:
-        cover = _crops(pool, config.batch, config.crop, numbers).to(place)
-        secret = _secrets(hidden, config, numbers).to(place)
+        cover = _crops(pool, config.batch, config.crop, numbers).to(device)
+        secret = _secrets(hidden, config, numbers).to(device)
         return _losses(network, cover, secret, config, numbers)
 
     return descend(network, config.steps, config.learning_rate, losses_at)
@@ -177,11 +178,11 @@ def _crops(
     """``(batch, 3, crop, crop)`` float32 gray levels, mirrored at random."""
     room = pool.shape[-1] - crop + 1
     taken = []
-    for place in torch.randint(len(pool), (batch,), generator=numbers).tolist():
+    for index in torch.randint(len(pool), (batch,), generator=numbers).tolist():
         top, left, mirror = (
             int(torch.randint(n, (), generator=numbers)) for n in (room, room, 2)
         )
-        image = pool[place, :, top : top + crop, left : left + crop]
+        image = pool[index, :, top : top + crop, left : left + crop]
         taken.append(image.flip(-1) if mirror else image)
     return torch.stack(taken).float()
 

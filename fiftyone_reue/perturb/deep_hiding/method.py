@@ -33,6 +33,7 @@ from fiftyone_reue.media.expand import expand
 from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
+    FitOptions,
     MethodInfo,
     RevealingMethod,
     State,
@@ -164,15 +165,7 @@ class DeepHiding(RevealingMethod):
     Config = DeepHidingConfig
     longest = LONGEST
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Draw the secret that scenes and stripes follow from; see :class:`Method`.
 
         Raises:
@@ -181,10 +174,10 @@ class DeepHiding(RevealingMethod):
         """
         from fiftyone_reue.invertible.weights import identity
 
-        root = derive(key, "deep-hiding", str(seed), length=_ROOT_SIZE)
+        root = derive(options.key, "deep-hiding", str(options.seed), length=_ROOT_SIZE)
         yield 1.0
         summary = {
-            "amplitude": min(255, amplitude * self.config.strength),
+            "amplitude": min(255, options.amplitude * self.config.strength),
             "weights": self.config.weights,
             "weights_identity": identity(self.config.weights).hex(),
         }

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fiftyone_reue.networks.device import choose_device
 from fiftyone_reue.networks.training import to_pixels
 from fiftyone_reue.perturb.pgd import Loss, descend, image_batch
 from fiftyone_reue.perturb.surrogate import (
@@ -24,6 +23,7 @@ from fiftyone_reue.perturb.surrogate import (
 )
 
 if TYPE_CHECKING:
+    from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.em.method import EmConfig
 
@@ -48,34 +48,31 @@ class Alternated:
 def alternate(
     data: FitData,
     config: EmConfig,
+    amplitude: int,
+    context: TrainingContext,
     *,
     class_wise: bool,
-    amplitude: int,
-    seed: int,
-    device: str,
 ) -> Generator[float, None, Alternated]:
     """Alternate steps of the surrogate and of the noise, yielding the fraction done.
 
     Args:
         data: the images.
         config: how.
-        class_wise: whether the images of a class share their noise.
         amplitude: the largest change in gray levels.
-        seed: of every draw.
-        device: "auto", "cpu" or a torch device.
+        context: of the surrogate and of every draw.
+        class_wise: whether the images of a class share their noise.
     """
-    place = choose_device(device)
-    generator = torch.Generator().manual_seed(seed)
+    device, generator = context.torch_device(), context.generator()
     count, size = data.images.shape[:2]
     kinds = len(data.classes)
-    pixels = to_pixels(data.images, place)
-    labels = torch.from_numpy(data.labels).to(place)
+    pixels = to_pixels(data.images, device)
+    labels = torch.from_numpy(data.labels).to(device)
     noise = torch.zeros(kinds if class_wise else count, 3, size, size)
     if class_wise:
         noise = (torch.rand(noise.shape, generator=generator) * 2 - 1) * amplitude / 255
-    noise = noise.to(place)
-    rows = labels if class_wise else torch.arange(count, device=place)
-    network = create_surrogate(config.surrogate, kinds, size, seed, place)
+    noise = noise.to(device)
+    rows = labels if class_wise else torch.arange(count, device=device)
+    network = create_surrogate(config.surrogate, kinds, size, context.seed, device)
     optimiser = create_optimiser(network, config.surrogate, 5e-4)
     step = config.step * amplitude / 8
     error = 1.0
@@ -83,7 +80,7 @@ def alternate(
     while rounds < config.rounds:
         network.train()
         for _ in range(config.surrogate_steps):
-            chosen = next(batches(count, config.batch, generator, place))
+            chosen = next(batches(count, config.batch, generator, device))
             images = _added(pixels, noise, chosen, rows)
             loss = functional.cross_entropy(logits_of(network, images), labels[chosen])
             optimiser.zero_grad(set_to_none=True)
@@ -97,7 +94,7 @@ def alternate(
             error = _error(network, pixels, noise, rows, labels, config.batch)
             if error < config.stop_error:
                 break
-            for chosen in batches(count, config.batch, generator, place):
+            for chosen in batches(count, config.batch, generator, device):
                 images = image_batch(pixels, chosen)
                 loss_of = partial(class_loss, network, labels[chosen])
                 if class_wise:

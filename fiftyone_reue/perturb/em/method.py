@@ -22,13 +22,13 @@ import numpy as np
 from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
+    FitOptions,
     Method,
     MethodInfo,
     State,
     class_index,
     clipped,
     for_colours,
-    secret_seed,
 )
 
 if TYPE_CHECKING:
@@ -105,15 +105,7 @@ class ErrorMinimising(Method):
         """See :meth:`EmConfig.paper`."""
         return cls(EmConfig.paper())
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Fit the surrogate, together with noise that is not kept; see
         :class:`Method`.
 
@@ -123,9 +115,7 @@ class ErrorMinimising(Method):
         from fiftyone_reue.perturb.surrogate import fitted_state, require_storable
 
         require_storable(self.config.surrogate, len(data.classes), data.images.shape[1])
-        made = yield from _alternate(
-            self, data, amplitude=amplitude, seed=seed, key=key, device=device
-        )
+        made = yield from _alternate(self, data, options)
         return fitted_state("em", data.classes, made.network, made.figures)
 
     def pattern(
@@ -136,34 +126,26 @@ class ErrorMinimising(Method):
         from fiftyone_reue.perturb.pgd import image_pattern
         from fiftyone_reue.perturb.surrogate import class_loss, restored
 
-        place = choose_device()
+        device = choose_device()
         amplitude = state.summary["amplitude"]
         wanted = class_index(state, label)
         return image_pattern(
-            partial(class_loss, restored(state, place), wanted),
+            partial(class_loss, restored(state, device), wanted),
             image,
             state.summary["size"],
-            place,
+            device,
             amplitude=amplitude,
             step=self.config.step * amplitude / 8,
             steps=self.config.pattern_steps,
         )
 
     def perturb_steps(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, np.ndarray]:
         """Add the noise that the alternation ended with; see :class:`Method`."""
         from fiftyone_reue.perturb.pgd import gray_levels
 
-        made = yield from _alternate(
-            self, data, amplitude=amplitude, seed=seed, key=key, device=device
-        )
+        made = yield from _alternate(self, data, options)
         return clipped(data.images, gray_levels(made.noise))
 
 
@@ -188,21 +170,11 @@ class ErrorMinimisingClassWise(Method):
         """See :meth:`EmConfig.paper_class_wise`."""
         return cls(EmConfig.paper_class_wise())
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Fit ``(classes, 1, S, S, 3)`` tables; see :class:`Method`."""
         from fiftyone_reue.perturb.pgd import gray_levels
 
-        made = yield from _alternate(
-            self, data, amplitude=amplitude, seed=seed, key=key, device=device
-        )
+        made = yield from _alternate(self, data, options)
         tables = gray_levels(made.noise)[:, None]
         return State("em_class", data.classes, {"tables": tables}, made.figures)
 
@@ -217,11 +189,7 @@ class ErrorMinimisingClassWise(Method):
 def _alternate(
     method: ErrorMinimising | ErrorMinimisingClassWise,
     data: FitData,
-    *,
-    amplitude: int,
-    seed: int,
-    key: bytes,
-    device: str,
+    options: FitOptions,
 ) -> Generator[float, None, Alternated]:
     from fiftyone_reue.networks.device import few_threads
     from fiftyone_reue.perturb.em.fit import alternate
@@ -230,10 +198,9 @@ def _alternate(
     steps = alternate(
         data,
         method.config,
+        options.amplitude,
+        options.training(method.info.name),
         class_wise=isinstance(method, ErrorMinimisingClassWise),
-        amplitude=amplitude,
-        seed=secret_seed(method.info.name, seed, key),
-        device=device,
     )
     with few_threads():
         made = yield from steps

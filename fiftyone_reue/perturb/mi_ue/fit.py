@@ -12,7 +12,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fiftyone_reue.networks.device import choose_device
 from fiftyone_reue.networks.training import to_pixels
 from fiftyone_reue.perturb.pgd import descend, image_batch
 from fiftyone_reue.perturb.surrogate import (
@@ -25,6 +24,7 @@ from fiftyone_reue.perturb.surrogate import (
 )
 
 if TYPE_CHECKING:
+    from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.mi_ue.method import MiUeConfig
 
@@ -135,15 +135,15 @@ def mean_features(
     Returns:
         ``(classes, D)`` float32; zeros for a class without images.
     """
-    place = noise.device
-    pixels = to_pixels(data.images, place)
+    device = noise.device
+    pixels = to_pixels(data.images, device)
     features = torch.cat(
         [
             features_of(network, image_batch(pixels, chosen) + noise[chosen])
-            for chosen in torch.arange(len(pixels), device=place).split(batch)
+            for chosen in torch.arange(len(pixels), device=device).split(batch)
         ]
     )
-    labels = torch.from_numpy(data.labels).to(place)
+    labels = torch.from_numpy(data.labels).to(device)
     sums = features.new_zeros(len(data.classes), features.shape[1])
     sums.index_add_(0, labels, features)
     counts = torch.bincount(labels, minlength=len(data.classes)).clamp(min=1)
@@ -151,7 +151,7 @@ def mean_features(
 
 
 def alternate(
-    data: FitData, config: MiUeConfig, *, amplitude: int, seed: int, device: str
+    data: FitData, config: MiUeConfig, amplitude: int, context: TrainingContext
 ) -> Generator[float, None, Alternated]:
     """Alternate a pass of the surrogate and one of the noise over all images.
 
@@ -162,26 +162,26 @@ def alternate(
         data: the images.
         config: how.
         amplitude: the largest change in gray levels.
-        seed: of every draw.
-        device: "auto", "cpu" or a torch device.
+        context: of the surrogate and of every draw.
 
     Yields:
         The fraction done.
     """
-    place = choose_device(device)
-    generator = torch.Generator().manual_seed(seed)
+    device, generator = context.torch_device(), context.generator()
     count, size = data.images.shape[:2]
-    pixels = to_pixels(data.images, place)
-    labels = torch.from_numpy(data.labels).to(place)
-    noise = torch.zeros(pixels.shape, device=place)
-    network = create_surrogate(config.surrogate, len(data.classes), size, seed, place)
+    pixels = to_pixels(data.images, device)
+    labels = torch.from_numpy(data.labels).to(device)
+    noise = torch.zeros(pixels.shape, device=device)
+    network = create_surrogate(
+        config.surrogate, len(data.classes), size, context.seed, device
+    )
     optimiser = create_optimiser(network, config.surrogate, 1e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
         optimiser, config.rounds, 1e-6
     )
     for round_index in range(config.rounds):
         network.train()
-        for chosen in batches(count, config.batch, generator, place):
+        for chosen in batches(count, config.batch, generator, device):
             images = _flipped(image_batch(pixels, chosen), generator) + noise[chosen]
             logits = logits_of(network, images.clamp(0, 1))
             loss = functional.cross_entropy(logits, labels[chosen])
@@ -193,7 +193,7 @@ def alternate(
         step = (1 - along) * config.first_step + along * config.last_step
         seen = 0
         with frozen(network):
-            for chosen in batches(count, config.noise_batch, generator, place):
+            for chosen in batches(count, config.noise_batch, generator, device):
                 noise[chosen] = descend(
                     partial(feature_loss, network, labels[chosen], config),
                     _flipped(image_batch(pixels, chosen), generator),

@@ -20,12 +20,12 @@ import numpy as np
 from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
+    FitOptions,
     Method,
     MethodInfo,
     State,
     class_index,
     clipped,
-    secret_seed,
 )
 
 if TYPE_CHECKING:
@@ -105,15 +105,7 @@ class MutualInformation(Method):
         """See :meth:`MiUeConfig.paper`."""
         return cls(MiUeConfig.paper())
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Fit the surrogate and the classes' mean features, together with noise that
         is not kept; see :class:`Method`.
 
@@ -124,9 +116,7 @@ class MutualInformation(Method):
         from fiftyone_reue.perturb.surrogate import fitted_state, require_storable
 
         require_storable(self.config.surrogate, len(data.classes), data.images.shape[1])
-        made = yield from self._alternate(
-            data, amplitude=amplitude, seed=seed, key=key, device=device
-        )
+        made = yield from self._alternate(data, options)
         means = mean_features(made.network, data, made.noise, self.config.noise_batch)
         return fitted_state(
             "mi_ue", data.classes, made.network, made.figures, means=means
@@ -142,11 +132,11 @@ class MutualInformation(Method):
         from fiftyone_reue.perturb.pgd import image_pattern
         from fiftyone_reue.perturb.surrogate import restored
 
-        place = choose_device()
+        device = choose_device()
         amplitude = state.summary["amplitude"]
         loss = partial(
             mean_loss,
-            restored(state, place),
+            restored(state, device),
             state.arrays["means"],
             class_index(state, label),
             self.config.temperature,
@@ -155,42 +145,30 @@ class MutualInformation(Method):
             loss,
             image,
             state.summary["size"],
-            place,
+            device,
             amplitude=amplitude,
             step=self.config.last_step * amplitude / 8,
             steps=self.config.pattern_steps,
         )
 
     def perturb_steps(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, np.ndarray]:
         """Add the noise that the alternation ended with; see :class:`Method`."""
         from fiftyone_reue.perturb.pgd import gray_levels
 
-        made = yield from self._alternate(
-            data, amplitude=amplitude, seed=seed, key=key, device=device
-        )
+        made = yield from self._alternate(data, options)
         return clipped(data.images, gray_levels(made.noise))
 
     def _alternate(
-        self, data: FitData, *, amplitude: int, seed: int, key: bytes, device: str
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, Alternated]:
         from fiftyone_reue.networks.device import few_threads
         from fiftyone_reue.perturb.mi_ue.fit import alternate
 
         started = time.monotonic()
         steps = alternate(
-            data,
-            self.config,
-            amplitude=amplitude,
-            seed=secret_seed("mi_ue", seed, key),
-            device=device,
+            data, self.config, options.amplitude, options.training("mi_ue")
         )
         with few_threads():
             made = yield from steps

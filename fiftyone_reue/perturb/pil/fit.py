@@ -10,9 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fiftyone_reue.networks.device import choose_device
-
 if TYPE_CHECKING:
+    from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.pil.method import PilConfig
 
@@ -23,7 +22,7 @@ _REPORTS = 100
 
 
 def fit_linear(
-    data: FitData, config: PilConfig, *, seed: int, device: str
+    data: FitData, config: PilConfig, context: TrainingContext
 ) -> Generator[float, None, tuple[np.ndarray, np.ndarray, float]]:
     """Train two linear layers without biases, yielding the fraction done.
 
@@ -32,18 +31,17 @@ def fit_linear(
         images in [0, 1] as ``(S, S, 3)`` flattened; ``hidden`` is K, or less where
         that would be more than :data:`MOST_WEIGHTS`. And the training accuracy.
     """
-    place = choose_device(device)
-    generator = torch.Generator().manual_seed(seed)
+    device, generator = context.torch_device(), context.generator()
     count, classes = len(data.images), len(data.classes)
-    images = torch.from_numpy(data.images).reshape(count, -1).to(place)
-    labels = torch.from_numpy(data.labels).to(place)
+    images = torch.from_numpy(data.images).reshape(count, -1).to(device)
+    labels = torch.from_numpy(data.labels).to(device)
     inputs = images.shape[1]
     hidden = max(1, min(classes, MOST_WEIGHTS // (inputs + classes)))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(context.seed)
         first = nn.Linear(inputs, hidden, bias=False)
         second = nn.Linear(hidden, classes, bias=False)
-    network = nn.Sequential(first, second).to(place)
+    network = nn.Sequential(first, second).to(device)
     optimiser = torch.optim.SGD(
         network.parameters(), lr=config.learning_rate, momentum=0.9
     )
@@ -53,7 +51,7 @@ def fit_linear(
     for step in range(steps):
         if len(order) < batch:
             order = torch.randperm(count, generator=generator)
-        chosen, order = order[:batch].to(place), order[batch:]
+        chosen, order = order[:batch].to(device), order[batch:]
         logits = network(images[chosen].float() / 255)
         loss = functional.cross_entropy(logits, labels[chosen])
         optimiser.zero_grad(set_to_none=True)
@@ -75,7 +73,7 @@ def make_noise(
     config: PilConfig,
     *,
     amplitude: int,
-    device: str,
+    device: torch.device,
 ) -> np.ndarray:
     """Noise that a linear classifier takes for the images' classes.
 
@@ -87,16 +85,15 @@ def make_noise(
             channel is added to all three.
         config: steps and weights.
         amplitude: largest absolute value, gray levels.
-        device: "auto", "cpu" or a torch device.
+        device: where to compute.
 
     Returns:
         ``(N, S, S, C)`` int8, to be subtracted from the images.
     """
-    place = choose_device(device)
-    matrix = torch.from_numpy(weights).to(place)
-    pixels = torch.tensor(images, dtype=torch.float32, device=place)
-    targets = torch.from_numpy(labels).to(place)
-    noise = torch.from_numpy(starts).to(place) * amplitude
+    matrix = torch.from_numpy(weights).to(device)
+    pixels = torch.tensor(images, dtype=torch.float32, device=device)
+    targets = torch.from_numpy(labels).to(device)
+    noise = torch.from_numpy(starts).to(device) * amplitude
     for _ in range(config.noise_steps):
         noise.requires_grad_(True)
         full = noise.expand_as(pixels)

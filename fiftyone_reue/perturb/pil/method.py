@@ -19,12 +19,12 @@ from fiftyone_reue.media.square import to_square
 from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
+    FitOptions,
     Method,
     MethodInfo,
     State,
     class_index,
     clipped,
-    perturb_key,
 )
 from fiftyone_reue.prf import derive, keystream
 from fiftyone_reue.progress import mapped
@@ -77,30 +77,20 @@ class PerturbationInducedLinearization(Method):
     )
     Config = PilConfig
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Train the linear classifier on the images; see :class:`Method`."""
         from fiftyone_reue.networks.device import few_threads
         from fiftyone_reue.perturb.pil.fit import fit_linear
 
         started = time.monotonic()
-        mixed = int.from_bytes(derive(key, "pil-fit", str(seed))[:7], "big")
+        steps = fit_linear(data, self.config, options.training("pil"))
         with few_threads():
-            first, second, accuracy = yield from fit_linear(
-                data, self.config, seed=mixed, device=device
-            )
+            first, second, accuracy = yield from steps
         arrays = {
             "first": first,
             "second": second,
             "size": np.array(data.images.shape[1], np.int64),
-            "amplitude": np.array(amplitude, np.int64),
+            "amplitude": np.array(options.amplitude, np.int64),
         }
         figures = {
             "surrogate_accuracy": round(accuracy, 4),
@@ -113,38 +103,31 @@ class PerturbationInducedLinearization(Method):
         self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> np.ndarray:
         """Make the noise of one image, and turn its sign; see :class:`Method`."""
-        place = class_index(state, label)
+        labels = np.array([class_index(state, label)])
         colours = image.shape[2]
         square = to_square(image, colours, int(state.arrays["size"]))
         return self._patterns(
-            state, square[None], np.array([place]), [sample_key], colours, "cpu"
+            state, square[None], labels, [sample_key], colours, "cpu"
         )[0]
 
     def perturb_steps(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, np.ndarray]:
         """What :class:`Method` does, many images at once."""
         from fiftyone_reue.networks.device import few_threads
 
-        steps = self.fit(data, amplitude=amplitude, seed=seed, key=key, device=device)
+        steps = self.fit(data, options)
         state = yield from mapped(steps, lambda fraction: 0.7 * fraction)
         count = len(data.images)
         perturbed = np.empty_like(data.images)
         for start in range(0, count, _BATCH):
-            places = range(start, min(start + _BATCH, count))
-            batch = slice(places.start, places.stop)
-            images, labels = data.images[batch], data.labels[batch]
-            keys = [perturb_key(key, seed, place) for place in places]
+            stop = min(start + _BATCH, count)
+            images, labels = data.images[start:stop], data.labels[start:stop]
+            keys = [options.sample_key(index) for index in range(start, stop)]
             with few_threads():
-                offsets = self._patterns(state, images, labels, keys, 3, device)
-            perturbed[batch] = clipped(images, offsets)
-            yield 0.7 + 0.3 * places.stop / count
+                offsets = self._patterns(state, images, labels, keys, 3, options.device)
+            perturbed[start:stop] = clipped(images, offsets)
+            yield 0.7 + 0.3 * stop / count
         return perturbed
 
     def _patterns(
@@ -157,6 +140,7 @@ class PerturbationInducedLinearization(Method):
         device: str,
     ) -> np.ndarray:
         """What to add to the images, ``(N, size, size, colours)`` int8."""
+        from fiftyone_reue.networks.device import choose_device
         from fiftyone_reue.perturb.pil.fit import make_noise
 
         shape = (*images.shape[1:3], colours)
@@ -168,7 +152,7 @@ class PerturbationInducedLinearization(Method):
             starts,
             self.config,
             amplitude=int(state.arrays["amplitude"]),
-            device=device,
+            device=choose_device(device),
         )
         return -noise
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +23,9 @@ from fiftyone_reue.invertible.exact import whole
 from fiftyone_reue.perturb.invertible_fit import Losses, descend, halved
 from fiftyone_reue.perturb.surrogate import lead
 from fiftyone_reue.perturb.transformations import blur, compress, resize
+
+if TYPE_CHECKING:
+    from fiftyone_reue.networks.context import TrainingContext
 
 
 @dataclass(frozen=True)
@@ -62,35 +66,32 @@ def train(
     labels: np.ndarray,
     classifiers: Sequence[nn.Module],
     config: AdversarialTraining,
-    *,
-    seed: int,
-    place: torch.device,
+    context: TrainingContext,
 ) -> Generator[float, None, dict[str, float]]:
     """Train in place; yields the fraction done.
 
     Args:
-        network: on ``place``.
+        network: on the context's device.
         images: ``(N, S, S, 3)`` uint8, S a multiple of the network's ``multiple``
             times ``2^levels``.
         labels: ``(N,)`` int64, the classifiers' class of each.
         classifiers: one or more, frozen, ``(N, 3, S, S)`` in [0, 1] to logits.
         config: how.
-        seed: of every draw.
-        place: the device.
+        context: of every draw.
 
     Returns:
         The losses of the last steps, averaged, by name.
     """
-    numbers = torch.Generator().manual_seed(seed)
+    device, numbers = context.torch_device(), context.generator()
     pool = torch.from_numpy(images).permute(0, 3, 1, 2)
     classes = torch.from_numpy(labels)
 
     def losses_at(step: int) -> Losses:
         chosen = torch.randint(len(pool), (config.batch,), generator=numbers)
-        batch = pool[chosen].float().to(place)
+        batch = pool[chosen].float().to(device)
         if torch.randint(2, (), generator=numbers):
             batch = batch.flip(-1)
-        wanted = classes[chosen].to(place)
+        wanted = classes[chosen].to(device)
         fooled = classifiers[step % len(classifiers)]
         judge = classifiers[(step + 1) % len(classifiers)]
         judging = judge if step % config.every == 0 else None

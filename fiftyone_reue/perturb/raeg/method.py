@@ -32,14 +32,13 @@ from fiftyone_reue.invertible.working import levels_for, means
 from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
+    FitOptions,
     InvertibleMethod,
     MethodInfo,
     State,
     class_index,
     cut,
     keyed_order,
-    perturb_key,
-    secret_seed,
 )
 from fiftyone_reue.perturb.gratings import STRENGTH_UNIT, class_codes, keyed_phases
 from fiftyone_reue.perturb.raeg.turning import (
@@ -117,15 +116,7 @@ class Raeg(InvertibleMethod):
         training = TapConfig(epochs=40)
         return cls(RaegConfig(surrogates=("resnet18", "vgg19"), training=training))
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Train the classifiers on the originals; see :class:`Method`.
 
         Raises:
@@ -139,28 +130,28 @@ class Raeg(InvertibleMethod):
 
         size = data.images.shape[1]
         names = self.config.surrogates
-        order = _order(len(data.classes), seed, key)
+        order = _order(len(data.classes), options)
         weights_identity = identity(self.config.weights).hex()
         for name in names:
             require_storable(name, len(data.classes), size)
         started = time.monotonic()
         arrays: dict[str, np.ndarray] = {"order": order}
         accuracies = []
-        for place, name in enumerate(names):
+        for index, name in enumerate(names):
+            another = replace(options, seed=options.seed + index)
             steps = train_surrogate(
                 data,
                 replace(self.config.training, surrogate=name),
-                seed=secret_seed("raeg", seed + place, key),
-                device=device,
+                another.training("raeg"),
             )
-            made = yield from mapped(steps, partial(_share, place, len(names)))
-            arrays |= stored_weights(made.network, prefix=f"{place}/")
+            made = yield from mapped(steps, partial(_share, index, len(names)))
+            arrays |= stored_weights(made.network, prefix=f"{index}/")
             accuracies.append(round(made.accuracy, 4))
         summary = {
-            "amplitude": amplitude,
+            "amplitude": options.amplitude,
             "weights": self.config.weights,
             "weights_identity": weights_identity,
-            "strength": _strength(self.config.stripes, amplitude),
+            "strength": _strength(self.config.stripes, options.amplitude),
             "surrogates": list(names),
             "size": size,
             "images": len(data.images),
@@ -173,10 +164,10 @@ class Raeg(InvertibleMethod):
         self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> bytes:
         """Amplitude, weights and this image's code; see :class:`InvertibleMethod`."""
-        place = class_index(state, label)
+        index = class_index(state, label)
         seed = int.from_bytes(sample_key[:4], "big")
-        turning = replace(_turning(state), stripes=_stripes(state, place, sample_key))
-        losses = _losses(state, np.array([place]), seed)
+        turning = replace(_turning(state), stripes=_stripes(state, index, sample_key))
+        losses = _losses(state, np.array([index]), seed)
         marked = striped(turning, image)
         codes = self._find_codes(turning, losses, image[None], marked[None], seed)
         return replace(turning, code=codes[0]).pack()
@@ -225,16 +216,10 @@ class Raeg(InvertibleMethod):
         return turn_back(Turning.unpack(secret), moved)
 
     def perturb_steps(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, np.ndarray]:
         """Fit on these images, then change them in batches; see :class:`Method`."""
-        steps = self.fit(data, amplitude=amplitude, seed=seed, key=key, device=device)
+        steps = self.fit(data, options)
         state = yield from mapped(steps, lambda fraction: fraction / 2)
         plain = _turning(state)
         perturbed = np.empty_like(data.images)
@@ -242,17 +227,18 @@ class Raeg(InvertibleMethod):
             images = data.images[start : start + BATCH]
             labels = data.labels[start : start + BATCH]
             stripes = [
-                _stripes(state, int(label), perturb_key(key, seed, place))
-                for place, label in enumerate(labels, start)
+                _stripes(state, int(label), options.sample_key(index))
+                for index, label in enumerate(labels, start)
             ]
             turnings = [replace(plain, stripes=one) for one in stripes]
             pairs = zip(turnings, images, strict=True)
             marked = np.stack([striped(turning, image) for turning, image in pairs])
-            losses = _losses(state, labels, seed + start)
-            codes = self._find_codes(plain, losses, images, marked, seed + start)
-            for place, image in enumerate(images):
-                moved = turn(replace(turnings[place], code=codes[place]), image)
-                perturbed[start + place] = cut(moved, image, amplitude)
+            seed = options.seed + start
+            losses = _losses(state, labels, seed)
+            codes = self._find_codes(plain, losses, images, marked, seed)
+            for index, image in enumerate(images):
+                moved = turn(replace(turnings[index], code=codes[index]), image)
+                perturbed[start + index] = cut(moved, image, options.amplitude)
             yield (1 + (start + len(images)) / len(data.images)) / 2
         return perturbed
 
@@ -304,7 +290,7 @@ class Raeg(InvertibleMethod):
         return code.cpu().numpy().astype(np.int8)
 
 
-def _order(classes: int, seed: int, key: bytes) -> np.ndarray:
+def _order(classes: int, options: FitOptions) -> np.ndarray:
     """Which of the codes of :func:`class_codes` each class has, drawn from the key.
 
     Raises:
@@ -316,7 +302,9 @@ def _order(classes: int, seed: int, key: bytes) -> np.ndarray:
             "another class"
         )
     codes = class_codes(classes)
-    return keyed_order(derive(key, "raeg-stripes", str(seed)), len(codes))
+    return keyed_order(
+        derive(options.key, "raeg-stripes", str(options.seed)), len(codes)
+    )
 
 
 def _strength(stripes: float, amplitude: int) -> int:
@@ -333,7 +321,7 @@ def _turning(state: State) -> Turning:
     )
 
 
-def _stripes(state: State, place: int, sample_key: bytes) -> Stripes | None:
+def _stripes(state: State, index: int, sample_key: bytes) -> Stripes | None:
     """A class's stripes in phases of the sample's own.
 
     None where the state has no strength: those of before there were stripes.
@@ -341,13 +329,13 @@ def _stripes(state: State, place: int, sample_key: bytes) -> Stripes | None:
     strength = state.summary.get("strength", 0)
     if not strength:
         return None
-    waves = class_codes(len(state.classes))[int(state.arrays["order"][place])]
+    waves = class_codes(len(state.classes))[int(state.arrays["order"][index])]
     phases = keyed_phases(derive(sample_key, "raeg-stripes"), waves)
     return Stripes(strength, waves, phases)
 
 
-def _share(place: int, count: int, fraction: float) -> float:
-    return (place + fraction) / count
+def _share(index: int, count: int, fraction: float) -> float:
+    return (index + fraction) / count
 
 
 def _losses(state: State, labels: np.ndarray, seed: int) -> list[Loss]:
@@ -359,8 +347,8 @@ def _losses(state: State, labels: np.ndarray, seed: int) -> list[Loss]:
 
     size, device = state.summary["size"], choose_device()
     networks = [
-        restored_network(state, name, size, device, prefix=f"{place}/")
-        for place, name in enumerate(state.summary["surrogates"])
+        restored_network(state, name, size, device, prefix=f"{index}/")
+        for index, name in enumerate(state.summary["surrogates"])
     ]
     true = torch.from_numpy(labels).to(device)
     losses = [partial(lead_loss, network, true, MARGIN) for network in networks]

@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.augment import crop_and_flip
-from fiftyone_reue.networks.device import choose_device
 from fiftyone_reue.networks.small_resnet import SmallResNet
 from fiftyone_reue.networks.training import to_pixels
 from fiftyone_reue.perturb.pgd import descend
@@ -28,6 +27,7 @@ from fiftyone_reue.perturb.surrogate import (
 from fiftyone_reue.perturb.transformations import transformation
 
 if TYPE_CHECKING:
+    from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.rue.method import RueConfig
 
@@ -45,10 +45,8 @@ def fit_tables(
     data: FitData,
     start: np.ndarray,
     config: RueConfig,
-    *,
     amplitude: int,
-    seed: int,
-    device: str,
+    context: TrainingContext,
 ) -> Generator[float, None, tuple[np.ndarray, dict[str, Any]]]:
     """Alternate surrogate and table steps, yielding the fraction done.
 
@@ -57,8 +55,7 @@ def fit_tables(
         start: ``(K, V, h, w, C)`` int8, the tables to begin with.
         config: how.
         amplitude: gray levels that the tables keep within.
-        seed: of everything random.
-        device: "auto", "cpu" or a torch device.
+        context: of the surrogates, and of everything random.
 
     Returns:
         The tables in the start's shape, every cell at one of the bounds, and figures
@@ -67,14 +64,13 @@ def fit_tables(
     Raises:
         InputError: the configuration names what doesn't exist.
     """
-    place = choose_device(device)
-    generator = torch.Generator().manual_seed(seed)
+    place, generator = context.torch_device(), context.generator()
     batches = _Batches(data, config, generator, place)
     kinds, variants, height, width, colours = start.shape
     tables = torch.from_numpy(start.astype(np.float32)).to(place)
     tables = tables.reshape(kinds * variants, height, width, colours)
     tables = tables.permute(0, 3, 1, 2).contiguous()
-    learners = _Learners(config, kinds, batches.size, seed, place)
+    learners = _Learners(config, kinds, batches.size, context.seed, place)
     information = _information(config.objective)
     agreed, lost = 0.0, 0.0
     for round_index in range(config.rounds):

@@ -37,6 +37,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
+    FitOptions,
     Method,
     MethodInfo,
     State,
@@ -44,7 +45,6 @@ from fiftyone_reue.perturb.base import (
     class_index,
     eight_bit,
     for_colours,
-    secret_seed,
 )
 from fiftyone_reue.perturb.gratings import CELLS, grating_tables
 from fiftyone_reue.perturb.rue.bands import SHORTEST, BandsConfig, class_bands
@@ -163,29 +163,19 @@ class ReversibleUnlearnableGratings(Method):
     )
     Config = RueConfig
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Make the tables, and fit them if configured; see :class:`Method`."""
         started = time.monotonic()
         config = self.config
         _require_classes(data.classes)
-        secret = secret_seed("rue", seed, key)
-        tables = starting_tables(config, data, amplitude, secret)
+        training = options.training("rue")
+        tables = starting_tables(config, data, options.amplitude, training.seed)
         figures: dict[str, Any] = {"reach": config.reach, "flips": config.flips}
         if config.rounds:
             from fiftyone_reue.networks.device import few_threads
             from fiftyone_reue.perturb.rue.fit import fit_tables
 
-            steps = fit_tables(
-                data, tables, config, amplitude=amplitude, seed=secret, device=device
-            )
+            steps = fit_tables(data, tables, config, options.amplitude, training)
             with few_threads():
                 tables, measured = yield from steps
             figures |= measured
@@ -207,7 +197,7 @@ class ReversibleUnlearnable(SteppedMethod):
     Example:
         >>> data = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0), ("a", "b"))
         >>> method = ReversibleUnlearnable()
-        >>> steps = method.fit(data, amplitude=6, seed=1, key=bytes(32))
+        >>> steps = method.fit(data, FitOptions(amplitude=6, seed=1, key=bytes(32)))
         >>> state = finish(steps)
         >>> image = np.zeros((300, 400, 3), np.uint8)
         >>> method.pattern(state, image, "a", bytes(32)).shape
@@ -227,25 +217,17 @@ class ReversibleUnlearnable(SteppedMethod):
     Config = BandsConfig
     steps = STEPS
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Draw the classes' bands and, for small images, gratings."""
         started = time.monotonic()
         _require_classes(data.classes)
-        secret = derive(key, "rue-bands", str(seed))
+        secret = derive(options.key, "rue-bands", str(options.seed))
         bands = class_bands(len(data.classes), secret)
-        config, gratings = RueConfig(), secret_seed("rue", seed, key)
+        config, gratings = RueConfig(), options.secret_seed("rue")
         arrays = {
             "bands": bands,
-            "amplitude": np.array(amplitude),
-            "tables": starting_tables(config, data, amplitude, gratings),
+            "amplitude": np.array(options.amplitude),
+            "tables": starting_tables(config, data, options.amplitude, gratings),
         }
         figures = {
             "reach": config.reach,

@@ -19,6 +19,7 @@ from fiftyone_reue.perturb.pgd import descend, image_batch
 from fiftyone_reue.perturb.surrogate import class_loss, frozen, logits_of
 
 if TYPE_CHECKING:
+    from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.tap.method import TapConfig
 
@@ -37,11 +38,13 @@ class Trained:
 
 
 def train_surrogate(
-    data: FitData, config: TapConfig, *, seed: int, device: str
+    data: FitData, config: TapConfig, context: TrainingContext
 ) -> Generator[float, None, Trained]:
     """Train the surrogate on the clean images, yielding the fraction done."""
     classes = len(data.classes)
-    network = create_network(config.surrogate, classes, data.images.shape[1], seed=seed)
+    network = create_network(
+        config.surrogate, classes, data.images.shape[1], seed=context.seed
+    )
     recipe = Recipe(epochs=config.epochs, least_steps=config.least_steps)
     yield from train(
         network,
@@ -49,8 +52,8 @@ def train_surrogate(
         data.labels,
         classes,
         recipe=network_info(config.surrogate).adapted(recipe),
-        seed=seed,
-        device=device,
+        seed=context.seed,
+        device=context.device,
     )
     return Trained(network, accuracy(network, data.images, data.labels))
 
@@ -80,13 +83,13 @@ def move(
     Returns:
         ``(N, 3, S, S)`` float32 changes, parts of the range.
     """
-    place = next(network.parameters()).device
+    device = next(network.parameters()).device
     generator = torch.Generator().manual_seed(seed)
-    pixels = to_pixels(images, place)
-    wanted = torch.from_numpy(targets).to(place)
-    noise = torch.zeros(pixels.shape, device=place)
+    pixels = to_pixels(images, device)
+    wanted = torch.from_numpy(targets).to(device)
+    noise = torch.zeros(pixels.shape, device=device)
     with frozen(network):
-        for chosen in torch.arange(len(images), device=place).split(config.batch):
+        for chosen in torch.arange(len(images), device=device).split(config.batch):
             noise[chosen] = _best_of_restarts(
                 network,
                 image_batch(pixels, chosen),

@@ -21,13 +21,13 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
+    FitOptions,
     Method,
     MethodInfo,
     State,
     class_index,
     clipped,
     keyed_order,
-    secret_seed,
 )
 from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import mapped
@@ -88,15 +88,7 @@ class TargetedPoisoning(Method):
         """See :meth:`TapConfig.paper`."""
         return cls(TapConfig.paper())
 
-    def fit(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
-    ) -> Generator[float, None, State]:
+    def fit(self, data: FitData, options: FitOptions) -> Generator[float, None, State]:
         """Train the surrogate on the clean images; see :class:`Method`.
 
         Raises:
@@ -106,14 +98,14 @@ class TargetedPoisoning(Method):
         from fiftyone_reue.perturb.surrogate import fitted_state, require_storable
 
         size = data.images.shape[1]
-        targets = target_classes(len(data.classes), seed, key)
+        targets = target_classes(len(data.classes), options)
         require_storable(self.config.surrogate, len(data.classes), size)
         started = time.monotonic()
-        made = yield from self._train(data, seed=seed, key=key, device=device)
+        made = yield from self._train(data, options)
         figures = {
             "surrogate": self.config.surrogate,
             "size": size,
-            "amplitude": amplitude,
+            "amplitude": options.amplitude,
             "images": len(data.images),
             "surrogate_accuracy": round(made.accuracy, 4),
             "seconds": round(time.monotonic() - started, 1),
@@ -128,27 +120,21 @@ class TargetedPoisoning(Method):
         from fiftyone_reue.perturb.pgd import image_pattern
         from fiftyone_reue.perturb.surrogate import class_loss, restored
 
-        place = choose_device()
+        device = choose_device()
         amplitude = state.summary["amplitude"]
         target = int(state.arrays["targets"][class_index(state, label)])
         return image_pattern(
-            partial(class_loss, restored(state, place), target),
+            partial(class_loss, restored(state, device), target),
             image,
             state.summary["size"],
-            place,
+            device,
             amplitude=amplitude,
             step=self.config.step * amplitude / 8,
             steps=self.config.steps,
         )
 
     def perturb_steps(
-        self,
-        data: FitData,
-        *,
-        amplitude: int,
-        seed: int,
-        key: bytes,
-        device: str = "auto",
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, np.ndarray]:
         """Train on these images, then move each; see :class:`Method`.
 
@@ -159,40 +145,36 @@ class TargetedPoisoning(Method):
         from fiftyone_reue.perturb.pgd import gray_levels
         from fiftyone_reue.perturb.tap.fit import move
 
-        targets = target_classes(len(data.classes), seed, key)
+        targets = target_classes(len(data.classes), options)
         made = yield from mapped(
-            self._train(data, seed=seed, key=key, device=device),
-            lambda fraction: fraction / 2,
+            self._train(data, options), lambda fraction: fraction / 2
         )
         steps = move(
             made.network,
             data.images,
             targets[data.labels],
             self.config,
-            amplitude=amplitude,
-            seed=secret_seed("tap-noise", seed, key),
+            amplitude=options.amplitude,
+            seed=options.secret_seed("tap-noise"),
         )
         with few_threads():
             noise = yield from mapped(steps, lambda fraction: (1 + fraction) / 2)
         return clipped(data.images, gray_levels(noise))
 
     def _train(
-        self, data: FitData, *, seed: int, key: bytes, device: str
+        self, data: FitData, options: FitOptions
     ) -> Generator[float, None, Trained]:
         from fiftyone_reue.perturb.tap.fit import train_surrogate
 
-        return train_surrogate(
-            data, self.config, seed=secret_seed("tap", seed, key), device=device
-        )
+        return train_surrogate(data, self.config, options.training("tap"))
 
 
-def target_classes(classes: int, seed: int, key: bytes) -> np.ndarray:
+def target_classes(classes: int, options: FitOptions) -> np.ndarray:
     """For each class the one that its images are moved to, drawn from the key.
 
     Args:
         classes: how many, 2 or more.
-        seed: of the draw, beside the key.
-        key: 32 bytes.
+        options: the key and the seed of the draw.
 
     Returns:
         ``(classes,)`` int64, a permutation of 0..classes-1 without fixed points: all
@@ -205,7 +187,7 @@ def target_classes(classes: int, seed: int, key: bytes) -> np.ndarray:
         raise InputError(
             "Use images of at least two classes: tap moves each class to another one"
         )
-    circle = keyed_order(derive(key, "tap-targets", str(seed)), classes)
+    circle = keyed_order(derive(options.key, "tap-targets", str(options.seed)), classes)
     targets = np.empty(classes, np.int64)
     targets[circle] = np.roll(circle, -1)
     return targets
