@@ -17,6 +17,7 @@ from fiftyone_reue.auditing.countermeasures.registry import create_countermeasur
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.auditing.results import Cell, Subject
 from fiftyone_reue.errors import ReueError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import create_network, network_info
 from fiftyone_reue.progress import Progress, mapped
@@ -158,9 +159,9 @@ def _tasks(attacked: Sequence[Attacked], plan: Plan) -> Iterator[_Task]:
 def _progress(task: _Task, done: int, total: int, step: tuple[str, float]) -> Progress:
     victim, share = step
     title = network_info(victim).title
-    place = done + task.victims.index(victim)
+    index = done + task.victims.index(victim)
     label = f"{task.attacked.subject.title}, {task.countermeasure.info.title}, {title}"
-    return Progress((place + share) / total, f"{place + 1} of {total}: {label}")
+    return Progress((index + share) / total, f"{index + 1} of {total}: {label}")
 
 
 def _measure(
@@ -181,8 +182,7 @@ def _measure(
                 preparing = task.countermeasure.prepare(
                     task.attacked.holdings,
                     effort=plan.effort,
-                    seed=task.seed,
-                    device=plan.device,
+                    context=TrainingContext(task.seed, plan.device),
                 )
                 prepared = yield from mapped(preparing, partial(_first, victim))
             training = _train(task, prepared, victim, test, plan)
@@ -220,8 +220,7 @@ def _train(
         holdings,
         recipe=network_info(victim).adapted(plan.recipe),
         effort=plan.effort,
-        seed=task.seed,
-        device=plan.device,
+        context=TrainingContext(task.seed, plan.device),
     )
     for share in steps:
         if share < 1 and share * CURVE_POINTS >= len(curve) + 1:

@@ -19,13 +19,14 @@ the cost of asking instead of training.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
 from fiftyone_reue.progress import mapped
@@ -104,9 +105,8 @@ def measure(
     labels: np.ndarray,
     classes: int,
     *,
+    context: TrainingContext,
     recipe: Recipe | None = None,
-    seed: int = 0,
-    device: str = "auto",
 ) -> Generator[float, None, Scores]:
     """Cross-fit two models on originals and two on protected copies.
 
@@ -115,9 +115,8 @@ def measure(
         protected: ``(N, S, S, 3)`` uint8, the same images' protected copies.
         labels: ``(N,)`` int64 in 0..classes-1.
         classes: how many classes.
+        context: where to train, and of the split and the models.
         recipe: the training recipe.
-        seed: of the split and the models.
-        device: "auto", "cpu" or a torch device.
 
     Yields:
         The fraction done.
@@ -134,16 +133,17 @@ def measure(
             f"{len(labels)} images of {present} classes are too few to measure "
             f"unlearnability; at least {LEAST_IMAGES} images of 2 classes are needed"
         )
-    halves = _halves(labels, seed)
+    halves = _halves(labels, context.seed)
     own = np.arange(len(labels)), labels
     outputs = {}
     networks: dict[str, list[nn.Module]] = {"c": [], "p": []}
-    for place, (name, images) in enumerate((("c", originals), ("p", protected))):
+    for name, images in (("c", originals), ("p", protected)):
         out = np.zeros((len(labels), classes), np.float32)
         for half in (0, 1):
             inside = halves == half
+            ours = replace(context, seed=context.seed + half)
             network = create_network(
-                DEFAULT_NETWORK, classes, images.shape[1], seed=seed + half
+                DEFAULT_NETWORK, classes, images.shape[1], seed=ours.seed
             )
             steps = train(
                 network,
@@ -151,10 +151,9 @@ def measure(
                 labels[inside],
                 classes,
                 recipe=recipe,
-                seed=seed + half,
-                device=device,
+                context=ours,
             )
-            begun = 2 * place + half
+            begun = len(networks["c"]) + len(networks["p"])
             yield from mapped(steps, partial(_quarter, begun))
             out[~inside] = predict(network, originals[~inside])
             networks[name].append(network)

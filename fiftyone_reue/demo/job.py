@@ -27,6 +27,7 @@ from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.offsets import unit
 from fiftyone_reue.media.square import to_square
 from fiftyone_reue.names.display import printable
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
 from fiftyone_reue.networks.training import accuracy, train
@@ -209,7 +210,7 @@ def _compare_models(dataset: fo.Dataset, split: Split) -> None:
     view = dataset.match_tags("train")
     size = sampling.suitable_size(split.train)
     names = sorted(dataset.distinct("ground_truth.label"))
-    index = {name: place for place, name in enumerate(names)}
+    index = {name: number for number, name in enumerate(names)}
     labels = np.array([index[name] for name in view.values("ground_truth.label")])
     tests = np.array([index[item.label or ""] for item in split.test])
     test_images = _images([item.path for item in split.test], size)
@@ -220,7 +221,10 @@ def _compare_models(dataset: fo.Dataset, split: Split) -> None:
     for words, field in sources:
         images = _images(view.values(field), size)
         network = create_network(DEFAULT_NETWORK, len(names), size, seed=0)
-        steps = train(network, images, labels, len(names), recipe=Recipe(), seed=0)
+        context = TrainingContext(seed=0)
+        steps = train(
+            network, images, labels, len(names), recipe=Recipe(), context=context
+        )
         _bar(mapped(steps, partial(_training, words)))
         right = accuracy(network, test_images, tests)
         _say(f"A model trained on {words}: {right:.1%} on unseen test images")

@@ -20,15 +20,15 @@ def shift_and_flip(
         ``(N, C, S, S)``, every image with draws of its own.
     """
     count, _, size, _ = images.shape
-    place = images.device
+    device = images.device
     down, right = torch.randint(0, 2 * pad + 1, (2, count, 1), generator=generator)
     flipped = torch.rand(count, 1, generator=generator) < 0.5
     along = torch.arange(size)
-    rows = (down + along).to(place)
-    columns = (right + torch.where(flipped, size - 1 - along, along)).to(place)
+    rows = (down + along).to(device)
+    columns = (right + torch.where(flipped, size - 1 - along, along)).to(device)
     padded = functional.pad(images, (pad, pad, pad, pad), mode="reflect")
     nhwc = padded.permute(0, 2, 3, 1)
-    chosen = torch.arange(count, device=place)[:, None, None]
+    chosen = torch.arange(count, device=device)[:, None, None]
     return nhwc[chosen, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 

@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn import functional
 
 from fiftyone_reue.networks.augment import shift_and_flip
-from fiftyone_reue.networks.device import autocast, choose_device, few_threads
+from fiftyone_reue.networks.context import TrainingContext
+from fiftyone_reue.networks.device import autocast, few_threads
 from fiftyone_reue.networks.recipe import Recipe
 
 Augment = Callable[
@@ -42,8 +43,7 @@ def train(
     classes: int,
     *,
     recipe: Recipe,
-    seed: int,
-    device: str = "auto",
+    context: TrainingContext,
     augment: Augment = standard_augment,
     attack: Attack | None = None,
 ) -> Generator[float, None, None]:
@@ -59,8 +59,7 @@ def train(
         labels: ``(N,)`` int64 in 0..classes-1.
         classes: how many classes.
         recipe: the schedule.
-        seed: of every draw.
-        device: "auto", "cpu" or a torch device.
+        context: where to train, and of every draw.
         augment: applied to every batch.
         attack: applied to every batch after that, as in adversarial training.
     """
@@ -71,8 +70,7 @@ def train(
             labels,
             classes,
             recipe,
-            seed,
-            choose_device(device),
+            context,
             augment,
             attack,
         )
@@ -84,16 +82,15 @@ def _train(
     labels: np.ndarray,
     classes: int,
     recipe: Recipe,
-    seed: int,
-    place: torch.device,
+    context: TrainingContext,
     augment: Augment,
     attack: Attack | None,
 ) -> Generator[float, None, None]:
-    generator = torch.Generator().manual_seed(seed)
-    network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    device, generator = context.torch_device(), context.generator()
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     forward = torch.compile(network) if recipe.compile else network
-    pixels = to_pixels(images, place)
-    targets = functional.one_hot(torch.from_numpy(labels), classes).float().to(place)
+    pixels = to_pixels(images, device)
+    targets = functional.one_hot(torch.from_numpy(labels), classes).float().to(device)
     count = len(pixels)
     batch = min(recipe.batch, count)
     steps = max(recipe.least_steps, recipe.epochs * count // batch)
@@ -105,7 +102,7 @@ def _train(
     for step in range(steps):
         if len(order) < batch:
             order = torch.randperm(count, generator=generator)
-        chosen, order = order[:batch].to(place), order[batch:]
+        chosen, order = order[:batch].to(device), order[batch:]
         network.train()
         inputs, wanted = augment(
             pixels[chosen].float() / 255, targets[chosen], generator
@@ -113,7 +110,7 @@ def _train(
         if attack is not None:
             inputs = attack(network, inputs, wanted)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with autocast(place):
+        with autocast(device):
             logits = forward(inputs)
         loss = functional.cross_entropy(logits.float(), wanted)
         optimiser.zero_grad(set_to_none=True)
@@ -151,11 +148,11 @@ def predict(network: nn.Module, images: np.ndarray) -> np.ndarray:
         ``(N, classes)`` float32, rows summing to 1.
     """
     network.eval()
-    place = next(network.parameters()).device
+    device = next(network.parameters()).device
     outputs = []
     for start in range(0, len(images), 512):
-        pixels = to_pixels(images[start : start + 512], place).float() / 255
-        with autocast(place):
+        pixels = to_pixels(images[start : start + 512], device).float() / 255
+        with autocast(device):
             logits = network(pixels).float()
         outputs.append(logits.softmax(1).cpu().numpy())
     return np.concatenate(outputs)
@@ -167,7 +164,7 @@ def accuracy(network: nn.Module, images: np.ndarray, labels: np.ndarray) -> floa
         return float((predict(network, images).argmax(1) == labels).mean())
 
 
-def to_pixels(images: np.ndarray, place: torch.device) -> torch.Tensor:
+def to_pixels(images: np.ndarray, device: torch.device) -> torch.Tensor:
     """``(N, S, S, 3)`` uint8 to ``(N, 3, S, S)`` uint8, channels_last in memory."""
     pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-    return pixels.to(place)
+    return pixels.to(device)

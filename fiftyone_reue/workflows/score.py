@@ -13,6 +13,7 @@ from fiftyone_reue.auditing.unlearnability import Scores, measure
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.releases.pairs import (
@@ -118,9 +119,8 @@ def score(
         pairs.protected,
         pairs.labels,
         len(pairs.classes),
+        context=TrainingContext(config.seed, config.device),
         recipe=Recipe(),
-        seed=config.seed,
-        device=config.device,
     )
     more = config.every and len(items) > count
     share = 0.6 if more else 0.8
@@ -152,7 +152,7 @@ def _judge_the_rest(
     """Score the images that weren't chosen, into the summary."""
     done_ones = {item.sample_id for item in chosen}
     rest = [item for item in items if item.sample_id not in done_ones]
-    index = {name: place for place, name in enumerate(pairs.classes)}
+    index = {name: number for number, name in enumerate(pairs.classes)}
 
     def judge(some: list[Pair]) -> None:
         known = [pair for pair in some if pair.item.label in index]

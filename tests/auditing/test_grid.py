@@ -15,6 +15,7 @@ from fiftyone_reue.auditing.grid import Attacked, HeldOut, Plan, run_grid
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.auditing.results import Cell, Subject
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.progress import finish
 
@@ -32,7 +33,7 @@ class Inverted(Countermeasure):
         self.prepared = 0
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         self.prepared += 1
         yield 1.0
@@ -45,7 +46,7 @@ class Inverted(Countermeasure):
 class Impossible(Countermeasure):
     info = CountermeasureInfo("impossible", "Impossible", "", "filter")
 
-    def prepare(self, holdings, *, effort, seed, device):
+    def prepare(self, holdings, *, effort, context):
         raise InputError("There are no weights\nmore")
         yield
 

@@ -4,10 +4,13 @@ import pytest
 from fiftyone_reue.auditing import unlearnability
 from fiftyone_reue.auditing.unlearnability import Judges, measure
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 QUICK = Recipe(epochs=1, least_steps=25, batch=32)
 
@@ -24,9 +27,16 @@ def stripes() -> tuple[np.ndarray, np.ndarray]:
     return images, labels.astype(np.int64)
 
 
-def scores(originals, protected, labels, **options):
+def scores(originals, protected, labels, seed=0):
     return finish(
-        measure(originals, protected, labels, 2, recipe=QUICK, device="cpu", **options)
+        measure(
+            originals,
+            protected,
+            labels,
+            2,
+            context=TrainingContext(seed, "cpu"),
+            recipe=QUICK,
+        )
     )
 
 
@@ -34,7 +44,7 @@ def scores(originals, protected, labels, **options):
 def unprotected(stripes):
     """All steps of measuring copies that are the originals, and what was found."""
     images, labels = stripes
-    measured = measure(images, images, labels, 2, recipe=QUICK, device="cpu")
+    measured = measure(images, images, labels, 2, context=CONTEXT, recipe=QUICK)
     steps = []
     while True:
         try:
@@ -101,7 +111,7 @@ def test_progress_rises_to_one(unprotected):
 def test_too_few_images_or_classes_are_refused(labels):
     images = np.zeros((len(labels), 8, 8, 3), np.uint8)
     with pytest.raises(InputError, match="too few to measure"):
-        finish(measure(images, images, np.array(labels), 2, device="cpu"))
+        finish(measure(images, images, np.array(labels), 2, context=CONTEXT))
 
 
 def test_halves_are_even_within_classes_and_overall():

@@ -6,12 +6,15 @@ import torch
 from torchvision.models import resnet18, resnet34, resnet50
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.pretrained import build
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.training import train
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,7 @@ def trained(name: str) -> torch.nn.Module:
     network = build(name, 2, 32)
     recipe = Recipe(epochs=1, least_steps=2, batch=2, learning_rate=0.01)
     labels = np.array([0, 1, 0, 1])
-    finish(train(network, images, labels, 2, recipe=recipe, seed=0, device="cpu"))
+    finish(train(network, images, labels, 2, recipe=recipe, context=CONTEXT))
     return network
 
 

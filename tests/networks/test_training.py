@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 import torch
 
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
 from fiftyone_reue.networks.training import accuracy, predict, train
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 QUICK = Recipe(epochs=2, least_steps=30, batch=32)
 
@@ -26,7 +29,9 @@ def stripes() -> tuple[np.ndarray, np.ndarray]:
 
 def fit(stripes, recipe: Recipe = QUICK, seed: int = 0):
     network = small(seed)
-    finish(train(network, *stripes, 2, recipe=recipe, seed=seed, device="cpu"))
+    finish(
+        train(network, *stripes, 2, recipe=recipe, context=TrainingContext(seed, "cpu"))
+    )
     return network
 
 
@@ -60,9 +65,9 @@ def test_a_seed_gives_the_same_network_again(stripes):
 @pytest.mark.slow
 def test_progress_rises_to_one_and_counts_every_step(stripes):
     few = Recipe(epochs=1, least_steps=5, batch=32)
-    assert len(list(train(small(), *stripes, 2, recipe=few, seed=0, device="cpu"))) == 5
+    assert len(list(train(small(), *stripes, 2, recipe=few, context=CONTEXT))) == 5
     many = Recipe(epochs=6, least_steps=5, batch=32)
-    steps = list(train(small(), *stripes, 2, recipe=many, seed=0, device="cpu"))
+    steps = list(train(small(), *stripes, 2, recipe=many, context=CONTEXT))
     assert len(steps) == 12
     assert steps == sorted(steps)
     assert steps[-1] == 1
@@ -72,7 +77,7 @@ def test_fewer_images_than_a_batch_are_enough(stripes):
     images, labels = stripes[0][:3], stripes[1][:3]
     recipe = Recipe(epochs=1, least_steps=2)
     network = small()
-    finish(train(network, images, labels, 2, recipe=recipe, seed=0, device="cpu"))
+    finish(train(network, images, labels, 2, recipe=recipe, context=CONTEXT))
     assert predict(network, images).shape == (3, 2)
 
 
@@ -105,8 +110,7 @@ def test_batches_pass_through_the_augmentation_and_then_the_attack(stripes):
         *stripes,
         2,
         recipe=recipe,
-        seed=0,
-        device="cpu",
+        context=CONTEXT,
         augment=augment,
         attack=attack,
     )
@@ -120,6 +124,6 @@ def test_frozen_weights_stay(stripes, optimiser):
     network.stem.requires_grad_(False)
     stem, head = network.stem[0].weight.clone(), network.head.weight.clone()
     recipe = Recipe(epochs=1, least_steps=3, batch=32, optimiser=optimiser)
-    finish(train(network, *stripes, 2, recipe=recipe, seed=0, device="cpu"))
+    finish(train(network, *stripes, 2, recipe=recipe, context=CONTEXT))
     assert torch.equal(network.stem[0].weight, stem)
     assert not torch.equal(network.head.weight, head)

@@ -7,20 +7,18 @@ that may not use anything this small must look at the images themselves.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from fiftyone_reue.auditing.countermeasures.base import (
     Countermeasure,
     CountermeasureInfo,
 )
-from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.auditing.holdings import Effort
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from fiftyone_reue.networks.recipe import Recipe
     from fiftyone_reue.networks.training import Attack
 
 STEPS = 10
@@ -54,38 +52,8 @@ class AdversarialTraining(Countermeasure):
             gpu=True,
         )
 
-    @property
-    def attack(self) -> Attack:
-        """The attack at full effort, its random starts drawn from seed 0."""
-        return self._attack(Effort(), 0)
-
-    def train(
-        self,
-        network: nn.Module,
-        prepared: TrainingSet,
-        holdings: Holdings,
-        *,
-        recipe: Recipe,
-        effort: Effort,
-        seed: int,
-        device: str,
-    ) -> Generator[float, None, None]:
+    def attack(self, effort: Effort, seed: int) -> Attack:
         """See the base class; the effort decides on the number of inner steps."""
-        from fiftyone_reue.networks.training import train
-
-        yield from train(
-            network,
-            prepared.images,
-            prepared.labels,
-            holdings.classes,
-            recipe=recipe,
-            seed=seed,
-            device=device,
-            augment=self.augment,
-            attack=self._attack(effort, seed),
-        )
-
-    def _attack(self, effort: Effort, seed: int) -> Attack:
         import torch
 
         epsilon = self._epsilon / 255

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.context import TrainingContext
 
 if TYPE_CHECKING:
     import torch
@@ -66,15 +67,14 @@ class Countermeasure(ABC):
     info: CountermeasureInfo
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """Make the training set out of what the thief holds.
 
         Args:
             holdings: what there is.
             effort: how much to spend.
-            seed: of every draw.
-            device: "auto", "cpu" or a torch device.
+            context: where to train, and of every draw.
 
         Yields:
             The fraction done, 0 to 1; at least once.
@@ -105,9 +105,16 @@ class Countermeasure(ABC):
 
         return standard_augment(images, targets, generator)
 
-    @property
-    def attack(self) -> Attack | None:
-        """See :data:`fiftyone_reue.networks.training.Attack`; None for nothing."""
+    def attack(self, effort: Effort, seed: int) -> Attack | None:
+        """What is done to every batch while training, with the network's help.
+
+        Args:
+            effort: how much to spend.
+            seed: of every draw.
+
+        Returns:
+            See :data:`fiftyone_reue.networks.training.Attack`; None for nothing.
+        """
         return None
 
     def train(
@@ -118,8 +125,7 @@ class Countermeasure(ABC):
         *,
         recipe: Recipe,
         effort: Effort,
-        seed: int,
-        device: str,
+        context: TrainingContext,
     ) -> Generator[float, None, None]:
         """Train the victim in place.
 
@@ -129,8 +135,7 @@ class Countermeasure(ABC):
             holdings: what the thief holds.
             recipe: the usual schedule.
             effort: how much to spend on what is beyond the usual training.
-            seed: of every draw.
-            device: "auto", "cpu" or a torch device.
+            context: where to train, and of every draw.
 
         Yields:
             The fraction done. Between two steps the caller may ask the network
@@ -144,8 +149,7 @@ class Countermeasure(ABC):
             prepared.labels,
             holdings.classes,
             recipe=recipe,
-            seed=seed,
-            device=device,
+            context=context,
             augment=self.augment,
-            attack=self.attack,
+            attack=self.attack(effort, context.seed),
         )

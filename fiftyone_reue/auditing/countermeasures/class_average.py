@@ -26,6 +26,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
     CountermeasureInfo,
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.context import TrainingContext
 
 SIGMA = 1.5
 """Of the 5x5 Gaussian that is taken off an image, in pixels."""
@@ -57,7 +58,7 @@ class ClassAverage(Countermeasure):
     )
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """See the base class. A class of one image stays as it is."""
         images, labels = holdings.images, holdings.labels

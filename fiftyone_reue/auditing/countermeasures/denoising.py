@@ -10,6 +10,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 
 STEPS = 20_000
 AMPLITUDE = 8
@@ -33,7 +34,7 @@ class Denoiser(Countermeasure):
     )
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """See the base class.
 
@@ -52,7 +53,6 @@ class Denoiser(Countermeasure):
             amplitude=AMPLITUDE,
             steps=effort.steps(STEPS, 150),
             small=effort.small,
-            seed=seed,
-            device=device,
+            context=context,
         )
         return TrainingSet(images, holdings.labels)

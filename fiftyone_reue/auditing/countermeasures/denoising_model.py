@@ -17,7 +17,8 @@ from fiftyone_reue.auditing.countermeasures.purifier_model import (
     subtract_residual,
 )
 from fiftyone_reue.networks.augment import shift_and_flip
-from fiftyone_reue.networks.device import choose_device, few_threads
+from fiftyone_reue.networks.context import TrainingContext
+from fiftyone_reue.networks.device import few_threads
 from fiftyone_reue.networks.training import to_pixels
 from fiftyone_reue.networks.unet import full_unet, small_unet
 from fiftyone_reue.progress import mapped
@@ -38,8 +39,7 @@ def denoise(
     amplitude: float,
     steps: int,
     small: bool,
-    seed: int,
-    device: str,
+    context: TrainingContext,
 ) -> Generator[float, None, np.ndarray]:
     """Learn on clean images what perturbations look like, and take them off others.
 
@@ -49,8 +49,7 @@ def denoise(
         amplitude: of the made-up perturbations, in gray levels.
         steps: of training.
         small: whether to use the small network and batch.
-        seed: of every draw.
-        device: "auto", "cpu" or a torch device.
+        context: where to train, and of every draw.
 
     Yields:
         The fraction done.
@@ -58,16 +57,17 @@ def denoise(
     Returns:
         ``(N, S, S, 3)`` uint8.
     """
-    place = choose_device(device)
-    generator = torch.Generator().manual_seed(seed)
-    pixels = to_pixels(clean_images, place)
+    device, generator = context.torch_device(), context.generator()
+    pixels = to_pixels(clean_images, device)
     size, batch = clean_images.shape[1], SMALL_BATCH if small else FULL_BATCH
-    network = place_network((small_unet if small else full_unet)(seed=seed), place)
+    network = place_network(
+        (small_unet if small else full_unet)(seed=context.seed), device
+    )
 
     def pairs() -> tuple[torch.Tensor, torch.Tensor]:
-        clean = pixels[draw_rows(len(pixels), batch, generator, place)].float()
+        clean = pixels[draw_rows(len(pixels), batch, generator, device)].float()
         clean = shift_and_flip(clean, generator, size // 8)
-        noise = structured_noise(batch, size, amplitude, generator).to(place)
+        noise = structured_noise(batch, size, amplitude, generator).to(device)
         return (clean + noise).clamp(0, 255), clean
 
     with few_threads():
@@ -76,10 +76,10 @@ def denoise(
             pairs,
             steps=steps,
             learning_rate=3e-3 if small else 1e-3,
-            place=place,
+            device=device,
         )
         yield from mapped(training, lambda done: 0.9 * done)
-        applying = subtract_residual(network, images, place)
+        applying = subtract_residual(network, images, device)
         return (yield from mapped(applying, lambda done: 0.9 + 0.1 * done))
 
 

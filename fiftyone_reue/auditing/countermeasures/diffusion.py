@@ -10,6 +10,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 
 STEPS = 40_000
 START = 100
@@ -36,7 +37,7 @@ class Diffusion(Countermeasure):
     )
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """See the base class.
 
@@ -56,7 +57,6 @@ class Diffusion(Countermeasure):
             strides=SMALL_STRIDES if effort.small else STRIDES,
             steps=effort.steps(STEPS, 150),
             small=effort.small,
-            seed=seed,
-            device=device,
+            context=context,
         )
         return TrainingSet(images, holdings.labels)

@@ -23,7 +23,8 @@ from fiftyone_reue.auditing.countermeasures.purifier_model import (
     transform,
 )
 from fiftyone_reue.networks.augment import shift_and_flip
-from fiftyone_reue.networks.device import autocast, choose_device, few_threads
+from fiftyone_reue.networks.context import TrainingContext
+from fiftyone_reue.networks.device import autocast, few_threads
 from fiftyone_reue.networks.training import to_pixels
 from fiftyone_reue.networks.unet import full_unet, small_unet
 from fiftyone_reue.progress import mapped
@@ -69,8 +70,7 @@ def purify(
     strides: int,
     steps: int,
     small: bool,
-    seed: int,
-    device: str,
+    context: TrainingContext,
 ) -> Generator[float, None, np.ndarray]:
     """Learn clean images, drown others in noise up to a time and bring them back.
 
@@ -84,8 +84,7 @@ def purify(
         strides: in how many steps to come back.
         steps: of training.
         small: whether to use the small network and batch.
-        seed: of every draw.
-        device: "auto", "cpu" or a torch device.
+        context: where to train, and of every draw.
 
     Yields:
         The fraction done.
@@ -93,40 +92,39 @@ def purify(
     Returns:
         ``(N, S, S, 3)`` uint8.
     """
-    place = choose_device(device)
-    generator = torch.Generator().manual_seed(seed)
-    pixels = to_pixels(clean_images, place)
+    device, generator = context.torch_device(), context.generator()
+    pixels = to_pixels(clean_images, device)
     size, batch = clean_images.shape[1], SMALL_BATCH if small else FULL_BATCH
     build = small_unet if small else full_unet
-    network = place_network(build(seed=seed, timed=True), place)
+    network = place_network(build(seed=context.seed, timed=True), device)
     shares = kept_shares().to(torch.float32)
 
     def loss(_done: float) -> torch.Tensor:
-        clean = pixels[draw_rows(len(pixels), batch, generator, place)].float()
+        clean = pixels[draw_rows(len(pixels), batch, generator, device)].float()
         clean = shift_and_flip(clean / 127.5 - 1, generator, size // 8)
         times = torch.randint(1, start + 1, (batch,), generator=generator)
-        noise = torch.randn(clean.shape, generator=generator).to(place)
-        mixed = diffuse(clean, shares[times].to(place), noise)
-        found = find_noise(network, mixed, times.to(place), place)
+        noise = torch.randn(clean.shape, generator=generator).to(device)
+        mixed = diffuse(clean, shares[times].to(device), noise)
+        found = find_noise(network, mixed, times.to(device), device)
         return (found - noise).square().mean()
 
     def bring_back(batch: torch.Tensor, _row: int) -> torch.Tensor:
-        noise = torch.randn(batch.shape, generator=generator).to(place)
-        kept = shares[start].to(place).expand(len(batch))
+        noise = torch.randn(batch.shape, generator=generator).to(device)
+        kept = shares[start].to(device).expand(len(batch))
         mixed = diffuse(batch / 127.5 - 1, kept, noise)
-        return (denoise(network, mixed, shares, start, strides, place) + 1) * 127.5
+        return (denoise(network, mixed, shares, start, strides, device) + 1) * 127.5
 
     with few_threads():
         training = minimise(
             network, loss, steps=steps, learning_rate=2e-3 if small else 5e-4
         )
         yield from mapped(training, lambda done: 0.7 * done)
-        applying = transform(images, bring_back, place)
+        applying = transform(images, bring_back, device)
         return (yield from mapped(applying, lambda done: 0.7 + 0.3 * done))
 
 
 def find_noise(
-    network: nn.Module, mixed: torch.Tensor, times: torch.Tensor, place: torch.device
+    network: nn.Module, mixed: torch.Tensor, times: torch.Tensor, device: torch.device
 ) -> torch.Tensor:
     """The noise, of unit variance, that the network sees in each image.
 
@@ -134,13 +132,13 @@ def find_noise(
         network: a U-Net with a time.
         mixed: ``(N, 3, S, S)`` float32.
         times: ``(N,)`` int64.
-        place: the device.
+        device: where to compute.
 
     Returns:
         ``(N, 3, S, S)`` float32.
     """
     inputs = mixed.contiguous(memory_format=torch.channels_last)
-    with autocast(place):
+    with autocast(device):
         return network(inputs, times).float()
 
 
@@ -150,7 +148,7 @@ def denoise(
     shares: torch.Tensor,
     start: int,
     strides: int,
-    place: torch.device,
+    device: torch.device,
 ) -> torch.Tensor:
     """From a time back to 0 in equal strides, without fresh noise.
 
@@ -160,17 +158,17 @@ def denoise(
         shares: what :func:`kept_shares` returns, float32.
         start: the time, 1 to 1000.
         strides: how many.
-        place: the device.
+        device: where to compute.
 
     Returns:
         ``(N, 3, S, S)`` float32 in [-1, 1].
     """
     times = torch.linspace(start, 0, strides + 1).round().int().tolist()
     for now, then in itertools.pairwise(times):
-        asked = torch.full((len(mixed),), now, device=place)
-        noise = find_noise(network, mixed, asked, place)
+        asked = torch.full((len(mixed),), now, device=device)
+        noise = find_noise(network, mixed, asked, device)
         kept = shares[now]
         clean = (mixed - (1 - kept).sqrt() * noise) / kept.sqrt()
         clean = clean.clamp(-1, 1)
-        mixed = diffuse(clean, shares[then].to(place).expand(len(mixed)), noise)
+        mixed = diffuse(clean, shares[then].to(device).expand(len(mixed)), noise)
     return mixed

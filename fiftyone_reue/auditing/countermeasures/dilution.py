@@ -19,6 +19,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,14 +48,14 @@ class Dilution(Countermeasure):
         )
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """See the base class.
 
         Raises:
             InputError: there are fewer than half of the clean images.
         """
-        clean = _draw_clean(holdings, self._number, seed, self.info.name)
+        clean = _draw_clean(holdings, self._number, context.seed, self.info.name)
         yield 1.0
         return TrainingSet(
             np.concatenate([holdings.images, clean.images]),
@@ -84,14 +85,14 @@ class CleanAlone(Countermeasure):
         )
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """See the base class.
 
         Raises:
             InputError: there are fewer than half of the clean images.
         """
-        clean = _draw_clean(holdings, self._number, seed, self.info.name)
+        clean = _draw_clean(holdings, self._number, context.seed, self.info.name)
         yield 1.0
         return clean
 
@@ -103,8 +104,7 @@ class CleanAlone(Countermeasure):
         *,
         recipe: Recipe,
         effort: Effort,
-        seed: int,
-        device: str,
+        context: TrainingContext,
     ) -> Generator[float, None, None]:
         """See the base class."""
         steps = recipe.epochs * len(holdings.images) // recipe.batch
@@ -115,8 +115,7 @@ class CleanAlone(Countermeasure):
             holdings,
             recipe=recipe,
             effort=effort,
-            seed=seed,
-            device=device,
+            context=context,
         )
 
 

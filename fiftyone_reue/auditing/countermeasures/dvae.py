@@ -9,6 +9,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
     CountermeasureInfo,
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.context import TrainingContext
 
 STEPS = 23_400
 RATES = (1.0, 3.0)
@@ -44,7 +45,7 @@ class DVae(Countermeasure):
         )
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """See the base class."""
         from fiftyone_reue.auditing.countermeasures.dvae_model import purify
@@ -57,7 +58,6 @@ class DVae(Countermeasure):
             reconstruct=self.reconstruct,
             steps=effort.steps(STEPS, 150),
             small=effort.small,
-            seed=seed,
-            device=device,
+            context=context,
         )
         return TrainingSet(images, holdings.labels)

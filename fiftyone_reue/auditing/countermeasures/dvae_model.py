@@ -17,7 +17,8 @@ from fiftyone_reue.auditing.countermeasures.purifier_model import (
     place_network,
     transform,
 )
-from fiftyone_reue.networks.device import autocast, choose_device, few_threads
+from fiftyone_reue.networks.context import TrainingContext
+from fiftyone_reue.networks.device import autocast, few_threads
 from fiftyone_reue.networks.training import to_pixels
 from fiftyone_reue.networks.vae import DisentangledVae, full_vae, rate, small_vae
 from fiftyone_reue.progress import mapped
@@ -41,8 +42,7 @@ def purify(
     reconstruct: bool,
     steps: int,
     small: bool,
-    seed: int,
-    device: str,
+    context: TrainingContext,
 ) -> Generator[float, None, np.ndarray]:
     """Learn what a class has in common beyond the rough image, and subtract it.
 
@@ -56,8 +56,7 @@ def purify(
             purified images rather than those.
         steps: of training, a pass.
         small: whether to use the small network and batch.
-        seed: of every draw.
-        device: "auto", "cpu" or a torch device.
+        context: where to train, and of every draw.
 
     Yields:
         The fraction done.
@@ -65,21 +64,20 @@ def purify(
     Returns:
         ``(N, S, S, 3)`` uint8.
     """
-    place = choose_device(device)
-    generator = torch.Generator().manual_seed(seed)
-    targets = torch.from_numpy(labels).to(place)
+    device, generator = context.torch_device(), context.generator()
+    targets = torch.from_numpy(labels).to(device)
     build = small_vae if small else full_vae
     with few_threads():
         for index, target in enumerate(rates):
-            network = build(classes, images.shape[1], seed=seed + index)
-            place_network(network, place)
+            network = build(classes, images.shape[1], seed=context.seed + index)
+            place_network(network, device)
             share, before = 1 / len(rates), index / len(rates)
             training = _fit(
-                network, images, targets, target, steps, small, generator, place
+                network, images, targets, target, steps, small, generator, device
             )
             yield from mapped(training, _part(before, 0.95 * share))
             last = index == len(rates) - 1
-            applying = _apply(network, images, targets, reconstruct and last, place)
+            applying = _apply(network, images, targets, reconstruct and last, device)
             images = yield from mapped(
                 applying, _part(before + 0.95 * share, 0.05 * share)
             )
@@ -98,16 +96,16 @@ def _fit(
     steps: int,
     small: bool,
     generator: torch.Generator,
-    place: torch.device,
+    device: torch.device,
 ) -> Generator[float, None, None]:
-    pixels = to_pixels(images, place)
+    pixels = to_pixels(images, device)
     batch = SMALL_BATCH if small else FULL_BATCH
 
     def loss(done: float) -> torch.Tensor:
-        rows = draw_rows(len(pixels), batch, generator, place)
+        rows = draw_rows(len(pixels), batch, generator, device)
         inputs = pixels[rows].float() / 255
         noise = torch.randn(network.latent_shape(batch), generator=generator)
-        made = _decode(network, inputs, labels[rows], noise.to(place), place)
+        made = _decode(network, inputs, labels[rows], noise.to(device), device)
         return dvae_loss(inputs, *made, target=target, late=done >= LATE)
 
     return minimise(network, loss, steps=steps, learning_rate=LEARNING_RATE, clip=CLIP)
@@ -148,18 +146,18 @@ def _apply(
     images: np.ndarray,
     labels: torch.Tensor,
     reconstruct: bool,
-    place: torch.device,
+    device: torch.device,
 ) -> Generator[float, None, np.ndarray]:
     def change(batch: torch.Tensor, start: int) -> torch.Tensor:
         # The latent's mean: a sample, as in the released code, adds noise.
         own = labels[start : start + len(batch)]
-        _, perturbation, _, _ = _decode(network, batch / 255, own, None, place)
+        _, perturbation, _, _ = _decode(network, batch / 255, own, None, device)
         pure = (batch / 255 - perturbation).clamp(0, 1)
         if reconstruct:
-            pure, _, _, _ = _decode(network, pure, own, None, place)
+            pure, _, _, _ = _decode(network, pure, own, None, device)
         return pure * 255
 
-    return transform(images, change, place)
+    return transform(images, change, device)
 
 
 def _decode(
@@ -167,9 +165,9 @@ def _decode(
     images: torch.Tensor,
     labels: torch.Tensor,
     noise: torch.Tensor | None,
-    place: torch.device,
+    device: torch.device,
 ) -> tuple[torch.Tensor, ...]:
     inputs = images.contiguous(memory_format=torch.channels_last)
-    with autocast(place):
+    with autocast(device):
         made = network(inputs, labels, noise)
     return tuple(part.float() for part in made)

@@ -17,6 +17,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
 from fiftyone_reue.auditing.countermeasures.dilution import draw_evenly
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,8 +53,7 @@ class EarlyStopping(Countermeasure):
         *,
         recipe: Recipe,
         effort: Effort,
-        seed: int,
-        device: str,
+        context: TrainingContext,
     ) -> Generator[float, None, None]:
         """See the base class.
 
@@ -68,7 +68,7 @@ class EarlyStopping(Countermeasure):
                 "are none to validate on"
             )
         count = min(self._images, len(holdings.clean_images))
-        chosen = draw_evenly(holdings.clean_labels, count, seed)
+        chosen = draw_evenly(holdings.clean_labels, count, context.seed)
         images, labels = holdings.clean_images[chosen], holdings.clean_labels[chosen]
         best, kept, evaluated = -1.0, {}, 0
         training = super().train(
@@ -77,8 +77,7 @@ class EarlyStopping(Countermeasure):
             holdings,
             recipe=recipe,
             effort=effort,
-            seed=seed,
-            device=device,
+            context=context,
         )
         with closing(training):
             for fraction in training:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fiftyone_reue.auditing.countermeasures.base import Countermeasure
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.context import TrainingContext
 
 CHUNK = 32
 """Images filtered at a time; few enough to stay in the cache."""
@@ -37,7 +38,7 @@ class Filter(Countermeasure):
         """
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """Filter the protected images; see the base class."""
         images = holdings.images

@@ -10,6 +10,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.perturb.rue.bands import SHORTEST
 
 AMPLITUDE = 6
@@ -34,7 +35,7 @@ class MatchedFilter(Countermeasure):
     )
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """See the base class.
 
@@ -43,7 +44,6 @@ class MatchedFilter(Countermeasure):
         """
         import torch
 
-        from fiftyone_reue.networks.device import choose_device
         from fiftyone_reue.perturb.rue.matched_filter import learned
 
         if not len(holdings.clean_images):
@@ -53,12 +53,12 @@ class MatchedFilter(Countermeasure):
         if holdings.size < SHORTEST:
             yield 1.0
             return TrainingSet(holdings.images, holdings.labels)
-        place = choose_device(device)
+        device = context.torch_device()
         own, images, labels = (
-            torch.from_numpy(array).to(place)
+            torch.from_numpy(array).to(device)
             for array in (holdings.clean_images, holdings.images, holdings.labels)
         )
-        thief = learned(own, holdings.classes, AMPLITUDE, seed=seed)
+        thief = learned(own, holdings.classes, AMPLITUDE, seed=context.seed)
         yield 0.3
         made = thief.without(images, labels).cpu().numpy()
         yield 1.0

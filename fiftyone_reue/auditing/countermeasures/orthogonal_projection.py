@@ -17,6 +17,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
     CountermeasureInfo,
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.context import TrainingContext
 
 EPOCHS = 20
 BATCH = 1024
@@ -45,15 +46,14 @@ class OrthogonalProjection(Countermeasure):
     )
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """See the base class."""
         weights = yield from probe_weights(
             holdings.images,
             holdings.labels,
             holdings.classes,
-            seed=seed,
-            device=device,
+            context=context,
         )
         projected = project(holdings.images, weights)
         levels = np.rint(projected.clip(0, 255)).astype(np.uint8)
@@ -61,7 +61,7 @@ class OrthogonalProjection(Countermeasure):
 
 
 def probe_weights(
-    images: np.ndarray, labels: np.ndarray, classes: int, *, seed: int, device: str
+    images: np.ndarray, labels: np.ndarray, classes: int, *, context: TrainingContext
 ) -> Generator[float, None, np.ndarray]:
     """Train a linear model without bias on pixels in [0, 1].
 
@@ -73,8 +73,7 @@ def probe_weights(
         images: ``(N, S, S, 3)`` uint8.
         labels: ``(N,)`` int64 in 0..classes-1.
         classes: how many classes.
-        seed: of the weights and the batches.
-        device: "auto", "cpu" or a torch device.
+        context: where to train, and of the weights and the batches.
 
     Returns:
         ``(classes, S * S * 3)`` float32, in the images' memory order.
@@ -83,16 +82,15 @@ def probe_weights(
     from torch import nn
     from torch.nn import functional
 
-    from fiftyone_reue.networks.device import choose_device, few_threads
+    from fiftyone_reue.networks.device import few_threads
 
-    place = choose_device(device)
-    generator = torch.Generator().manual_seed(seed)
-    pixels = torch.from_numpy(images.reshape(len(images), -1)).to(place)
-    wanted = torch.from_numpy(labels).to(place)
+    device, generator = context.torch_device(), context.generator()
+    pixels = torch.from_numpy(images.reshape(len(images), -1)).to(device)
+    wanted = torch.from_numpy(labels).to(device)
     count, samples = pixels.shape
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        probe = nn.Linear(samples, classes, bias=False).to(place)
+        torch.manual_seed(context.seed)
+        probe = nn.Linear(samples, classes, bias=False).to(device)
     batch = min(BATCH, count)
     steps = max(LEAST_STEPS, EPOCHS * count // batch)
     rate = LEARNING_RATE * min(1.0, 32 * 32 * 3 / samples)
@@ -105,7 +103,7 @@ def probe_weights(
         for step in range(steps):
             if len(order) < batch:
                 order = torch.randperm(count, generator=generator)
-            chosen, order = order[:batch].to(place), order[batch:]
+            chosen, order = order[:batch].to(device), order[batch:]
             logits = probe(pixels[chosen].float() / 255)
             loss = functional.cross_entropy(logits, wanted[chosen])
             optimiser.zero_grad(set_to_none=True)

@@ -14,6 +14,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 
 STEPS = 30_000
 
@@ -40,7 +41,7 @@ class PairLeak(Countermeasure):
         )
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """See the base class.
 
@@ -61,10 +62,9 @@ class PairLeak(Countermeasure):
         images = yield from undo(
             holdings.images,
             holdings.originals,
-            leaked_rows(holdings.labels, self.pairs, seed),
+            leaked_rows(holdings.labels, self.pairs, context.seed),
             steps=effort.steps(STEPS, 150),
             small=effort.small,
-            seed=seed,
-            device=device,
+            context=context,
         )
         return TrainingSet(images, holdings.labels)

@@ -16,7 +16,8 @@ from fiftyone_reue.auditing.countermeasures.purifier_model import (
     subtract_residual,
 )
 from fiftyone_reue.networks.augment import shift_and_flip
-from fiftyone_reue.networks.device import choose_device, few_threads
+from fiftyone_reue.networks.context import TrainingContext
+from fiftyone_reue.networks.device import few_threads
 from fiftyone_reue.networks.training import to_pixels
 from fiftyone_reue.networks.unet import full_unet, small_unet
 from fiftyone_reue.progress import mapped
@@ -49,8 +50,7 @@ def undo(
     *,
     steps: int,
     small: bool,
-    seed: int,
-    device: str,
+    context: TrainingContext,
 ) -> Generator[float, None, np.ndarray]:
     """Learn from some pairs how images are protected, and take it off all.
 
@@ -60,8 +60,7 @@ def undo(
         rows: ``(K,)`` int64, the pairs that leaked.
         steps: of training.
         small: whether to use the small network and batch.
-        seed: of every draw.
-        device: "auto", "cpu" or a torch device.
+        context: where to train, and of every draw.
 
     Yields:
         The fraction done.
@@ -69,14 +68,15 @@ def undo(
     Returns:
         ``(N, S, S, 3)`` uint8; the images of ``rows`` are their originals.
     """
-    place = choose_device(device)
-    generator = torch.Generator().manual_seed(seed)
-    both = to_pixels(np.concatenate([images[rows], originals[rows]], axis=3), place)
+    device, generator = context.torch_device(), context.generator()
+    both = to_pixels(np.concatenate([images[rows], originals[rows]], axis=3), device)
     size, batch = images.shape[1], SMALL_BATCH if small else FULL_BATCH
-    network = place_network((small_unet if small else full_unet)(seed=seed), place)
+    network = place_network(
+        (small_unet if small else full_unet)(seed=context.seed), device
+    )
 
     def pairs() -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = both[draw_rows(len(both), batch, generator, place)].float()
+        chosen = both[draw_rows(len(both), batch, generator, device)].float()
         # Six channels: both images of a pair are shifted and flipped alike.
         protected, original = shift_and_flip(chosen, generator, size // 8).chunk(2, 1)
         return protected, original
@@ -87,10 +87,10 @@ def undo(
             pairs,
             steps=steps,
             learning_rate=3e-3 if small else 1e-3,
-            place=place,
+            device=device,
         )
         yield from mapped(training, lambda done: 0.9 * done)
-        applying = subtract_residual(network, images, place)
+        applying = subtract_residual(network, images, device)
         restored = yield from mapped(applying, lambda done: 0.9 + 0.1 * done)
     restored[rows] = originals[rows]
     return restored

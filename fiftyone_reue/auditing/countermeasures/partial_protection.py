@@ -10,6 +10,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
 )
 from fiftyone_reue.auditing.countermeasures.dilution import draw_evenly
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.context import TrainingContext
 
 
 class PartialProtection(Countermeasure):
@@ -31,11 +32,11 @@ class PartialProtection(Countermeasure):
         )
 
     def prepare(
-        self, holdings: Holdings, *, effort: Effort, seed: int, device: str
+        self, holdings: Holdings, *, effort: Effort, context: TrainingContext
     ) -> Generator[float, None, TrainingSet]:
         """See the base class."""
         count = round(len(holdings.labels) * (100 - self._percent) / 100)
-        chosen = draw_evenly(holdings.labels, count, seed)
+        chosen = draw_evenly(holdings.labels, count, context.seed)
         images = holdings.images.copy()
         images[chosen] = holdings.originals[chosen]
         yield 1.0

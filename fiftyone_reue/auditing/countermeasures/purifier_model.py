@@ -56,16 +56,16 @@ def minimise(
     network.eval()
 
 
-def place_network(network: nn.Module, place: torch.device) -> nn.Module:
+def place_network(network: nn.Module, device: torch.device) -> nn.Module:
     """The network on the device, its weights channels_last."""
-    return network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def draw_rows(
-    count: int, batch: int, generator: torch.Generator, place: torch.device
+    count: int, batch: int, generator: torch.Generator, device: torch.device
 ) -> torch.Tensor:
     """``(batch,)`` int64 draws out of 0..count-1, with repetition, on the device."""
-    return torch.randint(0, count, (batch,), generator=generator).to(place)
+    return torch.randint(0, count, (batch,), generator=generator).to(device)
 
 
 def fit_residual(
@@ -74,7 +74,7 @@ def fit_residual(
     *,
     steps: int,
     learning_rate: float,
-    place: torch.device,
+    device: torch.device,
 ) -> Generator[float, None, None]:
     """Teach a network, by the L1 loss, what a perturbed image has on top.
 
@@ -83,7 +83,7 @@ def fit_residual(
         pairs: a batch of perturbed images and the same images unperturbed.
         steps: how many.
         learning_rate: the schedule's peak.
-        place: the device.
+        device: where to compute.
 
     Yields:
         The fraction done.
@@ -91,18 +91,18 @@ def fit_residual(
 
     def loss(_done: float) -> torch.Tensor:
         perturbed, clean = pairs()
-        found = residual(network, perturbed, place)
+        found = residual(network, perturbed, device)
         return (found - (perturbed - clean)).abs().mean()
 
     yield from minimise(network, loss, steps=steps, learning_rate=learning_rate)
 
 
 def residual(
-    network: nn.Module, images: torch.Tensor, place: torch.device
+    network: nn.Module, images: torch.Tensor, device: torch.device
 ) -> torch.Tensor:
     """What the network takes for the perturbation, in gray levels."""
     inputs = (images / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-    with autocast(place):
+    with autocast(device):
         found = network(inputs)
     return found.float() * 8  # near 1 inside of the network
 
@@ -110,7 +110,7 @@ def residual(
 def transform(
     images: np.ndarray,
     change: Callable[[torch.Tensor, int], torch.Tensor],
-    place: torch.device,
+    device: torch.device,
 ) -> Generator[float, None, np.ndarray]:
     """Pass images through a function, some at a time, yielding the fraction done.
 
@@ -118,7 +118,7 @@ def transform(
         images: ``(N, S, S, 3)`` uint8.
         change: a chunk of images and the row of its first one, to such images; called
             without gradients.
-        place: the device.
+        device: where to compute.
 
     Returns:
         ``(N, S, S, 3)`` uint8, rounded and clipped.
@@ -127,7 +127,7 @@ def transform(
     for start in range(0, len(images), CHUNK):
         rows = slice(start, start + CHUNK)
         with torch.no_grad():
-            made = change(to_pixels(images[rows], place).float(), start)
+            made = change(to_pixels(images[rows], device).float(), start)
         whole = made.round().clamp(0, 255).to(torch.uint8).cpu()
         changed[rows] = whole.permute(0, 2, 3, 1).numpy()
         yield min(1.0, (start + CHUNK) / len(images))
@@ -135,14 +135,14 @@ def transform(
 
 
 def subtract_residual(
-    network: nn.Module, images: np.ndarray, place: torch.device
+    network: nn.Module, images: np.ndarray, device: torch.device
 ) -> Generator[float, None, np.ndarray]:
     """Take away what :func:`fit_residual` taught the network to find.
 
     Args:
         network: the trained U-Net.
         images: ``(N, S, S, 3)`` uint8.
-        place: the device.
+        device: where to compute.
 
     Yields:
         The fraction done.
@@ -152,6 +152,6 @@ def subtract_residual(
     """
 
     def without(batch: torch.Tensor, _start: int) -> torch.Tensor:
-        return batch - residual(network, batch, place)
+        return batch - residual(network, batch, device)
 
-    return (yield from transform(images, without, place))
+    return (yield from transform(images, without, device))

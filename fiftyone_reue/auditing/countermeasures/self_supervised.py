@@ -16,6 +16,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
     CountermeasureInfo,
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.progress import mapped
 
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ class SelfSupervised(Countermeasure):
         *,
         recipe: Recipe,
         effort: Effort,
-        seed: int,
-        device: str,
+        context: TrainingContext,
     ) -> Generator[float, None, None]:
         """See the base class.
 
@@ -80,8 +80,7 @@ class SelfSupervised(Countermeasure):
             batch=BATCH,
             temperature=TEMPERATURE,
             learning_rate=LEARNING_RATE,
-            seed=seed,
-            device=device,
+            context=context,
         )
         yield from mapped(pretraining, lambda fraction: _SHARE * fraction)
         probing = train_probe(
@@ -89,8 +88,7 @@ class SelfSupervised(Countermeasure):
             prepared,
             holdings.classes,
             recipe=recipe,
-            seed=seed,
-            device=device,
+            context=context,
             augment=self.augment,
         )
         yield from mapped(probing, lambda fraction: _SHARE + (1 - _SHARE) * fraction)

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from fiftyone_reue.auditing.holdings import TrainingSet
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.networks.device import autocast, choose_device, few_threads
+from fiftyone_reue.networks.context import TrainingContext
+from fiftyone_reue.networks.device import autocast, few_threads
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.training import Augment, to_pixels, train
 
@@ -105,8 +106,8 @@ def jitter_colours(images: torch.Tensor, generator: torch.Generator) -> torch.Te
     Returns:
         The same shape in [0, 1], every image with draws of its own.
     """
-    count, place = len(images), images.device
-    drawn = torch.rand(6, count, 1, 1, 1, generator=generator).to(place)
+    count, device = len(images), images.device
+    drawn = torch.rand(6, count, 1, 1, 1, generator=generator).to(device)
     brightness, contrast, saturation = 0.6 + 0.8 * drawn[:3]
     turn = (2 * drawn[3] - 1) * 0.1 * 2 * math.pi
     changed = (images * brightness).clamp(0, 1)
@@ -154,8 +155,7 @@ def pretrain(
     batch: int,
     temperature: float,
     learning_rate: float,
-    seed: int,
-    device: str,
+    context: TrainingContext,
 ) -> Generator[float, None, None]:
     """Pretrain all but the network's last linear layer with SimCLR, in place.
 
@@ -170,8 +170,7 @@ def pretrain(
         batch: images a step; all of them where there are fewer.
         temperature: see :func:`nt_xent`.
         learning_rate: the schedule's peak.
-        seed: of every draw.
-        device: "auto", "cpu" or a torch device.
+        context: where to train, and of every draw.
 
     Yields:
         The fraction done.
@@ -179,34 +178,34 @@ def pretrain(
     Raises:
         InputError: the network has no linear layer.
     """
-    place = choose_device(device)
+    device = context.torch_device()
     name = last_linear(network)
     wide = int(network.get_submodule(name).in_features)  # type: ignore[arg-type]
-    generator = torch.Generator().manual_seed(seed)
+    generator = context.generator()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(context.seed)
         projection = nn.Sequential(
             nn.Linear(wide, wide), nn.ReLU(), nn.Linear(wide, OUTPUTS)
-        ).to(place)
-    network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        ).to(device)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with without_head(network, name):
         learned = [*network.parameters(), *projection.parameters()]
     optimiser = torch.optim.AdamW(learned, learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, learning_rate, total_steps=steps, pct_start=0.1
     )
-    pixels = to_pixels(images, place)
+    pixels = to_pixels(images, device)
     batch = min(batch, len(pixels))
     order = torch.empty(0, dtype=torch.int64)
     with few_threads():
         for step in range(steps):
             if len(order) < batch:
                 order = torch.randperm(len(pixels), generator=generator)
-            chosen, order = order[:batch].to(place), order[batch:]
+            chosen, order = order[:batch].to(device), order[batch:]
             network.train()
             views = two_views(pixels[chosen].float() / 255, generator)
             views = views.contiguous(memory_format=torch.channels_last)
-            with autocast(place), without_head(network, name):
+            with autocast(device), without_head(network, name):
                 outputs = projection(network(views))
             loss = nt_xent(outputs.float(), temperature)
             optimiser.zero_grad(set_to_none=True)
@@ -240,8 +239,7 @@ def train_probe(
     classes: int,
     *,
     recipe: Recipe,
-    seed: int,
-    device: str,
+    context: TrainingContext,
     augment: Augment,
 ) -> Generator[float, None, None]:
     """Train the network's last linear layer only, in place.
@@ -254,8 +252,7 @@ def train_probe(
         prepared: what to train on.
         classes: how many classes.
         recipe: the schedule.
-        seed: of every draw.
-        device: "auto", "cpu" or a torch device.
+        context: where to train, and of every draw.
         augment: applied to every batch.
 
     Yields:
@@ -272,8 +269,7 @@ def train_probe(
             prepared.labels,
             classes,
             recipe=recipe,
-            seed=seed,
-            device=device,
+            context=context,
             augment=augment,
         )
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fiftyone_reue.auditing.countermeasures.base import (
@@ -10,13 +10,12 @@ from fiftyone_reue.auditing.countermeasures.base import (
     CountermeasureInfo,
 )
 from fiftyone_reue.auditing.countermeasures.rand_augment import GROUP, apply_in_groups
-from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.auditing.holdings import Effort
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from fiftyone_reue.networks.recipe import Recipe
     from fiftyone_reue.networks.training import Attack
 
 PAPER = "Qin et al., 2023, arXiv:2303.15127"
@@ -77,49 +76,18 @@ class UEraserMax(Countermeasure):
         {**_PARAMETERS, "draws": DRAWS},
     )
 
-    @property
-    def attack(self) -> Attack:
-        """See the base class; draws as with seed 0, where :meth:`train` has its own."""
-        return _worst_draw_attack(0)
+    def attack(self, effort: Effort, seed: int) -> Attack:
+        """See the base class."""
+        import torch
 
-    def train(
-        self,
-        network: nn.Module,
-        prepared: TrainingSet,
-        holdings: Holdings,
-        *,
-        recipe: Recipe,
-        effort: Effort,
-        seed: int,
-        device: str,
-    ) -> Generator[float, None, None]:
-        """Train with draws of the seed's own; see the base class."""
-        from fiftyone_reue.networks.training import train
+        generator = torch.Generator().manual_seed(seed)
 
-        yield from train(
-            network,
-            prepared.images,
-            prepared.labels,
-            holdings.classes,
-            recipe=recipe,
-            seed=seed,
-            device=device,
-            augment=self.augment,
-            attack=_worst_draw_attack(seed),
-        )
+        def attack(
+            network: nn.Module, images: torch.Tensor, targets: torch.Tensor
+        ) -> torch.Tensor:
+            return worst_draw(network, images, targets, augment_strongly, generator)
 
-
-def _worst_draw_attack(seed: int) -> Attack:
-    import torch
-
-    generator = torch.Generator().manual_seed(seed)
-
-    def attack(
-        network: nn.Module, images: torch.Tensor, targets: torch.Tensor
-    ) -> torch.Tensor:
-        return worst_draw(network, images, targets, augment_strongly, generator)
-
-    return attack
+        return attack
 
 
 def worst_draw(
@@ -190,8 +158,8 @@ def plasma_brightness(images: torch.Tensor, generator: torch.Generator) -> torch
     draws = torch.rand(len(chosen), 1, 1, 1, generator=generator)
     intensity = INTENSITY[0] + (INTENSITY[1] - INTENSITY[0]) * draws
     change = (2 * maps - 1) * intensity.to(images.device)
-    place = chosen.to(images.device)
-    return images.index_copy(0, place, (images[place] + change).clamp(0, 1))
+    rows = chosen.to(images.device)
+    return images.index_copy(0, rows, (images[rows] + change).clamp(0, 1))
 
 
 def plasma_contrast(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -200,9 +168,9 @@ def plasma_contrast(images: torch.Tensor, generator: torch.Generator) -> torch.T
     if not len(chosen):
         return images
     maps = _plasma_for(images, chosen, generator)
-    place = chosen.to(images.device)
-    changed = ((images[place] - 0.5) * 4 * maps + 0.5).clamp(0, 1)
-    return images.index_copy(0, place, changed)
+    rows = chosen.to(images.device)
+    changed = ((images[rows] - 0.5) * 4 * maps + 0.5).clamp(0, 1)
+    return images.index_copy(0, rows, changed)
 
 
 def shuffle_channels(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -52,8 +52,7 @@ def train_surrogate(
         data.labels,
         classes,
         recipe=network_info(config.surrogate).adapted(recipe),
-        seed=context.seed,
-        device=context.device,
+        context=context,
     )
     return Trained(network, accuracy(network, data.images, data.labels))
 

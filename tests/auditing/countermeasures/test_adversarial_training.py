@@ -9,6 +9,7 @@ from fiftyone_reue.auditing.countermeasures.adversarial_training import (
     pgd,
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
 from fiftyone_reue.progress import finish
@@ -80,7 +81,7 @@ def test_starts_are_random_and_seeded_without_the_global_state(batch):
     first = attacked(network, batch, steps=0)
     assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(7))
     assert torch.equal(attacked(network, batch, steps=0), first)
-    attack = AdversarialTraining(8).attack
+    attack = AdversarialTraining(8).attack(Effort(), 0)
     assert not torch.equal(attack(network, *batch), attack(network, *batch))
 
 
@@ -101,8 +102,7 @@ def test_the_effort_decides_on_the_inner_steps(monkeypatch, scale, steps, share)
         Holdings(images, labels, 2, images, images, labels),
         recipe=Recipe(epochs=1, least_steps=2, batch=8),
         effort=Effort(scale),
-        seed=0,
-        device="cpu",
+        context=TrainingContext(0, "cpu"),
     )
     assert list(training) == [0.5, 1.0]
     assert len(seen) == 2
@@ -127,8 +127,7 @@ def test_training_sees_past_a_shortcut_within_the_bound():
             Holdings(images, labels, 2, images, images, labels),
             recipe=Recipe(epochs=1, least_steps=40, batch=32),
             effort=Effort(0.1),
-            seed=0,
-            device="cpu",
+            context=TrainingContext(0, "cpu"),
         )
     )
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255

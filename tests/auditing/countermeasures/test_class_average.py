@@ -8,9 +8,12 @@ from fiftyone_reue.auditing.countermeasures.class_average import (
     power_spectrum,
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 AMPLITUDE = 8
 
@@ -30,7 +33,7 @@ LABELS = np.arange(64) % 2
 
 def cleaned(images: np.ndarray, labels: np.ndarray = LABELS) -> np.ndarray:
     held = Holdings(images, labels, 2, images, images, labels)
-    made = finish(ClassAverage().prepare(held, effort=Effort(), seed=0, device="cpu"))
+    made = finish(ClassAverage().prepare(held, effort=Effort(), context=CONTEXT))
     assert made.images.dtype == np.uint8
     assert np.array_equal(made.labels, labels)
     return made.images

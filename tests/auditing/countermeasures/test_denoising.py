@@ -11,9 +11,12 @@ from fiftyone_reue.auditing.countermeasures.denoising_model import (
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 
 class Few(Effort):
@@ -55,8 +58,7 @@ def run(held: Holdings, steps: int = 60, seed: int = 0) -> np.ndarray:
             amplitude=8,
             steps=steps,
             small=True,
-            seed=seed,
-            device="cpu",
+            context=TrainingContext(seed, "cpu"),
         )
     )
 
@@ -89,7 +91,7 @@ def test_originals_are_not_looked_at():
     blind = dataclasses.replace(held, originals=np.zeros_like(held.originals))
     effort = Few(0.01)
     made = [
-        finish(Denoiser().prepare(one, effort=effort, seed=0, device="cpu"))
+        finish(Denoiser().prepare(one, effort=effort, context=CONTEXT))
         for one in (held, blind)
     ]
     assert np.array_equal(made[0].images, made[1].images)
@@ -97,7 +99,7 @@ def test_originals_are_not_looked_at():
 
 
 def test_without_clean_images_it_says_what_is_missing():
-    steps = Denoiser().prepare(holdings(0), effort=Effort(), seed=0, device="cpu")
+    steps = Denoiser().prepare(holdings(0), effort=Effort(), context=CONTEXT)
     with pytest.raises(InputError, match="clean images"):
         next(steps)
 
@@ -121,7 +123,7 @@ def test_made_up_noise_keeps_to_the_amplitude_and_has_every_kind():
 
 
 def test_progress_rises_to_one():
-    steps = Denoiser().prepare(holdings(), effort=Few(0.01), seed=0, device="cpu")
+    steps = Denoiser().prepare(holdings(), effort=Few(0.01), context=CONTEXT)
     parts = list(steps)
     assert parts == sorted(parts)
     assert parts[-1] == 1

@@ -11,9 +11,12 @@ from fiftyone_reue.auditing.countermeasures.diffusion_model import (
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 CPU = torch.device("cpu")
 
@@ -36,8 +39,7 @@ def purified(images: np.ndarray, steps: int, seed: int = 0) -> np.ndarray:
             strides=4,
             steps=steps,
             small=True,
-            seed=seed,
-            device="cpu",
+            context=TrainingContext(seed, "cpu"),
         )
     )
 
@@ -117,8 +119,7 @@ def test_progress_rises_to_one():
             strides=2,
             steps=5,
             small=True,
-            seed=0,
-            device="cpu",
+            context=CONTEXT,
         )
     )
     assert parts == sorted(parts)
@@ -129,6 +130,6 @@ def test_progress_rises_to_one():
 def test_without_clean_images_it_says_what_is_missing():
     images, labels = smooth(4, 0), np.zeros(4, np.int64)
     held = Holdings(images, labels, 1, images, images[:0], labels[:0])
-    steps = Diffusion().prepare(held, effort=Effort(), seed=0, device="cpu")
+    steps = Diffusion().prepare(held, effort=Effort(), context=CONTEXT)
     with pytest.raises(InputError, match="clean images"):
         next(steps)

@@ -8,11 +8,14 @@ from fiftyone_reue.auditing.countermeasures.dilution import (
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 
 def holdings(clean: int) -> Holdings:
@@ -27,7 +30,9 @@ def holdings(clean: int) -> Holdings:
 
 def prepared(countermeasure, held, seed: int = 0):
     return finish(
-        countermeasure.prepare(held, effort=Effort(), seed=seed, device="cpu")
+        countermeasure.prepare(
+            held, effort=Effort(), context=TrainingContext(seed, "cpu")
+        )
     )
 
 
@@ -75,8 +80,7 @@ def test_alone_is_trained_for_as_many_steps_as_all_protected_images():
         held,
         recipe=recipe,
         effort=Effort(),
-        seed=0,
-        device="cpu",
+        context=CONTEXT,
     )
     assert len(list(steps)) == 6
 

@@ -5,9 +5,12 @@ import torch
 from fiftyone_reue.auditing.countermeasures.dvae import DVae
 from fiftyone_reue.auditing.countermeasures.dvae_model import dvae_loss, purify
 from fiftyone_reue.auditing.holdings import Effort, Holdings
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 
 class Few(Effort):
@@ -44,8 +47,7 @@ def purified(
             reconstruct=reconstruct,
             steps=steps,
             small=True,
-            seed=seed,
-            device="cpu",
+            context=TrainingContext(seed, "cpu"),
         )
     )
 
@@ -81,9 +83,7 @@ def test_it_needs_nothing_but_the_protected_images():
     held = Holdings(images, labels, 2, none, none, no_labels)
     effort = Few(0.01)
     made = [
-        finish(
-            DVae(reconstruct=rebuilt).prepare(held, effort=effort, seed=0, device="cpu")
-        )
+        finish(DVae(reconstruct=rebuilt).prepare(held, effort=effort, context=CONTEXT))
         for rebuilt in (False, True)
     ]
     assert np.array_equal(made[0].images, purified(images, labels, steps=3))
@@ -104,8 +104,7 @@ def test_progress_rises_to_one():
             reconstruct=False,
             steps=4,
             small=True,
-            seed=0,
-            device="cpu",
+            context=CONTEXT,
         )
     )
     assert parts == sorted(parts)

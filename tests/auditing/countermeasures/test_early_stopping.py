@@ -6,6 +6,7 @@ from fiftyone_reue.auditing.countermeasures.early_stopping import EarlyStopping
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks import training
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
 from fiftyone_reue.networks.training import accuracy
@@ -31,8 +32,7 @@ def trained(held: Holdings, countermeasure: EarlyStopping, steps: int = 30):
         held,
         recipe=Recipe(epochs=1, least_steps=steps, batch=16),
         effort=Effort(),
-        seed=0,
-        device="cpu",
+        context=TrainingContext(0, "cpu"),
     )
     return network, run
 

@@ -12,9 +12,12 @@ from fiftyone_reue.auditing.countermeasures.jpeg import JPEG
 from fiftyone_reue.auditing.countermeasures.median_blur import MedianBlur, median
 from fiftyone_reue.auditing.countermeasures.resize import Resize
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 FILTERS = (Grayscale(), *JPEG, BIT_DEPTH, GaussianBlur(), MedianBlur(), Resize())
 every_filter = pytest.mark.parametrize("entry", FILTERS, ids=lambda f: f.info.name)
@@ -34,7 +37,7 @@ def held(images: np.ndarray) -> Holdings:
 
 
 def prepared(entry: Filter, images: np.ndarray) -> TrainingSet:
-    steps = entry.prepare(held(images), effort=Effort(), seed=0, device="cpu")
+    steps = entry.prepare(held(images), effort=Effort(), context=CONTEXT)
     return finish(steps)
 
 
@@ -58,7 +61,7 @@ def test_images_change_and_keep_shape_dtype_and_labels(entry, size):
 @every_filter
 def test_more_than_a_chunk_is_filtered_image_by_image(entry):
     images = drawn(CHUNK + 3)
-    steps = entry.prepare(held(images), effort=Effort(), seed=0, device="cpu")
+    steps = entry.prepare(held(images), effort=Effort(), context=CONTEXT)
     fractions = list(steps)
     assert len(fractions) == 2
     assert fractions[0] == pytest.approx(CHUNK / (CHUNK + 3))

@@ -7,10 +7,13 @@ from fiftyone_reue.auditing.countermeasures.matched_filter import (
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 
 def textures(count: int, side: int, seed: int) -> np.ndarray:
@@ -33,7 +36,7 @@ def holdings(side: int, images: int = 24, clean: int = 176) -> Holdings:
 
 
 def prepared(given: Holdings):
-    steps = MatchedFilter().prepare(given, effort=Effort(), seed=0, device="cpu")
+    steps = MatchedFilter().prepare(given, effort=Effort(), context=CONTEXT)
     return finish(steps)
 
 

@@ -8,9 +8,12 @@ from fiftyone_reue.auditing.countermeasures.orthogonal_projection import (
     project,
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 LABELS = np.arange(400) % 2
 
@@ -26,12 +29,14 @@ def protected() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def weights(protected) -> np.ndarray:
-    return finish(probe_weights(protected, LABELS, 2, seed=0, device="cpu"))
+    return finish(probe_weights(protected, LABELS, 2, context=CONTEXT))
 
 
 def linear_accuracy(images: np.ndarray) -> float:
     """Of another probe, trained on one half, on the other half."""
-    own = finish(probe_weights(images[:200], LABELS[:200], 2, seed=9, device="cpu"))
+    own = finish(
+        probe_weights(images[:200], LABELS[:200], 2, context=TrainingContext(9, "cpu"))
+    )
     logits = images[200:].reshape(200, -1).astype(float) @ own.T
     return float((logits.argmax(1) == LABELS[200:]).mean())
 
@@ -54,7 +59,7 @@ def test_projections_are_orthogonal_to_the_weights(protected, weights):
 def test_a_linear_pattern_can_no_longer_be_told(protected):
     assert linear_accuracy(protected) > 0.95
     held = Holdings(protected, LABELS, 2, protected, protected, LABELS)
-    steps = OrthogonalProjection().prepare(held, effort=Effort(), seed=0, device="cpu")
+    steps = OrthogonalProjection().prepare(held, effort=Effort(), context=CONTEXT)
     made = finish(steps)
     assert made.images.shape == protected.shape
     assert made.images.dtype == np.uint8
@@ -66,7 +71,9 @@ def test_a_seed_gives_the_same_weights_again(monkeypatch, protected):
     monkeypatch.setattr(orthogonal_projection, "LEAST_STEPS", 5)
     monkeypatch.setattr(orthogonal_projection, "EPOCHS", 1)
     first, again, other = (
-        finish(probe_weights(protected, LABELS, 2, seed=seed, device="cpu"))
+        finish(
+            probe_weights(protected, LABELS, 2, context=TrainingContext(seed, "cpu"))
+        )
         for seed in (3, 3, 4)
     )
     assert np.array_equal(first, again)
@@ -78,7 +85,7 @@ def test_large_images_do_not_diverge(monkeypatch):
     images = np.full((8, 128, 128, 3), 255, np.uint8)
     images[::2, :64] = 0
     labels = np.arange(8) % 2
-    weights = finish(probe_weights(images, labels, 2, seed=0, device="cpu"))
+    weights = finish(probe_weights(images, labels, 2, context=CONTEXT))
     logits = images.reshape(8, -1) / 255 @ weights.T
     assert (logits.argmax(1) == labels).all()
     assert np.abs(weights).max() < 1

@@ -5,9 +5,12 @@ from fiftyone_reue.auditing.countermeasures.pair_leak import PairLeak
 from fiftyone_reue.auditing.countermeasures.pair_leak_model import leaked_rows, undo
 from fiftyone_reue.auditing.holdings import Effort, Holdings
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
+
+CONTEXT = TrainingContext(0, "cpu")
 
 
 class Few(Effort):
@@ -47,8 +50,7 @@ def run(held: Holdings, rows: np.ndarray, steps: int, seed: int = 0) -> np.ndarr
             rows,
             steps=steps,
             small=True,
-            seed=seed,
-            device="cpu",
+            context=TrainingContext(seed, "cpu"),
         )
     )
 
@@ -99,7 +101,7 @@ def test_pairs_are_spread_over_the_classes():
 
 
 def test_fewer_images_than_pairs_is_an_error(held):
-    steps = PairLeak(33).prepare(held, effort=Effort(), seed=0, device="cpu")
+    steps = PairLeak(33).prepare(held, effort=Effort(), context=CONTEXT)
     with pytest.raises(InputError, match="33 pairs"):
         next(steps)
 
@@ -109,7 +111,7 @@ def test_it_is_named_by_its_pairs_and_reports_its_progress(held):
     assert leak.info.name == "pair_leak_8"
     assert leak.info.uses.startswith("8 pairs")
     assert leak.info.family == "leak"
-    steps = leak.prepare(held, effort=Few(0.01), seed=0, device="cpu")
+    steps = leak.prepare(held, effort=Few(0.01), context=CONTEXT)
     parts = []
     made = None
     while made is None:

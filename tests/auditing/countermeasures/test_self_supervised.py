@@ -18,6 +18,7 @@ from fiftyone_reue.auditing.countermeasures.self_supervised_model import (
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import create_network, list_networks
 from fiftyone_reue.networks.small_resnet import SmallResNet
@@ -57,8 +58,7 @@ def pretraining(network, images, steps: int = 4):
         batch=32,
         temperature=0.5,
         learning_rate=1e-3,
-        seed=0,
-        device="cpu",
+        context=TrainingContext(0, "cpu"),
     )
 
 
@@ -164,8 +164,7 @@ def test_the_probe_learns_the_head_only(stripes):
         stripes,
         2,
         recipe=QUICK,
-        seed=0,
-        device="cpu",
+        context=TrainingContext(0, "cpu"),
         augment=standard_augment,
     )
     finish(probing)
@@ -196,8 +195,7 @@ def test_stripes_are_learned_and_a_seed_gives_the_same_again(monkeypatch, stripe
             held,
             recipe=QUICK,
             effort=Effort(0.001),
-            seed=0,
-            device="cpu",
+            context=TrainingContext(0, "cpu"),
         )
         fractions = list(run)
         assert len(fractions) == 50 + 30

@@ -14,6 +14,7 @@ from fiftyone_reue.auditing.countermeasures.ueraser import (
     worst_draw,
 )
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.small_resnet import SmallResNet
 from fiftyone_reue.networks.training import predict
@@ -114,11 +115,11 @@ def test_the_worst_draw_is_worse_than_a_draw():
     def loss(batch: torch.Tensor) -> float:
         return float(functional.cross_entropy(network(batch), targets))
 
-    attack = UEraserMax().attack
+    attack = UEraserMax().attack(Effort(), 0)
     first = attack(network, images, targets)
     assert loss(first) > loss(augment_strongly(images, seeded())) + 0.02
     assert not torch.equal(first, attack(network, images, targets))
-    again = UEraserMax().attack(network, images, targets)
+    again = UEraserMax().attack(Effort(), 0)(network, images, targets)
     assert torch.equal(again, first)
 
 
@@ -136,8 +137,7 @@ def trained(seed: int) -> np.ndarray:
         held,
         recipe=Recipe(epochs=1, least_steps=2, batch=8),
         effort=Effort(),
-        seed=seed,
-        device="cpu",
+        context=TrainingContext(seed, "cpu"),
     )
     finish(steps)
     return predict(network, images)
