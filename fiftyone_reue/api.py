@@ -22,36 +22,31 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
-from fiftyone_reue.batch import classes
 from fiftyone_reue.batch.folders import (
+    all_suspects,
     check_apart,
-    image_items,
-    read_heap,
-    read_tree,
+    read_source,
     suspect_items,
 )
-from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.progress import Progress, finish, mapped, with_bar
 from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
-from fiftyone_reue.releases.lookup import released_items
 from fiftyone_reue.vault.key_files import RecipientKey, read_key_file
 from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
-from fiftyone_reue.workflows import audit as auditing
-from fiftyone_reue.workflows import extract as tracing
-from fiftyone_reue.workflows import protect as protecting
-from fiftyone_reue.workflows import restore as restoring
-from fiftyone_reue.workflows import reveal as revealing
-from fiftyone_reue.workflows import score as scoring
-from fiftyone_reue.workflows.audit import AuditConfig, AuditSummary
-from fiftyone_reue.workflows.extract import ExtractSummary
-from fiftyone_reue.workflows.protect import ProtectSummary
-from fiftyone_reue.workflows.restore import RestoreSummary
-from fiftyone_reue.workflows.reveal import RevealSummary
-from fiftyone_reue.workflows.score import ScoreConfig, ScoreSummary
+from fiftyone_reue.workflows.decoys import DECOYS
+
+if TYPE_CHECKING:
+    from fiftyone_reue.vault.entities import Recipient
+    from fiftyone_reue.vault.rotation import Rotation
+    from fiftyone_reue.workflows.audit import AuditConfig, AuditSummary
+    from fiftyone_reue.workflows.extract import ExtractSummary
+    from fiftyone_reue.workflows.protect import ProtectSummary
+    from fiftyone_reue.workflows.restore import RestoreSummary
+    from fiftyone_reue.workflows.reveal import RevealSummary
+    from fiftyone_reue.workflows.score import ScoreConfig, ScoreSummary
 
 PathLike = str | os.PathLike[str]
 AnyVault = Vault | PathLike
@@ -117,8 +112,80 @@ def open_vault(folder: PathLike, *, passphrase: str | None = None) -> Vault:
         VaultError: there is no vault, or the owner key is missing.
         WrongKeyError: the owner key or the passphrase is wrong.
     """
-    ask = None if passphrase is None else lambda _: passphrase
-    return open_folder(folder, ask=ask)
+    return open_folder(folder, ask=_answer(passphrase))
+
+
+def rotate_key(
+    vault: PathLike,
+    *,
+    passphrase: str | None = None,
+    present_passphrase: str | None = None,
+    use_keyring: bool = False,
+    key_file: PathLike | None = None,
+    plain_key_file: bool = False,
+) -> Rotation:
+    """Give the vault in a folder a new owner key; no image changes, no recipient's key.
+
+    Without any word of where the new key is to be, it is kept as the old one is. The
+    vault must not be open here or elsewhere.
+
+    Example::
+
+        for note in reue.rotate_key("vault", passphrase="a longer one").notes():
+            print(note)
+
+    Args:
+        vault: the vault's folder.
+        passphrase: the new owner key's.
+        present_passphrase: of the owner key until now, if it has one and no variable
+            says it.
+        use_keyring: keep the new key in the operating system's keyring.
+        key_file: keep it in a plain file, here.
+        plain_key_file: keep it in a plain file in the vault's folder, to try it.
+
+    Returns:
+        What became of both keys.
+
+    Raises:
+        VaultError: there is no vault, its owner key is missing, or it has to be said
+            where the new one is to be.
+        WrongKeyError: the owner key or the passphrase is wrong.
+        OutputError: ``key_file`` is there already, or a key file can't be written.
+        InputError: the present key's file opens other vaults too.
+    """
+    from fiftyone_reue.vault.rotation import rotate_folder
+
+    return rotate_folder(
+        vault,
+        passphrase=passphrase,
+        use_keyring=use_keyring,
+        key_file=key_file,
+        plain_key_file=plain_key_file,
+        ask=_answer(present_passphrase),
+    )
+
+
+def revoke_recipient(name: str, *, vault: AnyVault) -> Recipient:
+    """Revoke a recipient's key, and say so in the manifests of their releases.
+
+    It stops future releases and restores. Copies that they have stay what they are.
+
+    Example::
+
+        reue.revoke_recipient("alice", vault="vault")
+
+    Args:
+        name: whose.
+        vault: an open vault, or its folder.
+
+    Raises:
+        InputError: there is no such recipient.
+        OutputError: a manifest can't be written.
+    """
+    from fiftyone_reue.releases.revocation import revoke
+
+    with _opened(vault) as held:
+        return revoke(held, name)[0]
 
 
 def protect(
@@ -147,7 +214,7 @@ def protect(
         recipient: whom the copy is for; see :meth:`Vault.add_recipient`.
         classes_at: how many folders down the classes are; else that is found out.
         prune: take copies whose original is gone out of the output folder.
-        progress: whether to draw a bar, or what is to be told.
+        progress: whether to draw a bar, or what is called with each step.
         **settings: see :class:`~fiftyone_reue.releases.config.ProtectConfig`.
 
     Raises:
@@ -179,28 +246,21 @@ def protect_steps(
     **settings: Unpack[ProtectSettings],
 ) -> Generator[Progress, None, ProtectSummary]:
     """See :func:`protect`."""
+    from fiftyone_reue.batch.classes import listing
+    from fiftyone_reue.workflows.protect import protect_folder
+
     config = ProtectConfig.of(**settings)
     source, output = Path(source), Path(output)
-    check_apart(source, output)
-    if config.clusters is not None and classes_at is not None:
+    clustered = config.clusters is not None
+    if clustered and classes_at is not None:
         raise InputError("clusters and classes_at both say what the classes are")
-    if config.clusters is None:
-        tree = read_tree(source, classes_at)
-        yield Progress(0.0, classes.listing(tree.items))
-    else:
-        tree = read_heap(source)
-    return (
-        yield from protecting.protect(
-            vault,
-            recipient,
-            tree.items,
-            output,
-            name=f"{recipient}-{output.resolve().name}",
-            source=str(source.resolve()),
-            config=config,
-            prune=prune,
-        )
+    items = read_source(source, output, classes_at, clustered=clustered).items
+    if not clustered:
+        yield Progress(0.0, listing(items))
+    steps = protect_folder(
+        vault, recipient, items, source, output, config=config, prune=prune
     )
+    return (yield from steps)
 
 
 def restore(
@@ -229,7 +289,7 @@ def restore(
         approximate: where pixels changed since, make the best of them; with a key.
         records: the release as it was delivered, for that.
         max_pixels: larger images are refused before they are decoded.
-        progress: whether to draw a bar, or what is to be told.
+        progress: whether to draw a bar, or what is called with each step.
 
     Raises:
         InputError: something can't be used as it was given; says what to do.
@@ -237,31 +297,53 @@ def restore(
         WrongKeyError: the key file needs another passphrase.
         OutputError: nothing can be written.
     """
-    if (key is None) == (vault is None):
-        raise InputError("Give the recipient's key or the owner's vault, one of them")
-    if key is None and (approximate or records is not None):
-        raise InputError(
-            "Only licensed copies are restored approximately: give a recipient's key"
-        )
-    source, output = Path(source), Path(output)
-    check_apart(source, output)
-    items = image_items(source) if source.is_dir() else suspect_items(source)
+    _check_restoring(key, vault, approximate=approximate, records=records)
     if key is not None:
         held_key = key if isinstance(key, RecipientKey) else read_key_file(key)
-        steps = restoring.restore_licensed(
-            items,
-            source if source.is_dir() else None,
+        steps = restore_steps(
+            source,
             output,
-            held_key,
-            max_pixels=max_pixels,
+            key=held_key,
             approximate=approximate,
-            records=None if records is None else Path(records),
+            records=records,
+            max_pixels=max_pixels,
         )
         return _driven(steps, progress)
     assert vault is not None
     with _opened(vault) as held:
-        steps = restoring.restore_original(held, items, output, max_pixels=max_pixels)
+        steps = restore_steps(source, output, vault=held, max_pixels=max_pixels)
         return _driven(steps, progress)
+
+
+def restore_steps(
+    source: PathLike,
+    output: PathLike,
+    *,
+    key: RecipientKey | None = None,
+    vault: Vault | None = None,
+    approximate: bool = False,
+    records: PathLike | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Generator[Progress, None, RestoreSummary]:
+    """See :func:`restore`."""
+    from fiftyone_reue.workflows.restore import restore_licensed, restore_original
+
+    _check_restoring(key, vault, approximate=approximate, records=records)
+    source, output = Path(source), Path(output)
+    check_apart(source, output)
+    items = suspect_items(source)
+    if vault is not None:
+        return restore_original(vault, items, output, max_pixels=max_pixels)
+    assert key is not None
+    return restore_licensed(
+        items,
+        source if source.is_dir() else None,
+        output,
+        key,
+        max_pixels=max_pixels,
+        approximate=approximate,
+        records=None if records is None else Path(records),
+    )
 
 
 def extract(
@@ -283,19 +365,32 @@ def extract(
         vault: an open vault, or its folder.
         originals: where the originals are, if they moved.
         max_pixels: larger images are refused before they are decoded.
-        progress: whether to draw a bar, or what is to be told.
+        progress: whether to draw a bar, or what is called with each step.
 
     Raises:
         InputError: there is no image, or nothing was protected with this vault.
         TamperedLedgerError: the ledger has no row left that the owner wrote.
     """
-    items = _suspects(suspects)
-    moved = None if originals is None else Path(originals)
     with _opened(vault) as held:
-        steps = tracing.extract(
-            held, items, originals_folder=moved, max_pixels=max_pixels
+        steps = extract_steps(
+            suspects, vault=held, originals=originals, max_pixels=max_pixels
         )
         return _driven(steps, progress)
+
+
+def extract_steps(
+    suspects: PathLike | Iterable[PathLike],
+    *,
+    vault: Vault,
+    originals: PathLike | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Generator[Progress, None, ExtractSummary]:
+    """See :func:`extract`."""
+    from fiftyone_reue.workflows.extract import extract as steps_of
+
+    folder = None if originals is None else Path(originals)
+    items = all_suspects(_paths(suspects))
+    return steps_of(vault, items, originals_folder=folder, max_pixels=max_pixels)
 
 
 def reveal(
@@ -304,7 +399,7 @@ def reveal(
     *,
     vault: AnyVault,
     originals: PathLike | None = None,
-    decoys: int = revealing.DECOYS,
+    decoys: int = DECOYS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: ProgressOption = False,
 ) -> RevealSummary:
@@ -322,23 +417,45 @@ def reveal(
         originals: where the originals are, if they moved.
         decoys: how many other keys are drawn for comparison.
         max_pixels: larger images are refused before they are decoded.
-        progress: whether to draw a bar, or what is to be told.
+        progress: whether to draw a bar, or what is called with each step.
 
     Raises:
         InputError: there is no image, or nothing was protected with this vault.
         OutputError: nothing can be written.
     """
-    items = _suspects(suspects)
     with _opened(vault) as held:
-        steps = revealing.reveal(
-            held,
-            items,
-            None if output is None else Path(output),
-            originals_folder=None if originals is None else Path(originals),
+        steps = reveal_steps(
+            suspects,
+            output,
+            vault=held,
+            originals=originals,
             decoys=decoys,
             max_pixels=max_pixels,
         )
         return _driven(steps, progress)
+
+
+def reveal_steps(
+    suspects: PathLike | Iterable[PathLike],
+    output: PathLike | None = None,
+    *,
+    vault: Vault,
+    originals: PathLike | None = None,
+    decoys: int = DECOYS,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Generator[Progress, None, RevealSummary]:
+    """See :func:`reveal`."""
+    from fiftyone_reue.workflows.reveal import reveal as steps_of
+
+    pictures = None if output is None else Path(output)
+    return steps_of(
+        vault,
+        all_suspects(_paths(suspects), apart_from=pictures),
+        pictures,
+        originals_folder=None if originals is None else Path(originals),
+        decoys=decoys,
+        max_pixels=max_pixels,
+    )
 
 
 def score(
@@ -352,21 +469,33 @@ def score(
 
     Example::
 
-        scored = reue.score("for_alice", vault="vault")
+        config = reue.ScoreConfig(max_images=2000)
+        scored = reue.score("for_alice", vault="vault", config=config)
         print(scored.to_dict()["unlearnability"])       # 1: no better than guessing
 
     Args:
         release: the release's folder.
         vault: an open vault, or its folder.
         config: how to measure.
-        progress: whether to draw a bar, or what is to be told.
+        progress: whether to draw a bar, or what is called with each step.
 
     Raises:
         InputError: the release can't be measured; says why.
     """
     with _opened(vault) as held:
-        items = released_items(held, Path(release))
-        return _driven(scoring.score(held, items, config or ScoreConfig()), progress)
+        return _driven(score_steps(release, vault=held, config=config), progress)
+
+
+def score_steps(
+    release: PathLike, *, vault: Vault, config: ScoreConfig | None = None
+) -> Generator[Progress, None, ScoreSummary]:
+    """See :func:`score`."""
+    from fiftyone_reue.releases.lookup import released_items
+    from fiftyone_reue.workflows.score import ScoreConfig
+    from fiftyone_reue.workflows.score import score as steps_of
+
+    items = released_items(vault, Path(release))
+    return steps_of(vault, items, config or ScoreConfig())
 
 
 def audit(
@@ -381,9 +510,7 @@ def audit(
 
     Example::
 
-        from fiftyone_reue.workflows.audit import AuditConfig
-
-        config = AuditConfig(countermeasures=("none", "grayscale"))
+        config = reue.AuditConfig(countermeasures=("none", "grayscale"))
         found = reue.audit("for_alice", vault="vault", config=config)
         print(found.verdict.headline, found.report)
 
@@ -392,17 +519,31 @@ def audit(
         output: where the report goes; None for a folder beside the release.
         vault: an open vault, or its folder.
         config: what to measure.
-        progress: whether to draw a bar, or what is to be told.
+        progress: whether to draw a bar, or what is called with each step.
 
     Raises:
         InputError: the release can't be measured, or a name doesn't exist.
         OutputError: the report can't be written.
     """
-    place = None if output is None else Path(output)
     with _opened(vault) as held:
-        items = released_items(held, Path(release))
-        steps = auditing.audit_release(held, items, config or AuditConfig(), place)
+        steps = audit_steps(release, output, vault=held, config=config)
         return _driven(steps, progress)
+
+
+def audit_steps(
+    release: PathLike,
+    output: PathLike | None = None,
+    *,
+    vault: Vault,
+    config: AuditConfig | None = None,
+) -> Generator[Progress, None, AuditSummary]:
+    """See :func:`audit`."""
+    from fiftyone_reue.releases.lookup import released_items
+    from fiftyone_reue.workflows.audit import AuditConfig, audit_release
+
+    items = released_items(vault, Path(release))
+    folder = None if output is None else Path(output)
+    return audit_release(vault, items, config or AuditConfig(), folder)
 
 
 @contextmanager
@@ -414,9 +555,25 @@ def _opened(vault: AnyVault) -> Iterator[Vault]:
         yield held
 
 
-def _suspects(suspects: PathLike | Iterable[PathLike]) -> list[Item]:
-    several = [suspects] if isinstance(suspects, str | os.PathLike) else suspects
-    return [item for one in several for item in suspect_items(Path(one))]
+def _answer(passphrase: str | None) -> Callable[[str], str] | None:
+    """What answers when a passphrase is asked for, if it is known."""
+    return None if passphrase is None else lambda _: passphrase
+
+
+def _check_restoring(
+    key: object, vault: object, *, approximate: bool, records: object
+) -> None:
+    if (key is None) == (vault is None):
+        raise InputError("Give the recipient's key or the owner's vault, one of them")
+    if key is None and (approximate or records is not None):
+        raise InputError(
+            "Only licensed copies are restored approximately: give a recipient's key"
+        )
+
+
+def _paths(given: PathLike | Iterable[PathLike]) -> Iterator[Path]:
+    several = [given] if isinstance(given, str | os.PathLike) else given
+    return map(Path, several)
 
 
 def _driven(steps: Generator[Progress, None, Done], progress: ProgressOption) -> Done:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -100,6 +100,28 @@ def read_tree(folder: Path, classes_at: int | None = None) -> Tree:
     return tree
 
 
+def read_source(
+    folder: Path,
+    output: Path,
+    classes_at: int | None = None,
+    *,
+    clustered: bool = False,
+) -> Tree:
+    """Find the images to protect into another folder.
+
+    Args:
+        folder: the tree.
+        output: where the copies go; neither lies within the other.
+        classes_at: as for :func:`read_tree`.
+        clustered: whether clusters will be the classes, so that folders needn't be.
+
+    Raises:
+        InputError: as :func:`read_tree` and :func:`check_apart`.
+    """
+    check_apart(folder, output)
+    return read_heap(folder) if clustered else read_tree(folder, classes_at)
+
+
 def labelled_items(folder: Path, classes_at: int | None = None) -> list[Item]:
     """The images of an ImageFolder tree with their classes; see :func:`read_tree`."""
     return read_tree(folder, classes_at).items
@@ -136,6 +158,26 @@ def suspect_items(path: Path) -> list[Item]:
             f"{shown(path)}: there is no such file or folder; check the path"
         )
     return [Item(shown(path.name), str(path), None, portable(path.stem))]
+
+
+def all_suspects(
+    paths: Iterable[Path], *, apart_from: Path | None = None
+) -> list[Item]:
+    """The images of several files and folders; see :func:`suspect_items`.
+
+    Args:
+        paths: of files and folders.
+        apart_from: where results go, which no folder may hold or lie in.
+
+    Raises:
+        InputError: as :func:`suspect_items` and :func:`check_apart`.
+    """
+    items: list[Item] = []
+    for path in paths:
+        if apart_from is not None and path.is_dir():
+            check_apart(path, apart_from)
+        items += suspect_items(path)
+    return items
 
 
 def whole_path(folder: str | os.PathLike[str]) -> Path:

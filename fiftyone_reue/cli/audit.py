@@ -76,9 +76,9 @@ def audit(
     in the same way. Writes audit.html and audit.json. Interrupted? Run it again: what
     was measured is kept.
     """
+    from fiftyone_reue.api import audit_steps
     from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
-    from fiftyone_reue.releases.lookup import released_items
-    from fiftyone_reue.workflows.audit import AuditConfig, audit_release
+    from fiftyone_reue.workflows.audit import AuditConfig
 
     every = tuple(info.name for info in list_countermeasures())
     config = AuditConfig(
@@ -91,8 +91,7 @@ def audit(
         max_pixels=max_pixels,
     )
     with opened(vault_folder) as vault:
-        items = released_items(vault, source)
-        summary = shown(audit_release(vault, items, config, output))
+        summary = shown(audit_steps(source, output, vault=vault, config=config))
     if as_json:
         click.echo(json.dumps(summary.to_dict(), allow_nan=False))
     else:

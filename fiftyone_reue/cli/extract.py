@@ -39,10 +39,10 @@ def extract(
     as_json: bool,
 ) -> int:
     """Say whose copy the images in SRC (a folder, or files) were made from."""
-    from fiftyone_reue.batch.folders import suspect_items
+    from fiftyone_reue.batch.folders import all_suspects
     from fiftyone_reue.workflows.extract import extract as run
 
-    items = [item for source in sources for item in suspect_items(source)]
+    items = all_suspects(sources)
     with opened(vault_folder, tell=False) as vault:
         job = run(vault, items, originals_folder=originals, max_pixels=max_pixels)
         summary = shown(job)

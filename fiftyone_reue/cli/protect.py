@@ -90,9 +90,8 @@ def protect(
     replaced, moved or deleted: what changed is known by content, and only that is done.
     """
     from fiftyone_reue.batch.classes import counts, listing, remarks
-    from fiftyone_reue.batch.folders import check_apart, read_heap, read_tree
-    from fiftyone_reue.workflows.protect import protect as run
-    from fiftyone_reue.workflows.protect import withdraw_obsolete
+    from fiftyone_reue.batch.folders import read_source
+    from fiftyone_reue.workflows.protect import protect_folder, withdraw_obsolete
 
     chosen = pairs(options)
     if scenes is not None:
@@ -101,28 +100,18 @@ def protect(
     clusters = config.clusters
     if clusters is not None and classes_at is not None:
         raise click.UsageError("--clusters and --classes-at both say what classes are")
-    check_apart(source, output)
     said: list[str] = []
     found: dict[str, int] = {}
+    tree = read_source(source, output, classes_at, clustered=clusters is not None)
     if clusters is None:
-        tree = read_tree(source, classes_at)
         found = counts(tree.items)
         said = remarks(tree.items, tree.layout)
         if not as_json:
             for line in (listing(tree.items), *said):
                 out.print(plain(line))
-    else:
-        tree = read_heap(source)
     with opened(vault_folder) as vault:
-        job = run(
-            vault,
-            name,
-            tree.items,
-            output,
-            name=f"{name}-{output.resolve().name}",
-            source=str(source.resolve()),
-            config=config,
-            prune=prune,
+        job = protect_folder(
+            vault, name, tree.items, source, output, config=config, prune=prune
         )
         summary = shown(job)
         if summary.obsolete and not as_json and _agreed(summary.obsolete):

@@ -185,11 +185,10 @@ def list_(vault_folder: Path, as_json: bool) -> None:
 def revoke(name: str, vault_folder: Path, as_json: bool) -> None:
     """Revoke a recipient's key: no new releases, and no restoring from the release
     folders that this vault knows. Copies that were handed out stay what they are."""
-    from fiftyone_reue.releases import manifest
+    from fiftyone_reue.releases.revocation import revoke as run
 
     with opened(vault_folder) as vault:
-        person = vault.revoke(name)
-        marked = manifest.mark_revoked(vault, person)
+        person, marked = run(vault, name)
     if as_json:
         click.echo(json.dumps({"name": person.name, "revoked_at": person.revoked_at}))
         return

@@ -19,12 +19,10 @@ from fiftyone_reue.cli.options import (
 from fiftyone_reue.cli.printing import out, plain, print_table, report, table
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.workflows.decoys import DECOYS, MOST_DECOYS
 
 if TYPE_CHECKING:
     from fiftyone_reue.workflows.reveal import RevealSummary
-
-DECOYS, MOST_DECOYS = 200, 10_000
-"""The library's, which would take too long to import for --help."""
 
 
 @click.command()
@@ -63,14 +61,10 @@ def reveal(
     shows an image, the stripes found in it, the scene seen in them, and the scene that
     was hidden. A decoy is what another key would have hidden; half a second each.
     """
-    from fiftyone_reue.batch.folders import check_apart, suspect_items
+    from fiftyone_reue.batch.folders import all_suspects
     from fiftyone_reue.workflows.reveal import reveal as run
 
-    items = []
-    for source in sources:
-        if source.is_dir():
-            check_apart(source, output)
-        items += suspect_items(source)
+    items = all_suspects(sources, apart_from=output)
     with opened(vault_folder) as vault:
         job = run(
             vault,

@@ -49,14 +49,12 @@ def score(
     as_json: bool,
 ) -> int:
     """Measure the unlearnability of the release in SRC."""
-    from fiftyone_reue.releases.lookup import released_items
+    from fiftyone_reue.api import score_steps
     from fiftyone_reue.workflows.score import ScoreConfig
-    from fiftyone_reue.workflows.score import score as run
 
+    config = ScoreConfig(seed, device, max_images, max_pixels)
     with opened(vault_folder) as vault:
-        items = released_items(vault, source)
-        config = ScoreConfig(seed, device, max_images, max_pixels)
-        summary = shown(run(vault, items, config))
+        summary = shown(score_steps(source, vault=vault, config=config))
     figures = summary.to_dict()
     if as_json:
         click.echo(json.dumps(figures))

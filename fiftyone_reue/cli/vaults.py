@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from fiftyone_reue.vault.vault import Vault
 
 
-@contextmanager
-def opened(folder: Path, *, tell: bool = True) -> Iterator[Vault]:
+def opened(folder: Path, *, tell: bool = True) -> AbstractContextManager[Vault]:
     """Open the vault in a folder, and close its ledger at the end.
 
     Args:
@@ -26,28 +25,19 @@ def opened(folder: Path, *, tell: bool = True) -> Iterator[Vault]:
     """
     from fiftyone_reue.vault.vault import open_folder
 
-    vault = open_folder(folder, ask=ask_existing)
-    with vault.ledger:
-        yield vault
-        _tell(vault, tell)
+    return _closing(open_folder(folder, ask=ask_existing), tell)
 
 
-@contextmanager
 def opened_either(
     folder: Path | None, app: bool, *, tell: bool = True
-) -> Iterator[Vault]:
+) -> AbstractContextManager[Vault]:
     """Open the vault in a folder, or the one in FiftyOne's database."""
     require_one(folder, app)
     if folder is not None:
-        with opened(folder, tell=tell) as vault:
-            yield vault
-        return
+        return opened(folder, tell=tell)
     from fiftyone_reue.samples.vaults import open_vault
 
-    vault = open_vault(create=False, ask=ask_existing)
-    with vault.ledger:
-        yield vault
-        _tell(vault, tell)
+    return _closing(open_vault(create=False, ask=ask_existing), tell)
 
 
 def require_one(folder: Path | None, app: bool) -> None:
@@ -62,6 +52,9 @@ def require_one(folder: Path | None, app: bool) -> None:
         )
 
 
-def _tell(vault: Vault, wanted: bool) -> None:
-    for problem in vault.ledger.problems if wanted else ():
-        err.print(f"[yellow]Wrong in the ledger:[/] {plain(str(problem))}")
+@contextmanager
+def _closing(vault: Vault, tell: bool) -> Iterator[Vault]:
+    with vault.ledger:
+        yield vault
+        for problem in vault.ledger.problems if tell else ():
+            err.print(f"[yellow]Wrong in the ledger:[/] {plain(str(problem))}")

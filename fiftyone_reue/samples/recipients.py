@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fiftyone_reue.errors import InputError, OutputError
-from fiftyone_reue.releases import manifest
+from fiftyone_reue.releases.revocation import revoke
 from fiftyone_reue.samples.vaults import open_ledger, open_vault
 from fiftyone_reue.vault.identities import check_public_key
 from fiftyone_reue.vault.key_files import write_key_file
@@ -124,8 +124,7 @@ def revoke_recipient(name: str, *, vault: Vault | None = None) -> RecipientInfo:
         InputError: there is no such recipient.
     """
     vault = vault or open_vault()
-    person = vault.revoke(name)
-    manifest.mark_revoked(vault, person)
+    person, _ = revoke(vault, name)
     releases = len(vault.ledger.releases(person.id))
     return RecipientInfo(
         person.name, person.key_id, person.created, person.revoked_at, releases

@@ -18,6 +18,7 @@ from fiftyone_reue.samples.progress_bars import ProgressOption, drive
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import reveal as folders
+from fiftyone_reue.workflows.decoys import DECOYS
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -92,7 +93,7 @@ def reveal_samples(
     samples: foc.SampleCollection,
     *,
     originals: str | os.PathLike[str] | None = None,
-    decoys: int = folders.DECOYS,
+    decoys: int = DECOYS,
     output_dir: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
     progress: ProgressOption = None,
@@ -139,7 +140,7 @@ def reveal_steps(
     samples: foc.SampleCollection,
     *,
     originals: str | os.PathLike[str] | None = None,
-    decoys: int = folders.DECOYS,
+    decoys: int = DECOYS,
     output_dir: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
 ) -> Generator[Progress, None, RevealedSamples]:

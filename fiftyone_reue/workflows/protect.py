@@ -113,6 +113,42 @@ class ProtectSummary:
         return lines
 
 
+def protect_folder(
+    vault: Vault,
+    recipient_name: str,
+    items: Sequence[Item],
+    source: Path,
+    output: Path,
+    *,
+    config: ProtectConfig,
+    prune: bool = False,
+) -> Generator[Progress, None, ProtectSummary]:
+    """:func:`protect` what was read from a folder.
+
+    The release is named for its recipient and its folder, and is known by the whole
+    path of its source.
+
+    Args:
+        vault: the owner's.
+        recipient_name: for whom.
+        items: of :func:`fiftyone_reue.batch.folders.read_source`.
+        source: the folder that they were read from.
+        output: the release's folder.
+        config: how.
+        prune: as for :func:`protect`.
+    """
+    return protect(
+        vault,
+        recipient_name,
+        items,
+        output,
+        name=f"{recipient_name}-{output.resolve().name}",
+        source=str(source.resolve()),
+        config=config,
+        prune=prune,
+    )
+
+
 def protect(
     vault: Vault,
     recipient_name: str,

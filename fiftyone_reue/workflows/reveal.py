@@ -36,9 +36,7 @@ from fiftyone_reue.releases.tracing import Tracer
 from fiftyone_reue.vault.entities import Record, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import match, read
-
-DECOYS = 200
-MOST_DECOYS = 10_000
+from fiftyone_reue.workflows.decoys import DECOYS, MOST_DECOYS
 
 SURE = 0.01
 """The scenes count as found if keys drawn at random do as well so rarely."""

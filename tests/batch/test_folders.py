@@ -7,9 +7,11 @@ from PIL import Image
 
 from fiftyone_reue.batch.folders import (
     MOST_WAYS,
+    all_suspects,
     check_apart,
     image_items,
     labelled_items,
+    read_source,
     read_tree,
     suspect_items,
     whole_path,
@@ -303,3 +305,32 @@ def test_source_and_output_must_lie_apart(tmp_path):
     ):
         with pytest.raises(InputError, match="within one another"):
             check_apart(tmp_path / source, tmp_path / output)
+
+
+def test_what_is_protected_lies_apart_and_has_classes_unless_clusters_will_be(
+    tree: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="lie within one another"):
+        read_source(tree, tree / "copies")
+    apart = tmp_path / "copies"
+    assert read_source(tree, apart).items == read_tree(tree).items
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    Image.new("RGB", (8, 8)).save(loose / "one.png")
+    with pytest.raises(InputError, match="no class folder"):
+        read_source(loose, apart)
+    assert len(read_source(loose, apart, clustered=True).items) == 1
+
+
+def test_suspects_may_be_several_and_lie_apart_from_results(
+    tree: Path, tmp_path: Path
+) -> None:
+    one = image_items(tree)[0].path
+    both = all_suspects([tree, Path(one)], apart_from=tmp_path / "pictures")
+    assert [item.path for item in both] == [
+        *(item.path for item in image_items(tree)),
+        one,
+    ]
+    with pytest.raises(InputError, match="lie within one another"):
+        all_suspects([tree], apart_from=tree / "pictures")
+    assert len(all_suspects([Path(one)], apart_from=tree / "pictures")) == 1

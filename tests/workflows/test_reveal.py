@@ -14,11 +14,11 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import Vault, create_folder
+from fiftyone_reue.workflows.decoys import MOST_DECOYS
 from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.restore import restore_licensed
 from fiftyone_reue.workflows.reveal import (
     GAP,
-    MOST_DECOYS,
     PANEL,
     Revealed,
     RevealSummary,
