@@ -23,38 +23,56 @@ if TYPE_CHECKING:
         protect,
         restore,
         reveal,
+        revoke_recipient,
+        rotate_key,
         score,
     )
     from fiftyone_reue.perturb.registry import (
         create_method,
         list_methods,
+        method_options,
         register_method,
     )
     from fiftyone_reue.releases.config import ProtectConfig
+    from fiftyone_reue.vault.key_files import read_key_file, write_key_file
+    from fiftyone_reue.workflows.audit import AuditConfig
+    from fiftyone_reue.workflows.score import ScoreConfig
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AuditConfig",
     "ProtectConfig",
+    "ScoreConfig",
     "__version__",
     "audit",
     "create_method",
     "create_vault",
     "extract",
     "list_methods",
+    "method_options",
     "open_vault",
     "protect",
+    "read_key_file",
     "register_method",
     "restore",
     "reveal",
+    "revoke_recipient",
+    "rotate_key",
     "score",
+    "write_key_file",
 ]
 
 _HOMES = {
+    "AuditConfig": "fiftyone_reue.workflows.audit",
     "ProtectConfig": "fiftyone_reue.releases.config",
+    "ScoreConfig": "fiftyone_reue.workflows.score",
     "create_method": "fiftyone_reue.perturb.registry",
     "list_methods": "fiftyone_reue.perturb.registry",
+    "method_options": "fiftyone_reue.perturb.registry",
+    "read_key_file": "fiftyone_reue.vault.key_files",
     "register_method": "fiftyone_reue.perturb.registry",
+    "write_key_file": "fiftyone_reue.vault.key_files",
 }
 
 

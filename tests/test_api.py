@@ -1,5 +1,6 @@
 """The face: three functions, as a newcomer calls them."""
 
+import inspect
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import fiftyone_reue as reue
+from fiftyone_reue import api
 from fiftyone_reue.errors import InputError, VaultError, WrongKeyError
 from fiftyone_reue.progress import Progress
-from fiftyone_reue.vault.key_files import write_key_file
 
 pytestmark = pytest.mark.unit
 
@@ -40,7 +41,7 @@ def test_protect_restore_and_trace(folder: Path, tmp_path: Path) -> None:
         assert made.outcome.done == 6
         assert made.release.parameters["epsilon"] == 6
     assert seen[-1].fraction == 1.0
-    write_key_file(tmp_path / "alice.key", key)
+    reue.write_key_file(tmp_path / "alice.key", key)
     for given in (key, tmp_path / "alice.key"):
         licensed = tmp_path / f"licensed_{type(given).__name__}"
         summary = reue.restore(tmp_path / "copies", licensed, key=given)
@@ -92,6 +93,29 @@ def test_what_was_forgotten_is_said(folder: Path, tmp_path: Path) -> None:
     for more in ({}, {"key": "k", "vault": "v"}, {"vault": "v", "approximate": True}):
         with pytest.raises(InputError):
             reue.restore(folder, tmp_path / "r", **more)  # type: ignore[arg-type]
+
+
+def test_every_verb_has_its_steps_with_the_same_settings() -> None:
+    for name in ("protect", "restore", "extract", "reveal", "score", "audit"):
+        verb, steps = getattr(reue, name), getattr(api, f"{name}_steps")
+        taken = set(inspect.signature(verb).parameters) - {"progress"}
+        assert set(inspect.signature(steps).parameters) == taken
+
+
+def test_a_vault_gets_a_new_key(tmp_path: Path) -> None:
+    with reue.create_vault(tmp_path / "vault", plain_key_file=True) as vault:
+        vault.add_recipient("alice")
+    rotation = reue.rotate_key(tmp_path / "vault", passphrase=PASSPHRASE)
+    assert rotation.old_id != rotation.new_id
+    with pytest.raises(VaultError):
+        reue.open_vault(tmp_path / "vault")
+    with reue.open_vault(tmp_path / "vault", passphrase=PASSPHRASE) as vault:
+        assert [one.name for one in vault.recipients()] == ["alice"]
+    another = f"{PASSPHRASE} again"
+    reue.rotate_key(
+        tmp_path / "vault", passphrase=another, present_passphrase=PASSPHRASE
+    )
+    reue.open_vault(tmp_path / "vault", passphrase=another).close()
 
 
 def test_every_name_is_there_and_documented() -> None:

@@ -31,7 +31,7 @@ class ProtectConfig:
 
     Attributes:
         options: of the method, by name, see
-            :func:`fiftyone_reue.perturb.registry.method_options`.
+            :func:`fiftyone_reue.method_options`.
     """
 
     method: str = option(

@@ -124,6 +124,11 @@ def read_key_file(
 ) -> RecipientKey:
     """Reads a recipient's key file; see :meth:`RecipientKey.from_text`.
 
+    Example::
+
+        key = reue.read_key_file("alice.key")
+        print(key.name, key.key_id)
+
     Args:
         path: the file
         passphrase: needed if the key was sealed with one
@@ -161,6 +166,12 @@ def write_key_file(
     public_key: str | None = None,
 ) -> None:
     """Writes a recipient's key file with mode 0600.
+
+    Example::
+
+        with reue.open_vault("vault") as vault:
+            _, key = vault.add_recipient("bob")
+            reue.write_key_file("bob.key", key, "a passphrase that they are told")
 
     Args:
         path: the file

@@ -36,6 +36,11 @@ CELLS = "cells.jsonl"
 class AuditConfig:
     """What to measure.
 
+    Example::
+
+        config = reue.AuditConfig(countermeasures=("none", "grayscale"), seeds=3)
+        print(reue.audit("for_alice", vault="vault", config=config).report)
+
     Attributes:
         budget: "quick" or "full"; see :mod:`fiftyone_reue.auditing.budgets`.
         countermeasures: registry names; empty for the budget's.

@@ -33,6 +33,11 @@ MAX_IMAGES = 6000
 class ScoreConfig:
     """How to measure.
 
+    Example::
+
+        config = reue.ScoreConfig(max_images=2000, every=False)
+        print(reue.score("for_alice", vault="vault", config=config).to_dict())
+
     Attributes:
         seed: of the split and the models.
         device: "auto", "cpu" or a torch device.

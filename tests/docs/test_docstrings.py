@@ -28,7 +28,6 @@ FACE = {
     "fiftyone_reue": reue,
     "fiftyone_reue.api": api,
     **{name: getattr(reue, name) for name in reue.__all__ if name != "__version__"},
-    "method_options": registry.method_options,
     "Method.perturb": base.Method.perturb,
     "FitOptions": base.FitOptions,
 }
@@ -46,13 +45,11 @@ def test_a_public_docstring_has_an_example(name: str) -> None:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Path:
     """Photographs, a vault, alice and her key, her release, and what was found."""
-    from fiftyone_reue.vault.key_files import write_key_file
-
     folder = tmp_path_factory.mktemp("house")
     shutil.copytree(photographs, folder / "photos")
     with reue.create_vault(folder / "vault", plain_key_file=True) as vault:
         _, key = vault.add_recipient("alice")
-        write_key_file(folder / "alice.key", key)
+        reue.write_key_file(folder / "alice.key", key)
         out = folder / "for_alice"
         reue.protect(folder / "photos", out, vault=vault, recipient="alice")
     shutil.copytree(folder / "for_alice", folder / "found_on_the_web")
@@ -94,7 +91,6 @@ def test_a_docstrings_example_runs(
         "LinearlySeparable": registry.LinearlySeparable,
         "images": draw.integers(0, 256, (6, 32, 32, 3), np.uint8),
         "labels": [0, 1] * 3,
-        "method_options": registry.method_options,
         "replace": dataclasses.replace,
         "reue": reue,
     }
