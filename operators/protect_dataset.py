@@ -136,13 +136,15 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     )
     person = ctx.params.get("recipient")
     name = ctx.params.get("name") or None
-    place = default_output(ctx.dataset, person, name) if person else "a folder for them"
+    folder = (
+        default_output(ctx.dataset, person, name) if person else "a folder for them"
+    )
     forms.folder(
         inputs,
         ctx.params,
         "output_dir",
         label="Output folder",
-        description=f"Leave it empty for {place}",
+        description=f"Leave it empty for {folder}",
     )
     _advanced(inputs, ctx)
     _expected(inputs, ctx)

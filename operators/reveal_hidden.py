@@ -177,8 +177,8 @@ def _best(found: RevealedSamples) -> dict[str, Any]:
     best = found.best(_PICTURES)
     rows = [{"original": i.original, "agreement": i.agreement} for i in best]
     pictures = {
-        f"picture_{place}": f"data:image/png;base64,{b64encode(scenes_png(i)).decode()}"
-        for place, i in enumerate(best)
+        f"picture_{index}": f"data:image/png;base64,{b64encode(scenes_png(i)).decode()}"
+        for index, i in enumerate(best)
     }
     return {"best": rows, **pictures}
 
@@ -194,11 +194,11 @@ def _show_best(outputs: types.Object, results: dict[str, Any]) -> None:
     )
     outputs.view("best_heading", heading)
     look = {"maxWidth": "100%", "objectFit": "contain", "objectPosition": "left"}
-    for place, one in enumerate(best):
+    for index, one in enumerate(best):
         view = types.ImageView(
             height=_PICTURE_HEIGHT,
             alt="The scene seen in the image, and the one that was hidden",
             componentsProps={"image": {"style": look}},
         )
         label = f"Sample {printable(one['original'])}: agreement {one['agreement']:.2f}"
-        outputs.str(f"picture_{place}", label=label, view=view)
+        outputs.str(f"picture_{index}", label=label, view=view)

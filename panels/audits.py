@@ -93,14 +93,14 @@ def last_audit(
 def _sorted(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The release as it is, then by level, then by what a model learned."""
 
-    def place(finding: Mapping[str, Any]) -> tuple[bool, int, float]:
+    def order(finding: Mapping[str, Any]) -> tuple[bool, int, float]:
         return (
             finding["countermeasure"] != NONE,
             ORDER.index(finding["level"]),
             -(finding["accuracy"] or 0.0),
         )
 
-    return sorted(findings, key=place)
+    return sorted(findings, key=order)
 
 
 def _severity(findings: Sequence[Mapping[str, Any]]) -> str:

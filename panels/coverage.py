@@ -117,7 +117,7 @@ def histogram(steps: Mapping[int, int], limit: int = 20, widest: int = 200) -> B
     counts = [0] * (last - first + 1)
     for step, count in steps.items():
         counts[step // width - first] += count
-    edges = [(first + place) * width / STEPS for place in range(len(counts) + 1)]
+    edges = [(first + index) * width / STEPS for index in range(len(counts) + 1)]
     return Bins(edges, counts)
 
 
@@ -128,12 +128,12 @@ def of_state(state: str) -> Any:
     return F(STATE) == state
 
 
-def in_bin(path: str, edges: list[float], place: int) -> Any:
+def in_bin(path: str, edges: list[float], index: int) -> Any:
     """The expression that the values of a bin match; the last one has no upper edge."""
-    at_least = F(path) >= edges[place]
-    if place + 2 >= len(edges):
+    at_least = F(path) >= edges[index]
+    if index + 2 >= len(edges):
         return at_least
-    return at_least & (F(path) < edges[place + 1])
+    return at_least & (F(path) < edges[index + 1])
 
 
 def of_class(label_path: str, label: str) -> Any:
@@ -196,6 +196,6 @@ def _up_to_one(steps: dict[int, int]) -> dict[int, int]:
     """A score of 1 counts in the bin below it, which then ends at 1."""
     counts: dict[int, int] = {}
     for step, count in steps.items():
-        place = min(step, STEPS - 1)
-        counts[place] = counts.get(place, 0) + count
+        index = min(step, STEPS - 1)
+        counts[index] = counts.get(index, 0) + count
     return counts

@@ -295,14 +295,14 @@ class LeakCheckPanel(foo.Panel):
             return
         layout.heading(panel, "suspect_title", "Suspect", space=6)
         layout.heading(panel, "original_title", "Original", space=6)
-        for place, pair in enumerate(state.pairs):
-            layout.image(panel, f"suspect_{place}", pair["suspect"], space=6)
+        for index, pair in enumerate(state.pairs):
+            layout.image(panel, f"suspect_{index}", pair["suspect"], space=6)
             if pair["original"]:
-                layout.image(panel, f"original_{place}", pair["original"], space=6)
+                layout.image(panel, f"original_{index}", pair["original"], space=6)
             else:
                 text = "The original's file isn't where it was"
-                layout.note(panel, f"original_{place}", text, space=6)
-            layout.note(panel, f"caption_{place}", pair["caption"])
+                layout.note(panel, f"original_{index}", text, space=6)
+            layout.note(panel, f"caption_{index}", pair["caption"])
         if state.pages > 1:
             row = layout.buttons(panel, "pages")
             layout.button(

@@ -150,8 +150,8 @@ class ProtectionStatus(foo.Panel):
         self._show_bin(ctx, coverage.UNLEARNABILITY, "unlearnability")
 
     def _show_bin(self, ctx: Any, path: str, edges: str) -> None:
-        place = int(ctx.params["idx"])
-        self._show(ctx, coverage.in_bin(path, ctx.panel.state.status[edges], place))
+        index = int(ctx.params["idx"])
+        self._show(ctx, coverage.in_bin(path, ctx.panel.state.status[edges], index))
 
     def _show(self, ctx: Any, expression: Any) -> None:
         ctx.ops.set_view(ctx.dataset.match(expression))

@@ -20,9 +20,9 @@ def environment(device: str) -> dict[str, str]:
 
     from fiftyone_reue.networks.device import choose_device
 
-    place = choose_device(device)
-    if place.type == "cuda":
-        name = torch.cuda.get_device_name(place)
+    chosen = choose_device(device)
+    if chosen.type == "cuda":
+        name = torch.cuda.get_device_name(chosen)
     else:
         name = f"{platform.machine()} processor, {os.cpu_count()} cores"
     return {

@@ -67,25 +67,25 @@ def accuracy_bars(verdict: Verdict, chance: float) -> str:
     findings = _ordered(verdict)
     height = 1.3 + 0.3 * max(1, len(findings))
     figure, axes = _blank(height, left=0.36, right=0.84, top=0.75, bottom=0.5)
-    places = range(len(findings))
+    rows = range(len(findings))
     clean = [100 * f.originals.mean if f.originals else 0.0 for f in findings]
     ours = [100 * f.accuracy.mean if f.accuracy else 0.0 for f in findings]
-    axes.barh(places, clean, 0.72, color=ORIGINALS_COLOUR)
-    axes.barh(places, ours, 0.36, color=[COLOURS[f.level] for f in findings])
+    axes.barh(rows, clean, 0.72, color=ORIGINALS_COLOUR)
+    axes.barh(rows, ours, 0.36, color=[COLOURS[f.level] for f in findings])
     axes.axvline(100 * chance, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     across = axes.get_yaxis_transform()
-    for place, finding in enumerate(findings):
+    for row, finding in enumerate(findings):
         for x, summary, colour in (
             (1.1, finding.accuracy, INK),
             (1.28, finding.originals, QUIET),
         ):
             text = f"{100 * summary.mean:.1f}" if summary else "–"
             axes.text(
-                x, place, text, transform=across, ha="right", va="center", color=colour
+                x, row, text, transform=across, ha="right", va="center", color=colour
             )
     for x, text in ((1.1, "this"), (1.28, "originals")):
         axes.text(x, -0.75, text, transform=across, ha="right", va="bottom", color=INK)
-    axes.set_yticks(places, [_label(f.title) for f in findings], parse_math=False)
+    axes.set_yticks(rows, [_label(f.title) for f in findings], parse_math=False)
     axes.set_ylim(len(findings) - 0.4, -0.6)
     axes.set_xlim(0, 100)
     axes.set_xlabel("test accuracy, %")
@@ -219,11 +219,11 @@ def _ordered(verdict: Verdict) -> list[Finding]:
 
 def _curve(audit: Audit, subject: str, countermeasure: str, victim: str) -> list[float]:
     """Accuracies in %, the mean over those seeds that have as many as the first."""
-    place = (subject, countermeasure, victim)
+    wanted = (subject, countermeasure, victim)
     curves = [
         cell.curve
         for cell in audit.cells
-        if (cell.subject, cell.countermeasure, cell.victim) == place
+        if (cell.subject, cell.countermeasure, cell.victim) == wanted
         and not cell.failure
     ]
     alike = [curve for curve in curves if len(curve) == len(curves[0])]
@@ -231,7 +231,7 @@ def _curve(audit: Audit, subject: str, countermeasure: str, victim: str) -> list
 
 
 def _times(curve: Sequence[float]) -> list[float]:
-    return [100 * (place + 1) / len(curve) for place in range(len(curve))]
+    return [100 * (index + 1) / len(curve) for index in range(len(curve))]
 
 
 def _blank(

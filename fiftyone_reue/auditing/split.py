@@ -63,9 +63,9 @@ def split(labels: np.ndarray, *, train: int, clean: int, test: int, seed: int) -
 
 def _interleaved(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """All indices, so that any stretch of them has the classes in their shares."""
-    places = np.empty(len(labels))
+    positions = np.empty(len(labels))
     for label in np.unique(labels):
         members = generator.permutation(np.flatnonzero(labels == label))
         start = generator.random()
-        places[members] = (np.arange(len(members)) + start) / len(members)
-    return np.argsort(places, kind="stable")
+        positions[members] = (np.arange(len(members)) + start) / len(members)
+    return np.argsort(positions, kind="stable")

@@ -90,15 +90,15 @@ def accuracy_row(
         for s, cell in zip(subjects, cells, strict=True)
     ]
     rivals = {
-        place: round(cell.mean, 3)
-        for place, (subject, cell) in enumerate(zip(subjects, cells, strict=True))
+        column: round(cell.mean, 3)
+        for column, (subject, cell) in enumerate(zip(subjects, cells, strict=True))
         if cell is not None and subject.role != "reference"
     }
     if len(rivals) > 1:
         lowest = min(rivals.values())
-        for place, value in rivals.items():
+        for column, value in rivals.items():
             if value == lowest:
-                texts[place] = f"{bold}{texts[place]}{bold}"
+                texts[column] = f"{bold}{texts[column]}{bold}"
     return texts
 
 
@@ -111,8 +111,10 @@ def accuracy_text(summary: Summary | None) -> str:
 
 
 def _reason(audit: Audit, subject: str, countermeasure: str, victim: str) -> str:
-    place = (subject, countermeasure, victim)
-    cells = [c for c in audit.cells if (c.subject, c.countermeasure, c.victim) == place]
+    wanted = (subject, countermeasure, victim)
+    cells = [
+        c for c in audit.cells if (c.subject, c.countermeasure, c.victim) == wanted
+    ]
     return "failed" if cells else MISSING
 
 

@@ -324,8 +324,10 @@ def _gaps(found: _Measured) -> list[str]:
 def _missing(audit: Audit, subject: str, countermeasure: str, victim: str) -> list[str]:
     """Which seeds weren't measured, in words."""
     who = victim_title(victim) + (" on the originals" if subject == ORIGINALS else "")
-    place = (subject, countermeasure, victim)
-    cells = [c for c in audit.cells if (c.subject, c.countermeasure, c.victim) == place]
+    wanted = (subject, countermeasure, victim)
+    cells = [
+        c for c in audit.cells if (c.subject, c.countermeasure, c.victim) == wanted
+    ]
     if not cells:
         return [f"{who}: not measured"]
     failures = {c.failure.rstrip(".") for c in cells if c.failure}

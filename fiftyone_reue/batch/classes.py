@@ -55,43 +55,43 @@ class Layout:
     problem: str | None = None
 
 
-def layout_at(depth: int, places: Sequence[Folders]) -> Layout:
+def layout_at(depth: int, folders: Sequence[Folders]) -> Layout:
     """The layout of a tree whose classes are so many folders down."""
-    above = {"/".join(place[: depth - 1]) for place in places if len(place) >= depth}
-    nested = {place[depth - 1] for place in places if len(place) > depth}
+    above = {"/".join(parts[: depth - 1]) for parts in folders if len(parts) >= depth}
+    nested = {parts[depth - 1] for parts in folders if len(parts) > depth}
     return Layout(depth, tuple(sorted(above - {""})), tuple(sorted(nested)))
 
 
-def find_layout(places: Sequence[Folders]) -> Layout:
+def find_layout(folders: Sequence[Folders]) -> Layout:
     """Find out which folders are the classes.
 
     Args:
-        places: of each image that is in a folder.
+        folders: of each image that is in a folder.
 
     Returns:
         Classes below splits (``train/cat``, ``val/cat``), or the first folders below.
         With a problem where these aren't plain: splits that hold images, or no folders
         but one, or the same folders within several others.
     """
-    tops = {place[0] for place in places}
+    tops = {parts[0] for parts in folders}
     splits = {top for top in tops if top.lower() in SPLITS}
-    loose = {place[0] for place in places if len(place) == 1}
-    deep = {place[0] for place in places if len(place) > 1}
+    loose = {parts[0] for parts in folders if len(parts) == 1}
+    deep = {parts[0] for parts in folders if len(parts) > 1}
     if splits and splits == tops and not loose:
-        return layout_at(2, places)
-    plain = layout_at(1, places)
+        return layout_at(2, folders)
+    plain = layout_at(1, folders)
     if splits and splits == tops and not deep:
         why = f"{_and(sorted(tops))} would be splits, not classes"
-        return _unclear(plain, places, why)
+        return _unclear(plain, folders, why)
     if splits & deep:
-        return _unclear(plain, places, "some folders are splits and some are not")
-    if loose or not places:
+        return _unclear(plain, folders, "some folders are splits and some are not")
+    if loose or not folders:
         return plain
     if len(tops) == 1:
-        return _unclear(plain, places, f"all images are in {next(iter(tops))}")
-    within = Counter(name for _, name in {(p[0], p[1].lower()) for p in places})
+        return _unclear(plain, folders, f"all images are in {next(iter(tops))}")
+    within = Counter(name for _, name in {(p[0], p[1].lower()) for p in folders})
     if max(within.values()) > 1:
-        return _unclear(plain, places, "several folders hold the same folders")
+        return _unclear(plain, folders, "several folders hold the same folders")
     return plain
 
 
@@ -150,11 +150,11 @@ def only_class(items: Sequence[Item]) -> str | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
-def _unclear(layout: Layout, places: Sequence[Folders], why: str) -> Layout:
-    found = Counter("/".join(place[:2]) for place in places)
+def _unclear(layout: Layout, folders: Sequence[Folders], why: str) -> Layout:
+    found = Counter("/".join(parts[:2]) for parts in folders)
     ways = []
     for depth in (1, 2):
-        names = sorted({p[depth - 1] for p in places if len(p) >= depth})
+        names = sorted({p[depth - 1] for p in folders if len(p) >= depth})
         if names:
             ways.append(f"--classes-at {depth} for {_and(names)}")
     problem = (

@@ -229,18 +229,18 @@ def _tree(folder: Path, classes_at: int | None, *, strict: bool) -> Tree:
             + (f". {passed}" if passed else "")
         )
     closed = {path for path, _ in found if os.path.isdir(path)}
-    places = [
+    folders = [
         tuple(map(shown, parts[:-1]))
         for path, parts in found
         if path not in closed and len(parts) > 1
     ]
     layout = (
-        find_layout(places) if classes_at is None else layout_at(classes_at, places)
+        find_layout(folders) if classes_at is None else layout_at(classes_at, folders)
     )
     depth = layout.depth
     # A folder above the classes that can't be read is of none of them: it is put with
     # one that there is, since whoever reads it next reports it.
-    some_class = next((p[depth - 1] for p in places if len(p) >= depth), None)
+    some_class = next((p[depth - 1] for p in folders if len(p) >= depth), None)
     items = [
         _closed(path, parts, depth, some_class)
         if path in closed

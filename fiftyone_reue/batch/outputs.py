@@ -12,10 +12,10 @@ from fiftyone_reue.media.files import (
     make_folder,
     refused_path,
     remove_stale_temporaries,
-    write_places,
+    write_entries,
 )
 from fiftyone_reue.names import contained
-from fiftyone_reue.names.contained import Place
+from fiftyone_reue.names.contained import Entry
 
 _USUAL = 0o666, 0o777
 _PRIVATE = 0o600, 0o700
@@ -66,7 +66,7 @@ def write_below(
             continue
         folders.setdefault(name.rpartition("/")[0], []).append((name, data))
     with ExitStack() as stack:
-        places: list[tuple[Place, bytes]] = []
+        entries: list[tuple[Entry, bytes]] = []
         for group in folders.values():
             names = [name for name, _ in group]
             opening = contained.opened(output, names, make=folder_mode)
@@ -77,8 +77,8 @@ def write_below(
                     raise
                 reasons |= dict.fromkeys(names, str(error))
                 continue
-            places += zip(opened, (data for _, data in group), strict=True)
-        write_places(places, file_mode, refused)
+            entries += zip(opened, (data for _, data in group), strict=True)
+        write_entries(entries, file_mode, refused)
     by_path = {contained.inside(output, name): name for name, _ in files}
     return reasons | {by_path[path]: why for path, why in refused.items()}
 

@@ -55,8 +55,8 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
         except ReueError as error:
             status = _fail(str(error), error, arguments)
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            status = _fail(f"{place}{error.strerror or error}", error, arguments)
+            where = f"{error.filename}: " if error.filename else ""
+            status = _fail(f"{where}{error.strerror or error}", error, arguments)
         except KeyboardInterrupt:
             text = "Stopped. What was finished is kept; run it again to go on."
             status = _fail(text, CancelledError(), arguments)

@@ -15,5 +15,5 @@ def link(copy: bool) -> None:
     """Put the plugin into FiftyOne's plugins folder."""
     from fiftyone_reue.install.link import link as run
 
-    place = run(copy=copy)
-    out.print(f"FiftyOne finds the plugin at {plain(str(place))}.")
+    folder = run(copy=copy)
+    out.print(f"FiftyOne finds the plugin at {plain(str(folder))}.")

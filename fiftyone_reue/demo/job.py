@@ -271,9 +271,9 @@ def _leak(dataset: fo.Dataset, folder: Path) -> None:
     generator = np.random.default_rng(1)
     chosen = generator.choice(len(files), min(LEAKED, len(files)), replace=False)
     suspects = fo.Dataset(SUSPECTS, persistent=True)
-    for number, place in enumerate(chosen):
+    for number, index in enumerate(chosen):
         path = leaked / f"found_{number:02d}.jpg"
-        _recompressed(Path(files[place])).save(path, quality=JPEG_QUALITY)
+        _recompressed(Path(files[index])).save(path, quality=JPEG_QUALITY)
         suspects.add_sample(fo.Sample(filepath=str(path)))
     _say(f"{len(chosen)} of {thief}'s files turn up as JPEG (quality {JPEG_QUALITY})")
     check = _bar(samples.extract_steps(suspects))

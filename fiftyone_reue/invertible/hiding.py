@@ -169,10 +169,10 @@ def _times_exp(values: torch.Tensor, logarithm: torch.Tensor) -> torch.Tensor:
     held = logarithm.clamp(-1, 1)
     if not is_exact(values):
         return values * held.exp()
-    place = torch.floor(held * _SCALE_STEPS + 0.5).long() + _SCALE_STEPS
+    index = torch.floor(held * _SCALE_STEPS + 0.5).long() + _SCALE_STEPS
     factors = torch.tensor(scale_table(), dtype=values.dtype, device=values.device)
     units = torch.floor(values * 256 + 0.5)  # exact.ACTIVATION_BITS
-    return torch.floor(units * factors[place] / _SCALE_UNIT + 0.5) / 256
+    return torch.floor(units * factors[index] / _SCALE_UNIT + 0.5) / 256
 
 
 @cache

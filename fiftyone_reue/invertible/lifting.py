@@ -54,9 +54,9 @@ def unscale_pairs(
 def _shears(logarithm: torch.Tensor) -> tuple[torch.Tensor, ...]:
     held = logarithm.clamp(-LIMIT, LIMIT)
     if is_exact(held):
-        place = torch.floor(held * STEPS + 0.5).long() + int(LIMIT * STEPS)
+        index = torch.floor(held * STEPS + 0.5).long() + int(LIMIT * STEPS)
         table = torch.tensor(shear_table(), dtype=held.dtype, device=held.device)
-        return tuple((table / _UNIT).T[:, place].unbind(0))
+        return tuple((table / _UNIT).T[:, index].unbind(0))
     factor = held.exp()
     one = torch.ones_like(factor)
     return one, factor - 1, -1 / factor, factor - factor.square()

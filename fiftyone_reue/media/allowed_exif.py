@@ -98,11 +98,11 @@ def _kept_below(
     withheld: list[str],
 ) -> tuple[Entry | None, bool]:
     """What is kept of the directory that a tag points to, and whether that's one."""
-    places = pointer.integers(layout.order)
-    if len(places) != 1:
+    offsets = pointer.integers(layout.order)
+    if len(offsets) != 1:
         return None, False
     try:
-        below, following = _kept(block, places[0], layout, directory, texts, withheld)
+        below, following = _kept(block, offsets[0], layout, directory, texts, withheld)
     except ifd.DirectoryError:
         return None, False
     if not below:
@@ -199,13 +199,13 @@ def _geo_keys(entry: Entry, order: str, texts: TextGate) -> bool:
         return False
     values = entry.integers(order)
     keys = values[4::4]
-    places = {0, 34735, 34736, 34737}
+    locations = {0, 34735, 34736, 34737}
     return (
         values[0] == 1
         and values[3] == len(keys)
         and list(keys) == sorted(set(keys))
         and all(1024 <= key <= 5119 for key in keys)
-        and places.issuperset(values[5::4])
+        and locations.issuperset(values[5::4])
     )
 
 

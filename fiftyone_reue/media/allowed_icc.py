@@ -116,16 +116,16 @@ def _is_gapless(profile: bytes, tags: list[_Tag]) -> bool:
 
 def _written(header: bytes, tags: list[_Tag]) -> bytes:
     at = _HEADER + 4 + _ENTRY * len(tags)
-    places: dict[bytes, int] = {}
+    offsets: dict[bytes, int] = {}
     for tag in tags:  # tags may share a value, as three equal curves do
-        if tag.value not in places:
-            places[tag.value] = at
+        if tag.value not in offsets:
+            offsets[tag.value] = at
             at += len(tag.value) + -len(tag.value) % 4
     table = b"".join(
-        struct.pack(">4sII", tag.name, places[tag.value], len(tag.value))
+        struct.pack(">4sII", tag.name, offsets[tag.value], len(tag.value))
         for tag in tags
     )
-    body = b"".join(value + bytes(-len(value) % 4) for value in places)
+    body = b"".join(value + bytes(-len(value) % 4) for value in offsets)
     # The profile's own checksum is of what it was: zero says that there is none.
     head = at.to_bytes(4, "big") + header[4:84] + bytes(16) + header[100:]
     return head + struct.pack(">I", len(tags)) + table + body

@@ -269,8 +269,8 @@ def _packed_rows(samples: np.ndarray) -> bytes:
     rows = np.zeros((height, stride), np.uint8)
     order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
     packed = rows[:, : width * channels].reshape(height, width, channels)
-    for place, channel in enumerate(order):
-        packed[:, :, place] = samples[::-1, :, channel]
+    for index, channel in enumerate(order):
+        packed[:, :, index] = samples[::-1, :, channel]
     if not np.shares_memory(packed, rows):
         rows[:, : width * channels] = packed.reshape(height, -1)
     return rows.tobytes()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from fiftyone_reue.errors import OutputError
-from fiftyone_reue.names.contained import Place
+from fiftyone_reue.names.contained import Entry
 
 TEMPORARY_SUFFIX = ".reue-tmp"
 
@@ -54,11 +54,11 @@ def write_batch(items: Sequence[tuple[Path, bytes]]) -> None:
     Raises:
         OutputError: one couldn't be written; no temporary file is left.
     """
-    write_places([(Place(path.parent, path.name), data) for path, data in items])
+    write_entries([(Entry(path.parent, path.name), data) for path, data in items])
 
 
-def write_places(
-    items: Sequence[tuple[Place, bytes]],
+def write_entries(
+    items: Sequence[tuple[Entry, bytes]],
     mode: int = 0o666,
     refused: dict[Path, str] | None = None,
 ) -> None:
@@ -66,7 +66,7 @@ def write_places(
     :func:`fiftyone_reue.names.contained.opened` opened.
 
     Args:
-        items: places, and the files' bytes.
+        items: entries, and the files' bytes.
         mode: of the files, less the umask.
         refused: takes up why they couldn't be written, of files whose very name the
             file system refuses: too long, of a character that it doesn't know, or a
@@ -75,32 +75,32 @@ def write_places(
     Raises:
         OutputError: one couldn't be written; no temporary file is left.
     """
-    pending: dict[Place, Place] = {}  # temporary -> final
-    place = Place(Path(), "")
+    pending: dict[Entry, Entry] = {}  # temporary -> final
+    entry = Entry(Path(), "")
     try:
         try:
-            for place, data in items:
+            for entry, data in items:
                 name = f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
-                temporary = place.named(name)
-                pending[temporary] = place
+                temporary = entry.named(name)
+                pending[temporary] = entry
                 _write_new(temporary, data, mode)
             _flush(list(pending))
-            for temporary, place in list(pending.items()):
+            for temporary, entry in list(pending.items()):
                 try:
-                    place.take(temporary)
+                    entry.take(temporary)
                 except OSError as error:
                     if refused is None or not _is_of_name(error):
                         raise
-                    refused[place.path] = str(_unwritten(place.path, error))
+                    refused[entry.path] = str(_unwritten(entry.path, error))
                     continue
                 del pending[temporary]
-            _flush_folders(place for place, _ in items)
+            _flush_folders(entry for entry, _ in items)
         finally:
             for temporary in pending:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
     except OSError as error:
-        raise _unwritten(place.path, error) from error
+        raise _unwritten(entry.path, error) from error
 
 
 def is_refused_name(error: OutputError) -> bool:
@@ -186,8 +186,8 @@ def _make(folder: Path, mode: int) -> None:
         folder.mkdir(mode, exist_ok=True)
 
 
-def _write_new(place: Place, data: bytes, mode: int = 0o666) -> None:
-    descriptor = place.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+def _write_new(entry: Entry, data: bytes, mode: int = 0o666) -> None:
+    descriptor = entry.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         view = memoryview(data)
         while view:
@@ -196,29 +196,29 @@ def _write_new(place: Place, data: bytes, mode: int = 0o666) -> None:
         os.close(descriptor)
 
 
-def _flush(places: Sequence[Place]) -> None:
+def _flush(entries: Sequence[Entry]) -> None:
     """Wait until the files' data is on the disk."""
     sync_filesystem = _sync_filesystem()
-    if len(places) > 1 and sync_filesystem:
-        for place in {place.stat().st_dev: place for place in places}.values():
-            _with_file(place, sync_filesystem)
+    if len(entries) > 1 and sync_filesystem:
+        for entry in {entry.stat().st_dev: entry for entry in entries}.values():
+            _with_file(entry, sync_filesystem)
     else:
-        for place in places:
-            _with_file(place, os.fsync)
+        for entry in entries:
+            _with_file(entry, os.fsync)
 
 
-def _flush_folders(places: Iterable[Place]) -> None:
+def _flush_folders(entries: Iterable[Entry]) -> None:
     if os.name != "posix":
         return
-    for place in {place.folder: place for place in places}.values():
-        if place.descriptor is not None:
-            os.fsync(place.descriptor)
+    for entry in {entry.folder: entry for entry in entries}.values():
+        if entry.descriptor is not None:
+            os.fsync(entry.descriptor)
         else:
-            _with_file(Place(place.folder, "."), os.fsync)
+            _with_file(Entry(entry.folder, "."), os.fsync)
 
 
-def _with_file(place: Place, call: Callable[[int], object]) -> None:
-    descriptor = place.open(os.O_RDONLY)
+def _with_file(entry: Entry, call: Callable[[int], object]) -> None:
+    descriptor = entry.open(os.O_RDONLY)
     try:
         call(descriptor)
     finally:

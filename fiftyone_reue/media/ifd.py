@@ -107,8 +107,8 @@ def list_tags(data: bytes, offset: int, layout: Layout) -> tuple[list[int], int]
     Raises:
         DirectoryError: the directory lies outside the data.
     """
-    places, following = _places(data, offset, layout)
-    tags = [struct.unpack_from(f"{layout.order}H", data, at)[0] for at in places]
+    offsets, following = _entry_offsets(data, offset, layout)
+    tags = [struct.unpack_from(f"{layout.order}H", data, at)[0] for at in offsets]
     return list(dict.fromkeys(tags)), following
 
 
@@ -153,16 +153,16 @@ def _read(
 ) -> tuple[dict[int, Entry], int]:
     order = layout.order
     offset_code, inline = ("Q", 8) if layout.big else ("I", 4)
-    places, following = _places(data, offset, layout)
+    offsets, following = _entry_offsets(data, offset, layout)
     if spans is not None:
-        spans.append((offset, places.stop + inline))
+        spans.append((offset, offsets.stop + inline))
     entries: dict[int, Entry] = {}
-    for at in places:
+    for at in offsets:
         tag, kind, n = struct.unpack_from(f"{order}HH{offset_code}", data, at)
         if tag in skip or tag in entries or kind not in _SIZES:
             continue
         size = n * _SIZES[kind]
-        where = at + places.step - inline
+        where = at + offsets.step - inline
         if size > inline:
             (where,) = struct.unpack_from(f"{order}{offset_code}", data, where)
         budget[0] -= size
@@ -183,7 +183,7 @@ def _read(
     return entries, following
 
 
-def _places(data: bytes, offset: int, layout: Layout) -> tuple[range, int]:
+def _entry_offsets(data: bytes, offset: int, layout: Layout) -> tuple[range, int]:
     """Where a directory's entries start, and the offset of the next directory."""
     order = layout.order
     count_code, offset_code = ("Q", "Q") if layout.big else ("H", "I")

@@ -111,10 +111,10 @@ def _codes(padded: np.ndarray, bit: int, bits: int) -> tuple[np.ndarray, bool]:
     """
     count = int(np.searchsorted(_STARTS, bits - bit, side="right")) - 1
     starts = bit + _STARTS[:count]
-    places, widths = starts >> 3, _WIDTHS[:count]
-    words = padded[places].astype(np.uint32) << 16
-    words |= padded[places + 1].astype(np.uint32) << 8
-    words |= padded[places + 2]
+    offsets, widths = starts >> 3, _WIDTHS[:count]
+    words = padded[offsets].astype(np.uint32) << 16
+    words |= padded[offsets + 1].astype(np.uint32) << 8
+    words |= padded[offsets + 2]
     codes = (words >> (24 - widths - (starts & 7))) & ((1 << widths) - 1)
     return codes.astype(np.int64), count < _MOST_CODES
 

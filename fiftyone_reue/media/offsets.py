@@ -166,11 +166,11 @@ def _railed(
     Returns:
         Flat indices, and which of them are on the lower rail.
     """
-    places = np.flatnonzero((clipped == 0) | (clipped == peak))
-    steps = step.ravel()[places // (clipped.shape[2] // step.shape[2])]
-    low = clipped.ravel()[places] == 0
+    indices = np.flatnonzero((clipped == 0) | (clipped == peak))
+    steps = step.ravel()[indices // (clipped.shape[2] // step.shape[2])]
+    low = clipped.ravel()[indices] == 0
     towards = np.where(low, steps < 0, steps > 0)
-    return places[towards], low[towards]
+    return indices[towards], low[towards]
 
 
 def _pack(lost: np.ndarray) -> bytes:

@@ -128,9 +128,9 @@ def check_table(
 
 
 def _passes(header: Header) -> list[_Pass]:
-    places = _ADAM7 if header.interlace else ((0, 0, 1, 1),)
+    passes = _ADAM7 if header.interlace else ((0, 0, 1, 1),)
     found = []
-    for top, left, down, right in places:
+    for top, left, down, right in passes:
         height = -(-(header.height - top) // down)
         width = -(-(header.width - left) // right)
         if height > 0 and width > 0:

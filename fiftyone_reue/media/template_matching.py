@@ -10,7 +10,7 @@ _PLAIN = 1e-3
 """Below this variance, in squared gray levels, rounding decides what correlates."""
 
 
-class Place(NamedTuple):
+class Match(NamedTuple):
     """Where a part fits best.
 
     Attributes:
@@ -24,7 +24,7 @@ class Place(NamedTuple):
     correlation: float
 
 
-def find(part: np.ndarray, whole: np.ndarray) -> Place:
+def find(part: np.ndarray, whole: np.ndarray) -> Match:
     """Find a part that wasn't scaled, turned or mirrored.
 
     Args:
@@ -32,7 +32,7 @@ def find(part: np.ndarray, whole: np.ndarray) -> Place:
         whole: ``(H, W)`` gray levels, H at least h and W at least w.
 
     Returns:
-        The place of the largest correlation.
+        The position of the largest correlation.
     """
     height, width = part.shape
     shape = whole.shape
@@ -52,7 +52,7 @@ def find(part: np.ndarray, whole: np.ndarray) -> Place:
         textured = spread > least
         found[textured] = products[textured] / np.sqrt(spread[textured] * energy)
     top, left = np.unravel_index(int(found.argmax()), found.shape)
-    return Place(int(top), int(left), float(found[top, left].clip(-1, 1)))
+    return Match(int(top), int(left), float(found[top, left].clip(-1, 1)))
 
 
 def _windows(values: np.ndarray, height: int, width: int) -> np.ndarray:

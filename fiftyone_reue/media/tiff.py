@@ -233,7 +233,7 @@ def _page(tags: dict[int, Entry], order: str, max_pixels: int) -> _Page:
     planar = number(_PLANAR, 1) == 2 and channels > 1
     expected = across * down * (channels if planar else 1)
 
-    def places(tag: int) -> tuple[int, ...]:
+    def integers(tag: int) -> tuple[int, ...]:
         number(tag)
         fits = tags[tag].count == expected <= _MOST_SEGMENTS
         return tags[tag].integers(order, expected) if fits else ()
@@ -249,8 +249,8 @@ def _page(tags: dict[int, Entry], order: str, max_pixels: int) -> _Page:
         planar,
         tiled,
         *segment,
-        places(_TILE_OFFSETS if tiled else _STRIP_OFFSETS),
-        places(_TILE_COUNTS if tiled else _STRIP_COUNTS),
+        integers(_TILE_OFFSETS if tiled else _STRIP_OFFSETS),
+        integers(_TILE_COUNTS if tiled else _STRIP_COUNTS),
         tags[_JPEG_TABLES].value if _JPEG_TABLES in tags else None,
     )
     _check_supported(page, bits, numbers(_FORMAT, (1,)), number(_FILL_ORDER, 1))

@@ -29,7 +29,7 @@ their way between a look and a step. Elsewhere (Windows) looking has to do."""
 
 
 @dataclass(frozen=True)
-class Place:
+class Entry:
     """A name in a folder.
 
     Attributes:
@@ -47,9 +47,9 @@ class Place:
         """For people, and where there is no descriptor."""
         return self.folder / self.name
 
-    def named(self, name: str) -> Place:
+    def named(self, name: str) -> Entry:
         """Another name in the same folder."""
-        return Place(self.folder, name, self.descriptor)
+        return Entry(self.folder, name, self.descriptor)
 
     def open(self, flags: int, mode: int = 0o666) -> int:
         """As ``os.open``."""
@@ -67,7 +67,7 @@ class Place:
         """As ``os.rmdir``."""
         os.rmdir(self._target, dir_fd=self.descriptor)
 
-    def take(self, other: Place) -> None:
+    def take(self, other: Entry) -> None:
         """As ``os.replace``: give this name to the file at ``other``, beside it."""
         if self.descriptor is None:
             os.replace(other._target, self._target)
@@ -151,7 +151,7 @@ def unlinked(folder: Path, name: str) -> Path:
 @contextmanager
 def opened(
     folder: Path, names: Sequence[str], *, make: int | None = None
-) -> Iterator[list[Place]]:
+) -> Iterator[list[Entry]]:
     """Open the folders that files below a folder are in, following no link.
 
     Args:
@@ -161,7 +161,7 @@ def opened(
             umask); None makes none.
 
     Yields:
-        A place for each name, of use until this ends.
+        An entry for each name, of use until this ends.
 
     Raises:
         UnsafePathError: a name leads out of the folder, or a folder on its way is a
@@ -179,7 +179,7 @@ def opened(
                 if descriptor is not None:
                     stack.callback(os.close, descriptor)
         yield [
-            Place(folder.joinpath(*one[:-1]), one[-1], known[one[:-1]]) for one in split
+            Entry(folder.joinpath(*one[:-1]), one[-1], known[one[:-1]]) for one in split
         ]
 
 
@@ -200,17 +200,17 @@ def remove(folder: Path, name: str) -> bool:
     """
     there = True
     try:
-        with opened(folder, [name]) as (place,):
-            place.unlink()
+        with opened(folder, [name]) as (entry,):
+            entry.unlink()
     except FileNotFoundError:
         there = False
     steps = parts(name)[:-1]
     for end in range(len(steps), 0, -1):
         with (
             contextlib.suppress(OSError, OutputError),  # not empty, or gone already
-            opened(folder, ["/".join(steps[:end])]) as (place,),
+            opened(folder, ["/".join(steps[:end])]) as (entry,),
         ):
-            place.rmdir()
+            entry.rmdir()
     return there
 
 

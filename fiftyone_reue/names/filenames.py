@@ -112,9 +112,9 @@ def _escaped(text: str, *, keep_unicode: bool, keep_encoded: bool) -> list[str]:
         ends |= {found.start() for found in _ENCODED.finditer(text)}
     return [
         _percent(character)
-        if place in ends or not _stays(character, keep_unicode=keep_unicode)
+        if index in ends or not _stays(character, keep_unicode=keep_unicode)
         else character
-        for place, character in enumerate(text)
+        for index, character in enumerate(text)
     ]
 
 

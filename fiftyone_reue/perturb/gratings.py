@@ -93,8 +93,8 @@ def grating(
     Returns:
         ``(side, side, 1)`` int8, every cell ``amplitude`` or ``-amplitude``.
     """
-    place = np.arange(side) / side
-    down, across = place[:, None], place[None, :]
+    position = np.arange(side) / side
+    down, across = position[:, None], position[None, :]
     total = np.zeros((side, side))
     for (rows, columns), phase in zip(waves, phases, strict=True):
         turns = rows * down + columns * across + phase
@@ -189,10 +189,10 @@ def grating_tables(
     codes = class_codes(classes)
     order = generator.permutation(classes)
     tables = np.empty((classes, variants, side, side, 1), np.int8)
-    for place, code in zip(order, codes, strict=True):
+    for index, code in zip(order, codes, strict=True):
         for variant in range(variants):
             phases = generator.random(len(code))
-            tables[place, variant] = grating(code, phases, side, amplitude)
+            tables[index, variant] = grating(code, phases, side, amplitude)
     return tables
 
 

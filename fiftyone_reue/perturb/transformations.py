@@ -86,8 +86,8 @@ def bit_depth(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 def jpeg(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """JPEG with 4:2:0 chroma at one of :data:`JPEG_QUALITIES`, drawn for the batch."""
-    place = int(torch.randint(len(JPEG_QUALITIES), (), generator=generator))
-    return compress(images, JPEG_QUALITIES[place])
+    drawn = int(torch.randint(len(JPEG_QUALITIES), (), generator=generator))
+    return compress(images, JPEG_QUALITIES[drawn])
 
 
 def compress(images: torch.Tensor, quality: int) -> torch.Tensor:
@@ -166,7 +166,7 @@ def _quantise(
 @functools.cache
 def _cosines() -> torch.Tensor:
     """The orthonormal 8-point DCT-II."""
-    place, wave = torch.arange(8.0), torch.arange(8.0)[:, None]
-    cosines = 0.5 * torch.cos((2 * place + 1) * wave * math.pi / 16)
+    position, wave = torch.arange(8.0), torch.arange(8.0)[:, None]
+    cosines = 0.5 * torch.cos((2 * position + 1) * wave * math.pi / 16)
     cosines[0] = math.sqrt(1 / 8)
     return cosines

@@ -311,12 +311,12 @@ def _by_content(
     orphans: Sequence[str], known: dict[str, _Known], samples: dict[str, bytes]
 ) -> dict[bytes, list[str]]:
     """Samples that have gone by what they were: a file's digest, or its samples'."""
-    places: dict[bytes, list[str]] = {}
+    originals: dict[bytes, list[str]] = {}
     for one in reversed(orphans):
         key = known[one].file_digest or samples.get(known[one].image_id)
         if key:
-            places.setdefault(key, []).append(one)
-    return places
+            originals.setdefault(key, []).append(one)
+    return originals
 
 
 def _said(record: Record, say: Refreshed) -> Record:

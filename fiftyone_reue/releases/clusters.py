@@ -69,9 +69,9 @@ class Clusters:
         """The names of the clusters that ``(N, D)`` descriptors belong to."""
         points = (descriptors - self.mean) / self.scale
         squares = (self.centres**2).sum(axis=1)
-        places = (squares - 2 * points @ self.centres.T).argmin(axis=1)
+        nearest = (squares - 2 * points @ self.centres.T).argmin(axis=1)
         names = self.names
-        return [names[place] for place in places]
+        return [names[index] for index in nearest]
 
     def to_bytes(self) -> bytes:
         """As bytes, for sealing: an arrangement of thumbnails is no public matter."""
@@ -262,8 +262,8 @@ def _sample(items: Sequence[Item], seed: int) -> list[Item]:
     if len(items) <= MAX_FIT_IMAGES:
         return list(items)
     generator = np.random.default_rng(seed)
-    places = generator.choice(len(items), MAX_FIT_IMAGES, replace=False)
-    return [items[place] for place in np.sort(places)]
+    chosen = generator.choice(len(items), MAX_FIT_IMAGES, replace=False)
+    return [items[index] for index in np.sort(chosen)]
 
 
 def _labels(seen: Sequence[_Described], clusters: Clusters) -> dict[str, str]:

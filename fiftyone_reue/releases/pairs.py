@@ -138,7 +138,7 @@ def read_pairs(
         )
     names = [pair.item.label or "" for pair in pairs]
     classes = sorted(set(names))
-    index = {name: place for place, name in enumerate(classes)}
+    index = {name: number for number, name in enumerate(classes)}
     return Pairs(
         release_id=releases.pop(),
         items=[pair.item for pair in pairs],

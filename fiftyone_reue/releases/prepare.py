@@ -42,8 +42,8 @@ def new_id() -> str:
 
 def release_in(vault: Vault, output: Path) -> Release | None:
     """The release that was begun in a folder, or None."""
-    place = str(output.resolve())
-    found = (one for one in vault.ledger.releases() if one.output == place)
+    folder = str(output.resolve())
+    found = (one for one in vault.ledger.releases() if one.output == folder)
     return next(found, None)
 
 
@@ -175,22 +175,22 @@ def clustered_items(
     """
     count = int(release.parameters["clusters"])
     named = release.parameters.get("clusters_id")
-    place = named or _clusters_id(vault, release.source, count)
+    clusters_id = named or _clusters_id(vault, release.source, count)
     if config.refit and named is None:
-        place = new_id()
-    fit = vault.ledger.fit(place)
+        clusters_id = new_id()
+    fit = vault.ledger.fit(clusters_id)
     known = None
     if fit is not None:
-        known = Clusters.from_bytes(vault.unseal(FIT, place, fit.sealed))
+        known = Clusters.from_bytes(vault.unseal(FIT, clusters_id, fit.sealed))
     held = {r.sample_id: r.label for r in vault.ledger.records(release.id)}
     new = [item for item in items if item.sample_id not in held]
     steps = cluster_items(new, count, known=known, max_pixels=config.max_pixels)
     sorted_in, clusters = yield from steps
     if known is None:
-        sealed = vault.seal(FIT, place, clusters.to_bytes())
-        vault.ledger.put_fit(Fit(place, sealed, "clusters", {}, time.time()))
+        sealed = vault.seal(FIT, clusters_id, clusters.to_bytes())
+        vault.ledger.put_fit(Fit(clusters_id, sealed, "clusters", {}, time.time()))
     if named is None:
-        parameters = {**release.parameters, "clusters_id": place}
+        parameters = {**release.parameters, "clusters_id": clusters_id}
         release = replace(release, parameters=parameters)
         vault.ledger.put_release(release)
     labels = held | {item.sample_id: item.label for item in sorted_in}
@@ -330,7 +330,7 @@ def _read_fit_data(
             f"Only one class, {next(iter(present))!r}, has a readable image; at least "
             "two classes are needed for a classifier to be misled"
         )
-    index = {name: place for place, name in enumerate(classes)}
+    index = {name: number for number, name in enumerate(classes)}
     labels = np.array([index[small.label] for small in kept], np.int64)
     return FitData(np.stack([small.image for small in kept]), labels, classes)
 

@@ -18,9 +18,9 @@ from fiftyone_reue.vault.description import check_shape
 from fiftyone_reue.vault.ledger.mongo import MongoLedger
 from fiftyone_reue.vault.memo import (
     SUFFIX,
-    places_for,
     remembered_of,
     require_remembered,
+    stores_for,
 )
 from fiftyone_reue.vault.owner_keys import (
     KEY_FILE_NAME,
@@ -313,9 +313,9 @@ def _create(
         secrets=secrets,
         ask=ask_new,
     )
-    places = places_for(provider, _memo_folder())
+    stores = stores_for(provider, _memo_folder())
     vault = Vault.create(
-        ledger, provider, vault_id=vault_id, places=places, ledger_name=name
+        ledger, provider, vault_id=vault_id, stores=stores, ledger_name=name
     )
     text = _told(provider)
     if text:

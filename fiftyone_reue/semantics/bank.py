@@ -61,7 +61,7 @@ def class_scenes(classes: int, key: bytes) -> list[Scene]:
     rows = keyed_words(derive(key, "semantic-scenes"), pool, DRAWS)
     scenes = [drawn_scene(Draws(row)) for row in rows]
     points = np.stack([descriptor(_sketch(scene)) for scene in scenes])
-    return [scenes[place] for place in _farthest(points, classes)]
+    return [scenes[index] for index in _farthest(points, classes)]
 
 
 def variant(scene: Scene, key: bytes, number: int) -> Scene:
@@ -104,10 +104,10 @@ def class_images(classes: int, key: bytes, variants: int, size: int) -> np.ndarr
         InputError: there are too many classes.
     """
     images = np.empty((classes, variants, size, size, 3), np.uint8)
-    for place, scene in enumerate(class_scenes(classes, key)):
-        own_key = derive(key, "semantic-class", str(place))
+    for index, scene in enumerate(class_scenes(classes, key)):
+        own_key = derive(key, "semantic-class", str(index))
         for number in range(variants):
-            images[place, number] = bank_image(variant(scene, own_key, number), size)
+            images[index, number] = bank_image(variant(scene, own_key, number), size)
     return images
 
 

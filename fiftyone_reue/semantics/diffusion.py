@@ -80,18 +80,18 @@ def load_pipeline(model: str, controlnet: str, device: str) -> Any:
 
     from fiftyone_reue.networks.device import choose_device
 
-    place = choose_device(device)
+    where = choose_device(device)
     control_kind, pipeline_kind = _kinds()
-    precision = torch.float16 if place.type == "cuda" else torch.float32
+    precision = torch.float16 if where.type == "cuda" else torch.float32
     control = _loaded(control_kind, controlnet, "--controlnet", dtype=precision)
     pipeline = _loaded(
         pipeline_kind, model, "--model", dtype=precision, controlnet=control
     )
     try:
-        pipeline.to(place)
+        pipeline.to(where)
     except Exception as error:
         if _lacks_memory(error):
-            raise _no_room(f"{model} on {place}") from error
+            raise _no_room(f"{model} on {where}") from error
         raise
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -36,7 +36,7 @@ def folder_images(
     """
     homes = {entry.name: entry for entry in _entries(folder) if entry.is_dir()}
     images = np.empty((len(class_names), variants, size, size, 3), np.uint8)
-    for place, name in enumerate(class_names):
+    for index, name in enumerate(class_names):
         if name not in homes:
             raise InputError(
                 f"{folder}: class {name!r} has no folder there; make a folder of that "
@@ -45,7 +45,7 @@ def folder_images(
         paths = _image_paths(homes[name], name)[:variants]
         own = [_centre(path, name, size) for path in paths]
         for number in range(variants):
-            images[place, number] = own[number % len(own)]
+            images[index, number] = own[number % len(own)]
     return images
 
 

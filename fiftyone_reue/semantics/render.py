@@ -36,8 +36,8 @@ def bank_image(scene: Scene, size: int, samples: int = SAMPLES) -> np.ndarray:
     points = _background(scene.background, x, y)
     spots = LAYOUTS[scene.layout]
     owner, left, top = _owners(spots, x, y)
-    for place, thing in enumerate(scene.things):
-        turn = owner % len(scene.things) == place
+    for index, thing in enumerate(scene.things):
+        turn = owner % len(scene.things) == index
         inside = turn & _inside(thing, left, top)
         points[inside] = _filled(thing.texture, x[inside], y[inside])
     blocks = points.reshape(size, samples, size, samples, 3)

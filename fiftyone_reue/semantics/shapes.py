@@ -47,12 +47,12 @@ def _polygon(*corners: Corner) -> Test:
 
 def _rounded(radii: tuple[int, ...], corners: int) -> Test:
     """A polygon around the origin whose corners take these distances in turn."""
-    places = []
+    points = []
     for corner in range(corners):
         angle = TURN * corner // corners - TURN // 4
         radius = radii[corner % len(radii)]
-        places.append((_along(radius, cosine(angle)), _along(radius, sine(angle))))
-    return _polygon(*places)
+        points.append((_along(radius, cosine(angle)), _along(radius, sine(angle))))
+    return _polygon(*points)
 
 
 def _along(length: int, part: int) -> int:
@@ -147,8 +147,8 @@ def _flower(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     inside = np.zeros(x.shape, bool)
     for petal in range(6):
         angle = TURN * petal // 6
-        place = _along(2500, cosine(angle)), _along(2500, sine(angle))
-        inside |= _disc(x, y, 1380, *place)
+        centre = _along(2500, cosine(angle)), _along(2500, sine(angle))
+        inside |= _disc(x, y, 1380, *centre)
     return (inside | _disc(x, y, 1900)) & ~_disc(x, y, 900)
 
 

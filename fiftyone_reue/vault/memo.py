@@ -58,7 +58,7 @@ class Remembered:
         counter: of the last change to the ledger.
         meta: the vault's description.
         listed: the sealed list of what the ledger holds, of that change or a later
-            one; empty where a place doesn't keep it, or it is too long.
+            one; empty where a store doesn't keep it, or it is too long.
         ledger: which database its ledger is in, in words; "" for one in a folder.
     """
 
@@ -106,7 +106,7 @@ class Remembered:
             ) from None
 
 
-class Place(Protocol):
+class MemoStore(Protocol):
     """Somewhere that an owner's memo is kept."""
 
     def describe(self, vault_id: str) -> str:
@@ -126,14 +126,14 @@ class Place(Protocol):
         ...
 
 
-class FolderPlace:
+class FolderStore:
     """A file in a folder, named after the vault."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, FolderPlace) and other.folder == self.folder
+        return isinstance(other, FolderStore) and other.folder == self.folder
 
     def __hash__(self) -> int:
         return hash(self.folder)
@@ -161,7 +161,7 @@ class FolderPlace:
         return file_lock(path.with_name(f"{path.name}.lock"))
 
 
-class KeyringPlace:
+class KeyringStore:
     """An entry of the operating system's keyring, which holds no long ones.
 
     Args:
@@ -191,45 +191,45 @@ class KeyringPlace:
         if self._beside is None or not self._beside.is_dir():
             yield
             return
-        with FolderPlace(self._beside).locked(vault_id):
+        with FolderStore(self._beside).locked(vault_id):
             yield
 
 
 class Memo:
-    """What is remembered of one vault, in all its places.
+    """What is remembered of one vault, in all its stores.
 
     Args:
         vault_id: whose.
-        places: beside the owner key and beside the ledger; none remembers nothing
+        stores: beside the owner key and beside the ledger; none remembers nothing
             beyond this process.
-        ledger: see :class:`Remembered`; "" leaves what the places have.
+        ledger: see :class:`Remembered`; "" leaves what the stores have.
 
     Attributes:
         ledger: as it was given.
-        counter: the highest that any place had, or that was kept since.
-        unkept: the places that can't be written, in words.
-        known: whether any place knew the vault.
-        found_in: the places that knew it, in words.
+        counter: the highest that any store had, or that was kept since.
+        unkept: the stores that can't be written, in words.
+        known: whether any store knew the vault.
+        found_in: the stores that knew it, in words.
         descriptions: of the vault, as these had them.
 
     Raises:
-        VaultError: what a place has is damaged.
+        VaultError: what a store has is damaged.
     """
 
     def __init__(
-        self, vault_id: str, places: Sequence[Place] = (), ledger: str = ""
+        self, vault_id: str, stores: Sequence[MemoStore] = (), ledger: str = ""
     ) -> None:
         self._vault_id = vault_id
         self.ledger = ledger
-        self._places = list(places)
+        self._stores = list(stores)
         self._threads = threading.Lock()
-        found = [place.read(vault_id) for place in self._places]
+        found = [store.read(vault_id) for store in self._stores]
         there = [one for one in found if one is not None]
         self.counter = max((one.counter for one in there), default=0)
         self.known = bool(there)
         self.found_in = [
-            place.describe(vault_id)
-            for place, one in zip(self._places, found, strict=True)
+            store.describe(vault_id)
+            for store, one in zip(self._stores, found, strict=True)
             if one is not None
         ]
         self.descriptions = [one.meta for one in there if one.meta]
@@ -241,8 +241,8 @@ class Memo:
         """Where it is kept, in words."""
         return [
             where
-            for place in self._places
-            for where in [place.describe(self._vault_id)]
+            for store in self._stores
+            for where in [store.describe(self._vault_id)]
             if where not in self.unkept
         ]
 
@@ -257,9 +257,9 @@ class Memo:
         """
         with self._threads:
             self.counter = max(self.counter, counter)
-            for place in self._places:
+            for store in self._stores:
                 self._keep(
-                    place, lambda kept: self._with_counter(kept, counter, listed)
+                    store, lambda kept: self._with_counter(kept, counter, listed)
                 )
 
     def _with_counter(
@@ -288,8 +288,8 @@ class Memo:
         """
         with self._threads:
             self._meta = dict(meta)
-            for place in self._places:
-                self._keep(place, lambda kept: self._with_meta(kept, is_current))
+            for store in self._stores:
+                self._keep(store, lambda kept: self._with_meta(kept, is_current))
 
     def _with_meta(
         self, kept: Remembered | None, is_current: Callable[[], bool]
@@ -305,18 +305,18 @@ class Memo:
         return new if new == kept or is_current() else None
 
     def _keep(
-        self, place: Place, change: Callable[[Remembered | None], Remembered | None]
+        self, store: MemoStore, change: Callable[[Remembered | None], Remembered | None]
     ) -> None:
-        """Replace what a place has by what `change` makes of it; None: by nothing."""
-        where = place.describe(self._vault_id)
+        """Replace what a store has by what `change` makes of it; None: by nothing."""
+        where = store.describe(self._vault_id)
         try:
-            kept = place.read(self._vault_id)
+            kept = store.read(self._vault_id)
             if change(kept) != kept:
-                with place.locked(self._vault_id):
-                    kept = place.read(self._vault_id)
+                with store.locked(self._vault_id):
+                    kept = store.read(self._vault_id)
                     new = change(kept)
                     if new is not None and new != kept:
-                        place.write(new)
+                        store.write(new)
                     kept = new or kept
         except (OutputError, VaultError):
             # A mounted secret, or a locked keyring: `reue vault check` says so.
@@ -329,7 +329,7 @@ class Memo:
             self.unkept.remove(where)
 
 
-def places_for(provider: OwnerKeyProvider, folder: Path | None) -> list[Place]:
+def stores_for(provider: OwnerKeyProvider, folder: Path | None) -> list[MemoStore]:
     """Where to remember a vault: beside its owner key, and in its folder.
 
     Args:
@@ -337,15 +337,15 @@ def places_for(provider: OwnerKeyProvider, folder: Path | None) -> list[Place]:
         folder: the vault's, or the one for owner keys.
     """
     found = provider.found if isinstance(provider, MidRotation) else provider
-    places: list[Place] = []
+    stores: list[MemoStore] = []
     if isinstance(found, KeyFile):
-        places.append(FolderPlace(found.path.absolute().parent))
+        stores.append(FolderStore(found.path.absolute().parent))
     if isinstance(found, KeyringKey):
-        places.append(KeyringPlace(None if folder is None else folder.absolute()))
-    beside = None if folder is None else FolderPlace(folder.absolute())
-    if beside is not None and beside not in places:
-        places.append(beside)
-    return places
+        stores.append(KeyringStore(None if folder is None else folder.absolute()))
+    beside = None if folder is None else FolderStore(folder.absolute())
+    if beside is not None and beside not in stores:
+        stores.append(beside)
+    return stores
 
 
 def remembered_in(folders: Iterable[Path]) -> list[Remembered]:

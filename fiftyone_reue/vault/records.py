@@ -187,16 +187,16 @@ def unpack(blob: bytes) -> Envelope:
     names = {number: name for name, number in _TIERS.items()}
     if tier not in names:
         raise DamagedRecordError("The record is damaged: its tier is unknown")
-    place = _HEADER.size
+    offset = _HEADER.size
     peak = None
     if marked & _WITH_PEAK:
-        part, place = _part(blob, place, _PEAK.size)
+        part, offset = _part(blob, offset, _PEAK.size)
         (peak,) = _PEAK.unpack(part)
         if not peak:
             raise DamagedRecordError("The record is damaged: its data has no range")
     file = b""
     if marked & _WITH_FILE:
-        file, place = _part(blob, place, _DIGEST_SIZE)
+        file, offset = _part(blob, offset, _DIGEST_SIZE)
     header = Header(
         names[tier],
         vault.hex(),
@@ -209,12 +209,12 @@ def unpack(blob: bytes) -> Envelope:
         file,
         bool(marked & _WITH_NONCES),
     )
-    recipient_box, place = _box(blob, place)
-    owner_box, place = _box(blob, place)
+    recipient_box, offset = _box(blob, offset)
+    owner_box, offset = _box(blob, offset)
     file_box = b""
     if file:
-        file_box, place = _box(blob, place)
-    if place != len(blob):
+        file_box, offset = _box(blob, offset)
+    if offset != len(blob):
         raise DamagedRecordError("The record is damaged: bytes follow its end")
     if file_box and hashlib.sha256(file_box).digest() != file:
         raise DamagedRecordError(
@@ -394,16 +394,16 @@ def _open(key: bytes, box: bytes, bound: bytes, header: Header) -> bytes:
         ) from None
 
 
-def _box(blob: bytes, place: int) -> tuple[bytes, int]:
-    length, start = _part(blob, place, _LENGTH.size)
+def _box(blob: bytes, offset: int) -> tuple[bytes, int]:
+    length, start = _part(blob, offset, _LENGTH.size)
     return _part(blob, start, *_LENGTH.unpack(length))
 
 
-def _part(blob: bytes, place: int, size: int) -> tuple[bytes, int]:
-    end = place + size
+def _part(blob: bytes, offset: int, size: int) -> tuple[bytes, int]:
+    end = offset + size
     if len(blob) < end:
         raise DamagedRecordError("The record is damaged: it was cut short")
-    return blob[place:end], end
+    return blob[offset:end], end
 
 
 def _pack_owner(part: OwnerPart) -> bytes:
@@ -414,12 +414,12 @@ def _pack_owner(part: OwnerPart) -> bytes:
 
 
 def _unpack_owner(content: bytes) -> OwnerPart:
-    digest, form, place = content[:32], content[32], 33
+    digest, form, offset = content[:32], content[32], 33
     names = []
     for _ in range(2):
-        end = place + 1 + content[place]
-        names.append(content[place + 1 : end].decode())
-        place = end
+        end = offset + 1 + content[offset]
+        names.append(content[offset + 1 : end].decode())
+        offset = end
     visible = bool(form & _VISIBLE)
     amplitude = form & ~_VISIBLE
-    return OwnerPart(names[0], names[1], amplitude, content[place:], digest, visible)
+    return OwnerPart(names[0], names[1], amplitude, content[offset:], digest, visible)

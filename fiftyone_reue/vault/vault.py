@@ -47,12 +47,12 @@ from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.memo import (
     SUFFIX,
     Memo,
-    Place,
+    MemoStore,
     Remembered,
-    places_for,
     remembered_in,
     remembered_of,
     require_remembered,
+    stores_for,
 )
 from fiftyone_reue.vault.owner_keys import (
     KEY_FILE_VARIABLE,
@@ -147,7 +147,7 @@ class Vault:
         provider: OwnerKeyProvider,
         *,
         vault_id: str | None = None,
-        places: Sequence[Place] = (),
+        stores: Sequence[MemoStore] = (),
         ledger_name: str = "",
     ) -> Self:
         """Creates the vault of a ledger that has none.
@@ -156,7 +156,7 @@ class Vault:
             ledger: an empty ledger
             provider: of the owner key
             vault_id: from :func:`new_vault_id`, if it had to be known before
-            places: where to remember the ledger's state and the description
+            stores: where to remember the ledger's state and the description
             ledger_name: which database the ledger is in, to be remembered too
 
         Raises:
@@ -176,7 +176,7 @@ class Vault:
             "wraps": [wrapped],
         }
         meta = signed(meta, {opened.id: key})
-        memo = Memo(vault_id, places, ledger_name)
+        memo = Memo(vault_id, stores, ledger_name)
         with _raw(ledger).exclusive():
             require_no_vault(ledger)
             vault = cls(ledger, vault_id, opened, memo)
@@ -217,7 +217,7 @@ class Vault:
         owner_key = provider.load()
         opened = unwrap(meta, owner_key, provider.describe(), kind=provider.kind)
         vault_id = meta["vault_id"]
-        memo = Memo(vault_id, places_for(provider, folder), ledger_name)
+        memo = Memo(vault_id, stores_for(provider, folder), ledger_name)
         if meta["format"] != UNAUTHENTICATED:
             try:
                 _require_same_vault(memo.descriptions, opened.keys, memo.found_in)
@@ -653,8 +653,8 @@ def create_folder(
         _require_not_remembered(folder)
         vault_id = new_vault_id()
         provider = choose(vault_id, folder, **wanted)
-        places = places_for(provider, folder)
-        return Vault.create(ledger, provider, vault_id=vault_id, places=places)
+        stores = stores_for(provider, folder)
+        return Vault.create(ledger, provider, vault_id=vault_id, stores=stores)
     except BaseException:
         ledger.close()
         raise

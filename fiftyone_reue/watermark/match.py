@@ -105,7 +105,7 @@ class Index:
         plain = np.frombuffer(b"".join(d[:size] for d in descriptors), np.uint8)
         self._vectors = _normalise(plain.reshape(-1, size).astype(np.float32))
         self._norms = np.einsum("ij,ij->i", self._vectors, self._vectors)
-        whole = [place for place, d in enumerate(descriptors) if len(d) == 3 * size]
+        whole = [index for index, d in enumerate(descriptors) if len(d) == 3 * size]
         self._with_alpha = np.array(whole, np.int64)
         laid = np.frombuffer(b"".join(descriptors[p][size:] for p in whole), np.uint8)
         self._planes = _planes(laid.reshape(-1, 2, size).astype(np.float32))
@@ -134,8 +134,8 @@ class Index:
         self._consider_backgrounds(squared, turned, own)
         flat = np.argsort(squared, axis=None, kind="stable")[: 4 * count]
         found: dict[str, Candidate] = {}
-        for place in flat:
-            orientation, row = divmod(int(place), len(self._ids))
+        for index in flat:
+            orientation, row = divmod(int(index), len(self._ids))
             distance = float(np.sqrt(max(squared[orientation, row], 0.0)))
             candidate = Candidate(self._ids[row], orientation, distance)
             found.setdefault(candidate.image_id, candidate)

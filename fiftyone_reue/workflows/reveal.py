@@ -255,8 +255,8 @@ def reveal(
         fraction = _READING + (1 - _READING) * (number + 1) / decoys
         yield Progress(fraction, f"Drawing decoys: {number + 1} of {decoys}")
     images = [
-        _revealed(one, agreements[:, place], output is not None)
-        for place, one in enumerate(findings)
+        _revealed(one, agreements[:, index], output is not None)
+        for index, one in enumerate(findings)
     ]
     mean = np.mean([image.agreement for image in images]) if images else 0.0
     as_good = int((agreements.mean(axis=1) >= mean).sum()) if images else 0

@@ -143,7 +143,7 @@ def test_a_file_that_can_not_be_deleted_keeps_the_release(vault, make, monkeypat
     def locked(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(contained.Place, "unlink", locked)
+    monkeypatch.setattr(contained.Entry, "unlink", locked)
     with pytest.raises(OutputError, match=r"kept.*Permission denied; the release"):
         delete_release(vault, kept, files=True)
     assert find_release(vault, "kept")

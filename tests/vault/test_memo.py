@@ -19,12 +19,12 @@ from fiftyone_reue.vault import (
 from fiftyone_reue.vault import memo as memo_module
 from fiftyone_reue.vault import vault as vault_module
 from fiftyone_reue.vault.memo import (
-    FolderPlace,
+    FolderStore,
     Memo,
     Remembered,
-    places_for,
     remembered_in,
     remembered_of,
+    stores_for,
 )
 from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyFile, KeyringKey
 from fiftyone_reue.vault.vault import repair_folder
@@ -51,11 +51,11 @@ def test_it_is_kept_beside_the_key_and_in_the_folder(tmp_path: Path) -> None:
 
 
 def test_the_highest_counter_counts_and_never_goes_back(tmp_path: Path) -> None:
-    places = [FolderPlace(tmp_path / "a"), FolderPlace(tmp_path / "b")]
-    for place, counter in zip(places, (7, 3), strict=True):
-        place.folder.mkdir()
-        place.write(Remembered(ID, counter, {"a": 1}))
-    memo = Memo(ID, places)
+    stores = [FolderStore(tmp_path / "a"), FolderStore(tmp_path / "b")]
+    for store, counter in zip(stores, (7, 3), strict=True):
+        store.folder.mkdir()
+        store.write(Remembered(ID, counter, {"a": 1}))
+    memo = Memo(ID, stores)
     assert (memo.counter, memo.known) == (7, True)
     memo.keep_meta({"a": 2})
     memo.keep_counter(5)
@@ -63,13 +63,13 @@ def test_the_highest_counter_counts_and_never_goes_back(tmp_path: Path) -> None:
         7
     ]
     memo.keep_counter(8)
-    kept = [place.read(ID) for place in places]
+    kept = [store.read(ID) for store in stores]
     assert kept == [Remembered(ID, 8, {"a": 2})] * 2
-    assert not Memo("f" * 16, places).known
+    assert not Memo("f" * 16, stores).known
 
 
 def test_a_place_that_can_not_be_written_is_told(tmp_path: Path) -> None:
-    memo = Memo(ID, [FolderPlace(tmp_path / "none"), FolderPlace(tmp_path)])
+    memo = Memo(ID, [FolderStore(tmp_path / "none"), FolderStore(tmp_path)])
     memo.keep_meta({"a": 1})
     memo.keep_counter(1)
     assert memo.unkept == [str(tmp_path / "none" / f"{ID}.counter")]
@@ -77,7 +77,7 @@ def test_a_place_that_can_not_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_a_vault_without_a_place_says_so(tmp_path: Path) -> None:
-    assert places_for(EnvironmentKey({}), None) == []
+    assert stores_for(EnvironmentKey({}), None) == []
     assert Memo(ID).places == []
 
 
@@ -114,7 +114,7 @@ def test_the_keyring_keeps_it(
     (tmp_path / f"{vault.vault_id}.counter").unlink()
     with open_folder(tmp_path, secrets={}).ledger:
         pass
-    assert places_for(KeyringKey("x"), tmp_path)[1:] == [FolderPlace(tmp_path)]
+    assert stores_for(KeyringKey("x"), tmp_path)[1:] == [FolderStore(tmp_path)]
 
 
 def test_a_rotation_leaves_no_old_seal_in_it(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_counter_that_is_none_is_refused(tmp_path: Path, counter: str) -> None
     text = f'{{"vault": "{ID}", "counter": {counter}, "description": {{}}}}'
     (tmp_path / f"{ID}.counter").write_text(text)
     with pytest.raises(VaultError, match="is damaged"):
-        FolderPlace(tmp_path).read(ID)
+        FolderStore(tmp_path).read(ID)
     assert remembered_in([tmp_path]) == []
 
 
@@ -141,13 +141,13 @@ def test_a_counter_that_is_none_is_refused(tmp_path: Path, counter: str) -> None
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / f"{ID}.counter")
     with pytest.raises(VaultError, match="isn't a file"):
-        FolderPlace(tmp_path).read(ID)
+        FolderStore(tmp_path).read(ID)
     assert remembered_in([tmp_path]) == []
 
 
 def test_an_opener_with_an_older_view_never_lowers_it(tmp_path: Path) -> None:
     """It wrote the number that it had read, whatever others had written since."""
-    place = FolderPlace(tmp_path)
+    place = FolderStore(tmp_path)
     place.write(Remembered(ID, 5, {"a": 1}, b"five"))
     old, new = Memo(ID, [place]), Memo(ID, [place])
     new.keep_meta({"a": 2})
@@ -220,7 +220,7 @@ def test_a_rotation_while_a_vault_is_opened_accuses_nobody(
 def test_which_database_it_is_of_is_kept_by_who_does_not_say_it(
     tmp_path: Path,
 ) -> None:
-    place = FolderPlace(tmp_path)
+    place = FolderStore(tmp_path)
     memo, other = Memo(ID, [place], "mongodb://a/b"), Memo(ID, [place])
     memo.keep_meta({"a": 1})
     other.keep_meta({"a": 2})
@@ -239,11 +239,11 @@ def test_a_database_that_is_no_text_is_refused(tmp_path: Path, ledger: str) -> N
     text = f'{{"vault": "{ID}", "counter": 1, "description": {{}}, "ledger": {ledger}}}'
     (tmp_path / f"{ID}.counter").write_text(text)
     with pytest.raises(VaultError, match="is damaged"):
-        FolderPlace(tmp_path).read(ID)
+        FolderStore(tmp_path).read(ID)
 
 
 def _keep(folder: Path, first: int, count: int) -> None:
-    memo = Memo(ID, [FolderPlace(folder)])
+    memo = Memo(ID, [FolderStore(folder)])
     memo.keep_meta({"a": 1})
     for number in range(first, first + 3 * count, 3):
         memo.keep_counter(number, b"%d" % number)
@@ -254,7 +254,7 @@ def _keep(folder: Path, first: int, count: int) -> None:
 def test_it_only_goes_up_while_several_write(tmp_path: Path) -> None:
     count = 150
     start = multiprocessing.get_context("spawn").Process
-    place = FolderPlace(tmp_path)
+    place = FolderStore(tmp_path)
     running = [start(target=_keep, args=(tmp_path, n, count)) for n in (1, 2, 3)]
     for process in running:
         process.start()
@@ -278,7 +278,7 @@ def test_who_keeps_the_lock_keeps_others_out_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_lock.file_lock, "__defaults__", (0.05,))
-    place = FolderPlace(tmp_path)
+    place = FolderStore(tmp_path)
     memo = Memo(ID, [place])
     with place.locked(ID):
         memo.keep_meta({"a": 1})
@@ -290,10 +290,10 @@ def test_who_keeps_the_lock_keeps_others_out_for_a_while(
 
 
 def test_that_of_another_vault_is_refused(tmp_path: Path) -> None:
-    path = FolderPlace(tmp_path).path(ID)
+    path = FolderStore(tmp_path).path(ID)
     path.write_text(Remembered("f" * 16, 3, {"a": 1}).to_text())
     with pytest.raises(VaultError, match="another vault"):
-        Memo(ID, [FolderPlace(tmp_path)])
+        Memo(ID, [FolderStore(tmp_path)])
 
 
 @pytest.mark.parametrize("listed", ['"*"', "7", "null", "[]"])
@@ -301,17 +301,17 @@ def test_a_list_that_is_none_is_refused(tmp_path: Path, listed: str) -> None:
     text = f'{{"vault": "{ID}", "counter": 1, "description": {{}}, "list": {listed}}}'
     (tmp_path / f"{ID}.counter").write_text(text)
     with pytest.raises(VaultError, match="is damaged"):
-        FolderPlace(tmp_path).read(ID)
+        FolderStore(tmp_path).read(ID)
 
 
 def test_a_list_that_is_too_long_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memo_module, "_LONGEST_LIST", 9)
-    memo = Memo(ID, [FolderPlace(tmp_path)])
+    memo = Memo(ID, [FolderStore(tmp_path)])
     memo.keep_meta({"a": 1})
     memo.keep_counter(3, bytes(10))
-    assert FolderPlace(tmp_path).read(ID) == Remembered(ID, 3, {"a": 1})
+    assert FolderStore(tmp_path).read(ID) == Remembered(ID, 3, {"a": 1})
 
 
 def exchanged(folder: Path, vault_id: str | None) -> None:

@@ -61,7 +61,7 @@ def test_one_holds_it_at_a_time(locks: tuple[MongoLock, MongoLock]) -> None:
 
 
 def test_a_dead_process_holds_nothing(locks: tuple[MongoLock, MongoLock]) -> None:
-    hold(locks[0], f"{mongo_lock.place()} {dead_process()} x y")
+    hold(locks[0], f"{mongo_lock.host()} {dead_process()} x y")
     locks[1].acquire()
     locks[1].release()
 
@@ -91,7 +91,7 @@ def test_a_living_one_is_waited_for(
 ) -> None:
     monkeypatch.setattr(mongo_lock, "WAIT_SECONDS", 0.2)
     where, pid = (
-        (mongo_lock.place(), os.getppid()) if here else ("elsewhere", dead_process())
+        (mongo_lock.host(), os.getppid()) if here else ("elsewhere", dead_process())
     )
     hold(locks[0], f"{where} {pid} x y")
     with pytest.raises(LedgerUnavailableError, match="keeps writing"):
@@ -123,6 +123,6 @@ def test_a_process_that_can_not_be_is_waited_for_like_any(
 ) -> None:
     """Somebody else wrote it; a number that isn't one ended with a ValueError."""
     monkeypatch.setattr(mongo_lock, "WAIT_SECONDS", 0.2)
-    hold(locks[0], f"{mongo_lock.place()} {pid} x y")
+    hold(locks[0], f"{mongo_lock.host()} {pid} x y")
     with pytest.raises(LedgerUnavailableError, match="keeps writing"):
         locks[1].acquire()

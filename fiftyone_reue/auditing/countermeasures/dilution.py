@@ -132,11 +132,11 @@ def draw_evenly(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
         drawn is within one of ``count * n / N``.
     """
     draw = np.random.default_rng(seed)
-    places = np.zeros(len(labels))
+    positions = np.zeros(len(labels))
     for label in np.unique(labels):
         members = draw.permutation(np.flatnonzero(labels == label))
-        places[members] = (np.arange(len(members)) + draw.random()) / len(members)
-    return np.sort(np.argsort(places, kind="stable")[:count])
+        positions[members] = (np.arange(len(members)) + draw.random()) / len(members)
+    return np.sort(np.argsort(positions, kind="stable")[:count])
 
 
 def _draw_clean(holdings: Holdings, number: int, seed: int, name: str) -> TrainingSet:

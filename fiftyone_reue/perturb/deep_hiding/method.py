@@ -225,11 +225,11 @@ class DeepHiding(RevealingMethod):
         )
         named = bytes([len(name) | _BENT]) + name.encode()
         number = int.from_bytes(sample_key[:2], "big")
-        place = class_index(state, label)
-        chosen = _CHOICE.pack(place, len(state.classes), number)
+        index = class_index(state, label)
+        chosen = _CHOICE.pack(index, len(state.classes), number)
         if "scenes" not in state.arrays:
             return fixed + named + chosen
-        scenes = state.arrays["scenes"][place]
+        scenes = state.arrays["scenes"][index]
         scene = scenes[number % len(scenes)].tobytes()
         packed = packing.pack(scene, SCENE_LEVEL)
         return fixed + named + chosen + packed
@@ -357,10 +357,10 @@ def hiding_of(secret: bytes) -> Hiding:
     """
     try:
         amplitude, weights_identity, root = _FIXED.unpack_from(secret)
-        place = _FIXED.size
-        hatching = BENT if secret[place] & _BENT else INVERTED
-        end = place + 1 + (secret[place] & ~_BENT)
-        name = secret[place + 1 : end].decode()
+        offset = _FIXED.size
+        hatching = BENT if secret[offset] & _BENT else INVERTED
+        end = offset + 1 + (secret[offset] & ~_BENT)
+        name = secret[offset + 1 : end].decode()
         choice = _CHOICE.unpack_from(secret, end)
         waves, phases = _stripes(root, *choice)  # refuses too many classes
         scene = _scene_of(root, choice, secret[end + _CHOICE.size :])
@@ -380,11 +380,11 @@ def hiding_of(secret: bytes) -> Hiding:
 
 
 def _stripes(
-    root: bytes, place: int, classes: int, number: int
+    root: bytes, index: int, classes: int, number: int
 ) -> tuple[tuple[Wave, ...], tuple[int, ...]]:
     """A class's waves, and the phases that one sample's are to have."""
-    waves = _codes(root, classes)[place]
-    return waves, keyed_phases(derive(root, "phases", str(place), str(number)), waves)
+    waves = _codes(root, classes)[index]
+    return waves, keyed_phases(derive(root, "phases", str(index), str(number)), waves)
 
 
 @lru_cache(maxsize=16)
@@ -392,25 +392,25 @@ def _codes(root: bytes, classes: int) -> tuple[tuple[Wave, ...], ...]:
     """Each class's waves, in an order drawn from the root."""
     order = keyed_order(derive(root, "stripes"), classes)
     codes = class_codes(classes)
-    return tuple(codes[place] for place in order)
+    return tuple(codes[index] for index in order)
 
 
 def _scene_of(root: bytes, choice: tuple[int, int, int], content: bytes) -> np.ndarray:
     if not content:
-        place, classes, number = choice
-        return _bank_scene(root, place, classes, number % VARIANTS)
+        index, classes, number = choice
+        return _bank_scene(root, index, classes, number % VARIANTS)
     size = SCENE_SIDE * SCENE_SIDE
     raw = packing.unpack(content, size)
     return np.frombuffer(raw, np.uint8).reshape(SCENE_SIDE, SCENE_SIDE)
 
 
 @lru_cache(maxsize=1024)
-def _bank_scene(root: bytes, place: int, classes: int, number: int) -> np.ndarray:
+def _bank_scene(root: bytes, index: int, classes: int, number: int) -> np.ndarray:
     from fiftyone_reue.semantics.bank import variant
     from fiftyone_reue.semantics.render import bank_image
 
-    scene = _class_scenes(root, classes)[place]
-    key = derive(root, "variant", str(place))
+    scene = _class_scenes(root, classes)[index]
+    key = derive(root, "variant", str(index))
     image = bank_image(variant(scene, key, number), SCENE_SIDE)
     return shade(image)[..., 0].astype(np.uint8)
 

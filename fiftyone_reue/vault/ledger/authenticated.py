@@ -374,7 +374,7 @@ class AuthenticatedLedger:
                 self._require_no_rotation()
         for problem in found:
             self.note(problem.table, problem.row, problem.what)
-        return [parsed(row) for place, row in enumerate(rows) if place not in bad]
+        return [parsed(row) for index, row in enumerate(rows) if index not in bad]
 
     def _judged(
         self, table: Table, rows: Sequence[L], inventory: Inventory | None
@@ -383,14 +383,14 @@ class AuthenticatedLedger:
         listed = None if inventory is None else inventory.members[table]
         bad, found = set(), []
         good: set[str] = set()
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             what = self._wrong(table, row, listed)
             if what is None and row.id in good:
                 what = DOUBLED
             if what is None:
                 good.add(row.id)
             if what is not None:
-                bad.add(place)
+                bad.add(index)
                 found.append(Problem(table, row_of(table, row), f"{what}; {BACKUP}"))
         there = {row.id for row in rows if isinstance(row.id, str)}
         for one, member in (listed or {}).items():

@@ -249,8 +249,8 @@ class MongoLedger:
                 "image_id": {"$in": list(image_ids)},
                 "release_id": {"$ne": release_id},
             }
-            for place in (RECORDS, WITHDRAWN):
-                kept = self._database[place].distinct("image_id", others)
+            for table in (RECORDS, WITHDRAWN):
+                kept = self._database[table].distinct("image_id", others)
                 image_ids.difference_update(kept)
             images.delete_many({"_id": {"$in": list(image_ids)}})
             records.delete_many({"_id": {"$in": [record["_id"] for record in some]}})

@@ -93,7 +93,7 @@ class MongoLock:
         )
 
     def _take(self) -> str:
-        holder = f"{place()} {os.getpid()} {_PROCESS} {secrets.token_hex(8)}"
+        holder = f"{host()} {os.getpid()} {_PROCESS} {secrets.token_hex(8)}"
         _held.add(holder)
         try:
             self._wait(holder)
@@ -145,7 +145,7 @@ def _is_dead(holder: str) -> bool:
     """Whether a lock's holder was a process of this machine that is gone, or was this
     process, which has given it back."""
     parts = holder.split(" ")
-    if os.name != "posix" or len(parts) != 4 or parts[0] != place():
+    if os.name != "posix" or len(parts) != 4 or parts[0] != host():
         return False
     pid, process = parts[1:3]
     # Anybody may have written it: other digits, or more than a number has.
@@ -162,7 +162,7 @@ def _is_dead(holder: str) -> bool:
     return False
 
 
-def place() -> str:
+def host() -> str:
     """Where process ids mean the same: a machine, or a container on it."""
     try:
         space = os.readlink("/proc/self/ns/pid")
