@@ -232,7 +232,7 @@ def protect(
             prune=prune,
             **settings,
         )
-        return _driven(steps, progress)
+        return _run(steps, progress)
 
 
 def protect_steps(
@@ -308,11 +308,11 @@ def restore(
             records=records,
             max_pixels=max_pixels,
         )
-        return _driven(steps, progress)
+        return _run(steps, progress)
     assert vault is not None
     with _opened(vault) as held:
         steps = restore_steps(source, output, vault=held, max_pixels=max_pixels)
-        return _driven(steps, progress)
+        return _run(steps, progress)
 
 
 def restore_steps(
@@ -375,7 +375,7 @@ def extract(
         steps = extract_steps(
             suspects, vault=held, originals=originals, max_pixels=max_pixels
         )
-        return _driven(steps, progress)
+        return _run(steps, progress)
 
 
 def extract_steps(
@@ -432,7 +432,7 @@ def reveal(
             decoys=decoys,
             max_pixels=max_pixels,
         )
-        return _driven(steps, progress)
+        return _run(steps, progress)
 
 
 def reveal_steps(
@@ -483,7 +483,7 @@ def score(
         InputError: the release can't be measured; says why.
     """
     with _opened(vault) as held:
-        return _driven(score_steps(release, vault=held, config=config), progress)
+        return _run(score_steps(release, vault=held, config=config), progress)
 
 
 def score_steps(
@@ -527,7 +527,7 @@ def audit(
     """
     with _opened(vault) as held:
         steps = audit_steps(release, output, vault=held, config=config)
-        return _driven(steps, progress)
+        return _run(steps, progress)
 
 
 def audit_steps(
@@ -576,7 +576,7 @@ def _paths(given: PathLike | Iterable[PathLike]) -> Iterator[Path]:
     return map(Path, several)
 
 
-def _driven(steps: Generator[Progress, None, Done], progress: ProgressOption) -> Done:
+def _run(steps: Generator[Progress, None, Done], progress: ProgressOption) -> Done:
     if progress is False:
         return finish(steps)
     if progress is not True:

@@ -184,8 +184,8 @@ def recipient(
     """
     from fiftyone_reue.samples import list_recipients
 
-    people = [p for p in list_recipients() if allow_revoked or p.revoked_at is None]
-    if not people:
+    recipients = [p for p in list_recipients() if allow_revoked or p.revoked_at is None]
+    if not recipients:
         block(
             inputs,
             "There is nobody to make a copy for yet",
@@ -200,7 +200,7 @@ def recipient(
             prompt=True,
         )
         return False
-    values = [(p.name, p.name, f"{p.releases} releases") for p in people]
+    values = [(p.name, p.name, f"{p.releases} releases") for p in recipients]
     choice(inputs, "recipient", values, **options)
     return True
 

@@ -80,8 +80,8 @@ def finished(ctx: Any, steps: Generator[Progress, None, Done]) -> Done:
     return finish(reported(ctx, steps))
 
 
-def told(ctx: Any, text: str, *, well: bool) -> list[Any]:
-    """Reload the dataset and tell the result, where somebody looks at the App."""
+def notified(ctx: Any, text: str, *, well: bool) -> list[Any]:
+    """Reload the dataset and show the result, where somebody looks at the App."""
     if ctx.delegated:
         return []
     return [

@@ -20,13 +20,15 @@ def first_line(error: Any) -> str:
     """What an operator's error says to a person; FiftyOne gives a whole traceback."""
     lines = str(error).splitlines()
     frames = [n for n, line in enumerate(lines) if line.startswith("  File ")]
-    told = [line for line in lines[frames[-1] if frames else 0 :] if line[:1].strip()]
-    if not told:
+    unindented = [
+        line for line in lines[frames[-1] if frames else 0 :] if line[:1].strip()
+    ]
+    if not unindented:
         return "The operator failed without saying why; see the server's log"
     if not frames:
-        return told[0]
-    _, colon, message = told[0].partition(": ")
-    return message if colon else told[0]
+        return unindented[0]
+    _, colon, message = unindented[0].partition(": ")
+    return message if colon else unindented[0]
 
 
 def page(panel: types.Object) -> types.Property:

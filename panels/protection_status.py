@@ -89,8 +89,10 @@ class ProtectionStatus(foo.Panel):
         ctx.panel.data.unlearnability = figures.histogram(score, colour, "")
         ctx.panel.data.releases = layout.cells(row.to_dict() for row in rows)
         names = [row.release for row in rows]
-        told = ctx.panel.state.audited
-        self._open_audit(ctx, told if told in names else shown or next(iter(names), ""))
+        wanted = ctx.panel.state.audited
+        self._open_audit(
+            ctx, wanted if wanted in names else shown or next(iter(names), "")
+        )
 
     def protect(self, ctx: Any) -> None:
         """Ask what to protect, for whom."""

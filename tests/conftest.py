@@ -32,7 +32,7 @@ from fiftyone_reue.perturb.base import (
 )
 from fiftyone_reue.prf import derive
 from fiftyone_reue.vault.owner_keys import load_keyring
-from fiftyone_reue.vault.stretch import LEAST_N_VARIABLE, Stretch
+from fiftyone_reue.vault.passphrases import LEAST_N_VARIABLE, ScryptParameters
 from fiftyone_reue.vault.vault import Vault, create_folder
 from tests.collecting import Collecting
 
@@ -177,9 +177,9 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
 @pytest.fixture
 def quick_scrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes new passphrases cheap to try."""
-    new: Callable[..., Stretch] = Stretch.new
+    new: Callable[..., ScryptParameters] = ScryptParameters.new
     monkeypatch.setenv(LEAST_N_VARIABLE, "2")
-    monkeypatch.setattr(Stretch, "new", lambda n=0: new(n=2))
+    monkeypatch.setattr(ScryptParameters, "new", lambda n=0: new(n=2))
 
 
 @pytest.fixture

@@ -212,9 +212,9 @@ def heat_map(audit: Audit, subjects: Sequence[str], victim: str | None = None) -
 
 def _ordered(verdict: Verdict) -> list[Finding]:
     base = [verdict.base] if verdict.base else []
-    told = list(verdict.most_effective)
+    conclusive = list(verdict.most_effective)
     rest = [f for f in verdict.tried if f.retained is None]
-    return [f for f in [*base, *told, *rest] if f.accuracy or f.originals]
+    return [f for f in [*base, *conclusive, *rest] if f.accuracy or f.originals]
 
 
 def _curve(audit: Audit, subject: str, countermeasure: str, victim: str) -> list[float]:

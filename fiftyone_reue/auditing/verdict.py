@@ -144,8 +144,8 @@ class Verdict:
     @property
     def most_effective(self) -> tuple[Finding, ...]:
         """The countermeasures that anything can be told of, the worst first."""
-        told = [f for f in self.tried if f.retained is not None]
-        return tuple(sorted(told, key=lambda f: f.retained or 0.0, reverse=True))
+        conclusive = [f for f in self.tried if f.retained is not None]
+        return tuple(sorted(conclusive, key=lambda f: f.retained or 0.0, reverse=True))
 
 
 @dataclass(frozen=True)
@@ -277,9 +277,9 @@ class _Measured:
 def _finding(audit: Audit, subject: str, countermeasure: str) -> Finding:
     info = countermeasure_info(countermeasure)
     measured = [_measured(audit, subject, countermeasure, v) for v in audit.victims]
-    told = [found for found in measured if found.share is not None]
-    if told:
-        shown = max(told, key=lambda found: found.share or 0.0)
+    conclusive = [found for found in measured if found.share is not None]
+    if conclusive:
+        shown = max(conclusive, key=lambda found: found.share or 0.0)
     else:
         shown = next((found for found in measured if found.ours), None) or measured[0]
     gaps = [gap for found in measured for gap in _gaps(found)]
@@ -437,8 +437,8 @@ def _best_model(verdict: Verdict) -> list[str]:
 
     Nothing where the best model is by one of those named already.
     """
-    told = [(f.accuracy.mean, f) for f in verdict.most_effective if f.accuracy]
-    reached, best = max(told, key=lambda pair: pair[0])
+    reached_by = [(f.accuracy.mean, f) for f in verdict.most_effective if f.accuracy]
+    reached, best = max(reached_by, key=lambda pair: pair[0])
     if best in verdict.most_effective[:NAMED]:
         return []
     return [f"The highest accuracy is that by {best.title}: {percent(reached)}."]

@@ -203,8 +203,8 @@ def _file_size(path: str) -> int:
 
 def first_failures(failures: list[Failure], count: int = 3) -> str:
     """A few failures as lines of text, and how many more there are."""
-    told = [f"{failure.sample_id}: {failure.reason}" for failure in failures[:count]]
-    lines = [printable(line) for line in told]
+    reasons = [f"{failure.sample_id}: {failure.reason}" for failure in failures[:count]]
+    lines = [printable(line) for line in reasons]
     if len(failures) > count:
         lines.append(f"... and {len(failures) - count} more")
     return "\n".join(lines)

@@ -63,8 +63,8 @@ def _options(as_json: bool) -> None:
     names = [info.name for info in list_methods(releasable=True)]
     known = {name: method_options(name) for name in names}
     if as_json:
-        told = {name: [asdict(one) for one in of] for name, of in known.items()}
-        click.echo(json.dumps(told))
+        listed = {name: [asdict(one) for one in of] for name, of in known.items()}
+        click.echo(json.dumps(listed))
         return
     for name, of in known.items():
         out.print(f"[bold]{name}[/]" + ("" if of else "  none"))

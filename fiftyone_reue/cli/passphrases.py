@@ -75,6 +75,6 @@ def existing_of_key_file(*_: object) -> str:
 
 
 def _visible(words: str) -> str:
-    from fiftyone_reue.vault.stretch import chosen
+    from fiftyone_reue.vault.passphrases import chosen
 
     return chosen(words, "")

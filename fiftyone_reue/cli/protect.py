@@ -168,7 +168,7 @@ def _obsolete(obsolete: list[str]) -> str:
     return f"{len(obsolete)} {copies} no original any more: {listed(obsolete)}"
 
 
-def _told(summary: ProtectSummary) -> list[str]:
+def _notices(summary: ProtectSummary) -> list[str]:
     """What else is to be said of a run, a sentence each."""
     lines = []
     if summary.moved_from is not None:
@@ -189,7 +189,7 @@ def _told(summary: ProtectSummary) -> list[str]:
             f"{_obsolete(summary.obsolete)}. Kept; --prune takes them out of the "
             "folder."
         )
-    lines += summary.told()
+    lines += summary.notices()
     return lines
 
 
@@ -201,7 +201,7 @@ def _print(summary: ProtectSummary) -> None:
         f"{len(outcome.failures)} failed"
         + (f"; PSNR {summary.psnr:.1f} dB" if summary.psnr else "")
     )
-    for line in _told(summary):
+    for line in _notices(summary):
         out.print(plain(line))
     if summary.converted:
         from fiftyone_reue.workflows.protect import describe_conversions

@@ -52,8 +52,8 @@ def descend(
     for _ in range(steps):
         delta = delta.detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(loss(images + delta), delta)
-        moved = delta.detach() - step / 255 * gradient.sign()
-        delta = (images + moved.clamp(-limit, limit)).clamp(0, 1) - images
+        stepped = delta.detach() - step / 255 * gradient.sign()
+        delta = (images + stepped.clamp(-limit, limit)).clamp(0, 1) - images
     return delta.detach()
 
 

@@ -11,7 +11,7 @@ from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import runs, source
 from fiftyone_reue.samples.measured_release import release_items
-from fiftyone_reue.samples.progress_bars import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
@@ -107,7 +107,7 @@ def audit_samples(
         output_dir=output_dir,
         vault=vault,
     )
-    return drive(steps, progress)
+    return run(steps, progress)
 
 
 def audit_steps(

@@ -14,7 +14,7 @@ from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, TamperedLedgerError
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import fields, runs, source
-from fiftyone_reue.samples.progress_bars import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import bound
@@ -120,7 +120,7 @@ def extract_samples(
         InputError: there is no suspect, or nothing was protected yet.
     """
     steps = extract_steps(samples, originals=originals, vault=vault)
-    return drive(steps, progress)
+    return run(steps, progress)
 
 
 def extract_folder(
@@ -150,7 +150,7 @@ def extract_folder(
     steps = extract_folder_steps(
         folder, dataset=dataset, originals=originals, vault=vault
     )
-    return drive(steps, progress)
+    return run(steps, progress)
 
 
 def extract_steps(
@@ -199,8 +199,8 @@ def _weigh(
     failures: list[Failure],
     originals: str | os.PathLike[str] | None,
 ) -> Generator[Progress, None, LeakCheck]:
-    moved = None if originals is None else Path(originals).expanduser()
-    summary = yield from folders.extract(vault, items, originals_folder=moved)
+    folder = None if originals is None else Path(originals).expanduser()
+    summary = yield from folders.extract(vault, items, originals_folder=folder)
     known = _original_samples(vault, summary)
     return LeakCheck(None, summary, known, [*failures, *summary.outcome.failures])
 

@@ -16,7 +16,7 @@ for the default of its configuration, or a function that is given the bar."""
 _STEPS = 1000
 
 
-def drive(steps: Generator[Progress, None, Done], progress: ProgressOption) -> Done:
+def run(steps: Generator[Progress, None, Done], progress: ProgressOption) -> Done:
     """Run a verb to its end.
 
     Args:

@@ -18,7 +18,7 @@ from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
 from fiftyone_reue.releases.lookup import delete_release
 from fiftyone_reue.releases.prepare import open_release, release_in
 from fiftyone_reue.samples import copies, fields, runs, source, views
-from fiftyone_reue.samples.progress_bars import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
@@ -56,7 +56,7 @@ class ProtectedSamples:
         obsolete: ids of samples that have a copy in the folder, and are not in the
             dataset any more.
         pruned: such copies that this run took out of the folder.
-        told: what else the owner should know of the files, a sentence each.
+        notices: what else the owner should know of the files, a sentence each.
         remarks: what is odd about the classes, a sentence each.
     """
 
@@ -74,7 +74,7 @@ class ProtectedSamples:
     changed: int = 0
     obsolete: list[str] = field(default_factory=list, repr=False)
     pruned: int = 0
-    told: list[str] = field(default_factory=list, repr=False)
+    notices: list[str] = field(default_factory=list, repr=False)
     remarks: list[str] = field(default_factory=list, repr=False)
 
     def text(self) -> str:
@@ -100,7 +100,7 @@ class ProtectedSamples:
         if self.failures:
             reasons = source.describe(self.failures)
             sentence += f"; {len(self.failures)} failed:\n{reasons}"
-        return "\n".join((sentence, *self.remarks, *self.told))
+        return "\n".join((sentence, *self.remarks, *self.notices))
 
 
 def protect_samples(
@@ -155,7 +155,7 @@ def protect_samples(
         vault=vault,
         **settings,
     )
-    return drive(steps, progress)
+    return run(steps, progress)
 
 
 def protect_steps(
@@ -231,7 +231,7 @@ def protect_steps(
             changed=summary.changed,
             obsolete=summary.obsolete,
             pruned=summary.pruned,
-            told=summary.told(),
+            notices=summary.notices(),
             remarks=remarks(job.items) if path else [],
         )
         run.done(result, reasons)

@@ -12,7 +12,7 @@ from fiftyone_reue.samples.vaults import open_ledger, open_vault
 from fiftyone_reue.vault.identities import check_public_key
 from fiftyone_reue.vault.key_files import write_key_file
 from fiftyone_reue.vault.ledger.base import Ledger
-from fiftyone_reue.vault.stretch import chosen
+from fiftyone_reue.vault.passphrases import chosen
 from fiftyone_reue.vault.vault import Vault
 
 

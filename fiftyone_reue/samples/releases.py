@@ -9,7 +9,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases import lookup as ledger_releases
 from fiftyone_reue.samples import copies, fields, runs, views
-from fiftyone_reue.samples.progress_bars import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.source import source_of
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Release
@@ -68,7 +68,7 @@ def show_release(
     Raises:
         InputError: there is no such release.
     """
-    return drive(show_release_steps(dataset, name, vault=vault), progress)
+    return run(show_release_steps(dataset, name, vault=vault), progress)
 
 
 def show_release_steps(
@@ -128,7 +128,7 @@ def delete_release(
         OutputError: a file can't be deleted; the release is kept then.
     """
     steps = delete_release_steps(dataset, name, files=files, vault=vault)
-    return drive(steps, progress)
+    return run(steps, progress)
 
 
 def delete_release_steps(

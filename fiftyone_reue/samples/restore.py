@@ -14,7 +14,7 @@ from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, UnsafePathError
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import copies, fields, source
-from fiftyone_reue.samples.progress_bars import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.releases import find_release
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Recipient, Release
@@ -113,7 +113,7 @@ def restore_samples(
         records=records,
         vault=vault,
     )
-    return drive(steps, progress)
+    return run(steps, progress)
 
 
 def restore_steps(

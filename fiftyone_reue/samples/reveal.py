@@ -14,7 +14,7 @@ from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import fields, source
-from fiftyone_reue.samples.progress_bars import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import reveal as folders
@@ -133,7 +133,7 @@ def reveal_samples(
         output_dir=output_dir,
         vault=vault,
     )
-    return drive(steps, progress)
+    return run(steps, progress)
 
 
 def reveal_steps(
@@ -159,10 +159,10 @@ def reveal_steps(
         _require_apart(vault, output)
         fields.declare_revealed(dataset)
     fields.declare_reveal(dataset)
-    moved = None if originals is None else Path(originals).expanduser()
+    folder = None if originals is None else Path(originals).expanduser()
     items = _with_copies(dataset, job.items)
     summary = yield from folders.reveal(
-        vault, items, output, originals_folder=moved, decoys=decoys
+        vault, items, output, originals_folder=folder, decoys=decoys
     )
     failures = [*job.failures, *summary.outcome.failures]
     nothing = dict.fromkeys(one.sample_id for one in failures)

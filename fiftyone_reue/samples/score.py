@@ -10,7 +10,7 @@ from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import fields, runs, source
 from fiftyone_reue.samples.measured_release import release_items
-from fiftyone_reue.samples.progress_bars import ProgressOption, drive
+from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
@@ -95,7 +95,7 @@ def score_samples(
     steps = score_steps(
         samples, release, seed=seed, device=device, max_images=max_images, vault=vault
     )
-    return drive(steps, progress)
+    return run(steps, progress)
 
 
 def score_steps(

@@ -202,8 +202,8 @@ def short_reason(failure: Failure) -> str:
 
 def describe(failures: list[Failure], count: int = 3) -> str:
     """A few failures as lines of text, by file name, and how many more there are."""
-    told = [f"{Path(f.path).name}: {short_reason(f)}" for f in failures[:count]]
-    lines = [printable(line) for line in told]
+    reasons = [f"{Path(f.path).name}: {short_reason(f)}" for f in failures[:count]]
+    lines = [printable(line) for line in reasons]
     if len(failures) > count:
         lines.append(f"... and {len(failures) - count} more")
     return "\n".join(lines)

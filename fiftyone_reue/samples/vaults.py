@@ -38,8 +38,8 @@ from fiftyone_reue.vault.owner_keys import (
     resolve,
     secret,
 )
+from fiftyone_reue.vault.passphrases import Ask
 from fiftyone_reue.vault.rotation import Rotation, rotate_vault
-from fiftyone_reue.vault.stretch import Ask
 from fiftyone_reue.vault.vault import (
     Vault,
     new_vault_id,
@@ -317,7 +317,7 @@ def _create(
     vault = Vault.create(
         ledger, provider, vault_id=vault_id, stores=stores, ledger_name=name
     )
-    text = _told(provider)
+    text = _key_notice(provider)
     if text:
         on_new_key(text)
     return vault
@@ -353,7 +353,7 @@ def _make(folder: Path) -> None:
         ) from error
 
 
-def _told(provider: OwnerKeyProvider) -> str | None:
+def _key_notice(provider: OwnerKeyProvider) -> str | None:
     """What the owner of a new vault has to know, but for what they set themselves."""
     match provider:
         case KeyFile():

@@ -75,7 +75,7 @@ class _Checker:
         self._vault = vault
         self._ledger = vault.ledger
         self._owner_keys = vault.derive_all("owner-box")
-        self._people: dict[str, Recipient] = {}
+        self._recipient_of: dict[str, Recipient] = {}
         self._keys: dict[str, RecipientKey] = {}
         self._seeds: list[tuple[Recipient, bytes]] = []
 
@@ -124,9 +124,9 @@ class _Checker:
         self._ledger.note_row(table, entity, what)
 
     def _recipients(self) -> None:
-        people = self._vault.recipients()
-        self.rows["recipients"] = len(people)
-        self._people = {person.id: person for person in people}
+        recipients = self._vault.recipients()
+        self.rows["recipients"] = len(recipients)
+        self._recipient_of = {person.id: person for person in recipients}
         for person, key, seed in self._vault.known_recipients():
             self._keys[key.key_id] = key
             self._seeds.append((person, seed))
@@ -148,7 +148,7 @@ class _Checker:
             self._vault.unseal("release-seed", release.id, release.sealed_seed)
         except ReueError as error:
             self._note("releases", release, str(error))
-        if release.recipient_id not in self._people:
+        if release.recipient_id not in self._recipient_of:
             self._note(
                 "releases", release, f"{_no('recipient')} {release.recipient_id}"
             )

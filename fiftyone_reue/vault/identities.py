@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import (
 from pyrage import x25519
 
 from fiftyone_reue.errors import InputError, OutputError, WrongKeyError
+from fiftyone_reue.vault.passphrases import Ask, chosen, composed, spoken
 from fiftyone_reue.vault.private_files import write_private
 from fiftyone_reue.vault.small_files import read_small
-from fiftyone_reue.vault.stretch import Ask, chosen, composed, spoken
 
 SECRET = "AGE-SECRET-KEY-1"
 """What an identity begins with."""

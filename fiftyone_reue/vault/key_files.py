@@ -17,17 +17,17 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.vault import crypto, identities
 from fiftyone_reue.vault.armour import Armour, decode, encode
-from fiftyone_reue.vault.private_files import write_private
-from fiftyone_reue.vault.small_files import read_small
-from fiftyone_reue.vault.stretch import (
+from fiftyone_reue.vault.passphrases import (
     DEFAULT_N,
     LEAST_N_VARIABLE,
     Ask,
-    Stretch,
-    WeakStretchError,
+    ScryptParameters,
+    WeakScryptError,
     chosen,
     spoken,
 )
+from fiftyone_reue.vault.private_files import write_private
+from fiftyone_reue.vault.small_files import read_small
 
 KIND = "RECIPIENT"
 
@@ -69,10 +69,10 @@ class RecipientKey:
         if passphrase is None:
             headers["Passphrase"] = _NO_PASSPHRASE
             return encode(Armour(KIND, headers, self.key))
-        stretch = Stretch.new(scrypt_n)
+        scrypt = ScryptParameters.new(scrypt_n)
         text = chosen(passphrase, f"Passphrase for the key of {self.name}")
-        headers["Passphrase"] = "scrypt " + json.dumps(stretch.parameters())
-        sealed = crypto.seal(stretch.key(text), self.key, self.key_id.encode())
+        headers["Passphrase"] = "scrypt " + json.dumps(scrypt.parameters())
+        sealed = crypto.seal(scrypt.key(text), self.key, self.key_id.encode())
         return encode(Armour(KIND, headers, sealed))
 
     @classmethod
@@ -254,11 +254,11 @@ def _unsealed(armour: Armour, passphrase: str | Ask | None, name: str) -> bytes:
     scheme, _, parameters = protection.partition(" ")
     if scheme != "scrypt":
         raise ValueError("unknown passphrase scheme")
-    stretch = _stretch_of(parameters, name)
+    scrypt = _scrypt_of(parameters, name)
     text = spoken(passphrase, f"Passphrase for {name}")
     try:
         return crypto.open_sealed(
-            stretch.key(text), armour.body, armour.headers["Key-Id"].encode()
+            scrypt.key(text), armour.body, armour.headers["Key-Id"].encode()
         )
     except WrongKeyError:
         raise WrongKeyError(
@@ -267,10 +267,10 @@ def _unsealed(armour: Armour, passphrase: str | Ask | None, name: str) -> bytes:
         ) from None
 
 
-def _stretch_of(parameters: str, name: str) -> Stretch:
+def _scrypt_of(parameters: str, name: str) -> ScryptParameters:
     try:
-        return Stretch.from_parameters(json.loads(parameters))
-    except WeakStretchError as error:
+        return ScryptParameters.from_parameters(json.loads(parameters))
+    except WeakScryptError as error:
         raise InputError(
             f"{name} can't be trusted: {error}. Ask whoever made it for a new one, or "
             f"set {LEAST_N_VARIABLE}={error.n} if you know that they chose that cost"

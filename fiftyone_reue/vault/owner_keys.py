@@ -24,17 +24,17 @@ from fiftyone_reue.errors import UPDATE, InputError, ReueError, VaultError
 from fiftyone_reue.vault import crypto, description
 from fiftyone_reue.vault.armour import Armour, decode, encode
 from fiftyone_reue.vault.key_files import read_text
-from fiftyone_reue.vault.private_files import write_private
-from fiftyone_reue.vault.small_files import others_can_read
-from fiftyone_reue.vault.stretch import (
+from fiftyone_reue.vault.passphrases import (
     DEFAULT_N,
     LEAST_N_VARIABLE,
     Ask,
-    Stretch,
-    WeakStretchError,
+    ScryptParameters,
+    WeakScryptError,
     chosen,
     spoken,
 )
+from fiftyone_reue.vault.private_files import write_private
+from fiftyone_reue.vault.small_files import others_can_read
 
 KEY_VARIABLE = "REUE_OWNER_KEY"
 KEY_FILE_VARIABLE = "REUE_OWNER_KEY_FILE"
@@ -210,14 +210,14 @@ class Passphrase:
 
     Args:
         passphrase: the passphrase, or a callback that asks for it
-        stretch: scrypt's parameters, which the vault remembers
+        scrypt: scrypt's parameters, which the vault remembers
     """
 
     kind = description.PASSPHRASE_KIND
 
-    def __init__(self, passphrase: str | Ask, stretch: Stretch) -> None:
+    def __init__(self, passphrase: str | Ask, scrypt: ScryptParameters) -> None:
         self._passphrase = passphrase
-        self._stretch = stretch
+        self._scrypt = scrypt
 
     def __repr__(self) -> str:
         return "Passphrase()"
@@ -227,16 +227,16 @@ class Passphrase:
         """A provider with a random salt, for a new vault or a rotation."""
         if isinstance(passphrase, str):
             passphrase = chosen(passphrase, _NEW_PROMPT)
-        return cls(passphrase, Stretch.new(n))
+        return cls(passphrase, ScryptParameters.new(n))
 
     def describe(self) -> str:
         return "the passphrase"
 
     def public(self) -> dict[str, Any]:
-        return {"kind": self.kind, **self._stretch.parameters()}
+        return {"kind": self.kind, **self._scrypt.parameters()}
 
     def load(self) -> bytes:
-        return self._stretch.key(spoken(self._passphrase, _PROMPT))
+        return self._scrypt.key(spoken(self._passphrase, _PROMPT))
 
 
 class KeyringKey:
@@ -401,7 +401,7 @@ def _stored_provider(
                 public["path"], folder
             )
         case Passphrase.kind:
-            return Passphrase(_required_passphrase(secrets, ask), _stretch_of(public))
+            return Passphrase(_required_passphrase(secrets, ask), _scrypt_of(public))
         case KeyringKey.kind:
             return KeyringKey(public["account"])
         case other:
@@ -629,10 +629,10 @@ def _required_passphrase(secrets: Mapping[str, str], ask: Ask | None) -> str | A
     )
 
 
-def _stretch_of(public: Mapping[str, Any]) -> Stretch:
+def _scrypt_of(public: Mapping[str, Any]) -> ScryptParameters:
     try:
-        return Stretch.from_parameters(public)
-    except WeakStretchError as error:
+        return ScryptParameters.from_parameters(public)
+    except WeakScryptError as error:
         raise VaultError(
             f"The vault's description can't be trusted: {error}. Somebody may have "
             "changed the ledger; put it back from a backup. If you chose that cost "

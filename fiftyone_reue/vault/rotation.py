@@ -33,8 +33,8 @@ from fiftyone_reue.vault.owner_keys import (
     OwnerKeyProvider,
     Passphrase,
 )
+from fiftyone_reue.vault.passphrases import Ask, chosen
 from fiftyone_reue.vault.private_files import write_private
-from fiftyone_reue.vault.stretch import Ask, chosen
 from fiftyone_reue.vault.vault import Vault, open_with_provider
 
 OPENED_BY_THE_OLD = (

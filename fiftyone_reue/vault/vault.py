@@ -62,7 +62,7 @@ from fiftyone_reue.vault.owner_keys import (
     resolve,
     secret,
 )
-from fiftyone_reue.vault.stretch import Ask
+from fiftyone_reue.vault.passphrases import Ask
 
 LEDGER_NAME = "ledger.sqlite"
 

@@ -86,12 +86,12 @@ def residual(
         ``(H, W)`` float32 in gray levels of the reference.
     """
     expected = centred(reference, opacity)
-    moved = centred(suspect, opacity)
+    levelled = centred(suspect, opacity)
     energy = weighted_mean(expected * expected, opacity)
-    gain = weighted_mean(expected * moved, opacity) / energy if energy > 0 else 1.0
+    gain = weighted_mean(expected * levelled, opacity) / energy if energy > 0 else 1.0
     if gain < 0.2:
         gain = 1.0
-    return moved / np.float32(gain) - expected
+    return levelled / np.float32(gain) - expected
 
 
 def soft_bits(

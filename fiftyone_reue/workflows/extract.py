@@ -152,9 +152,9 @@ def extract(
     for behind in pipeline.run(items, tracer.suspect, suspects.extend, outcome):
         yield Progress(behind / len(items), f"Reading marks: {behind} of {len(items)}")
     suspects = _one_an_original(suspects)
-    people = vault.known_recipients()
-    names = {person.id: person.name for person, _, _ in people}
-    seeds = {person.id: seed for person, _, seed in people}
+    recipients = vault.known_recipients()
+    names = {one.id: one.name for one, _, _ in recipients}
+    seeds = {one.id: seed for one, _, seed in recipients}
     readings = [s.reading for s in suspects if s.used and s.reading is not None]
     evidence = weigh(readings, seeds)
     best = names[evidence.recipient_id] if evidence.recipient_id else None

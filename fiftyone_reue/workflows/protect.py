@@ -88,7 +88,7 @@ class ProtectSummary:
     moved_from: str | None = None
     strangers: list[str] = field(default_factory=list)
 
-    def told(self) -> list[str]:
+    def notices(self) -> list[str]:
         """What the owner should know of the files of this run, a sentence each."""
         lines = [f"{_of_images(count)}: {note}." for note, count in self.notes.items()]
         if self.withheld:

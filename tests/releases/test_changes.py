@@ -318,7 +318,7 @@ def test_what_is_not_of_the_release_is_named(vault, source, tmp_path):
     (tmp_path / "out/.DS_Store").touch()
     summary = run(vault, source, tmp_path / "out")
     assert summary.strangers == ["cat/stranger.png"]
-    assert any("not of this release: cat/stranger.png" in s for s in summary.told())
+    assert any("not of this release: cat/stranger.png" in s for s in summary.notices())
     (tmp_path / "out/cat/stranger.png").unlink()
     assert run(vault, source, tmp_path / "out").strangers == []
 

@@ -17,7 +17,7 @@ from fiftyone_reue.vault.identities import (
 )
 from fiftyone_reue.vault.key_files import RecipientKey, read_key_file, write_key_file
 from fiftyone_reue.vault.owner_keys import KeyFile
-from fiftyone_reue.vault.stretch import Stretch, WeakStretchError
+from fiftyone_reue.vault.passphrases import ScryptParameters, WeakScryptError
 
 pytestmark = pytest.mark.unit
 
@@ -148,7 +148,7 @@ def test_headers_that_do_not_fit_the_key_are_refused() -> None:
 
 def crafted(**changed: object) -> str:
     """A key file whose passphrase costs what somebody chose."""
-    parameters = {**Stretch.new().parameters(), **changed}
+    parameters = {**ScryptParameters.new().parameters(), **changed}
     headers = decode(KEY.to_text(), "it").headers
     headers["Passphrase"] = "scrypt " + json.dumps(parameters)
     return encode(Armour("RECIPIENT", headers, bytes(76)))
@@ -159,7 +159,7 @@ def test_a_passphrase_that_is_cheap_to_guess_is_refused(n: int) -> None:
     with pytest.raises(InputError, match=rf"ann\.key can't be trusted.* n is {n}") as e:
         RecipientKey.from_text(crafted(n=n), "two words", name="ann.key")
     assert f"set REUE_SCRYPT_LEAST_N={n} if" in str(e.value)
-    with pytest.raises(WeakStretchError):
+    with pytest.raises(WeakScryptError):
         KEY.to_text("two words", scrypt_n=n)
 
 
@@ -199,7 +199,7 @@ def test_a_crafted_file_costs_nothing(
     def computed(*args: object) -> bytes:
         raise AssertionError("scrypt was called")
 
-    monkeypatch.setattr(Stretch, "key", computed)
+    monkeypatch.setattr(ScryptParameters, "key", computed)
     with pytest.raises(InputError, match=r"ann\.key is damaged"):
         RecipientKey.from_text(crafted(**changed), "two words", name="ann.key")
 

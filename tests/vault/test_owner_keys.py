@@ -23,7 +23,7 @@ from fiftyone_reue.vault.owner_keys import (
     planned_kind,
     resolve,
 )
-from fiftyone_reue.vault.stretch import Stretch
+from fiftyone_reue.vault.passphrases import ScryptParameters
 
 pytestmark = pytest.mark.unit
 
@@ -70,7 +70,7 @@ def test_the_real_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) ->
 def test_no_provider_shows_its_secret() -> None:
     providers = [
         EnvironmentKey({"REUE_OWNER_KEY": KEY.hex()}),
-        Passphrase("hunter two", Stretch(SALT, 2)),
+        Passphrase("hunter two", ScryptParameters(SALT, 2)),
     ]
     for provider in providers:
         shown = f"{provider!r} {provider.describe()} {provider.public()}"
@@ -116,11 +116,11 @@ def test_a_recipients_key_is_not_an_owner_key(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quick_scrypt")
 def test_a_passphrase_gives_one_key_a_salt() -> None:
-    key = Passphrase("word", Stretch(SALT, 2)).load()
-    assert key == Passphrase(lambda prompt: "word", Stretch(SALT, 2)).load()
-    assert key != Passphrase("Word", Stretch(SALT, 2)).load()
-    assert key != Passphrase("word", Stretch(bytes(15) + b"1", 2)).load()
-    assert key != Passphrase("word", Stretch(SALT, 4)).load()
+    key = Passphrase("word", ScryptParameters(SALT, 2)).load()
+    assert key == Passphrase(lambda prompt: "word", ScryptParameters(SALT, 2)).load()
+    assert key != Passphrase("Word", ScryptParameters(SALT, 2)).load()
+    assert key != Passphrase("word", ScryptParameters(bytes(15) + b"1", 2)).load()
+    assert key != Passphrase("word", ScryptParameters(SALT, 4)).load()
 
 
 def test_scrypt_costs_enough_by_default() -> None:
@@ -168,7 +168,7 @@ def test_resolve_finds_the_key_file_in_the_folder_or_elsewhere(tmp_path: Path) -
 
 @pytest.mark.usefixtures("quick_scrypt")
 def test_resolve_finds_the_passphrase(tmp_path: Path) -> None:
-    provider = Passphrase("word", Stretch(SALT, 2))
+    provider = Passphrase("word", ScryptParameters(SALT, 2))
     stored = meta(**provider.public())
     (tmp_path / "pass.txt").write_text("word\n")
     found = [
@@ -391,7 +391,7 @@ def test_choose_reports_what_can_not_be_written(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("quick_scrypt")
 def test_an_empty_passphrase_is_refused() -> None:
     with pytest.raises(InputError, match="empty"):
-        Passphrase("", Stretch(SALT, 2)).load()
+        Passphrase("", ScryptParameters(SALT, 2)).load()
 
 
 @pytest.mark.parametrize("chained", [False, True])

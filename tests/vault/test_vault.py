@@ -29,7 +29,7 @@ from fiftyone_reue.vault import (
 from fiftyone_reue.vault.crypto import key_id
 from fiftyone_reue.vault.description import FORMAT, UNAUTHENTICATED
 from fiftyone_reue.vault.owner_keys import EnvironmentKey, KeyFile, Passphrase
-from fiftyone_reue.vault.stretch import Stretch
+from fiftyone_reue.vault.passphrases import ScryptParameters
 from fiftyone_reue.vault.vault import LEDGER_NAME
 
 pytestmark = pytest.mark.unit
@@ -231,8 +231,8 @@ def test_nothing_shown_or_stored_names_a_passphrase(tmp_path: Path) -> None:
     vault = create_folder(tmp_path, passphrase="two words", secrets={})
     meta = vault.ledger.get_meta()
     assert meta is not None
-    stretch = Stretch.from_parameters(meta["provider"])
-    ids = {key_id(stretch.key(guess)) for guess in ("two words", "other")}
+    scrypt = ScryptParameters.from_parameters(meta["provider"])
+    ids = {key_id(scrypt.key(guess)) for guess in ("two words", "other")}
     with pytest.raises(WrongKeyError) as caught:
         open_folder(tmp_path, secrets={"REUE_OWNER_PASSPHRASE": "other"})
     shown = f"{meta} {caught.value}"

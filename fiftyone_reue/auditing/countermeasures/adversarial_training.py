@@ -114,15 +114,15 @@ def pgd(
     lowest = (images - epsilon).clamp(min=0)
     highest = (images + epsilon).clamp(max=1)
     start = torch.rand(images.shape, generator=generator).to(images.device)
-    moved = (images + (2 * start - 1) * epsilon).clamp(lowest, highest)
+    attacked = (images + (2 * start - 1) * epsilon).clamp(lowest, highest)
     training = network.training
     network.eval()
     for _ in range(steps):
-        moved.requires_grad_()
+        attacked.requires_grad_()
         with autocast(images.device):
-            logits = network(moved)
+            logits = network(attacked)
         loss = functional.cross_entropy(logits.float(), targets)
-        (gradient,) = torch.autograd.grad(loss, moved)
-        moved = (moved.detach() + step * gradient.sign()).clamp(lowest, highest)
+        (gradient,) = torch.autograd.grad(loss, attacked)
+        attacked = (attacked.detach() + step * gradient.sign()).clamp(lowest, highest)
     network.train(training)
-    return moved
+    return attacked

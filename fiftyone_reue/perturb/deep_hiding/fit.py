@@ -111,8 +111,8 @@ def changed(
         levels: halvings before the network sees the covers.
     """
     shade = working(cover, levels)
-    moved, _ = network.hide(shade, secret, amplitude)
-    change = torch.minimum(torch.maximum(moved - shade, -amplitude), amplitude)
+    hidden, _ = network.hide(shade, secret, amplitude)
+    change = torch.minimum(torch.maximum(hidden - shade, -amplitude), amplitude)
     change = functional.interpolate(change, scale_factor=2**levels)
     return (cover + change).clamp(0, 255)
 

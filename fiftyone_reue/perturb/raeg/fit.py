@@ -100,7 +100,7 @@ def train(
     return descend(network, config.steps, config.learning_rate, losses_at)
 
 
-def moved(
+def through(
     network: AdversarialNetwork,
     images: torch.Tensor,
     levels: int,
@@ -132,7 +132,7 @@ def _losses(
     config: AdversarialTraining,
     numbers: torch.Generator,
 ) -> Losses:
-    protected = moved(network, images, config.levels).clamp(0, 255)
+    protected = through(network, images, config.levels).clamp(0, 255)
     error = (protected - images).square().mean((1, 2, 3))
     allowed = 255**2 / 10 ** (config.psnr / 10)
     seen = _attacked(protected, config, numbers)
@@ -145,7 +145,7 @@ def _losses(
         "_psnr": 10 * (255**2 / error.mean().clamp_min(1e-3)).log10(),
     }
     if judge is not None:
-        back = moved(network, seen, config.levels, backwards=True)
+        back = through(network, seen, config.levels, backwards=True)
         losses["restored"] = config.restored * (back - images).square().mean().div(
             100
         ).clamp_max(4)

@@ -31,7 +31,7 @@ _SALT_SIZE = 16
 _LARGEST_SALT = 64
 
 
-class WeakStretchError(ValueError):
+class WeakScryptError(ValueError):
     """The cost is too low to keep a passphrase from being guessed."""
 
     def __init__(self, n: int) -> None:
@@ -43,7 +43,7 @@ class WeakStretchError(ValueError):
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ScryptParameters:
     """scrypt's public parameters.
 
     Args:
@@ -53,7 +53,7 @@ class Stretch:
         p: 1 to 4
 
     Raises:
-        WeakStretchError: if `n` is too low
+        WeakScryptError: if `n` is too low
         ValueError: if a parameter is out of range
     """
 
@@ -71,7 +71,7 @@ class Stretch:
         if not _SALT_SIZE <= len(self.salt) <= _LARGEST_SALT:
             raise ValueError("scrypt's salt must have 16 to 64 bytes")
         if self.n < least_n():
-            raise WeakStretchError(self.n)
+            raise WeakScryptError(self.n)
 
     @classmethod
     def new(cls, n: int = DEFAULT_N) -> Self:
@@ -83,7 +83,7 @@ class Stretch:
         """The inverse of :meth:`parameters`.
 
         Raises:
-            WeakStretchError: if the cost is too low
+            WeakScryptError: if the cost is too low
             ValueError: if something is missing or out of range
         """
         try:
