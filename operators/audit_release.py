@@ -20,7 +20,7 @@ from fiftyone_reue.networks.registry import list_networks
 
 from . import confirming, forms
 from .parameters import call, read
-from .running import finished, notified, risk, vault_of
+from .running import finished, notify, risk, vault_of
 
 ACTION = "audit_release"
 
@@ -79,7 +79,7 @@ class AuditRelease(foo.Operator):
             confirming.require(ctx, ACTION, vault)
         steps = audit_steps(ctx.target_view(), vault=vault, **given)
         result = finished(ctx, steps)
-        notified(ctx, result.text(), well=not result.failures)
+        notify(ctx, result.text(), well=not result.failures)
         return {
             "release": result.release,
             "headline": result.headline,

@@ -11,7 +11,7 @@ import fiftyone.operators.types as types
 
 from . import confirming, forms
 from .parameters import call, read
-from .running import finished, notified, risk, vault_of
+from .running import finished, notify, risk, vault_of
 
 ACTION = "delete_release"
 
@@ -62,7 +62,7 @@ class DeleteRelease(foo.Operator):
         )
         deleted = finished(ctx, steps)
         text = f"Deleted release {parameters.release}; {deleted} files deleted"
-        notified(ctx, text, well=True)
+        notify(ctx, text, well=True)
         return {"files_deleted": deleted}
 
     def __call__(self, dataset: fo.Dataset, release: str, files: bool = False) -> Any:

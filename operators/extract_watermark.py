@@ -13,7 +13,7 @@ from fiftyone_reue.names.display import markdown, printable
 
 from . import confirming, forms
 from .parameters import call, read
-from .running import finished, notified, risk, vault_of
+from .running import finished, notify, risk, vault_of
 
 _SHOWN = 10
 
@@ -74,7 +74,7 @@ class ExtractWatermark(foo.Operator):
             )
         check = finished(ctx, steps)
         well = not check.failures and check.decision != UNDECIDED
-        notified(ctx, check.text(), well=well)
+        notify(ctx, check.text(), well=well)
         verdict = {**check.to_dict(), "run": check.run}
         verdict["shown"] = markdown(verdict["verdict"])
         verdict["table"] = [

@@ -16,7 +16,7 @@ from fiftyone_reue.releases.config import DEFAULT_METHOD, ProtectConfig, Protect
 
 from . import confirming, forms
 from .parameters import call, read
-from .running import notified, reported, risk, vault_of
+from .running import notify, reported, risk, vault_of
 
 if TYPE_CHECKING:
     from fiftyone_reue.progress import Progress
@@ -68,7 +68,7 @@ class ProtectDataset(foo.Operator):
 
     def execute(self, ctx: Any) -> Iterator[Any]:
         result = yield from reported(ctx, _steps(ctx))
-        yield from notified(ctx, result.text(), well=not result.failures)
+        yield from notify(ctx, result.text(), well=not result.failures)
 
     def __call__(
         self,

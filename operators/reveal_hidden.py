@@ -15,7 +15,7 @@ from fiftyone_reue.names.display import markdown, printable
 
 from . import confirming, forms
 from .parameters import call, read
-from .running import finished, notified, risk, vault_of
+from .running import finished, notify, risk, vault_of
 
 if TYPE_CHECKING:
     from fiftyone_reue.samples import RevealedSamples
@@ -70,7 +70,7 @@ class RevealHidden(foo.Operator):
             confirming.require(ctx, ACTION, vault)
         steps = reveal_steps(ctx.target_view(), vault=vault, **asdict(parameters))
         found = finished(ctx, steps)
-        notified(ctx, found.text(), well=not found.failures)
+        notify(ctx, found.text(), well=not found.failures)
         result = found.to_dict()
         for name in ("agreement", "p_value"):
             if result[name] is not None:

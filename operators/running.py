@@ -80,7 +80,7 @@ def finished(ctx: Any, steps: Generator[Progress, None, Done]) -> Done:
     return finish(reported(ctx, steps))
 
 
-def notified(ctx: Any, text: str, *, well: bool) -> list[Any]:
+def notify(ctx: Any, text: str, *, well: bool) -> list[Any]:
     """Reload the dataset and show the result, where somebody looks at the App."""
     if ctx.delegated:
         return []

@@ -13,7 +13,7 @@ from fiftyone_reue.names.display import markdown
 
 from . import confirming, forms
 from .parameters import call, read
-from .running import finished, notified, risk, vault_of
+from .running import finished, notify, risk, vault_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ScoreUnlearnability(foo.Operator):
             ctx.target_view(), vault=vault_of(ctx), **asdict(parameters)
         )
         result = finished(ctx, steps)
-        notified(ctx, result.text(), well=not result.failures)
+        notify(ctx, result.text(), well=not result.failures)
         figures = asdict(result)
         failures = figures.pop("failures")
         text = result.text()

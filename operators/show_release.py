@@ -11,7 +11,7 @@ import fiftyone.operators.types as types
 
 from . import forms
 from .parameters import call, read
-from .running import finished, notified, risk, vault_of
+from .running import finished, notify, risk, vault_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ShowRelease(foo.Operator):
         steps = show_release_steps(ctx.dataset, parameters.release, vault=vault_of(ctx))
         count = finished(ctx, steps)
         text = f"The samples show release {parameters.release}: {count} copies"
-        notified(ctx, text, well=True)
+        notify(ctx, text, well=True)
         return {"samples": count}
 
     def __call__(self, dataset: fo.Dataset, release: str) -> Any:
