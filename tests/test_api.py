@@ -129,12 +129,14 @@ def test_every_name_is_there_and_documented() -> None:
 @pytest.mark.slow
 def test_importing_it_is_quick() -> None:
     program = (
-        "import sys, fiftyone_reue; before = len(sys.modules); "
+        "import sys, fiftyone_reue; "
+        "print([m for m in sys.modules if m.startswith('fiftyone_reue.')]); "
         "print([m for m in ('numpy', 'click', 'PIL') if m in sys.modules]); "
         "from fiftyone_reue import protect; "
-        "print([m for m in ('torch', 'fiftyone', 'sklearn') if m in sys.modules])"
+        "print([m for m in ('torch', 'fiftyone', 'sklearn') if m in sys.modules]); "
+        "print('fiftyone_reue.workflows.protect' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "[]\n[]\n"
+    assert done.stdout == "[]\n[]\n[]\nFalse\n"
