@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.networks.device import autocast
+from fiftyone_reue.networks.device import autocast, few_threads
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import create_network, network_info
 from fiftyone_reue.perturb.base import State
@@ -21,6 +23,40 @@ STORABLE_BYTES = 4_000_000
 """The most that a state's arrays may hold: they are kept in the ledger."""
 
 _PREFIX = "weights/"
+
+
+@dataclass(frozen=True)
+class Alternated:
+    """What alternating steps of a surrogate and of the noise end with.
+
+    Attributes:
+        network: the surrogate, in evaluation mode.
+        noise: ``(N, 3, S, S)`` float32 parts of the range; ``(classes, 3, S, S)`` where
+            a class shares it.
+        figures: surrogate, size, amplitude and images; with others worth showing.
+    """
+
+    network: nn.Module
+    noise: torch.Tensor
+    figures: dict[str, Any]
+
+
+def alternated(
+    steps: Generator[float, None, Alternated],
+) -> Generator[float, None, Alternated]:
+    """Run an alternation on few threads, and note how long it took.
+
+    Args:
+        steps: of the alternation.
+
+    Yields:
+        The fraction done.
+    """
+    started = time.monotonic()
+    with few_threads():
+        made = yield from steps
+    made.figures["seconds"] = round(time.monotonic() - started, 1)
+    return made
 
 
 def create_surrogate(

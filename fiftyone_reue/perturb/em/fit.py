@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -14,6 +13,7 @@ from torch.nn import functional
 from fiftyone_reue.networks.training import to_pixels
 from fiftyone_reue.perturb.pgd import Loss, descend, image_batch
 from fiftyone_reue.perturb.surrogate import (
+    Alternated,
     batches,
     class_loss,
     create_optimiser,
@@ -26,23 +26,6 @@ if TYPE_CHECKING:
     from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.em.method import EmConfig
-
-
-@dataclass(frozen=True)
-class Alternated:
-    """What an alternation ends with.
-
-    Attributes:
-        network: the surrogate, in evaluation mode.
-        noise: ``(N, 3, S, S)`` float32 parts of the range sample-wise, ``(classes, 3,
-            S, S)`` class-wise.
-        figures: amplitude, size, surrogate, images, rounds, surrogate_accuracy (on
-            the perturbed images, after its last steps).
-    """
-
-    network: nn.Module
-    noise: torch.Tensor
-    figures: dict[str, Any]
 
 
 def alternate(

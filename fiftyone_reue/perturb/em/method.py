@@ -11,7 +11,6 @@ takes the mean of the images' steps, which is slower).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +31,7 @@ from fiftyone_reue.perturb.base import (
 )
 
 if TYPE_CHECKING:
-    from fiftyone_reue.perturb.em.fit import Alternated
+    from fiftyone_reue.perturb.surrogate import Alternated
 
 
 @dataclass(frozen=True)
@@ -191,10 +190,9 @@ def _alternate(
     data: FitData,
     options: FitOptions,
 ) -> Generator[float, None, Alternated]:
-    from fiftyone_reue.networks.device import few_threads
     from fiftyone_reue.perturb.em.fit import alternate
+    from fiftyone_reue.perturb.surrogate import alternated
 
-    started = time.monotonic()
     steps = alternate(
         data,
         method.config,
@@ -202,7 +200,4 @@ def _alternate(
         options.training(method.info.name),
         class_wise=isinstance(method, ErrorMinimisingClassWise),
     )
-    with few_threads():
-        made = yield from steps
-    made.figures["seconds"] = round(time.monotonic() - started, 1)
-    return made
+    return alternated(steps)

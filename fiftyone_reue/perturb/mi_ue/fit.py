@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch.nn import functional
 from fiftyone_reue.networks.training import to_pixels
 from fiftyone_reue.perturb.pgd import descend, image_batch
 from fiftyone_reue.perturb.surrogate import (
+    Alternated,
     batches,
     create_optimiser,
     create_surrogate,
@@ -27,21 +27,6 @@ if TYPE_CHECKING:
     from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.mi_ue.method import MiUeConfig
-
-
-@dataclass(frozen=True)
-class Alternated:
-    """What an alternation ends with.
-
-    Attributes:
-        network: the surrogate, in evaluation mode.
-        noise: ``(N, 3, S, S)`` float32 parts of the range.
-        figures: surrogate, size, amplitude, images.
-    """
-
-    network: nn.Module
-    noise: torch.Tensor
-    figures: dict[str, Any]
 
 
 def nt_xent(

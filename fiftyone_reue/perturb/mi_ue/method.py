@@ -9,7 +9,6 @@ in them: the covariance within a class bounds the mutual information from above.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +28,7 @@ from fiftyone_reue.perturb.base import (
 )
 
 if TYPE_CHECKING:
-    from fiftyone_reue.perturb.mi_ue.fit import Alternated
+    from fiftyone_reue.perturb.surrogate import Alternated
 
 
 @dataclass(frozen=True)
@@ -163,14 +162,10 @@ class MutualInformation(Method):
     def _alternate(
         self, data: FitData, options: FitOptions
     ) -> Generator[float, None, Alternated]:
-        from fiftyone_reue.networks.device import few_threads
         from fiftyone_reue.perturb.mi_ue.fit import alternate
+        from fiftyone_reue.perturb.surrogate import alternated
 
-        started = time.monotonic()
         steps = alternate(
             data, self.config, options.amplitude, options.training("mi_ue")
         )
-        with few_threads():
-            made = yield from steps
-        made.figures["seconds"] = round(time.monotonic() - started, 1)
-        return made
+        return alternated(steps)
