@@ -9,6 +9,7 @@ that want it larger negate it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,14 +22,28 @@ Loss = Callable[[torch.Tensor], torch.Tensor]
 """``(N, 3, S, S)`` float32 images in [0, 1] to one number, differentiable."""
 
 
+@dataclass(frozen=True)
+class SignSteps:
+    """How far noise goes: steps along the gradient's sign, within a bound.
+
+    Attributes:
+        amplitude: the largest change in gray levels (1/255 of the range).
+        step: a step's length in gray levels.
+        count: how many steps.
+    """
+
+    amplitude: int
+    step: float
+    count: int
+
+    @classmethod
+    def scaled(cls, amplitude: int, step: float, count: int) -> SignSteps:
+        """Steps of a length that is given for an amplitude of 8 gray levels."""
+        return cls(amplitude, step * amplitude / 8, count)
+
+
 def descend(
-    loss: Loss,
-    images: torch.Tensor,
-    start: torch.Tensor,
-    *,
-    amplitude: int,
-    step: float,
-    steps: int,
+    loss: Loss, images: torch.Tensor, start: torch.Tensor, steps: SignSteps
 ) -> torch.Tensor:
     """Change images within the bounds so that a loss falls.
 
@@ -39,20 +54,18 @@ def descend(
             (:func:`fiftyone_reue.perturb.surrogate.frozen`).
         images: ``(N, 3, S, S)`` float32 in [0, 1].
         start: ``(N, 3, S, S)`` float32, the change to begin with, within the bounds.
-        amplitude: the largest change in gray levels (1/255 of the range).
-        step: a step's length in gray levels.
-        steps: how many.
+        steps: how many, how long, and within what.
 
     Returns:
         ``(N, 3, S, S)`` float32, the change: within ``amplitude`` / 255, and the
         images plus it within [0, 1].
     """
-    limit = amplitude / 255
+    limit = steps.amplitude / 255
     delta = start
-    for _ in range(steps):
+    for _ in range(steps.count):
         delta = delta.detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(loss(images + delta), delta)
-        stepped = delta.detach() - step / 255 * gradient.sign()
+        stepped = delta.detach() - steps.step / 255 * gradient.sign()
         delta = (images + stepped.clamp(-limit, limit)).clamp(0, 1) - images
     return delta.detach()
 
@@ -90,10 +103,7 @@ def image_pattern(
     image: np.ndarray,
     size: int,
     device: torch.device,
-    *,
-    amplitude: int,
-    step: float,
-    steps: int,
+    steps: SignSteps,
 ) -> np.ndarray:
     """One image's pattern by gradient descent at the working size.
 
@@ -102,7 +112,7 @@ def image_pattern(
         image: ``(H, W, colours)`` uint8 or uint16, colours 1 or 3, any size.
         size: S, the working size in pixels.
         device: where the loss's network is.
-        amplitude: as in :func:`descend`, like ``step`` and ``steps``.
+        steps: as in :func:`descend`.
 
     Returns:
         ``(S, S, colours)`` int8 in gray levels.
@@ -111,12 +121,5 @@ def image_pattern(
     square = to_square(image, colours, size).copy()  # resized ones are read-only
     pixels = to_pixels(square[None], device)
     batch = image_batch(pixels, torch.zeros(1, dtype=torch.int64, device=device))
-    delta = descend(
-        loss,
-        batch,
-        torch.zeros_like(batch),
-        amplitude=amplitude,
-        step=step,
-        steps=steps,
-    )
+    delta = descend(loss, batch, torch.zeros_like(batch), steps)
     return for_colours(gray_levels(delta)[0], colours)

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from fiftyone_reue.perturb.pgd import descend, gray_levels, image_batch, image_pattern
+from fiftyone_reue.perturb.pgd import (
+    SignSteps,
+    descend,
+    gray_levels,
+    image_batch,
+    image_pattern,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +29,7 @@ def brightness(batch: torch.Tensor) -> torch.Tensor:
 def test_steps_lower_the_loss_within_the_amplitude_and_the_range(step, steps, far):
     batch = images()
     delta = descend(
-        brightness, batch, torch.zeros_like(batch), amplitude=5, step=step, steps=steps
+        brightness, batch, torch.zeros_like(batch), SignSteps(5, step, steps)
     )
     assert not delta.requires_grad
     expected = (batch - far / 255).clamp(0, 1) - batch
@@ -33,11 +39,9 @@ def test_steps_lower_the_loss_within_the_amplitude_and_the_range(step, steps, fa
 def test_it_starts_where_it_is_told_and_comes_back_into_the_bounds():
     batch = images()
     start = torch.full_like(batch, 20 / 255)
-    kept = descend(
-        lambda changed: 0 * changed.sum(), batch, start, amplitude=5, step=1, steps=1
-    )
+    kept = descend(lambda changed: 0 * changed.sum(), batch, start, SignSteps(5, 1, 1))
     assert torch.allclose(kept, (batch + 5 / 255).clamp(0, 1) - batch)
-    again = descend(brightness, batch, start, amplitude=5, step=1, steps=0)
+    again = descend(brightness, batch, start, SignSteps(5, 1, 0))
     assert torch.equal(again, start)
 
 
@@ -50,9 +54,9 @@ def test_a_network_names_images_better_after_it():
         return torch.nn.functional.cross_entropy(network(changed), labels)
 
     zero = torch.zeros_like(batch)
-    delta = descend(loss, batch, zero, amplitude=8, step=1, steps=10)
+    delta = descend(loss, batch, zero, SignSteps(8, 1, 10))
     assert loss(batch + delta) < loss(batch) - 0.05
-    assert torch.equal(delta, descend(loss, batch, zero, amplitude=8, step=1, steps=10))
+    assert torch.equal(delta, descend(loss, batch, zero, SignSteps(8, 1, 10)))
 
 
 def test_whole_gray_levels_keep_the_bounds():
@@ -75,9 +79,7 @@ def test_batches_are_the_chosen_images_in_the_range():
 @pytest.mark.parametrize("colours", [1, 3])
 def test_an_image_of_any_size_gets_a_pattern_of_the_working_size(dtype, peak, colours):
     image = np.full((40, 24, colours), peak // 2, dtype)
-    made = image_pattern(
-        brightness, image, 16, torch.device("cpu"), amplitude=6, step=2, steps=4
-    )
+    made = image_pattern(brightness, image, 16, torch.device("cpu"), SignSteps(6, 2, 4))
     assert made.dtype == np.int8
     assert made.shape == (16, 16, colours)
     assert (made == -6).all()

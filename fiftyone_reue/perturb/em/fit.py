@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from fiftyone_reue.networks.training import to_pixels
-from fiftyone_reue.perturb.pgd import Loss, descend, image_batch
+from fiftyone_reue.perturb.pgd import Loss, SignSteps, descend, image_batch
 from fiftyone_reue.perturb.surrogate import (
     Alternated,
     batches,
@@ -57,7 +57,7 @@ def alternate(
     rows = labels if class_wise else torch.arange(count, device=device)
     network = create_surrogate(config.surrogate, kinds, size, context.seed, device)
     optimiser = create_optimiser(network, config.surrogate, 5e-4)
-    step = config.step * amplitude / 8
+    steps = SignSteps.scaled(amplitude, config.step, config.noise_steps)
     error = 1.0
     rounds = 0
     while rounds < config.rounds:
@@ -86,18 +86,14 @@ def alternate(
                         images,
                         noise,
                         rows[chosen],
-                        step,
-                        config.noise_steps,
-                        amplitude,
+                        steps,
                     )
                 else:
                     noise[chosen] = descend(
                         loss_of,
                         images,
                         noise[chosen],
-                        amplitude=amplitude,
-                        step=step,
-                        steps=config.noise_steps,
+                        steps,
                     )
                 seen += len(chosen)
                 yield (rounds - 1 + seen / count) / config.rounds
@@ -142,16 +138,16 @@ def _stepped_tables(
     images: torch.Tensor,
     tables: torch.Tensor,
     labels: torch.Tensor,
-    step: float,
-    steps: int,
-    amplitude: int,
+    steps: SignSteps,
 ) -> torch.Tensor:
     """Class tables after steps on the mean gradient of a batch's images."""
-    limit = amplitude / 255
-    for _ in range(steps):
+    limit = steps.amplitude / 255
+    for _ in range(steps.count):
         tables = tables.detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(
             loss((images + tables[labels]).clamp(0, 1)), tables
         )
-        tables = (tables.detach() - step / 255 * gradient.sign()).clamp(-limit, limit)
+        tables = (tables.detach() - steps.step / 255 * gradient.sign()).clamp(
+            -limit, limit
+        )
     return tables.detach()

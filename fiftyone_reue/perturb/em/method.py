@@ -122,20 +122,19 @@ class ErrorMinimising(Method):
     ) -> np.ndarray:
         """Descend on the surrogate's loss for this image; see :class:`Method`."""
         from fiftyone_reue.networks.device import choose_device
-        from fiftyone_reue.perturb.pgd import image_pattern
+        from fiftyone_reue.perturb.pgd import SignSteps, image_pattern
         from fiftyone_reue.perturb.surrogate import class_loss, restored
 
         device = choose_device()
-        amplitude = state.summary["amplitude"]
         wanted = class_index(state, label)
         return image_pattern(
             partial(class_loss, restored(state, device), wanted),
             image,
             state.summary["size"],
             device,
-            amplitude=amplitude,
-            step=self.config.step * amplitude / 8,
-            steps=self.config.pattern_steps,
+            SignSteps.scaled(
+                state.summary["amplitude"], self.config.step, self.config.pattern_steps
+            ),
         )
 
     def perturb_steps(

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from fiftyone_reue.networks.training import to_pixels
-from fiftyone_reue.perturb.pgd import descend, image_batch
+from fiftyone_reue.perturb.pgd import SignSteps, descend, image_batch
 from fiftyone_reue.perturb.surrogate import (
     Alternated,
     batches,
@@ -176,6 +176,7 @@ def alternate(
         schedule.step()
         along = round_index / max(1, config.rounds - 1)
         step = (1 - along) * config.first_step + along * config.last_step
+        steps = SignSteps.scaled(amplitude, step, config.noise_steps)
         seen = 0
         with frozen(network):
             for chosen in batches(count, config.noise_batch, generator, device):
@@ -183,9 +184,7 @@ def alternate(
                     partial(feature_loss, network, labels[chosen], config),
                     _flipped(image_batch(pixels, chosen), generator),
                     noise[chosen],
-                    amplitude=amplitude,
-                    step=step * amplitude / 8,
-                    steps=config.noise_steps,
+                    steps,
                 )
                 seen += len(chosen)
                 yield (round_index + seen / count) / config.rounds

@@ -128,11 +128,10 @@ class MutualInformation(Method):
         see :class:`Method`."""
         from fiftyone_reue.networks.device import choose_device
         from fiftyone_reue.perturb.mi_ue.fit import mean_loss
-        from fiftyone_reue.perturb.pgd import image_pattern
+        from fiftyone_reue.perturb.pgd import SignSteps, image_pattern
         from fiftyone_reue.perturb.surrogate import restored
 
         device = choose_device()
-        amplitude = state.summary["amplitude"]
         loss = partial(
             mean_loss,
             restored(state, device),
@@ -140,14 +139,16 @@ class MutualInformation(Method):
             class_index(state, label),
             self.config.temperature,
         )
+        amplitude = state.summary["amplitude"]
+        steps = SignSteps.scaled(
+            amplitude, self.config.last_step, self.config.pattern_steps
+        )
         return image_pattern(
             loss,
             image,
             state.summary["size"],
             device,
-            amplitude=amplitude,
-            step=self.config.last_step * amplitude / 8,
-            steps=self.config.pattern_steps,
+            steps,
         )
 
     def perturb_steps(

@@ -14,7 +14,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.augment import crop_and_flip
 from fiftyone_reue.networks.small_resnet import SmallResNet
 from fiftyone_reue.networks.training import to_pixels
-from fiftyone_reue.perturb.pgd import descend
+from fiftyone_reue.perturb.pgd import SignSteps, descend
 from fiftyone_reue.perturb.rue.information import class_information, class_spread
 from fiftyone_reue.perturb.surrogate import (
     class_loss,
@@ -234,9 +234,7 @@ class _Learners:
                 lambda changed: -class_loss(network, targets, changed),
                 images,
                 torch.zeros_like(images),
-                amplitude=radius,
-                step=2 * radius / ADVERSARIAL_STEPS,
-                steps=ADVERSARIAL_STEPS,
+                SignSteps(radius, 2 * radius / ADVERSARIAL_STEPS, ADVERSARIAL_STEPS),
             )
         return images + change
 

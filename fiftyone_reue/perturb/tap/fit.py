@@ -15,7 +15,7 @@ from torch.nn import functional
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import create_network, network_info
 from fiftyone_reue.networks.training import accuracy, to_pixels, train
-from fiftyone_reue.perturb.pgd import descend, image_batch
+from fiftyone_reue.perturb.pgd import SignSteps, descend, image_batch
 from fiftyone_reue.perturb.surrogate import class_loss, frozen, logits_of
 
 if TYPE_CHECKING:
@@ -119,9 +119,7 @@ def _best_of_restarts(
             partial(class_loss, network, targets),
             images,
             (images + start).clamp(0, 1) - images,
-            amplitude=amplitude,
-            step=config.step * amplitude / 8,
-            steps=config.steps,
+            SignSteps.scaled(amplitude, config.step, config.steps),
         )
         with torch.no_grad():
             logits = logits_of(network, images + delta)

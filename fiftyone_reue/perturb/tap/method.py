@@ -117,20 +117,19 @@ class TargetedPoisoning(Method):
     ) -> np.ndarray:
         """Move this image to its class's target; see :class:`Method`."""
         from fiftyone_reue.networks.device import choose_device
-        from fiftyone_reue.perturb.pgd import image_pattern
+        from fiftyone_reue.perturb.pgd import SignSteps, image_pattern
         from fiftyone_reue.perturb.surrogate import class_loss, restored
 
         device = choose_device()
-        amplitude = state.summary["amplitude"]
         target = int(state.arrays["targets"][class_index(state, label)])
         return image_pattern(
             partial(class_loss, restored(state, device), target),
             image,
             state.summary["size"],
             device,
-            amplitude=amplitude,
-            step=self.config.step * amplitude / 8,
-            steps=self.config.steps,
+            SignSteps.scaled(
+                state.summary["amplitude"], self.config.step, self.config.steps
+            ),
         )
 
     def perturb_steps(
