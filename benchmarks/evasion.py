@@ -29,7 +29,7 @@ from torch.nn import functional
 
 from fiftyone_reue.auditing.environment import environment
 from fiftyone_reue.media.square import to_square
-from fiftyone_reue.perturb.base import cut
+from fiftyone_reue.perturb.base import bounded
 from fiftyone_reue.perturb.raeg.code import CodeConfig
 from fiftyone_reue.perturb.raeg.method import Raeg
 from fiftyone_reue.perturb.surrogate import lead
@@ -198,7 +198,7 @@ def main(
         secret = method.secret_against(losses, image, amplitude, place)
         moved = method.move(secret, image)
         exact += np.array_equal(method.undo(secret, moved), image)
-        protected[place] = cut(moved, image, amplitude)
+        protected[place] = bounded(moved, image, amplitude)
         codes.append(len(secret))
     seconds = (time.perf_counter() - started) / count
     pairs = list(zip(images, protected, strict=True))

@@ -459,7 +459,7 @@ class InvertibleMethod(Method):
         small = eight_bit(image)
         secret = self.secret(state, small, label, sample_key)
         moved = self.move(secret, small)
-        return cut(moved, small, self.amplitude(secret)) - small.astype(np.int16)
+        return bounded(moved, small, self.amplitude(secret)) - small.astype(np.int16)
 
 
 class SteppedMethod(Method):
@@ -577,7 +577,7 @@ def eight_bit(image: np.ndarray) -> np.ndarray:
     return image if image.dtype == np.uint8 else (image // 257).astype(np.uint8)
 
 
-def cut(moved: np.ndarray, image: np.ndarray, amplitude: int | None) -> np.ndarray:
+def bounded(moved: np.ndarray, image: np.ndarray, amplitude: int | None) -> np.ndarray:
     """What :meth:`InvertibleMethod.move` made, cut off to what an image may be.
 
     Args:

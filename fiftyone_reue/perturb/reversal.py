@@ -43,7 +43,7 @@ from fiftyone_reue.perturb.base import (
     Method,
     State,
     SteppedMethod,
-    cut,
+    bounded,
     eight_bit,
 )
 from fiftyone_reue.perturb.registry import create_method
@@ -221,7 +221,7 @@ class ByUndo(Reversal):
     def change(self, licensed: Callable[[], np.ndarray], colours: int) -> np.ndarray:
         image = _colours_of(licensed(), colours)
         moved = self.method.move(self.secret, image)
-        return cut(moved, image, self.method.amplitude(self.secret)) - image
+        return bounded(moved, image, self.method.amplitude(self.secret)) - image
 
     def pack(self) -> bytes:
         name = self.method.info.name.encode()
@@ -546,7 +546,7 @@ def _moved(
     secret = method.secret(state, small, label, sample_key)
     amplitude = method.amplitude(secret)
     moved = method.move(secret, small)
-    after = cut(moved, small, amplitude)
+    after = bounded(moved, small, amplitude)
     protected, lost = offsets.add(licensed, after - small, colours, peak)
     _require_within(protected, licensed, amplitude, name, peak)
     reversals = (ByOffset(after - small, lost, peak), BySamples(image))

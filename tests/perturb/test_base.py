@@ -9,8 +9,8 @@ from fiftyone_reue.perturb.base import (
     FitData,
     FitOptions,
     State,
+    bounded,
     class_index,
-    cut,
     for_colours,
 )
 from fiftyone_reue.perturb.registry import create_method, list_methods
@@ -132,7 +132,7 @@ def test_invertible_methods_give_patterns_to_measure_with(toys):
     assert (pattern.shape, pattern.dtype) == (image.shape, np.int16)
     assert np.abs(pattern).max() == 6
     moved = method.move(method.secret(state, image, "a", key), image)
-    assert np.array_equal(image + pattern, cut(moved, image, 6))
+    assert np.array_equal(image + pattern, bounded(moved, image, 6))
     deep = image.astype(np.uint16) * 257
     assert np.array_equal(method.pattern(state, deep, "a", key), pattern)
     made = finish(method.perturb_steps(data, FitOptions(4, seed=0, key=key)))
@@ -142,7 +142,7 @@ def test_invertible_methods_give_patterns_to_measure_with(toys):
 def test_what_is_moved_is_cut_to_the_amplitude_and_the_rails():
     image = np.array([[[0], [100], [255]]], np.uint8)
     moved = np.array([[[-700], [109], [700]]], np.int16)
-    assert cut(moved, image, None).ravel().tolist() == [0, 109, 255]
-    assert cut(moved, image, 6).ravel().tolist() == [0, 106, 255]
-    assert cut(-moved, image, 6).ravel().tolist() == [6, 94, 249]
-    assert cut(moved, image, 6).dtype == np.int16
+    assert bounded(moved, image, None).ravel().tolist() == [0, 109, 255]
+    assert bounded(moved, image, 6).ravel().tolist() == [0, 106, 255]
+    assert bounded(-moved, image, 6).ravel().tolist() == [6, 94, 249]
+    assert bounded(moved, image, 6).dtype == np.int16

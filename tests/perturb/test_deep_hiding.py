@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError, InputError
-from fiftyone_reue.perturb.base import FitData, FitOptions, State, cut
+from fiftyone_reue.perturb.base import FitData, FitOptions, State, bounded
 from fiftyone_reue.perturb.deep_hiding.hatching import BENT, INVERTED
 from fiftyone_reue.perturb.deep_hiding.method import (
     DeepHiding,
@@ -144,7 +144,7 @@ def test_the_scene_is_revealed_also_from_a_jpeg() -> None:
     for seed in range(3):
         image = _image(seed, 64, 64)
         secret = _secret(state, image, number=seed)
-        protected = cut(method.move(secret, image), image, 8).astype(np.uint8)
+        protected = bounded(method.move(secret, image), image, 8).astype(np.uint8)
         buffer = io.BytesIO()
         Image.fromarray(protected).save(buffer, "JPEG", quality=75)
         copy = np.asarray(Image.open(buffer))

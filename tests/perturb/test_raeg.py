@@ -8,7 +8,7 @@ import torch
 
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.networks.registry import create_network
-from fiftyone_reue.perturb.base import FitData, FitOptions, State, cut
+from fiftyone_reue.perturb.base import FitData, FitOptions, State, bounded
 from fiftyone_reue.perturb.raeg.code import CodeConfig, find_code
 from fiftyone_reue.perturb.raeg.method import Raeg, RaegConfig
 from fiftyone_reue.perturb.raeg.turning import Turning
@@ -59,7 +59,7 @@ def test_images_are_moved_to_another_class_and_back(method: Raeg, state: State) 
         image, label = data.images[place], CLASSES[data.labels[place]]
         secret = method.secret(state, image, label, KEY)
         moved = method.move(secret, image)
-        protected = cut(moved, image, 8).astype(np.uint8)
+        protected = bounded(moved, image, 8).astype(np.uint8)
         assert np.array_equal(method.undo(secret, moved), image)
         assert np.abs(protected.astype(int) - image).max() <= 8
         assert _named(state, image) == label
@@ -109,7 +109,7 @@ def test_codes_can_be_made_against_ones_own_classifier(method: Raeg) -> None:
     secret = method.secret_against([loss], image, 8, seed=1)
     moved = method.move(secret, image)
     assert np.array_equal(method.undo(secret, moved), image)
-    protected = cut(moved, image, 8).astype(np.uint8)
+    protected = bounded(moved, image, 8).astype(np.uint8)
     assert float(logits(protected)[0, before]) < float(logits(image)[0, before])
 
 

@@ -36,8 +36,8 @@ from fiftyone_reue.perturb.base import (
     InvertibleMethod,
     MethodInfo,
     State,
+    bounded,
     class_index,
-    cut,
     keyed_order,
 )
 from fiftyone_reue.perturb.gratings import STRENGTH_UNIT, class_codes, keyed_phases
@@ -238,7 +238,7 @@ class Raeg(InvertibleMethod):
             codes = self._find_codes(plain, losses, images, marked, seed)
             for index, image in enumerate(images):
                 moved = turn(replace(turnings[index], code=codes[index]), image)
-                perturbed[start + index] = cut(moved, image, options.amplitude)
+                perturbed[start + index] = bounded(moved, image, options.amplitude)
             yield (1 + (start + len(images)) / len(data.images)) / 2
         return perturbed
 
