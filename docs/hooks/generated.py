@@ -59,7 +59,8 @@ def _command(main: click.Command, name: str) -> Iterator[str]:
     for path, command in walk(main, name):
         yield f"{'#' * (1 + len(path.split()))} `{path}`"
         yield _coded(inspect.cleandoc(command.help or ""))
-        context = click.Context(command, info_name=path)
+        # As the program makes it: a command keeps the first help option that it makes.
+        context = click.Context(command, info_name=path, **main.context_settings)
         if not isinstance(command, click.Group):
             pieces = " ".join(command.collect_usage_pieces(context))
             yield f"```text\n{path} {pieces}\n```"
