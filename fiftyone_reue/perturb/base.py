@@ -531,6 +531,106 @@ class SteppedMethod(Method):
         """
 
 
+class ExpandingMethod(Method):
+    """A method that makes some of a JPEG's coefficients larger, by a key.
+
+    Larger ones stay larger than smaller ones, so that whoever has the key can tell from
+    the protected file what they were. A record keeps the ``expansion``, and a level for
+    each block: the higher it is, the less is changed, and at 255 nothing.
+
+    Both ways must give the same integers on every machine.
+    """
+
+    @abstractmethod
+    def expansion(
+        self,
+        state: State,
+        sides: tuple[int, int],
+        blocks: np.ndarray,
+        steps: np.ndarray,
+        label: str,
+        sample_key: bytes,
+    ) -> bytes | None:
+        """What :meth:`expanded` needs besides coefficients.
+
+        It is sealed for the recipient, and nothing else is known when restoring.
+
+        Args:
+            state: what :meth:`fit` returned.
+            sides: height and width of the image, pixels.
+            blocks: ``(rows, columns, 8, 8)`` int16, the licensed file's luma.
+            steps: ``(8, 8)`` uint16, of the luma's quantisation.
+            label: the image's class, one of ``state.classes``.
+            sample_key: at least 32 pseudo-random bytes of this release and sample.
+
+        Returns:
+            None where this image gets :meth:`pattern`.
+
+        Raises:
+            InputError: the class is not among those fitted.
+        """
+
+    @abstractmethod
+    def expanded(
+        self,
+        expansion: bytes,
+        blocks: np.ndarray,
+        steps: np.ndarray,
+        levels: np.ndarray,
+    ) -> np.ndarray:
+        """Larger coefficients.
+
+        Args:
+            expansion: what :meth:`expansion` returned.
+            blocks: ``(rows, columns, 8, 8)`` int16, quantised luma.
+            steps: ``(8, 8)`` uint16, of the quantisation.
+            levels: ``(rows, columns)`` uint8.
+
+        Returns:
+            As the blocks, int32.
+
+        Raises:
+            DamagedRecordError: the expansion can't be read.
+        """
+
+    @abstractmethod
+    def contracted(
+        self,
+        expansion: bytes,
+        blocks: np.ndarray,
+        steps: np.ndarray,
+        levels: np.ndarray,
+    ) -> np.ndarray:
+        """Undo :meth:`expanded`; the arguments are the same.
+
+        Raises:
+            DamagedRecordError: the expansion can't be read, or isn't of these.
+        """
+
+    @abstractmethod
+    def likely_growth(
+        self,
+        expansion: bytes,
+        luma: np.ndarray,
+        steps: np.ndarray,
+        levels: np.ndarray,
+    ) -> np.ndarray:
+        """What was most likely added, in an image that was changed since.
+
+        Args:
+            expansion: what :meth:`expansion` returned.
+            luma: ``(rows, columns, 8, 8)`` integers, gray levels.
+            steps: of the file that was delivered.
+            levels: as there.
+
+        Returns:
+            As the luma, float64, gray levels.
+
+        Raises:
+            DamagedRecordError: the expansion can't be read.
+        """
+
+
 class Hidden(Protocol):
     """What one image hides, as a :class:`RevealingMethod` reads it from a secret."""
 

@@ -4,12 +4,16 @@ As :mod:`fiftyone_reue.perturb.reversal`, where a JPEG's coefficients carry the 
 the method's change in pixels is turned into whole offsets of coefficients, and nothing
 is lost at any rail. What leads back is either the method's small pattern, with how much
 each block got of it, or the offsets themselves, whichever is shorter.
+
+An :class:`~fiftyone_reue.perturb.base.ExpandingMethod` changes coefficients itself,
+where it can, and then what leads back is what it needs, and each block's level.
 """
 
 from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,19 +26,28 @@ from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.decoding import Beside
 from fiftyone_reue.media.jpeg_coefficients.limits import (
-    Held,
+    added,
+    blocks_reached,
     hold,
     packed_limits,
+    subtracted,
     unpacked_limits,
     within,
 )
-from fiftyone_reue.media.jpeg_coefficients.planes import targets
-from fiftyone_reue.perturb.base import InvertibleMethod, Method, State
+from fiftyone_reue.media.jpeg_coefficients.planes import shrinking, targets
+from fiftyone_reue.media.jpeg_coefficients.steps import packed_steps, unpacked_steps
+from fiftyone_reue.perturb.base import (
+    ExpandingMethod,
+    InvertibleMethod,
+    Method,
+    State,
+)
 from fiftyone_reue.perturb.reversal import ByPattern as PixelPattern
 from fiftyone_reue.perturb.reversal import (
     Content,
     Reversal,
     joined,
+    named_method,
     packed_pattern,
     parted,
     require_room,
@@ -47,24 +60,26 @@ VERSION = 3
 _LEVEL, _LARGE_LEVEL, _QUICK_LEVEL = 15, 12, 3
 _LARGE = 1 << 18  # bytes: a higher level takes far longer, and saves a tenth
 _WELL = 0.6  # of what the quick level leaves the others leave more
+_MIDDLE = 128
+_MOST_CHANGE = 127
+_NOTHING = 255
+_MOST = 1023  # what the standard's codes can say of a coefficient
 
 
 class Way(ABC):
     """One way from P's coefficients back to W's, by what was added."""
 
     @abstractmethod
-    def offsets(self, coefficients: Coefficients) -> list[np.ndarray]:
-        """What was added.
-
-        Args:
-            coefficients: of O, W or P: only size, sampling and steps matter.
-
-        Returns:
-            Of each component (rows, columns, 8, 8) int16.
+    def licensed(self, protected: Coefficients) -> Coefficients:
+        """``P -> W``.
 
         Raises:
-            DamagedRecordError: it isn't of this picture.
+            DamagedRecordError, ValueError: it isn't of this picture.
         """
+
+    @abstractmethod
+    def protected(self, licensed: Coefficients) -> Coefficients:
+        """``W -> P``; the errors are the same."""
 
     @abstractmethod
     def in_pixels(self, like: np.ndarray) -> Reversal:
@@ -82,8 +97,29 @@ class Way(ABC):
         """The content of the recipient's box."""
 
 
+class _ByAdding(Way):
+    """Something was added that doesn't depend on the coefficients."""
+
+    @abstractmethod
+    def offsets(self, coefficients: Coefficients) -> list[np.ndarray]:
+        """What was added.
+
+        Args:
+            coefficients: of O, W or P: only size, sampling and steps matter.
+
+        Returns:
+            Of each component (rows, columns, 8, 8) int16.
+        """
+
+    def licensed(self, protected: Coefficients) -> Coefficients:
+        return subtracted(protected, self.offsets(protected))
+
+    def protected(self, licensed: Coefficients) -> Coefficients:
+        return added(licensed, self.offsets(licensed))
+
+
 @dataclass(frozen=True, eq=False)
-class ByPattern(Way):
+class ByPattern(_ByAdding):
     """A small pattern was stretched over the image.
 
     Attributes:
@@ -117,7 +153,7 @@ class ByPattern(Way):
 
 
 @dataclass(frozen=True, eq=False)
-class ByOffsets(Way):
+class ByOffsets(_ByAdding):
     """All offsets are known.
 
     Attributes:
@@ -167,7 +203,84 @@ class ByOffsets(Way):
         return cls(tuple(parted(content[1:], count)))
 
 
-_WAYS = {way.code: way for way in (ByPattern, ByOffsets)}
+@dataclass(frozen=True, eq=False)
+class ByExpansion(Way):
+    """A method made coefficients of the luma larger.
+
+    Attributes:
+        method: which.
+        expansion: what it needs.
+        levels: ``(rows, columns)`` uint8, each block's.
+        steps: ``(8, 8)`` uint16, the luma's quantisation.
+    """
+
+    code: ClassVar[int] = 3
+    method: ExpandingMethod
+    expansion: bytes
+    levels: np.ndarray
+    steps: np.ndarray
+
+    def licensed(self, protected: Coefficients) -> Coefficients:
+        return self._changed(protected, self.method.contracted)
+
+    def protected(self, licensed: Coefficients) -> Coefficients:
+        return self._changed(licensed, self.method.expanded)
+
+    def in_pixels(self, like: np.ndarray) -> Reversal:
+        rows, columns = self.levels.shape
+        if (-(-like.shape[0] // 8), -(-like.shape[1] // 8)) != (rows, columns):
+            raise _untold()
+        levels = like.mean(axis=2) - _MIDDLE
+        wide = ((0, 8 * rows - like.shape[0]), (0, 8 * columns - like.shape[1]))
+        luma = np.rint(np.pad(levels, wide, mode="edge")).astype(np.int64)
+        blocks = luma.reshape(rows, 8, columns, 8).swapaxes(1, 2)
+        growth = self.method.likely_growth(
+            self.expansion, blocks, self.steps, self.levels
+        )
+        change = growth.swapaxes(1, 2).reshape(8 * rows, 8 * columns, 1)
+        whole = np.rint(change[: like.shape[0], : like.shape[1]])
+        pattern = whole.clip(-_MOST_CHANGE, _MOST_CHANGE).astype(np.int8)
+        return PixelPattern(pattern, b"", 255, pattern)
+
+    def pack(self) -> bytes:
+        name = self.method.info.name.encode()
+        rows = struct.pack(">H", len(self.levels))
+        steps = packed_steps(self.steps)
+        levels = packing.pack(self.levels.tobytes(), _LEVEL)
+        return bytes([self.code]) + joined(name, self.expansion, rows, steps, levels)
+
+    @classmethod
+    def unpack(cls, content: bytes, sides: tuple[int, int]) -> ByExpansion:
+        """Read the content after its first byte."""
+        name, expansion, packed_rows, steps, packed = parted(content, 5)
+        method = named_method(name.decode())
+        if not isinstance(method, ExpandingMethod):
+            raise ValueError(f"method {name!r} expands nothing")
+        (rows,) = struct.unpack(">H", packed_rows)
+        most = -(-sides[0] // 8) * -(-sides[1] // 8)
+        raw = np.frombuffer(packing.unpack(packed, most), np.uint8)
+        if len(raw) != most or rows != -(-sides[0] // 8):
+            raise ValueError("the levels are of another picture")
+        levels = raw.reshape(rows, -1)
+        return cls(
+            method,
+            expansion,
+            levels,
+            unpacked_steps(steps),
+        )
+
+    def _changed(
+        self, coefficients: Coefficients, change: Callable[..., np.ndarray]
+    ) -> Coefficients:
+        luma = coefficients.components[0]
+        if luma.blocks.shape[:2] != self.levels.shape:
+            raise ValueError("the levels are of another picture")
+        changed = change(self.expansion, luma.blocks, luma.quantisation, self.levels)
+        others = [one.blocks for one in coefficients.components[1:]]
+        return coefficients.with_blocks([changed, *others])
+
+
+_WAYS = {way.code: way for way in (ByPattern, ByOffsets, ByExpansion)}
 
 
 def perturb(
@@ -183,7 +296,7 @@ def perturb(
     epsilon: int,
     amplitude: int,
     beside: Beside | None = None,
-) -> tuple[Held, Content]:
+) -> tuple[Coefficients, Content]:
     """``W -> P`` with a method of any kind.
 
     Args:
@@ -200,7 +313,7 @@ def perturb(
         beside: O as a decoder shows it, where that is known.
 
     Returns:
-        The offsets, and the shortest content that gives them again.
+        P's, and the shortest content that leads back.
 
     Raises:
         InputError: the class is not among those fitted.
@@ -208,6 +321,17 @@ def perturb(
     """
     if isinstance(method, InvertibleMethod):
         require_room(method, *shown.shape[:2], name=name)
+    licensed = added(coefficients, mark)
+    if isinstance(method, ExpandingMethod) and _has_whole_luma(coefficients):
+        sides = coefficients.height, coefficients.width
+        luma = licensed.components[0]
+        expansion = method.expansion(
+            state, sides, luma.blocks, luma.quantisation, label, sample_key
+        )
+        if expansion is not None:
+            original = Beside(coefficients) if beside is None else beside
+            copy, way = _expanded(method, expansion, licensed, mark, epsilon, original)
+            return copy, Content(VERSION, way.pack())
     pattern = method.pattern(state, shown, label, sample_key)
     wanted = _wanted(coefficients, pattern)
     held = hold(
@@ -219,7 +343,7 @@ def perturb(
         content = min(content, every, key=len)
     else:
         content = ByOffsets.of(held.offsets).pack()
-    return held, Content(VERSION, content)
+    return added(licensed, held.offsets), Content(VERSION, content)
 
 
 def unpack(content: bytes, sides: tuple[int, int]) -> Way:
@@ -238,16 +362,71 @@ def unpack(content: bytes, sides: tuple[int, int]) -> Way:
         raise _damaged() from error
 
 
-def offsets_of(way: Way, coefficients: Coefficients) -> list[np.ndarray]:
-    """:meth:`Way.offsets`, whatever the record holds.
+def licensed_of(way: Way, protected: Coefficients) -> Coefficients:
+    """:meth:`Way.licensed`, whatever the record holds.
 
     Raises:
         DamagedRecordError: it isn't of this picture.
     """
     try:
-        return way.offsets(coefficients)
+        return way.licensed(protected)
     except ValueError as error:
         raise _damaged() from error
+
+
+def protected_of(way: Way, licensed: Coefficients) -> Coefficients:
+    """:meth:`Way.protected`, whatever the record holds.
+
+    Raises:
+        DamagedRecordError: it isn't of this picture.
+    """
+    try:
+        return way.protected(licensed)
+    except ValueError as error:
+        raise _damaged() from error
+
+
+def _has_whole_luma(coefficients: Coefficients) -> bool:
+    """Whether the first component is a luma of the picture's own resolution."""
+    if coefficients.colour not in ("gray", "ycbcr", "ycck"):
+        return False
+    return shrinking(coefficients, coefficients.components[0]) == (1, 1)
+
+
+def _expanded(
+    method: ExpandingMethod,
+    expansion: bytes,
+    licensed: Coefficients,
+    mark: list[np.ndarray],
+    epsilon: int,
+    original: Beside,
+) -> tuple[Coefficients, ByExpansion]:
+    """As much as there can be without a decoded pixel changing too much."""
+    luma = licensed.components[0]
+    levels = np.zeros((luma.rows, luma.columns), np.uint8)
+    way = ByExpansion(method, expansion, levels, luma.quantisation)
+
+    def lowered(where: np.ndarray) -> bool:
+        where = where & (levels < _NOTHING)
+        levels[where] += np.minimum(1 + levels[where] // 8, _NOTHING - levels[where])
+        return bool(where.any())
+
+    computed = original.tells(mark)
+    while True:
+        after = method.expanded(expansion, luma.blocks, luma.quantisation, levels)
+        if lowered((np.abs(after) > _MOST).any(axis=(2, 3))):
+            continue
+        others = [one.blocks for one in licensed.components[1:]]
+        copy = licensed.with_blocks([after, *others])
+        far = None
+        if computed:
+            offsets = (after - luma.blocks).astype(np.int16)
+            far = original.excess(mark[0], offsets, epsilon)
+        if far is None:
+            excess = original.shown_excess(copy, epsilon)
+            far = blocks_reached(licensed, luma, excess)
+        if not lowered(far):
+            return copy, way
 
 
 def _wanted(coefficients: Coefficients, pattern: np.ndarray) -> list[np.ndarray | None]:

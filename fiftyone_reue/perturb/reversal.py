@@ -351,7 +351,7 @@ class BySteps(Reversal):
     def unpack(cls, content: bytes, like: np.ndarray, peak: int) -> BySteps:
         """Read the content after its first byte; ``like`` has W's colours' shape."""
         name, rest = parted(content, 2)
-        method = _method(name.decode())
+        method = named_method(name.decode())
         if not isinstance(method, SteppedMethod):
             raise ValueError(f"method {name!r} has no steps")
         secret, *lost = parted(rest, 1 + method.steps)
@@ -602,13 +602,13 @@ def _step_of(
 
 
 def _invertible(name: str) -> InvertibleMethod:
-    method = _method(name)
+    method = named_method(name)
     if not isinstance(method, InvertibleMethod):
         raise ValueError(f"method {name!r} can't be undone")
     return method
 
 
-def _method(name: str) -> Method:
+def named_method(name: str) -> Method:
     try:
         return create_method(name)
     except InputError:

@@ -106,7 +106,7 @@ def licensed_coefficients(
     found = _checked_coefficients(raster, envelope)
     part = records.open_recipient(envelope, key.key, key.key_id)
     way = coefficients.unpack(part.content, (raster.height, raster.width))
-    licensed = subtracted(found, coefficients.offsets_of(way, found))
+    licensed = coefficients.licensed_of(way, found)
     digest = coefficient_digest(licensed)
     _require_same(digest, part.digest, "licensed copy's")
     return licensed, digest
@@ -351,7 +351,10 @@ class Originals:
         key = self._recipient_key(envelope)
         part = records.open_recipient(envelope, key.key, key.key_id)
         way = coefficients.unpack(part.content, (original.height, original.width))
-        copy = added(found, coefficients.offsets_of(way, found))
+        owner = self._owner_part(envelope, part.digest)
+        added_mark = mark_offsets(found, self._mark(owner, original), owner.lost)
+        copy = coefficients.protected_of(way, added(found, added_mark))
+        copy = subtracted(copy, added_mark)
         return jpeg.rendered(copy, colour_segments(found), original.metadata)
 
     def _original(self, raster: Raster, envelope: Envelope) -> Raster:

@@ -57,7 +57,7 @@ def make(job: Job) -> Copy:
     mark = _marked(found, job, beside)
     licensed = added(found, mark.offsets)
     shown = jpeg.shown(licensed)
-    held, content = coefficients.perturb(
+    copy, content = coefficients.perturb(
         job.method,
         job.state,
         found,
@@ -70,7 +70,6 @@ def make(job: Job) -> Copy:
         amplitude=job.epsilon - job.mark_amplitude,
         beside=beside,
     )
-    copy = added(licensed, held.offsets)
     protected = jpeg.file_of(copy, segments)
     digests = (
         coefficient_digest(found),
@@ -85,7 +84,7 @@ def make(job: Job) -> Copy:
             back = read(again.raster.coded or b"")
             _require(job, same_picture(back, copy))
             way = coefficients.unpack(content.data, job.raster.samples.shape[:2])
-            back = subtracted(back, coefficients.offsets_of(way, back))
+            back = coefficients.licensed_of(way, back)
             _require(job, same_picture(back, licensed))
             back = subtracted(back, mark_offsets(back, job.mark, lost))
             _require(job, same_picture(back, found))

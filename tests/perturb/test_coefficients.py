@@ -9,7 +9,6 @@ from fiftyone_reue.media.jpeg_coefficients.limits import (
     added,
     hold,
     packed_limits,
-    subtracted,
     unpacked_limits,
     within,
 )
@@ -31,17 +30,18 @@ KINDS = {
     "gray": pillow(picture(), "L", quality=80),
     "cmyk": pillow(picture(), "CMYK", quality=80),
     "coarse": pillow(picture(), quality=15),
+    "large": pillow(picture(700, 600), quality=80),
 }
 
 
-def perturbed(data: bytes, name: str, mark: list[np.ndarray]):
+def perturbed(data: bytes, name: str, mark: list[np.ndarray], **options: object):
     found = read(data)
-    method = create_method(name)
+    method = create_method(name, **options)
     empty = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, int), ("a", "b"))
     state = finish(method.fit(empty, FitOptions(6, seed=0, key=bytes(32))))
     colours = 1 if found.colour == "gray" else 3
     shown = np.zeros((found.height, found.width, colours), np.uint8)
-    held, content = coefficients.perturb(
+    copy, content = coefficients.perturb(
         method,
         state,
         found,
@@ -53,7 +53,7 @@ def perturbed(data: bytes, name: str, mark: list[np.ndarray]):
         epsilon=8,
         amplitude=6,
     )
-    return found, held, content
+    return found, copy, content
 
 
 def marked(data: bytes) -> list[np.ndarray]:
@@ -64,29 +64,45 @@ def marked(data: bytes) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["rue", "rue_gratings", "lsp"])
-def test_the_content_gives_the_offsets_again(kind: str, name: str) -> None:
+def test_the_content_leads_back_and_forth(kind: str, name: str) -> None:
     data = KINDS[kind]
     mark = marked(data)
-    found, held, content = perturbed(data, name, mark)
+    found, made, content = perturbed(data, name, mark)
     assert content.version == 3
-    copy = read(write(added(found, mark, held.offsets)))
+    copy = read(write(made))
     way = coefficients.unpack(content.data, (found.height, found.width))
     assert way.pack() == content.data
-    licensed = subtracted(copy, coefficients.offsets_of(way, copy))
-    for one, before, offset in zip(
-        licensed.components, found.components, mark, strict=True
+    licensed = coefficients.licensed_of(way, copy)
+    again = coefficients.protected_of(way, licensed)
+    for one, before, offset, after, protected in zip(
+        licensed.components,
+        found.components,
+        mark,
+        again.components,
+        copy.components,
+        strict=True,
     ):
         assert np.array_equal(one.blocks, before.blocks + offset)
+        assert np.array_equal(after.blocks, protected.blocks)
     change = decoded(write(copy)).astype(int) - decoded(data)
     assert np.abs(change).max() <= 8
-    assert any(one.any() for one in held.offsets)
+    assert any(
+        not np.array_equal(one.blocks, after.blocks)
+        for one, after in zip(licensed.components, copy.components, strict=True)
+    )
 
 
 def test_a_small_pattern_takes_less_than_its_offsets() -> None:
     data = pillow(picture(320, 240), quality=75)
-    _, held, content = perturbed(data, "rue_gratings", marked(data))
+    mark = marked(data)
+    found, copy, content = perturbed(data, "rue_gratings", mark)
     assert content.data[0] == coefficients.ByPattern.code
-    every = coefficients.ByOffsets.of(held.offsets).pack()
+    licensed = added(found, mark)
+    offsets = [
+        after.blocks - before.blocks
+        for after, before in zip(copy.components, licensed.components, strict=True)
+    ]
+    every = coefficients.ByOffsets.of(offsets).pack()
     assert len(content.data) < len(every) / 2
 
 
@@ -137,10 +153,10 @@ def test_contents_of_other_pictures_are_refused() -> None:
     way = coefficients.unpack(content.data, (found.height, found.width))
     for other in (KINDS["gray"], pillow(picture(40, 40)), KINDS["4:4:4"]):
         with pytest.raises(DamagedRecordError):
-            coefficients.offsets_of(way, read(other))
+            coefficients.licensed_of(way, read(other))
 
 
-@pytest.mark.parametrize("name", ["rue", "lsp", "offsets"])
+@pytest.mark.parametrize("name", ["rue", "rue_gratings", "lsp", "offsets"])
 def test_any_bytes_are_refused_in_plain_words(name: str) -> None:
     data = KINDS["gray"]
     if name == "offsets":
@@ -157,8 +173,41 @@ def test_any_bytes_are_refused_in_plain_words(name: str) -> None:
         cut = broken[: rng.integers(0, len(broken) + 1)]
         try:
             way = coefficients.unpack(bytes(cut), (found.height, found.width))
-            offsets = coefficients.offsets_of(way, found)
+            licensed = coefficients.licensed_of(way, found)
         except ReueError:
             continue
         shapes = [one.blocks.shape for one in found.components]
-        assert [one.shape for one in offsets] == shapes
+        assert [one.blocks.shape for one in licensed.components] == shapes
+
+
+@pytest.mark.parametrize("kind", ["4:2:0", "4:4:4", "gray", "large"])
+def test_expansion_takes_few_bytes(kind: str) -> None:
+    found, _, content = perturbed(KINDS[kind], "rue", marked(KINDS[kind]))
+    assert content.data[0] == coefficients.ByExpansion.code
+    assert len(content.data) < 300 + found.components[0].blocks.size / 64 / 2
+
+
+@pytest.mark.parametrize("kind", ["cmyk", "coarse"])
+def test_without_luma_or_room_there_is_a_pattern(kind: str) -> None:
+    _, _, content = perturbed(KINDS[kind], "rue", marked(KINDS[kind]))
+    assert content.data[0] != coefficients.ByExpansion.code
+
+
+@pytest.mark.parametrize("sides", [(320, 240), (700, 600)])
+def test_an_expansion_is_told_from_an_edited_copy(sides: tuple[int, int]) -> None:
+    data = pillow(picture(*sides), quality=90)
+    found, copy, content = perturbed(data, "rue", marked(data))
+    way = coefficients.unpack(content.data, (found.height, found.width))
+    licensed = decoded(write(coefficients.licensed_of(way, copy))).astype(float)
+    edited = decoded(pillow(decoded(write(copy)), quality=90))
+    back = way.in_pixels(edited).approximate(edited, 3)
+    before = np.square(edited - licensed).mean()
+    assert np.square(back - licensed).mean() < before
+    with pytest.raises(EditedImageError):
+        way.in_pixels(edited[:100])
+
+
+def test_the_pattern_of_pixels_can_be_asked_for() -> None:
+    data = KINDS["4:2:0"]
+    _, _, content = perturbed(data, "rue", marked(data), expand=False)
+    assert content.data[0] == coefficients.ByOffsets.code

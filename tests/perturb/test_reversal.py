@@ -289,7 +289,9 @@ def test_a_way_that_fails_is_left_out(toys):
 @pytest.mark.parametrize("deep", [False, True])
 def test_an_amplitude_that_is_not_kept_is_noticed(toys, deep, monkeypatch):
     licensed, colours = image((20, 20), 3, "noise", deep, 5)
-    monkeypatch.setattr(reversal, "bounded", lambda moved, image, amplitude: moved % 256)
+    monkeypatch.setattr(
+        reversal, "bounded", lambda moved, image, amplitude: moved % 256
+    )
     monkeypatch.setattr(
         type(toys["undo"]), "pattern", lambda *_: np.full((20, 20, 3), 7, np.int16)
     )

@@ -238,7 +238,9 @@ def _reaching(
     """Of each component the blocks that reach these pixels, (height, width) bool."""
     if not excess.any():
         return [None] * len(coefficients.components)
-    return [_blocks_of(coefficients, one, excess) for one in coefficients.components]
+    return [
+        blocks_reached(coefficients, one, excess) for one in coefficients.components
+    ]
 
 
 def _stop_out_of_range(
@@ -281,10 +283,19 @@ def largest_change(offsets: np.ndarray, quantisation: np.ndarray) -> np.ndarray:
     return np.abs(inverse(values)).max((-1, -2), initial=0)
 
 
-def _blocks_of(
+def blocks_reached(
     coefficients: Coefficients, component: Component, where: np.ndarray
 ) -> np.ndarray:
-    """(rows, columns) bool: the blocks that reach a pixel, (height, width) bool."""
+    """The blocks of a component that reach certain pixels.
+
+    Args:
+        coefficients: of the file.
+        component: one of its.
+        where: (height, width) bool, the pixels.
+
+    Returns:
+        (rows, columns) bool.
+    """
     down, across = shrinking(coefficients, component)
     wide = where.copy()
     # Decoders smooth what they enlarge, over a neighbour's border.

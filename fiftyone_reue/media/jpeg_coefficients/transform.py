@@ -26,6 +26,19 @@ def _basis() -> np.ndarray:
 BASIS = _basis()
 
 
+def forward(blocks: np.ndarray) -> np.ndarray:
+    """Coefficients of pixels.
+
+    Args:
+        blocks: (..., 8, 8) integers, at most MOST.
+
+    Returns:
+        (..., 8, 8) float64, scaled as the orthonormal transform is, which is JPEG's.
+    """
+    flat = blocks.reshape(-1, 64).astype(np.float64)
+    return ((flat @ BASIS.T) / (1 << SCALE_BITS)).reshape(blocks.shape)
+
+
 def inverse(values: np.ndarray) -> np.ndarray:
     """Pixels of coefficients: the change that a decoder shows before it rounds.
 

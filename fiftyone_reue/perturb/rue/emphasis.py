@@ -88,8 +88,21 @@ class Emphasis:
             key: 32 bytes of this sample.
             config: how strong, and in which regions.
         """
+        levels = gray_cells(image, cell_of(*image.shape[:2]))
+        return cls.of_levels(levels, bands, amplitude, key, config)
+
+    @classmethod
+    def of_levels(
+        cls,
+        levels: np.ndarray,
+        bands: np.ndarray,
+        amplitude: int,
+        key: bytes,
+        config: BandsConfig = DEFAULT,
+    ) -> Emphasis:
+        """:meth:`of` cells, ``(h, w)`` int64 in 1/UNIT gray levels."""
         plain = cls(amplitude, 0, config.region, bands, key)
-        levels = plain._levels(image)
+        levels = levels + plain._noise(levels.shape)
         mine = _cells(levels.shape, 0)
         size = np.abs(plain._found(levels, mine)[0][mine])
         mean = int(size.sum()) // size.size
@@ -140,17 +153,33 @@ class Emphasis:
             raise DamagedRecordError(
                 "The record doesn't fit this image, which is too small for bands"
             )
-        levels = self._levels(image)
-        mine = _cells(levels.shape, colour)
-        found, drawn = self._found(levels, mine)
-        gains = np.array([self._gain(number, band) for band in self.bands])
-        size = (np.abs(found) * gains[drawn] + (1 << _SHIFT - 1)) >> _SHIFT
-        made = np.sign(found) * np.minimum(size, self.amplitude) * mine
         cell = cell_of(height, width)
+        made = self.change(colour, number, gray_cells(image, cell))
         made = made.astype(np.int8)
         if height % cell or width % cell:
             made = made.repeat(cell, 0).repeat(cell, 1)[:height, :width]
         return np.ascontiguousarray(made[..., None])
+
+    def change(
+        self, colour: int, number: int, levels: np.ndarray, parts: int = 0
+    ) -> np.ndarray:
+        """What is added to the cells of a colour, as strong as one of the steps.
+
+        Args:
+            colour: 0 or 1, of the chessboard.
+            number: 0 or 1, of the step.
+            levels: ``(h, w)`` int64 in 1/UNIT gray levels, 0 to 255 of these.
+            parts: what is returned is in ``2**-parts`` gray levels.
+
+        Returns:
+            ``(h, w)`` int64, 0 in the cells of the other colour.
+        """
+        mine = _cells(levels.shape, colour)
+        found, drawn = self._found(levels + self._noise(levels.shape), mine)
+        gains = np.array([self._gain(number, band) for band in self.bands])
+        shift = _SHIFT - parts
+        size = (np.abs(found) * gains[drawn] + (1 << shift - 1)) >> shift
+        return np.sign(found) * np.minimum(size, self.amplitude << parts) * mine
 
     def pack(self) -> bytes:
         """As bytes, for a record."""
@@ -184,12 +213,15 @@ class Emphasis:
         bands = np.frombuffer(data[_FIXED.size : end], np.uint8).reshape(count, 2)
         return cls(amplitude, gain, region, bands, data[end:])
 
-    def _levels(self, image: np.ndarray) -> np.ndarray:
-        levels = gray_cells(image, cell_of(*image.shape[:2]))
-        # What is even gets a texture too, one that nobody without the key can repeat.
-        noise = keystream(derive(self.key, "bands-noise"), levels.size)
-        levels += np.frombuffer(noise, np.int8).reshape(levels.shape)
-        return levels
+    def _noise(self, shape: tuple[int, ...]) -> np.ndarray:
+        """What is even gets a texture too, one that nobody without the key can repeat.
+
+        Returns:
+            int8 of a shape, in 1/UNIT gray levels.
+        """
+        count = int(np.prod(shape))
+        noise = keystream(derive(self.key, "bands-noise"), count)
+        return np.frombuffer(noise, np.int8).reshape(shape)
 
     def _found(
         self, levels: np.ndarray, mine: np.ndarray

@@ -36,6 +36,7 @@ import numpy as np
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
+    ExpandingMethod,
     FitData,
     FitOptions,
     Method,
@@ -47,8 +48,11 @@ from fiftyone_reue.perturb.base import (
     for_colours,
 )
 from fiftyone_reue.perturb.gratings import CELLS, grating_tables
-from fiftyone_reue.perturb.rue.bands import SHORTEST, BandsConfig, class_bands
+from fiftyone_reue.perturb.rue.bands import SHORTEST, BandsConfig, cell_of, class_bands
 from fiftyone_reue.perturb.rue.emphasis import STEPS, Emphasis, band_pattern
+from fiftyone_reue.perturb.rue.expansion import Expansion
+from fiftyone_reue.perturb.rue.shades import LEAST_CELL, Shades
+from fiftyone_reue.perturb.rue.shades import VERSION as SHADES
 from fiftyone_reue.perturb.rue.variety import vary
 from fiftyone_reue.prf import derive
 
@@ -191,7 +195,7 @@ class ReversibleUnlearnableGratings(Method):
         return _table_pattern(state, image, label, sample_key)
 
 
-class ReversibleUnlearnable(SteppedMethod):
+class ReversibleUnlearnable(SteppedMethod, ExpandingMethod):
     """A picture's own texture in its class's bands; see the module.
 
     Example:
@@ -273,6 +277,60 @@ class ReversibleUnlearnable(SteppedMethod):
         """The bands, told from what both steps made; see :class:`SteppedMethod`."""
         return Emphasis.unpack(secret).likely(eight_bit(image))
 
+    def expansion(
+        self,
+        state: State,
+        sides: tuple[int, int],
+        blocks: np.ndarray,
+        steps: np.ndarray,
+        label: str,
+        sample_key: bytes,
+    ) -> bytes | None:
+        """Bands, strength and a key; see :class:`ExpandingMethod`.
+
+        Of small images and of coarse ones there is none.
+        """
+        small = "bands" not in state.arrays or min(sides) < SHORTEST
+        if small or not self.config.expand:
+            return None
+        bands, amplitude, key = _banded(state, label, sample_key)
+        made: Expansion | Shades
+        if cell_of(*sides) < LEAST_CELL:
+            made = Expansion.of(*sides, bands, amplitude, key, self.config)
+        else:
+            made = Shades.of(sides, blocks, steps, bands, amplitude, key, self.config)
+        return made.pack() if made.fits(steps) else None
+
+    def expanded(
+        self,
+        expansion: bytes,
+        blocks: np.ndarray,
+        steps: np.ndarray,
+        levels: np.ndarray,
+    ) -> np.ndarray:
+        """The bands' coefficients made larger; see :class:`ExpandingMethod`."""
+        return _expansion_of(expansion).expanded(blocks, steps, levels)
+
+    def contracted(
+        self,
+        expansion: bytes,
+        blocks: np.ndarray,
+        steps: np.ndarray,
+        levels: np.ndarray,
+    ) -> np.ndarray:
+        """What they were; see :class:`ExpandingMethod`."""
+        return _expansion_of(expansion).contracted(blocks, steps, levels)
+
+    def likely_growth(
+        self,
+        expansion: bytes,
+        luma: np.ndarray,
+        steps: np.ndarray,
+        levels: np.ndarray,
+    ) -> np.ndarray:
+        """What made them larger, about; see :class:`ExpandingMethod`."""
+        return _expansion_of(expansion).likely(luma, steps, levels)
+
 
 class ReversibleUnlearnablePublished(ReversibleUnlearnableGratings):
     """RUE as in its paper, to be measured against; see the module."""
@@ -322,6 +380,11 @@ def starting_tables(
 
 def _has_bands(state: State, image: np.ndarray) -> bool:
     return "bands" in state.arrays and min(image.shape[:2]) >= SHORTEST
+
+
+def _expansion_of(packed: bytes) -> Expansion | Shades:
+    kind = Shades if packed[:1] == bytes([SHADES]) else Expansion
+    return kind.unpack(packed)
 
 
 def _banded(

@@ -2,22 +2,9 @@
 
 import numpy as np
 
-from fiftyone_reue.media.jpeg_coefficients.transform import BASIS, SCALE_BITS
+from fiftyone_reue.media.jpeg_coefficients.transform import forward
 
 PARTS = 64
-
-
-def forward(blocks: np.ndarray) -> np.ndarray:
-    """Coefficients of pixels.
-
-    Args:
-        blocks: (..., 8, 8) integers, at most 2^23: sums of products stay below 2^53.
-
-    Returns:
-        (..., 8, 8) float64, scaled as the orthonormal transform is, which is JPEG's.
-    """
-    flat = blocks.reshape(-1, 64).astype(np.float64)
-    return ((flat @ BASIS.T) / (1 << SCALE_BITS)).reshape(blocks.shape)
 
 
 def wanted(

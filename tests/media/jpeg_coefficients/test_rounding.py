@@ -9,9 +9,9 @@ from fiftyone_reue.media.jpeg_coefficients.library import stop
 from fiftyone_reue.media.jpeg_coefficients.limits import largest_change
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.media.jpeg_coefficients.rounding import PARTS, fitted, strength
+from fiftyone_reue.media.jpeg_coefficients.transform import forward
 from fiftyone_reue.media.jpeg_coefficients.writing import write
 from tests.media.jpeg_coefficients.encoded import picture, pillow
-from tests.media.jpeg_coefficients.reference import forward
 
 pytestmark = pytest.mark.unit
 

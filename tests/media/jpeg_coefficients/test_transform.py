@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from fiftyone_reue.media.jpeg_coefficients.transform import BASIS, inverse
-from tests.media.jpeg_coefficients.reference import forward
+from fiftyone_reue.media.jpeg_coefficients.transform import BASIS, forward, inverse
 
 pytestmark = pytest.mark.unit
 
