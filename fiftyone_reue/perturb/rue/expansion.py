@@ -218,7 +218,10 @@ class Expansion:
         if not right:
             raise _damaged()
         bands = np.frombuffer(data[_FIXED.size : end], np.uint8).reshape(count, 2)
-        return cls(amplitude, cell, region, bands, data[end:])
+        found = cls(amplitude, cell, region, bands, data[end:])
+        if not found._weights.any(axis=(1, 2)).all():  # a band without coefficients
+            raise _damaged()
+        return found
 
     @cached_property
     def _weights(self) -> np.ndarray:
