@@ -628,6 +628,7 @@ class ExpandingMethod(Method):
 
         Raises:
             DamagedRecordError: the expansion can't be read.
+            EditedImageError: it can be seen that too little of it is left.
         """
 
 

@@ -117,3 +117,9 @@ def test_regions_draw_of_all_of_a_classs_bands():
     corners = drawn[::16, ::16]
     assert np.array_equal(corners.repeat(16, 0).repeat(16, 1), drawn)
     assert set(corners.ravel()) == {0, 1, 2}
+
+
+def test_a_region_larger_than_the_image_takes_no_memory_of_its_own():
+    drawn = drawn_bands(3, 20, 30, KEY, 0xFFFF)  # 32 GiB, if it were made whole
+    assert drawn.shape == (20, 30)
+    assert np.array_equal(drawn, drawn_bands(3, 20, 30, KEY, 30))

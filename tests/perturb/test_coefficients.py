@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError, EditedImageError, ReueError
 from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
@@ -205,6 +206,19 @@ def test_an_expansion_is_told_from_an_edited_copy(sides: tuple[int, int]) -> Non
     assert np.square(back - licensed).mean() < before
     with pytest.raises(EditedImageError):
         way.in_pixels(edited[:100])
+
+
+@pytest.mark.parametrize("how", ["original", "crop"])
+def test_what_holds_no_expansion_is_left_alone(how: str) -> None:
+    data = pillow(picture(320, 240), quality=90)
+    found, copy, content = perturbed(data, "rue", marked(data))
+    way = coefficients.unpack(content.data, (found.height, found.width))
+    edited = decoded(data)
+    if how == "crop":
+        part = Image.fromarray(decoded(write(copy))).crop((3, 3, 317, 237))
+        edited = np.asarray(part.resize((320, 240)))
+    with pytest.raises(EditedImageError, match="can't be found"):
+        way.in_pixels(edited)
 
 
 def test_the_pattern_of_pixels_can_be_asked_for() -> None:

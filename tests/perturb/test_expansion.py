@@ -68,6 +68,13 @@ def test_what_nothing_gives_is_refused() -> None:
         one.contracted(photograph(), steps, levels)
 
 
+@pytest.mark.parametrize("band", [(0, 0), (255, 255), (48, 255), (128, 0)])
+def test_bands_without_coefficients_are_refused(band: tuple[int, int]) -> None:
+    bands = np.array([(48, 32), band], np.uint8)
+    with pytest.raises(DamagedRecordError):
+        Expansion.unpack(Expansion(6, 1, 16, bands, bytes(32)).pack())
+
+
 @pytest.mark.parametrize("at", [0, 1, 2, 3, 4])
 def test_other_bytes_are_refused(at: int) -> None:
     packed = bytearray(Expansion(6, 1, 16, BANDS[:1], bytes(32)).pack())

@@ -56,4 +56,7 @@ def unpacked_steps(packed: bytes) -> np.ndarray:
         return standard_luma(packed[0])
     if packed[:1] != b"\0" or len(packed) != 129:
         raise ValueError("no steps are packed like this")
-    return np.frombuffer(packed[1:], ">u2").reshape(8, 8).astype(np.uint16)
+    steps = np.frombuffer(packed[1:], ">u2").reshape(8, 8).astype(np.uint16)
+    if not steps.all():
+        raise ValueError("a step is 0")
+    return steps

@@ -269,7 +269,9 @@ def drawn_bands(
     high, wide = -(-height // region), -(-width // region)
     draw = np.frombuffer(keystream(key, 2 * high * wide), "<u2").astype(np.int64)
     regions = (draw % count).reshape(high, wide)
-    return regions.repeat(region, 0).repeat(region, 1)[:height, :width]
+    # A region larger than the image would take a lot of memory for nothing.
+    tall, broad = min(region, height), min(region, width)
+    return regions.repeat(tall, 0).repeat(broad, 1)[:height, :width]
 
 
 def _taps(number: int) -> np.ndarray:

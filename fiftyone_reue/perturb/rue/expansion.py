@@ -23,7 +23,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fiftyone_reue.errors import DamagedRecordError
+from fiftyone_reue.errors import DamagedRecordError, EditedImageError
 from fiftyone_reue.media.jpeg_coefficients.transform import (
     BASIS,
     SCALE_BITS,
@@ -61,6 +61,11 @@ _FLAT = 32
 _FULL = 54
 """Coefficients beside zero in a block and the eight around it that make it one of
 full texture."""
+
+LEAST_LEFT = 0.85
+"""So much of the growth must be left in an image before it is taken off. Of six
+photographs, 224 and 480 pixels a side, JPEG-50 keeps at least 0.96 and a blur 0.94; a
+crop scaled to the same size shows at most 0.81, the original 0.76."""
 
 VERSION = 1
 """The first byte, when packed: :mod:`~.shades` has another."""
@@ -181,11 +186,21 @@ class Expansion:
 
         Returns:
             As the luma, float64, gray levels.
+
+        Raises:
+            EditedImageError: too little of it is there.
         """
         values = forward(luma)
         draw = self._draw(np.rint(values / steps).astype(np.int32), steps)
         there = draw.chosen(values)
-        added = np.minimum(draw.sizes(levels) * draw.steps, np.abs(there))
+        grown = draw.sizes(levels) * draw.steps
+        added = np.minimum(grown, np.abs(there))
+        if added.sum() < LEAST_LEFT * grown.sum():
+            raise EditedImageError(
+                "What was added to protect this image can't be found in it: it was "
+                "cropped, scaled or changed too much for an approximation. Of a crop, "
+                "give the release as it was delivered as well (--records)"
+            )
         change = np.zeros(values.shape)
         return inverse(np.rint(draw.replaced(change, np.sign(there) * added)))
 
@@ -218,7 +233,10 @@ class Expansion:
         if not right:
             raise _damaged()
         bands = np.frombuffer(data[_FIXED.size : end], np.uint8).reshape(count, 2)
-        return cls(amplitude, cell, region, bands, data[end:])
+        found = cls(amplitude, cell, region, bands, data[end:])
+        if not found._weights.any(axis=(1, 2)).all():  # a band without coefficients
+            raise _damaged()
+        return found
 
     @cached_property
     def _weights(self) -> np.ndarray:

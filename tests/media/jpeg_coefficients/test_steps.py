@@ -32,3 +32,10 @@ def test_any_table_comes_back() -> None:
 def test_other_bytes_are_refused(packed: bytes) -> None:
     with pytest.raises(ValueError, match="no steps"):
         unpacked_steps(packed)
+
+
+def test_a_step_of_zero_is_refused() -> None:
+    steps = np.ones(64, ">u2")
+    steps[63] = 0
+    with pytest.raises(ValueError, match="a step is 0"):
+        unpacked_steps(b"\0" + steps.tobytes())
