@@ -1,10 +1,13 @@
 """Perturbations as offsets of a JPEG's coefficients."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError, EditedImageError, ReueError
+from fiftyone_reue.media import packing
 from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
 from fiftyone_reue.media.jpeg_coefficients.limits import (
     added,
@@ -19,6 +22,7 @@ from fiftyone_reue.media.jpeg_coefficients.writing import write
 from fiftyone_reue.perturb import coefficients
 from fiftyone_reue.perturb.base import FitData, FitOptions
 from fiftyone_reue.perturb.registry import create_method
+from fiftyone_reue.perturb.reversal import joined
 from fiftyone_reue.progress import finish
 from tests.media.jpeg_coefficients.encoded import opencv, picture, pillow
 
@@ -179,6 +183,52 @@ def test_any_bytes_are_refused_in_plain_words(name: str) -> None:
             continue
         shapes = [one.blocks.shape for one in found.components]
         assert [one.blocks.shape for one in licensed.components] == shapes
+
+
+def crafted(draw: np.random.Generator, rows: int, columns: int) -> bytes:
+    """What whoever has a recipient's key can write into its box: well-formed, but of
+    numbers that no release has."""
+    count = int(draw.integers(1, 4))
+    bands = draw.choice([0, 1, 16, 32, 59, 128, 255], (count, 2)).astype(np.uint8)
+    amplitude, region = draw.choice([1, 6, 127]), draw.choice([1, 16, 0xFF])
+    numbers = (amplitude, draw.integers(1, 3), region, count)
+    expansion = struct.pack(">BBBBB", 1, *numbers) + bands.tobytes() + bytes(32)
+    if draw.integers(2):
+        gain = int(draw.integers(0, int(amplitude) << 28, endpoint=True))
+        numbers = (amplitude, draw.choice([1, 16, 0xFFFF]), gain, count)
+        emphasis = struct.pack(">BBHQB", 1, *numbers) + bands.tobytes() + bytes(32)
+        expansion = bytes([2, draw.choice([1, 2, 64])]) + emphasis
+    steps = draw.integers(draw.integers(2), draw.choice([2, 1 << 16]), 64)
+    levels = draw.choice([0, 1, 255], rows * columns).astype(np.uint8)
+    return b"\3" + joined(
+        b"rue",
+        expansion,
+        struct.pack(">H", rows),
+        b"\0" + steps.astype(">u2").tobytes(),
+        packing.pack(levels.tobytes(), 3),
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_crafted_expansions_are_refused_or_give_something() -> None:
+    draw = np.random.default_rng(4)
+    found = read(KINDS["gray"])
+    rows, columns = found.components[0].blocks.shape[:2]
+    like = decoded(KINDS["gray"])[..., None]
+    done = 0
+    for _ in range(200):
+        content = crafted(draw, rows, columns)
+        for lead in (
+            lambda way: coefficients.licensed_of(way, found),
+            lambda way: coefficients.protected_of(way, found),
+            lambda way: way.in_pixels(like).approximate(like, 1),
+        ):
+            try:
+                lead(coefficients.unpack(content, (found.height, found.width)))
+                done += 1
+            except ReueError:
+                continue
+    assert done > 50
 
 
 @pytest.mark.parametrize("kind", ["4:2:0", "4:4:4", "gray", "large"])
