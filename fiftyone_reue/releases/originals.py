@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -113,12 +114,29 @@ def licensed_coefficients(
 
 
 def copy_of(found: Coefficients) -> bytes:
-    """The file of a copy's coefficients and segments, without a record."""
-    return jpeg.file_of(found, without_record(found.segments))
+    """The file of a copy's coefficients and segments, without a record.
+
+    Raises:
+        DamagedRecordError: no file can hold these coefficients.
+    """
+    with _writable():
+        return jpeg.file_of(found, without_record(found.segments))
 
 
 def _rendered(found: Coefficients, like: Raster) -> Raster:
-    return jpeg.rendered(found, without_record(found.segments), like.metadata)
+    with _writable():
+        return jpeg.rendered(found, without_record(found.segments), like.metadata)
+
+
+@contextlib.contextmanager
+def _writable() -> Iterator[None]:
+    """For what a record says: whoever holds a recipient's key can write one."""
+    try:
+        yield
+    except ValueError as error:
+        raise DamagedRecordError(
+            "The record doesn't fit this image: no JPEG file can hold what it leads to"
+        ) from error
 
 
 def _require_key(envelope: Envelope, key: RecipientKey) -> None:

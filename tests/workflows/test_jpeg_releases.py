@@ -17,7 +17,9 @@ from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import coefficient_digest
 from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
+from fiftyone_reue.media.jpeg_coefficients.limits import subtracted
 from fiftyone_reue.media.jpeg_coefficients.reading import read
+from fiftyone_reue.perturb.coefficients import ByOffsets
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import records
@@ -258,6 +260,43 @@ def test_wrong_keys_and_swapped_or_edited_records_are_refused(house, tmp_path):
             assert "edited or re-saved" in reasons[name]
         assert "edited or damaged" in reasons["edited.jpg"]
     assert not list(tmp_path.glob("n*/*/*"))
+
+
+def test_a_crafted_record_of_what_no_file_can_hold_is_refused(house, tmp_path):
+    """The recipient's key seals any content, and its digest with it."""
+    data = files(house.root / "lsp-alice")["cat/plain.jpg"]
+    loaded, key, found = load(data), house.key(), read(data)
+    offsets = [np.full(one.blocks.shape, 30_000, np.int16) for one in found.components]
+    offsets[0][::2] *= -1
+    content = ByOffsets.of(offsets).pack()
+    digest = coefficient_digest(subtracted(found, offsets))
+    envelope = records.seal_protected(
+        records.unpack(loaded.record).header,
+        key.key,
+        records.RecipientPart(content, digest),
+        bytes(32),
+        records.OwnerPart("e" * 16, "f" * 32, 2, b"", bytes(32)),
+        b"file",
+    )
+    place = tmp_path / "crafted/cat/plain.jpg"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(jpeg.encode(loaded.raster, envelope.pack()))
+    edited = pillow(loaded.raster.samples, quality=85)
+    (tmp_path / "edited/cat").mkdir(parents=True)
+    (tmp_path / "edited/cat/plain.jpg").write_bytes(edited)
+    for summary in (
+        house.restore(tmp_path / "crafted", tmp_path / "w"),
+        house.restore(
+            tmp_path / "edited",
+            tmp_path / "near",
+            approximate=True,
+            records=tmp_path / "crafted",
+        ),
+    ):
+        (failure,) = summary.outcome.failures
+        assert "no JPEG file can hold" in failure.reason
+    summary = house.originals(tmp_path / "crafted", tmp_path / "o")
+    assert len(summary.outcome.failures) == 1
 
 
 def test_a_record_with_a_part_missing_is_named(house, tmp_path):
