@@ -46,6 +46,18 @@ FOUND_RANGE = (
     "value that the file states or that was found; --depth says otherwise"
 )
 
+UNPERTURBED = (
+    "there is no room in it for a perturbation, so that it teaches what the original "
+    "does: a JPEG is quantised too coarsely, or epsilon is too small; raise epsilon, "
+    "or take it as pixels (--carrier pixels)"
+)
+
+UNMARKED = (
+    "there is no room in it for a watermark, so that it can't be traced: a JPEG is "
+    "quantised too coarsely, or epsilon is too small; raise epsilon, or take it as "
+    "pixels (--carrier pixels)"
+)
+
 LEAST_SEEN = 16
 """An image of which fewer pixels are seen, the others being transparent, is refused."""
 
@@ -276,7 +288,8 @@ def protect_image(
         ),
         payload=codes.code_bytes(secrets.code_seed, image, bits).hex(),
         converted=raster.format if copy.format != raster.format else None,
-        notes=_notes(raster, int(release.parameters["epsilon"]), depth),
+        notes=_notes(raster, int(release.parameters["epsilon"]), depth)
+        + _unchanged(*copy.digests),
         withheld=tuple(dict.fromkeys(loaded.left_out + copy.withheld)),
         differs=copy.file.differs,
     )
@@ -315,6 +328,16 @@ def _ledgers_copy(envelope: records.Envelope) -> records.Envelope:
     if len(envelope.file_box) <= LARGEST_LEDGER_FILE:
         return envelope
     return envelope.without_file()
+
+
+def _unchanged(original: bytes, licensed: bytes, protected: bytes) -> tuple[str, ...]:
+    """What the owner should know where digests say that nothing was added."""
+    notes = []
+    if protected == licensed:
+        notes.append(UNPERTURBED)
+    if licensed == original:
+        notes.append(UNMARKED)
+    return tuple(notes)
 
 
 def _notes(raster: Raster, epsilon: int, depth: int | None) -> tuple[str, ...]:

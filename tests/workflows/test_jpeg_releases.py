@@ -27,6 +27,7 @@ from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.workflows.extract import extract
 from fiftyone_reue.workflows.info import describe as info
 from fiftyone_reue.workflows.protect import protect
+from fiftyone_reue.workflows.protect_image import UNMARKED, UNPERTURBED
 from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 from tests.media.jpeg_coefficients.encoded import cjpeg, opencv, picture, pillow
 
@@ -523,6 +524,26 @@ def test_what_the_coefficients_refuse_is_named(house, tmp_path):
     for one in summary.outcome.failures:
         assert "far too many segments" in one.reason
         assert "--carrier pixels" in one.reason
+
+
+def test_what_there_was_no_room_for_is_said(house, tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "source" / name).mkdir(parents=True)
+        coarse = pillow(picture(), quality=1)
+        (tmp_path / "source" / name / "a.jpg").write_bytes(coarse)
+    steps = protect(
+        house.vault,
+        "bob",
+        labelled_items(tmp_path / "source"),
+        tmp_path / "out",
+        name="coarse",
+        source=str(tmp_path / "source"),
+        config=ProtectConfig("rue", epsilon=3),
+    )
+    summary = finish(steps)
+    assert summary.outcome.done == 2
+    assert summary.notes == {UNPERTURBED: 2, UNMARKED: 2}
+    assert any("no room in it for a watermark" in line for line in summary.notices())
 
 
 def test_a_stripped_copy_of_nothing_is_refused(house, tmp_path):
