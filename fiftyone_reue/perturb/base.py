@@ -531,14 +531,61 @@ class SteppedMethod(Method):
         """
 
 
+class Expander(Protocol):
+    """What makes a JPEG's coefficients larger, and tells what they were.
+
+    Both ways must give the same integers on every machine. A level says of each block
+    by how much it is limited: the higher it is, the less is changed, and at 255
+    nothing.
+    """
+
+    def expanded(
+        self, blocks: np.ndarray, steps: np.ndarray, levels: np.ndarray
+    ) -> np.ndarray:
+        """Other coefficients.
+
+        Args:
+            blocks: ``(rows, columns, 8, 8)`` integers, quantised luma.
+            steps: ``(8, 8)`` uint16, of the quantisation.
+            levels: ``(rows, columns)`` uint8.
+
+        Returns:
+            As the blocks, int32; it may be out of what a file can say.
+        """
+
+    def contracted(
+        self, blocks: np.ndarray, steps: np.ndarray, levels: np.ndarray
+    ) -> np.ndarray:
+        """Undo :meth:`expanded`; the arguments are the same.
+
+        Raises:
+            DamagedRecordError: nothing gives these coefficients.
+        """
+
+    def likely(
+        self, luma: np.ndarray, steps: np.ndarray, levels: np.ndarray
+    ) -> np.ndarray:
+        """What was most likely added, told from an image that was changed since.
+
+        Args:
+            luma: ``(rows, columns, 8, 8)`` integers, gray levels around 0.
+            steps: of the file that was delivered.
+            levels: as there.
+
+        Returns:
+            As the luma, float64, gray levels.
+
+        Raises:
+            EditedImageError: it can be seen that too little of it is left.
+        """
+
+
 class ExpandingMethod(Method):
     """A method that makes some of a JPEG's coefficients larger, by a key.
 
     Larger ones stay larger than smaller ones, so that whoever has the key can tell from
     the protected file what they were. A record keeps the ``expansion``, and a level for
-    each block: the higher it is, the less is changed, and at 255 nothing.
-
-    Both ways must give the same integers on every machine.
+    each block.
     """
 
     @abstractmethod
@@ -551,7 +598,7 @@ class ExpandingMethod(Method):
         label: str,
         sample_key: bytes,
     ) -> bytes | None:
-        """What :meth:`expanded` needs besides coefficients.
+        """What :meth:`expander` needs.
 
         It is sealed for the recipient, and nothing else is known when restoring.
 
@@ -571,64 +618,14 @@ class ExpandingMethod(Method):
         """
 
     @abstractmethod
-    def expanded(
-        self,
-        expansion: bytes,
-        blocks: np.ndarray,
-        steps: np.ndarray,
-        levels: np.ndarray,
-    ) -> np.ndarray:
-        """Larger coefficients.
+    def expander(self, expansion: bytes) -> Expander:
+        """What changes coefficients, and back.
 
         Args:
             expansion: what :meth:`expansion` returned.
-            blocks: ``(rows, columns, 8, 8)`` int16, quantised luma.
-            steps: ``(8, 8)`` uint16, of the quantisation.
-            levels: ``(rows, columns)`` uint8.
-
-        Returns:
-            As the blocks, int32.
 
         Raises:
-            DamagedRecordError: the expansion can't be read.
-        """
-
-    @abstractmethod
-    def contracted(
-        self,
-        expansion: bytes,
-        blocks: np.ndarray,
-        steps: np.ndarray,
-        levels: np.ndarray,
-    ) -> np.ndarray:
-        """Undo :meth:`expanded`; the arguments are the same.
-
-        Raises:
-            DamagedRecordError: the expansion can't be read, or isn't of these.
-        """
-
-    @abstractmethod
-    def likely_growth(
-        self,
-        expansion: bytes,
-        luma: np.ndarray,
-        steps: np.ndarray,
-        levels: np.ndarray,
-    ) -> np.ndarray:
-        """What was most likely added, in an image that was changed since.
-
-        Args:
-            expansion: what :meth:`expansion` returned.
-            luma: ``(rows, columns, 8, 8)`` integers, gray levels.
-            steps: of the file that was delivered.
-            levels: as there.
-
-        Returns:
-            As the luma, float64, gray levels.
-
-        Raises:
-            DamagedRecordError: the expansion can't be read.
-            EditedImageError: it can be seen that too little of it is left.
+            DamagedRecordError: it can't be read.
         """
 
 

@@ -15,6 +15,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -37,6 +38,7 @@ from fiftyone_reue.media.jpeg_coefficients.limits import (
 from fiftyone_reue.media.jpeg_coefficients.planes import shrinking, targets
 from fiftyone_reue.media.jpeg_coefficients.steps import packed_steps, unpacked_steps
 from fiftyone_reue.perturb.base import (
+    Expander,
     ExpandingMethod,
     InvertibleMethod,
     Method,
@@ -221,10 +223,10 @@ class ByExpansion(Way):
     steps: np.ndarray
 
     def licensed(self, protected: Coefficients) -> Coefficients:
-        return self._changed(protected, self.method.contracted)
+        return self._changed(protected, self._expander.contracted)
 
     def protected(self, licensed: Coefficients) -> Coefficients:
-        return self._changed(licensed, self.method.expanded)
+        return self._changed(licensed, self._expander.expanded)
 
     def in_pixels(self, like: np.ndarray) -> Reversal:
         rows, columns = self.levels.shape
@@ -234,9 +236,7 @@ class ByExpansion(Way):
         wide = ((0, 8 * rows - like.shape[0]), (0, 8 * columns - like.shape[1]))
         luma = np.rint(np.pad(levels, wide, mode="edge")).astype(np.int64)
         blocks = luma.reshape(rows, 8, columns, 8).swapaxes(1, 2)
-        growth = self.method.likely_growth(
-            self.expansion, blocks, self.steps, self.levels
-        )
+        growth = self._expander.likely(blocks, self.steps, self.levels)
         change = growth.swapaxes(1, 2).reshape(8 * rows, 8 * columns, 1)
         whole = np.rint(change[: like.shape[0], : like.shape[1]])
         pattern = whole.clip(-_MOST_CHANGE, _MOST_CHANGE).astype(np.int8)
@@ -269,13 +269,17 @@ class ByExpansion(Way):
             unpacked_steps(steps),
         )
 
+    @cached_property
+    def _expander(self) -> Expander:
+        return self.method.expander(self.expansion)
+
     def _changed(
         self, coefficients: Coefficients, change: Callable[..., np.ndarray]
     ) -> Coefficients:
         luma = coefficients.components[0]
         if luma.blocks.shape[:2] != self.levels.shape:
             raise ValueError("the levels are of another picture")
-        changed = change(self.expansion, luma.blocks, luma.quantisation, self.levels)
+        changed = change(luma.blocks, luma.quantisation, self.levels)
         others = [one.blocks for one in coefficients.components[1:]]
         return coefficients.with_blocks([changed, *others])
 
@@ -405,6 +409,7 @@ def _expanded(
     luma = licensed.components[0]
     levels = np.zeros((luma.rows, luma.columns), np.uint8)
     way = ByExpansion(method, expansion, levels, luma.quantisation)
+    expander = method.expander(expansion)
 
     def lowered(where: np.ndarray) -> bool:
         where = where & (levels < _NOTHING)
@@ -413,7 +418,7 @@ def _expanded(
 
     computed = original.tells(mark)
     while True:
-        after = method.expanded(expansion, luma.blocks, luma.quantisation, levels)
+        after = expander.expanded(luma.blocks, luma.quantisation, levels)
         if lowered((np.abs(after) > _MOST).any(axis=(2, 3))):
             continue
         others = [one.blocks for one in licensed.components[1:]]

@@ -504,22 +504,27 @@ def test_without_a_compiler_pixels_are_what_there_is(house, tmp_path, monkeypatc
     assert restored.outcome.done == len(kinds()) - 1
 
 
-def test_what_the_coefficients_refuse_is_named(house, tmp_path):
-    plain = pillow(picture(), quality=80)
-    crowded = plain[:2] + b"\xff\xfe\0\2" * 20_001 + plain[2:]
+def protected_twice(house, root: Path, data: bytes, config: ProtectConfig):
+    """A release of one file in two classes."""
     for name in ("cat", "dog"):
-        (tmp_path / "source" / name).mkdir(parents=True)
-        (tmp_path / "source" / name / "a.jpg").write_bytes(crowded)
+        (root / "source" / name).mkdir(parents=True)
+        (root / "source" / name / "a.jpg").write_bytes(data)
     steps = protect(
         house.vault,
         "bob",
-        labelled_items(tmp_path / "source"),
-        tmp_path / "out",
-        name="odd",
-        source=str(tmp_path / "source"),
-        config=ProtectConfig("lsp"),
+        labelled_items(root / "source"),
+        root / "out",
+        name=root.name,
+        source=str(root / "source"),
+        config=config,
     )
-    summary = finish(steps)
+    return finish(steps)
+
+
+def test_what_the_coefficients_refuse_is_named(house, tmp_path):
+    plain = pillow(picture(), quality=80)
+    crowded = plain[:2] + b"\xff\xfe\0\2" * 20_001 + plain[2:]
+    summary = protected_twice(house, tmp_path, crowded, ProtectConfig("lsp"))
     assert summary.outcome.done == 0
     for one in summary.outcome.failures:
         assert "far too many segments" in one.reason
@@ -527,20 +532,9 @@ def test_what_the_coefficients_refuse_is_named(house, tmp_path):
 
 
 def test_what_there_was_no_room_for_is_said(house, tmp_path):
-    for name in ("cat", "dog"):
-        (tmp_path / "source" / name).mkdir(parents=True)
-        coarse = pillow(picture(), quality=1)
-        (tmp_path / "source" / name / "a.jpg").write_bytes(coarse)
-    steps = protect(
-        house.vault,
-        "bob",
-        labelled_items(tmp_path / "source"),
-        tmp_path / "out",
-        name="coarse",
-        source=str(tmp_path / "source"),
-        config=ProtectConfig("rue", epsilon=3),
-    )
-    summary = finish(steps)
+    coarse = pillow(picture(), quality=1)
+    config = ProtectConfig("rue", epsilon=3)
+    summary = protected_twice(house, tmp_path, coarse, config)
     assert summary.outcome.done == 2
     assert summary.notes == {UNPERTURBED: 2, UNMARKED: 2}
     assert any("no room in it for a watermark" in line for line in summary.notices())

@@ -135,16 +135,7 @@ class Expansion:
     def expanded(
         self, blocks: np.ndarray, steps: np.ndarray, levels: np.ndarray
     ) -> np.ndarray:
-        """Larger coefficients.
-
-        Args:
-            blocks: ``(rows, columns, 8, 8)`` integers, quantised luma.
-            steps: ``(8, 8)``, of the quantisation.
-            levels: ``(rows, columns)`` uint8, by how many steps less each grows.
-
-        Returns:
-            As the blocks, int32; it may be out of what a file can say.
-        """
+        """Larger coefficients; see :class:`~fiftyone_reue.perturb.base.Expander`."""
         draw = self._draw(blocks, steps)
         size = draw.sizes(levels)
         before = draw.chosen(blocks).astype(np.int32)
@@ -154,16 +145,7 @@ class Expansion:
     def contracted(
         self, blocks: np.ndarray, steps: np.ndarray, levels: np.ndarray
     ) -> np.ndarray:
-        """The coefficients that :meth:`expanded` made larger.
-
-        Args:
-            blocks: what it returned.
-            steps: the same.
-            levels: the same.
-
-        Raises:
-            DamagedRecordError: nothing gives these coefficients.
-        """
+        """What they were; see :class:`~fiftyone_reue.perturb.base.Expander`."""
         draw = self._draw(blocks, steps)
         size = draw.sizes(levels)
         after = draw.chosen(blocks).astype(np.int32)
@@ -177,19 +159,7 @@ class Expansion:
     def likely(
         self, luma: np.ndarray, steps: np.ndarray, levels: np.ndarray
     ) -> np.ndarray:
-        """What was most likely added, told from an image that was changed since.
-
-        Args:
-            luma: ``(rows, columns, 8, 8)`` integers, gray levels.
-            steps: ``(8, 8)``, of the file that was delivered.
-            levels: ``(rows, columns)``.
-
-        Returns:
-            As the luma, float64, gray levels.
-
-        Raises:
-            EditedImageError: too little of it is there.
-        """
+        """What made them larger; see :class:`~fiftyone_reue.perturb.base.Expander`."""
         values = forward(luma)
         draw = self._draw(np.rint(values / steps).astype(np.int32), steps)
         there = draw.chosen(values)

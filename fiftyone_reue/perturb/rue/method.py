@@ -36,6 +36,7 @@ import numpy as np
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
+    Expander,
     ExpandingMethod,
     FitData,
     FitOptions,
@@ -301,35 +302,10 @@ class ReversibleUnlearnable(SteppedMethod, ExpandingMethod):
             made = Shades.of(sides, blocks, steps, bands, amplitude, key, self.config)
         return made.pack() if made.fits(steps) else None
 
-    def expanded(
-        self,
-        expansion: bytes,
-        blocks: np.ndarray,
-        steps: np.ndarray,
-        levels: np.ndarray,
-    ) -> np.ndarray:
-        """The bands' coefficients made larger; see :class:`ExpandingMethod`."""
-        return _expansion_of(expansion).expanded(blocks, steps, levels)
-
-    def contracted(
-        self,
-        expansion: bytes,
-        blocks: np.ndarray,
-        steps: np.ndarray,
-        levels: np.ndarray,
-    ) -> np.ndarray:
-        """What they were; see :class:`ExpandingMethod`."""
-        return _expansion_of(expansion).contracted(blocks, steps, levels)
-
-    def likely_growth(
-        self,
-        expansion: bytes,
-        luma: np.ndarray,
-        steps: np.ndarray,
-        levels: np.ndarray,
-    ) -> np.ndarray:
-        """What made them larger, about; see :class:`ExpandingMethod`."""
-        return _expansion_of(expansion).likely(luma, steps, levels)
+    def expander(self, expansion: bytes) -> Expander:
+        """Of blocks or of their shades; see :class:`ExpandingMethod`."""
+        kind = Shades if expansion[:1] == bytes([SHADES]) else Expansion
+        return kind.unpack(expansion)
 
 
 class ReversibleUnlearnablePublished(ReversibleUnlearnableGratings):
@@ -380,11 +356,6 @@ def starting_tables(
 
 def _has_bands(state: State, image: np.ndarray) -> bool:
     return "bands" in state.arrays and min(image.shape[:2]) >= SHORTEST
-
-
-def _expansion_of(packed: bytes) -> Expansion | Shades:
-    kind = Shades if packed[:1] == bytes([SHADES]) else Expansion
-    return kind.unpack(packed)
 
 
 def _banded(

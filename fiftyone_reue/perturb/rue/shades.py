@@ -85,16 +85,8 @@ class Shades:
     def expanded(
         self, blocks: np.ndarray, steps: np.ndarray, levels: np.ndarray
     ) -> np.ndarray:
-        """Blocks with other shades.
-
-        Args:
-            blocks: ``(rows, columns, 8, 8)`` integers, quantised luma.
-            steps: ``(8, 8)``, of the quantisation.
-            levels: ``(rows, columns)`` uint8, by how many steps less each changes.
-
-        Returns:
-            As the blocks, int32; it may be out of what a file can say.
-        """
+        """Blocks with other shades; see
+        :class:`~fiftyone_reue.perturb.base.Expander`."""
         shades = blocks[..., 0, 0].astype(np.int32)
         for number in range(STEPS):
             shades = shades + self._change(number, shades, steps, levels)
@@ -103,7 +95,7 @@ class Shades:
     def contracted(
         self, blocks: np.ndarray, steps: np.ndarray, levels: np.ndarray
     ) -> np.ndarray:
-        """Undo :meth:`expanded`; the arguments are the same."""
+        """What they were; see :class:`~fiftyone_reue.perturb.base.Expander`."""
         shades = blocks[..., 0, 0].astype(np.int32)
         for number in reversed(range(STEPS)):
             shades = shades - self._change(number, shades, steps, levels)
@@ -112,16 +104,7 @@ class Shades:
     def likely(
         self, luma: np.ndarray, steps: np.ndarray, levels: np.ndarray
     ) -> np.ndarray:
-        """What was most likely added, told from an image that was changed since.
-
-        Args:
-            luma: ``(rows, columns, 8, 8)`` integers, gray levels around 0.
-            steps: ``(8, 8)``, of the file that was delivered.
-            levels: ``(rows, columns)``.
-
-        Returns:
-            As the luma, float64, gray levels.
-        """
+        """What changed them; see :class:`~fiftyone_reue.perturb.base.Expander`."""
         step = int(steps[0, 0])
         shades = np.rint(luma.mean(axis=(2, 3)) * BLOCK / step).astype(np.int32)
         change = self._changed(0, 1, shades, step, levels)
