@@ -19,6 +19,7 @@ from fiftyone_reue.demo.tiles import (
     tile_positions,
 )
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.networks.registry import DEFAULT_NETWORK, create_network
 from fiftyone_reue.networks.training import accuracy, train
@@ -141,7 +142,9 @@ def test_classes_can_be_learned_from_train_to_test(tiles: Path) -> None:
     images, labels = tensors(tiles / "train")
     recipe = Recipe(epochs=8, least_steps=100)
     network = create_network(DEFAULT_NETWORK, len(CLASSES), images.shape[1], seed=0)
-    finish(train(network, images, labels, len(CLASSES), recipe=recipe, seed=0))
+    context = TrainingContext(seed=0)
+    steps = train(network, images, labels, len(CLASSES), recipe=recipe, context=context)
+    finish(steps)
     assert accuracy(network, *tensors(tiles / "test")) > 0.5
 
 

@@ -95,7 +95,9 @@ def test_a_soft_grating_has_its_strength(waves, strength, phase):
     assert made.shape == (CELLS, CELLS, 1)
     assert made.dtype == np.int8
     levels = np.sqrt(np.mean(made.astype(float) ** 2))
-    assert levels == pytest.approx(strength / 16, abs=0.2)
+    # Of one wave a tile has few different values, which may all be rounded one way:
+    # of any strength and phase drawn here by 0.27 at most.
+    assert levels == pytest.approx(strength / 16, abs=0.28)
 
 
 def test_soft_gratings_are_the_same_everywhere():

@@ -87,7 +87,7 @@ class BandsConfig:
         True,
         "In a JPEG, make its own coefficients larger, by which files hardly grow; "
         "else the pattern of pixels is made of them, which is stronger in files under "
-        "512 pixels a side, and takes a quarter more bytes.",
+        "512 pixels a side, and takes a third more bytes.",
     )
 
 
