@@ -280,8 +280,7 @@ class ByExpansion(Way):
         if luma.blocks.shape[:2] != self.levels.shape:
             raise ValueError("the levels are of another picture")
         changed = change(luma.blocks, luma.quantisation, self.levels)
-        others = [one.blocks for one in coefficients.components[1:]]
-        return coefficients.with_blocks([changed, *others])
+        return _with_luma(coefficients, changed)
 
 
 _WAYS = {way.code: way for way in (ByPattern, ByOffsets, ByExpansion)}
@@ -408,7 +407,6 @@ def _expanded(
     """As much as there can be without a decoded pixel changing too much."""
     luma = licensed.components[0]
     levels = np.zeros((luma.rows, luma.columns), np.uint8)
-    way = ByExpansion(method, expansion, levels, luma.quantisation)
     expander = method.expander(expansion)
 
     def lowered(where: np.ndarray) -> bool:
@@ -421,17 +419,21 @@ def _expanded(
         after = expander.expanded(luma.blocks, luma.quantisation, levels)
         if lowered((np.abs(after) > _MOST).any(axis=(2, 3))):
             continue
-        others = [one.blocks for one in licensed.components[1:]]
-        copy = licensed.with_blocks([after, *others])
         far = None
         if computed:
             offsets = (after - luma.blocks).astype(np.int16)
             far = original.excess(mark[0], offsets, epsilon)
         if far is None:
-            excess = original.shown_excess(copy, epsilon)
+            excess = original.shown_excess(_with_luma(licensed, after), epsilon)
             far = blocks_reached(licensed, luma, excess)
         if not lowered(far):
-            return copy, way
+            way = ByExpansion(method, expansion, levels, luma.quantisation)
+            return _with_luma(licensed, after), way
+
+
+def _with_luma(coefficients: Coefficients, blocks: np.ndarray) -> Coefficients:
+    others = [one.blocks for one in coefficients.components[1:]]
+    return coefficients.with_blocks([blocks, *others])
 
 
 def _wanted(coefficients: Coefficients, pattern: np.ndarray) -> list[np.ndarray | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 _LUMA = np.array(
@@ -40,10 +42,18 @@ def packed_steps(steps: np.ndarray) -> bytes:
     Args:
         steps: ``(8, 8)`` uint16.
     """
-    for quality in _QUALITIES:
-        if np.array_equal(standard_luma(quality), steps):
-            return bytes([quality])
-    return b"\0" + steps.astype(">u2").tobytes()
+    packed = steps.astype(">u2").tobytes()
+    quality = _qualities().get(packed, 0)
+    return bytes([quality]) + (b"" if quality else packed)
+
+
+@functools.cache
+def _qualities() -> dict[bytes, int]:
+    """Of each of the standard's tables the lowest quality that says it."""
+    return {
+        standard_luma(quality).astype(">u2").tobytes(): quality
+        for quality in reversed(_QUALITIES)
+    }
 
 
 def unpacked_steps(packed: bytes) -> np.ndarray:

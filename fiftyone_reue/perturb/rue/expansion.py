@@ -37,6 +37,7 @@ from fiftyone_reue.perturb.rue.bands import (
     cell_of,
     drawn_bands,
 )
+from fiftyone_reue.perturb.rue.emphasis import MOST_BANDS
 from fiftyone_reue.prf import derive, keystream
 
 ONE = 256
@@ -44,9 +45,6 @@ ONE = 256
 
 LARGEST_CELL = 2
 """Of images with larger cells a band is too low for single blocks."""
-
-MOST_BANDS = 3
-"""That a class has."""
 
 _LEAST_WEIGHT = ONE // 7
 _PEAKS = np.abs(BASIS).max(axis=1).astype(np.int64).reshape(8, 8)

@@ -51,9 +51,9 @@ from fiftyone_reue.perturb.base import (
 from fiftyone_reue.perturb.gratings import CELLS, grating_tables
 from fiftyone_reue.perturb.rue.bands import SHORTEST, BandsConfig, cell_of, class_bands
 from fiftyone_reue.perturb.rue.emphasis import STEPS, Emphasis, band_pattern
-from fiftyone_reue.perturb.rue.expansion import Expansion
-from fiftyone_reue.perturb.rue.shades import LEAST_CELL, Shades
+from fiftyone_reue.perturb.rue.expansion import LARGEST_CELL, Expansion
 from fiftyone_reue.perturb.rue.shades import VERSION as SHADES
+from fiftyone_reue.perturb.rue.shades import Shades
 from fiftyone_reue.perturb.rue.variety import vary
 from fiftyone_reue.prf import derive
 
@@ -296,7 +296,7 @@ class ReversibleUnlearnable(SteppedMethod, ExpandingMethod):
             return None
         bands, amplitude, key = _banded(state, label, sample_key)
         made: Expansion | Shades
-        if cell_of(*sides) < LEAST_CELL:
+        if cell_of(*sides) <= LARGEST_CELL:
             made = Expansion.of(*sides, bands, amplitude, key, self.config)
         else:
             made = Shades.of(sides, blocks, steps, bands, amplitude, key, self.config)

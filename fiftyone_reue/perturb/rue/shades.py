@@ -28,9 +28,6 @@ from fiftyone_reue.perturb.rue.emphasis import STEPS, Emphasis
 VERSION = 2
 """The first byte, when packed: :mod:`~.expansion` has another."""
 
-LEAST_CELL = 4
-"""Pixels a side of cells from which on shades carry a band."""
-
 _FIXED = struct.Struct(">BB")
 _PARTS = 4
 _MIDDLE, _MOST = 1024, 2047  # of a shade times its step, eight to a gray level
@@ -63,7 +60,7 @@ class Shades:
         """As strong as the configuration says, for one image.
 
         Args:
-            sides: height and width, pixels, with cells of at least LEAST_CELL.
+            sides: height and width, pixels, with cells above LARGEST_CELL.
             blocks: ``(rows, columns, 8, 8)`` integers, quantised luma.
             steps: ``(8, 8)``, of the quantisation.
             bands: ``(n, 2)`` uint8, the class's.
