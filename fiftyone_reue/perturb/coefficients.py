@@ -35,7 +35,7 @@ from fiftyone_reue.media.jpeg_coefficients.limits import (
     unpacked_limits,
     within,
 )
-from fiftyone_reue.media.jpeg_coefficients.planes import shrinking, targets
+from fiftyone_reue.media.jpeg_coefficients.planes import has_whole_luma, targets
 from fiftyone_reue.media.jpeg_coefficients.steps import packed_steps, unpacked_steps
 from fiftyone_reue.perturb.base import (
     Expander,
@@ -325,7 +325,7 @@ def perturb(
     if isinstance(method, InvertibleMethod):
         require_room(method, *shown.shape[:2], name=name)
     licensed = added(coefficients, mark)
-    if isinstance(method, ExpandingMethod) and _has_whole_luma(coefficients):
+    if isinstance(method, ExpandingMethod) and has_whole_luma(coefficients):
         sides = coefficients.height, coefficients.width
         luma = licensed.components[0]
         expansion = method.expansion(
@@ -387,13 +387,6 @@ def protected_of(way: Way, licensed: Coefficients) -> Coefficients:
         return way.protected(licensed)
     except ValueError as error:
         raise _damaged() from error
-
-
-def _has_whole_luma(coefficients: Coefficients) -> bool:
-    """Whether the first component is a luma of the picture's own resolution."""
-    if coefficients.colour not in ("gray", "ycbcr", "ycck"):
-        return False
-    return shrinking(coefficients, coefficients.components[0]) == (1, 1)
 
 
 def _expanded(

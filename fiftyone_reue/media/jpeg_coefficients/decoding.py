@@ -17,7 +17,7 @@ from PIL import Image
 
 from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
-from fiftyone_reue.media.jpeg_coefficients.planes import shrinking
+from fiftyone_reue.media.jpeg_coefficients.planes import has_whole_luma
 from fiftyone_reue.media.jpeg_coefficients.writing import in_one_go, write
 
 _SIDE = np.arange(8)
@@ -64,9 +64,8 @@ class Beside:
         """
         return (
             self._decoder is decoded
-            and self._coefficients.colour in ("gray", "ycbcr")
-            and shrinking(self._coefficients, self._coefficients.components[0])
-            == (1, 1)
+            and self._coefficients.colour != "ycck"
+            and has_whole_luma(self._coefficients)
             and not any(
                 one is not None and one.any() for each in offsets for one in each[1:]
             )

@@ -87,6 +87,13 @@ def shrinking(coefficients: Coefficients, component: Component) -> tuple[int, in
     return highest // component.v, widest // component.h
 
 
+def has_whole_luma(coefficients: Coefficients) -> bool:
+    """Whether the first component is a luma of the picture's own resolution."""
+    if coefficients.colour not in ("gray", "ycbcr", "ycck"):
+        return False
+    return shrinking(coefficients, coefficients.components[0]) == (1, 1)
+
+
 def require_gray(coefficients: Coefficients) -> None:
     """Make sure that :func:`targets` takes a gray change of this picture.
 

@@ -26,7 +26,7 @@ import numpy as np
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import keyed_order
-from fiftyone_reue.prf import derive, keystream
+from fiftyone_reue.prf import KEY_SIZE, derive, keystream
 from fiftyone_reue.semantics.fixed import ONE, SINES, TURN
 
 BLOCK = 8
@@ -44,6 +44,9 @@ ALONE = 16
 
 SHARED = 20
 """How many frequencies more classes share."""
+
+MOST_BANDS = 3
+"""That a class has."""
 
 UNIT = 48
 """Parts of a gray level, 16 for each of three colours."""
@@ -249,6 +252,29 @@ def texture(levels: np.ndarray) -> int:
     ones = np.ones(_AROUND // 2 + 1, np.int64)
     mean = _filtered(_filtered(near, ones, 0), ones, 1) // _AROUND**2
     return int(np.abs(levels - mean).sum()) // levels.size
+
+
+def packed_bands(bands: np.ndarray, key: bytes) -> bytes:
+    """A class's bands and a sample's key, for a record.
+
+    Args:
+        bands: ``(n, 2)`` uint8.
+        key: 32 bytes.
+    """
+    return bytes([len(bands)]) + bands.astype(np.uint8).tobytes() + key
+
+
+def unpacked_bands(data: bytes) -> tuple[np.ndarray, bytes]:
+    """Undo :func:`packed_bands`.
+
+    Raises:
+        ValueError: it isn't that.
+    """
+    count = data[0] if data else 0
+    end = 1 + 2 * count
+    if not 1 <= count <= MOST_BANDS or len(data) != end + KEY_SIZE:
+        raise ValueError("no bands and key are packed like this")
+    return np.frombuffer(data[1:end], np.uint8).reshape(count, 2), data[end:]
 
 
 def drawn_bands(

@@ -33,19 +33,17 @@ from fiftyone_reue.perturb.rue.bands import (
     gray_cells,
     others_response,
     own_response,
+    packed_bands,
     texture,
+    unpacked_bands,
 )
 from fiftyone_reue.prf import derive, keystream
 
 STEPS = 2
 """The colours of a chessboard."""
 
-MOST_BANDS = 3
-"""That a class has."""
-
 _VERSION = 1
-_FIXED = struct.Struct(">BBHQB")
-_KEY_SIZE = 32
+_FIXED = struct.Struct(">BBHQ")
 
 _SHIFT = 28
 """Gains are in so many binary places."""
@@ -183,10 +181,8 @@ class Emphasis:
 
     def pack(self) -> bytes:
         """As bytes, for a record."""
-        fixed = _FIXED.pack(
-            _VERSION, self.amplitude, self.region, self.gain, len(self.bands)
-        )
-        return fixed + self.bands.astype(np.uint8).tobytes() + self.key
+        fixed = _FIXED.pack(_VERSION, self.amplitude, self.region, self.gain)
+        return fixed + packed_bands(self.bands, self.key)
 
     @classmethod
     def unpack(cls, data: bytes) -> Emphasis:
@@ -196,22 +192,19 @@ class Emphasis:
             DamagedRecordError: it isn't that.
         """
         try:
-            version, amplitude, region, gain, count = _FIXED.unpack_from(data)
-        except struct.error:
+            version, amplitude, region, gain = _FIXED.unpack_from(data)
+            bands, key = unpacked_bands(data[_FIXED.size :])
+        except (struct.error, ValueError):
             raise _damaged() from None
-        end = _FIXED.size + 2 * count
         right = (
             version == _VERSION
             and 1 <= amplitude <= 127
             and region
             and gain <= amplitude << _SHIFT  # or products would overflow
-            and 1 <= count <= MOST_BANDS
-            and len(data) == end + _KEY_SIZE
         )
         if not right:
             raise _damaged()
-        bands = np.frombuffer(data[_FIXED.size : end], np.uint8).reshape(count, 2)
-        return cls(amplitude, gain, region, bands, data[end:])
+        return cls(amplitude, gain, region, bands, key)
 
     def _noise(self, shape: tuple[int, ...]) -> np.ndarray:
         """What is even gets a texture too, one that nobody without the key can repeat.

@@ -36,8 +36,9 @@ from fiftyone_reue.perturb.rue.bands import (
     BandsConfig,
     cell_of,
     drawn_bands,
+    packed_bands,
+    unpacked_bands,
 )
-from fiftyone_reue.perturb.rue.emphasis import MOST_BANDS
 from fiftyone_reue.prf import derive, keystream
 
 ONE = 256
@@ -68,8 +69,7 @@ crop scaled to the same size shows at most 0.81, the original 0.76."""
 VERSION = 1
 """The first byte, when packed: :mod:`~.shades` has another."""
 
-_FIXED = struct.Struct(">BBBBB")
-_KEY_SIZE = 32
+_FIXED = struct.Struct(">BBBB")
 _DRAWS = 5
 
 
@@ -174,9 +174,8 @@ class Expansion:
 
     def pack(self) -> bytes:
         """As bytes, for a record."""
-        numbers = self.amplitude, self.cell, self.region, len(self.bands)
-        fixed = _FIXED.pack(VERSION, *numbers)
-        return fixed + self.bands.astype(np.uint8).tobytes() + self.key
+        fixed = _FIXED.pack(VERSION, self.amplitude, self.cell, self.region)
+        return fixed + packed_bands(self.bands, self.key)
 
     @classmethod
     def unpack(cls, data: bytes) -> Expansion:
@@ -186,22 +185,19 @@ class Expansion:
             DamagedRecordError: it isn't that.
         """
         try:
-            version, amplitude, cell, region, count = _FIXED.unpack_from(data)
-        except struct.error:
+            version, amplitude, cell, region = _FIXED.unpack_from(data)
+            bands, key = unpacked_bands(data[_FIXED.size :])
+        except (struct.error, ValueError):
             raise _damaged() from None
-        end = _FIXED.size + 2 * count
         right = (
             version == VERSION
             and 1 <= amplitude <= 127
             and 1 <= cell <= LARGEST_CELL
             and region
-            and 1 <= count <= MOST_BANDS
-            and len(data) == end + _KEY_SIZE
         )
         if not right:
             raise _damaged()
-        bands = np.frombuffer(data[_FIXED.size : end], np.uint8).reshape(count, 2)
-        found = cls(amplitude, cell, region, bands, data[end:])
+        found = cls(amplitude, cell, region, bands, key)
         if not found._weights.any(axis=(1, 2)).all():  # a band without coefficients
             raise _damaged()
         return found
