@@ -46,6 +46,12 @@ _LONGEST_KEYWORD = 40
 _PICTURE_KEYWORD = re.compile(
     r"hash|thumb|preview|icon|lqip|placeholder|pixel|histogram"
 )
+_PLACE_KEYWORD = re.compile(
+    r"gps|geo(?!met)|locat|latitud|longitud|altitud|position|address|serial|owner.?name"
+    r"|unique.?id"
+)
+"""Of where and by whose camera an image was taken, as in EXIF."""
+
 _MOST_OF_ONE_KEYWORD = 4
 _LANGUAGE = re.compile(rb"(?:[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,2})?")
 _MOST_BYTES = 4 * MOST_CHARACTERS
@@ -58,8 +64,8 @@ def kept(chunks: Iterable[Chunk], texts: TextGate) -> tuple[list[Chunk], list[st
     specification gives them and come once; texts must be plain once unpacked, and are
     packed anew, for packed data can hold more than it gives. A text's keyword is one of
     the specification's, or a few words, comes four times at most and isn't that of
-    a small picture (blurhash, thumbnail). All others are withheld, private ones and
-    those that list samples (sPLT, hIST) among them.
+    a small picture (blurhash, thumbnail), nor of a place or a serial number. All others
+    are withheld, private ones and those that list samples (sPLT, hIST) among them.
 
     Args:
         chunks: ``(type, payload)`` each.
@@ -135,6 +141,7 @@ def _is_plain_keyword(keyword: bytes) -> bool:
         len(words) <= _LONGEST_KEYWORD
         and _PLAIN_KEYWORD.fullmatch(words) is not None
         and not _PICTURE_KEYWORD.search(words.lower())
+        and not _PLACE_KEYWORD.search(words.lower())
     )
 
 

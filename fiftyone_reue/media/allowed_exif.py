@@ -1,4 +1,10 @@
-"""EXIF blocks built anew from tags that are known not to hold a picture."""
+"""EXIF blocks built anew from tags that are known not to hold a picture.
+
+Nor where it was taken, by whose camera, and under which id: whoever hands out
+photographs seldom means to say where people live, and each of these tells which
+photograph it is. The camera's make and model stay, and GeoTIFF's tags: an image of the
+earth is of no use without.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PIL.ExifTags import GPSTAGS, TAGS
+from PIL.ExifTags import TAGS
 
 from fiftyone_reue.media import ifd
 from fiftyone_reue.media.ifd import Entry, Layout
@@ -214,18 +220,7 @@ def _each(check: _Check, *tags: int) -> dict[int, _Check]:
 
 
 _INTEROPERABILITY = _Directory({1: _text, 2: _bytes(4)}, {}, {1: "Index", 2: "Version"})
-_GPS = _Directory(
-    {
-        **_each(_numbers((ifd.BYTE,), 4), 0, 5),
-        **_each(_text, 1, 3, 8, 9, 10, 12, 14, 16, 18, 19, 21, 23, 25, 29),
-        **_each(_ratios(3), 2, 4, 7, 20, 22),
-        **_each(_ratios(), 6, 11, 13, 15, 17, 24, 26, 31),
-        **_each(_comment, 27, 28),
-        30: _integers(),
-    },
-    {},
-    dict(GPSTAGS),
-)
+_GPS = 34853
 _EXIF = _Directory(
     {
         **_each(_ratios(), 33434, 33437, 37122, *range(37377, 37383), 37386),
@@ -238,7 +233,9 @@ _EXIF = _Directory(
         **_each(_integers(4), 37396),
         **_each(_integers(2), 41492, 42081),
         **_each(_text, 36867, 36868, *range(36880, 36883), *range(37520, 37523)),
-        **_each(_text, 40964, 42016, 42032, 42033, *range(42035, 42046)),
+        # Not 42016, 42032, 42033 and 42037: an image's own id, the camera's owner, and
+        # the serial numbers of body and lens.
+        **_each(_text, 40964, 42035, 42036, *range(42038, 42046)),
         **_each(_bytes(4), 36864, 37121, 40960),
         **_each(_bytes(1), 41728, 41729),
         41730: _bytes(8),  # a sensor's colour filter of two by two
@@ -268,6 +265,6 @@ _ROOT = _Directory(
         42113: _text,
         50844: _doubles(92, 92),
     },
-    {34665: _EXIF, 34853: _GPS},
-    dict(TAGS),
+    {34665: _EXIF},
+    dict(TAGS) | {_GPS: "GPSInfo, where it was taken"},
 )

@@ -304,7 +304,7 @@ def _read_record(data: bytes, declared: int) -> bytes | None:
             if marked and zlib.crc32(record) == crc:
                 return record
     raise DamagedRecordError(
-        "its record is damaged or cut short; use the whole file, or the ledger's copy"
+        "its record is damaged or cut short; use the file as it was delivered"
     )
 
 

@@ -14,6 +14,7 @@ from fiftyone_reue.media.raster import Metadata, Raster
 NOTABLE = 2.0
 """A change that is shown more than so many times as large is worth a warning."""
 
+_ORIENTATION = 0x0112
 _SCREEN = 2.2
 _LINEAR = 8
 
@@ -32,6 +33,19 @@ def largest_shown(raster: Raster, levels: int) -> int:
     if shown is None:
         return levels
     return int(np.ceil(np.abs(shown[levels:] - shown[:-levels]).max() - 0.5))
+
+
+def orientation_of(metadata: Metadata) -> int:
+    """How a picture is turned when it is shown, 1 (not at all) to 8, as EXIF has it."""
+    if metadata.exif is None:
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(metadata.exif)
+        found = exif.get(_ORIENTATION, 1)
+    except (SyntaxError, ValueError, OSError, struct.error):
+        return 1  # viewers show it as it is then, too
+    return found if found in range(1, 9) else 1
 
 
 def _curve(metadata: Metadata, colours: int) -> np.ndarray | None:

@@ -22,8 +22,10 @@ from PIL import Image
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media import ifd
 from fiftyone_reue.media.carrier import Carrier, begins
+from fiftyone_reue.media.jpeg_coefficients import markers
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.markers import Segment
+from fiftyone_reue.media.jpeg_coefficients.reading import lay_out
 from fiftyone_reue.media.jpeg_coefficients.writing import in_one_go, write
 from fiftyone_reue.media.jpeg_segments import is_record, joined_record, with_record
 from fiftyone_reue.media.probe import check_size
@@ -35,20 +37,6 @@ _MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _ICC = b"ICC_PROFILE\0"
 _SOI, _EOI, _SOS, _COM, _APP0 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0
 _STANDALONE = (0x01, *range(0xD0, 0xD8))
-_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xD0), 0xF7))
-_KINDS = {
-    0xC3: "lossless",
-    0xC5: "hierarchical",
-    0xC6: "hierarchical",
-    0xC7: "hierarchical and lossless",
-    0xC9: "arithmetic-coded",
-    0xCA: "arithmetic-coded",
-    0xCB: "arithmetic-coded and lossless",
-    0xCD: "hierarchical and arithmetic-coded",
-    0xCE: "hierarchical and arithmetic-coded",
-    0xCF: "hierarchical and arithmetic-coded",
-    0xF7: "JPEG-LS",
-}
 _DAMAGED = re.compile(
     "remature end|bad Huffman code|instead of RST|Inconsistent progression"
 )
@@ -109,11 +97,19 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
         raise _damaged("it holds no image")
     marker, bits, height, width, components = found.frame
     _check_kind(marker, bits, components)
+    if width and not height:
+        raise UnsupportedImageError(
+            "JPEG that says its height after its picture can't be carried; re-save it"
+        )
     check_size(width, height, max_pixels)
     if not found.end or 8 * len(data) < (-(-width // 8)) * (-(-height // 8)):
         raise _damaged("it is cut short")  # a block of 8 x 8 takes a bit at least
     _check_scans(found, width * height)
-    samples = _decoded(data[: found.end], height, width, components, strictly=True)
+    try:
+        samples = _decoded(data[: found.end], height, width, components, strictly=True)
+    except UnreadableImageError:
+        lay_out(data, max_pixels=max_pixels)  # which knows better what is wrong
+        raise
     after = data[found.end :]
     if after.startswith(b"\xff\xd8\xff"):
         found.left_out.append("further pictures after the end")
@@ -260,7 +256,7 @@ def sides(data: bytes) -> tuple[int, int] | None:
 def _walk(data: bytes) -> _Found:
     found = _Found()
     for marker, payload, end in _segments(data):
-        if marker in _FRAMES:
+        if marker in markers.FRAMES:
             if found.frame is None and len(payload) >= 6:
                 height, width = payload[1:3], payload[3:5]
                 sides = int.from_bytes(height, "big"), int.from_bytes(width, "big")
@@ -363,7 +359,7 @@ def _note_jfif(payload: bytes, found: _Found) -> None:
 
 
 def _check_kind(marker: int, bits: int, components: int) -> None:
-    why = _KINDS.get(marker)
+    why = markers.KINDS.get(marker)
     if why is None and bits != 8:
         why = f"{bits}-bit"
     if why:

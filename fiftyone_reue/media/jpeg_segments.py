@@ -76,8 +76,8 @@ def joined_record(payloads: Iterable[bytes]) -> bytes | None:
     count = int.from_bytes(parts[0][at + 2 : at + _COUNTED], "big")
     if count != len(parts):
         raise DamagedRecordError(
-            f"its record has {len(parts)} of {count} parts; use the whole file, or the "
-            "ledger's copy"
+            f"its record has {len(parts)} of {count} parts; use the file as it was "
+            "delivered"
         )
     record = []
     for number, payload in enumerate(parts):
@@ -85,8 +85,7 @@ def joined_record(payloads: Iterable[bytes]) -> bytes | None:
         again = _record_segment(number, count.to_bytes(2, "big"), part).payload
         if again != payload:
             raise DamagedRecordError(
-                "the checksum of its record is wrong; use an unedited file, or the "
-                "ledger's copy"
+                "the checksum of its record is wrong; use the file as it was delivered"
             )
         record.append(part)
     return b"".join(record)

@@ -36,6 +36,7 @@ from fiftyone_reue.media.jpeg_coefficients.coefficients import (
 )
 from fiftyone_reue.media.jpeg_coefficients.markers import Segment
 from fiftyone_reue.media.jpeg_segments import without_record
+from fiftyone_reue.media.parts import joined, parted
 from fiftyone_reue.media.png_stream import Settings
 from fiftyone_reue.media.raster import Loaded, Metadata, Raster
 
@@ -59,7 +60,6 @@ _LOSSY = "JPEG"  # what is written of it from samples alone isn't exact
 _WHOLE, _PNG, _METADATA, _CODED = 1, 2, 3, 4
 _MUCH_CARRIED = 512
 _CARRIED, _USUAL_EDGES = 1, 2
-_LENGTH = struct.Struct(">I")
 _SETTINGS = struct.Struct(">2sBBBB")
 _DPI = struct.Struct(">dd")
 _LEVEL = 9
@@ -170,7 +170,7 @@ def rebuild(content: bytes, raster: Raster) -> Rebuilt:
         DamagedRecordError: the content can't be read, or isn't of these samples.
     """
     try:
-        kind, (named, *parts) = content[0], _parted(content[1:])
+        kind, (named, *parts) = content[0], parted(content[1:])
         name = named.decode(errors="surrogateescape")
         if kind == _WHOLE:
             return Rebuilt(_whole(raster, *parts), name)
@@ -194,7 +194,7 @@ def rebuild_coded(content: bytes, coefficients: Coefficients) -> Rebuilt:
         DamagedRecordError: the content can't be read, or isn't of these coefficients.
     """
     try:
-        kind, (named, *parts) = content[0], _parted(content[1:])
+        kind, (named, *parts) = content[0], parted(content[1:])
         name = named.decode(errors="surrogateescape")
         if kind == _CODED:
             return Rebuilt(_decoded(coefficients, *parts), name)
@@ -230,17 +230,17 @@ def _described_png(data: bytes, raster: Raster, name: bytes) -> Described | None
         return None
     settings = png_stream.settings_of(raw, parts.stream)
     sizes = np.array(parts.sizes, ">u4").tobytes()
-    packed = _packed(_joined(parts.before, parts.after, sizes, filters))
+    packed = _packed(joined(parts.before, parts.after, sizes, filters))
     how = b"" if settings is None else _settings(settings)
     digest = b"" if settings is None else hashlib.sha256(data).digest()
-    content = bytes([_PNG]) + _joined(name, packed, how, digest)
+    content = bytes([_PNG]) + joined(name, packed, how, digest)
     return Described(content, REPACKED if settings is None else None)
 
 
 def _png(
     raster: Raster, name: str, packed: bytes, how: bytes, digest: bytes
 ) -> Rebuilt:
-    before, after, stored, filters = _parted(_unpacked(packed, raster))
+    before, after, stored, filters = parted(_unpacked(packed, raster))
     if len(stored) > 4 * _MOST_PIECES:
         raise ValueError("there are too many pieces")
     sizes = tuple(int(size) for size in np.frombuffer(stored, ">u4"))
@@ -276,7 +276,7 @@ def _described_whole(data: bytes, raster: Raster, name: bytes) -> bytes:
         packed = _packed_with(data, _dictionary(raster.samples, order))
         if len(packed) < len(best[1]):
             best = (order, packed)
-    return bytes([_WHOLE]) + _joined(name, *best, digest)
+    return bytes([_WHOLE]) + joined(name, *best, digest)
 
 
 def _whole(raster: Raster, order: bytes, packed: bytes, digest: bytes) -> bytes:
@@ -329,7 +329,7 @@ def _bmp_rows(samples: np.ndarray, pixel: int) -> bytes:
 
 def _coded(name: bytes, content: bytes, *, carried: bool, usual: bool) -> Described:
     flags = bytes([(_CARRIED if carried else 0) | (_USUAL_EDGES if usual else 0)])
-    return Described(bytes([_CODED]) + _joined(name, flags, content))
+    return Described(bytes([_CODED]) + joined(name, flags, content))
 
 
 def _same(one: Coefficients, other: Coefficients) -> bool:
@@ -357,14 +357,14 @@ def _described_metadata(raster: Raster, name: bytes) -> bytes:
         b"" if one is None else b"\1" + one for one in (meta.icc, meta.exif, meta.xmp)
     ]
     dpi = b"" if meta.dpi is None else _DPI.pack(*meta.dpi)
-    chunks = _joined(*(part for chunk in meta.chunks for part in chunk))
-    packed = _packed(_joined(raster.format.encode(), *blocks, dpi, chunks))
-    return bytes([_METADATA]) + _joined(name, packed)
+    chunks = joined(*(part for chunk in meta.chunks for part in chunk))
+    packed = _packed(joined(raster.format.encode(), *blocks, dpi, chunks))
+    return bytes([_METADATA]) + joined(name, packed)
 
 
 def _rewritten(raster: Raster, name: str, packed: bytes) -> Rebuilt:
-    format, icc, exif, xmp, dpi, chunks = _parted(_unpacked(packed, raster))
-    pairs = _parted(chunks)
+    format, icc, exif, xmp, dpi, chunks = parted(_unpacked(packed, raster))
+    pairs = parted(chunks)
     metadata = Metadata(
         icc[1:] if icc else None,
         exif[1:] if exif else None,
@@ -421,22 +421,6 @@ def _most_bytes(raster: Raster) -> int:
 def _require_bounded(packed: bytes, raster: Raster) -> None:
     if not 0 <= zstandard.frame_content_size(packed) <= _most_bytes(raster):
         raise ValueError("a part has no size, or one that no file of this image has")
-
-
-def _joined(*parts: bytes) -> bytes:
-    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
-
-
-def _parted(content: bytes) -> list[bytes]:
-    parts, at = [], 0
-    while at < len(content):
-        (length,) = _LENGTH.unpack_from(content, at)
-        at += _LENGTH.size
-        if length > len(content) - at:
-            raise ValueError("a part is cut short")
-        parts.append(content[at : at + length])
-        at += length
-    return parts
 
 
 def _unknown() -> DamagedRecordError:

@@ -46,6 +46,16 @@ _ADDRESS = re.compile(
     r"|[<(]?[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+[>),.;]*"
 )
 _ADDRESS_PARTS = re.compile(r"[/?&=#@]")
+_DEGREES = r"[-+]?\d{1,3}\.\d{2,}\s*°?\s*"
+_COORDINATES = re.compile(
+    rf"{_DEGREES}[NS]\W+{_DEGREES}[EWO]\b"
+    r"|[NS]\W*\d{1,3}\.\d{2,}\W+[EWO]\W*\d{1,3}\.\d{2,}"
+    r"|[-+]?\d{1,2}\.\d{4,}\s*[,;/]\s*[-+]?\d{1,3}\.\d{4,}"
+    r"|\d{1,3}\s*°\s*\d{1,2}(?:\.\d+)?\s*['′’]",
+    re.IGNORECASE,
+)
+"""A place on earth, in decimal degrees or in minutes."""
+
 _STANDARD = re.compile(r"IEC ?61966-2[-.]1\b")
 _CHARSETS = ("gb2312", "big5", "shift_jis", "euc_kr")
 _SCRIPTS = (
@@ -73,6 +83,7 @@ class TextGate:
 
     - holds no control characters but tabs and line ends, nothing that Unicode hasn't
       assigned, and doesn't begin as JSON does, with a brace or a bracket;
+    - names no place on earth by its coordinates;
     - has no *token* (what stands between white space) of 20 characters or more that
       holds over 15 coded ones close together, unless it is a date, or an address each
       part of which is shorter. So BlurHash, ThumbHash and digests don't pass;
@@ -123,7 +134,7 @@ class TextGate:
         whole = f"{label}\n{text}" if label else text
         if len(whole) > MOST_CHARACTERS or not _is_clean(whole):
             return False
-        if text.lstrip().startswith(("{", "[")):
+        if text.lstrip().startswith(("{", "[")) or _COORDINATES.search(text):
             return False
         whole = _STANDARD.sub("IEC", unicodedata.normalize("NFC", whole))
         flags = _coded(whole)

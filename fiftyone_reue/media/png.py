@@ -264,7 +264,7 @@ def _chunks(data: bytes, want_record: bool) -> Iterator[tuple[bytes, int, int]]:
         if end + 4 > size:
             if kind == RECORD_CHUNK and want_record:
                 raise DamagedRecordError(
-                    "its record is cut short; use the whole file, or the ledger's copy"
+                    "its record is cut short; use the file as it was delivered"
                 )
             break
         yield kind, at + 8, end
@@ -287,8 +287,7 @@ def _stored_crc(data: bytes, end: int) -> int:
 def _record_part(data: bytes, start: int, end: int) -> bytes:
     if zlib.crc32(memoryview(data)[start - 4 : end]) != _stored_crc(data, end):
         raise DamagedRecordError(
-            "the checksum of its record is wrong; use an unedited file, or the "
-            "ledger's copy"
+            "the checksum of its record is wrong; use the file as it was delivered"
         )
     return data[start:end]
 

@@ -117,7 +117,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     except ifd.DirectoryError as error:
         if error.tag == RECORD_TAG:
             raise DamagedRecordError(
-                "its record is cut short; use the whole file, or the ledger's copy"
+                "its record is cut short; use the file as it was delivered"
             ) from None
         raise _damaged(str(error)) from None
     # Copies that carry a record must open even if an earlier version made them.
@@ -132,7 +132,7 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
     record = tags.get(RECORD_TAG)
     if record and record.kind != ifd.UNDEFINED:
         raise DamagedRecordError(
-            "its record's tag was rewritten; use an unedited file, or the ledger's copy"
+            "its record's tag was rewritten; use the file as it was delivered"
         )
     metadata = Metadata(
         icc=tags[_ICC].value if _ICC in tags else None,

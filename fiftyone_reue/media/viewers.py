@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import struct
 import threading
 import warnings
@@ -21,6 +22,8 @@ _LEVEL = threading.Lock()
 _ANCILLARY = 0x20
 _NAMELESS = b"noNe"
 _JPEG = b"\xff\xd8\xff"
+_SCAN = b"\xff\xda"
+_ADOBE = re.compile(rb"(\xff\xee..)Adobe", re.DOTALL)
 _SMALL = (1, 1)
 
 
@@ -87,11 +90,16 @@ def _silent(wanted: bool) -> Iterator[None]:
 
 
 def _without_opinions(data: bytes) -> bytes:
-    """A PNG whose chunks beside the picture have a name of no meaning.
+    """A PNG whose chunks beside the picture have a name of no meaning, or a JPEG whose
+    Adobe segments have.
 
     libpng prints what it thinks of a colour profile or background on standard error,
-    but opens the file all the same. What matters, the chunks' lengths, stays.
+    and libjpeg what it thinks of an unknown code of colours, but both open the file all
+    the same. What matters, the chunks' lengths, stays.
     """
+    if data.startswith(_JPEG):
+        head = data[: max(0, data.find(_SCAN))]
+        return _ADOBE.sub(rb"\1adobe", head) + data[len(head) :]
     if not data.startswith(SIGNATURE):
         return data
     parts = [SIGNATURE]

@@ -224,7 +224,7 @@ def _damaged(why: str) -> UnreadableImageError:
 
 def _damaged_record() -> DamagedRecordError:
     return DamagedRecordError(
-        "its record is cut short; use the whole file, or the ledger's copy"
+        "its record is cut short; use the file as it was delivered"
     )
 
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,35 +65,48 @@ def run(*arguments: str) -> None:
     subprocess.run([*command, *arguments], check=True)
 
 
-def main(output: Path, *init: str) -> None:
-    """Fill a folder that isn't there yet."""
+def digests(folder: Path) -> dict[str, str]:
+    """Of every file below a folder, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): sha256(path)
+        for path in sorted(folder.rglob("*.*"))
+    }
+
+
+def make(
+    output: Path,
+    write: Callable[[Path], None],
+    methods: Sequence[str],
+    init: Sequence[str],
+) -> None:
+    """Fill a folder that isn't there yet.
+
+    Args:
+        output: the folder.
+        write: makes the originals in a folder.
+        methods: one release of each.
+        init: more words for ``reue init``.
+    """
     output.mkdir(parents=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as name:
         work = Path(name)
         originals, vault = work / "originals", work / "vault"
-        write_originals(originals)
+        write(originals)
         key = str(output / "alice.key")
         run("init", "--vault", str(vault), *init)
         run("recipient", "add", "alice", "--vault", str(vault), "--key-out", key)
         run("recipient", "add", "bob", "--vault", str(vault), "--key-out", f"{name}/b")
-        known: dict[str, dict[str, str]] = {}
-        for method in METHODS:
+        known: dict[str, dict[str, str]] = {"originals": digests(originals)}
+        for method in methods:
             copies, licensed = output / method, work / f"licensed_{method}"
             to = ("--vault", str(vault), "--recipient", "alice", "--method", method)
             run("protect", str(originals), str(copies), *to)
             run("restore", str(copies), str(licensed), "--key", key)
-            known[method] = {
-                path.relative_to(licensed).as_posix(): sha256(path)
-                for path in sorted(licensed.rglob("*.*"))
-            }
-        files = sorted(path for path in originals.rglob("*.*"))
-        known["originals"] = {
-            path.relative_to(originals).as_posix(): sha256(path) for path in files
-        }
+            known[method] = digests(licensed)
         text = json.dumps(known, indent=1, sort_keys=True)
         (output / "known.json").write_text(text + "\n")
         shutil.copytree(vault, output / "vault")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    make(Path(sys.argv[1]), write_originals, METHODS, sys.argv[2:])

@@ -1,17 +1,15 @@
 """Make a golden release of JPEG files that are carried by their coefficients.
 
-    python tests/golden/make_jpeg.py tests/golden/jpeg/0.2
+    python tests/golden/make_jpeg.py tests/golden/jpeg/0.2 --plain-key-file
 
-As :mod:`tests.golden.make`, whose rules hold here as well. Records have all ways back
-that there are of coefficients, and the default method's two expansions.
+As :mod:`tests.golden.make`, whose rules hold here as well. Together they have all ways
+back that there are of coefficients, and both expansions and the surroundings of both
+forms that `rue` has made.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,7 @@ from PIL import Image
 
 sys.path.append(str(Path(__file__).parents[2]))
 
-from tests.golden.make import run, sha256
+from tests.golden.make import make
 
 METHODS = ("rue", "rue_gratings", "lsp")
 PLAIN, LARGE = (136, 161), (512, 520)
@@ -66,35 +64,5 @@ def write_originals(folder: Path) -> None:
         save("large", 9, LARGE, "L", quality=30)
 
 
-def main(output: Path, *init: str) -> None:
-    """Fill a folder that isn't there yet."""
-    output.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(dir=output.parent) as name:
-        work = Path(name)
-        originals, vault = work / "originals", work / "vault"
-        write_originals(originals)
-        key = str(output / "alice.key")
-        run("init", "--vault", str(vault), *init)
-        run("recipient", "add", "alice", "--vault", str(vault), "--key-out", key)
-        run("recipient", "add", "bob", "--vault", str(vault), "--key-out", f"{name}/b")
-        known: dict[str, dict[str, str]] = {"originals": _digests(originals)}
-        for method in METHODS:
-            copies, licensed = output / method, work / f"licensed_{method}"
-            to = ("--vault", str(vault), "--recipient", "alice", "--method", method)
-            run("protect", str(originals), str(copies), *to)
-            run("restore", str(copies), str(licensed), "--key", key)
-            known[method] = _digests(licensed)
-        text = json.dumps(known, indent=1, sort_keys=True)
-        (output / "known.json").write_text(text + "\n")
-        shutil.copytree(vault, output / "vault")
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): sha256(path)
-        for path in sorted(folder.rglob("*.jpg"))
-    }
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    make(Path(sys.argv[1]), write_originals, METHODS, sys.argv[2:])

@@ -43,6 +43,8 @@ def opened(golden: Path) -> Vault:
 
 
 def test_there_are_versions() -> None:
+    # The programs that wrote both called themselves 0.1.0 in their manifests: what
+    # was to become 0.2 said so only later.
     assert VERSIONS[:2] == ["0.1", "0.2"]
 
 

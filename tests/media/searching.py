@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
-from scipy.signal import fftconvolve
+from scipy import fft
 
 # Sides of thumbnails whose rows lie uncoded; coded ones are opened whatever theirs.
 RAW_SIDES = ((16, 12), (32, 24))
@@ -91,27 +91,35 @@ def _holds_raw(blob: bytes, picture: np.ndarray) -> bool:
             sane = np.isfinite(values) & (np.abs(values) <= 65535)
             lines.append(np.where(sane, values, 0))
     image = Image.fromarray(picture).convert("L")
+    templates = []
     for sides in RAW_SIDES:
         rows = np.asarray(image.resize(sides, Image.Resampling.BOX), np.float64)
-        for template in (rows.ravel(), rows[::-1].ravel()):
-            if any(_correlates(line, template) for line in lines):
-                return True
-    return False
+        templates += [rows.ravel(), rows[::-1].ravel()]
+    return any(_correlates(line, templates) for line in lines)
 
 
-def _correlates(line: np.ndarray, template: np.ndarray) -> bool:
+def _correlates(line: np.ndarray, templates: list[np.ndarray]) -> bool:
     """Whether a run of values correlates with a template."""
-    size = len(template)
-    if len(line) < size:
+    templates = [one for one in templates if len(one) <= len(line)]
+    if not templates:
         return False
-    centred = template - template.mean()
-    products = fftconvolve(line, centred[::-1], mode="valid")
+    length = fft.next_fast_len(len(line), real=True)
+    spectrum = fft.rfft(line, length)
     sums = np.concatenate([[0], np.cumsum(line)])
     squares = np.concatenate([[0], np.cumsum(line**2)])
-    mean = (sums[size:] - sums[:-size]) / size
-    spread = (squares[size:] - squares[:-size]) / size - mean**2
-    scale = np.sqrt(np.maximum(spread, 1.0)) * np.sqrt(size) * np.linalg.norm(centred)
-    return bool((np.abs(products) / scale > 0.8).any())
+    for template in templates:
+        size = len(template)
+        centred = template - template.mean()
+        # No window that lies in the line meets what the transform wraps around.
+        wrapped = fft.irfft(spectrum * fft.rfft(centred, length).conj(), length)
+        products = wrapped[: len(line) - size + 1]
+        mean = (sums[size:] - sums[:-size]) / size
+        spread = (squares[size:] - squares[:-size]) / size - mean**2
+        norm = np.sqrt(size) * np.linalg.norm(centred)
+        scale = np.sqrt(np.maximum(spread, 1.0)) * norm
+        if (np.abs(products) / scale > 0.8).any():
+            return True
+    return False
 
 
 def _unpacked(blob: bytes) -> Iterator[tuple[str, bytes]]:

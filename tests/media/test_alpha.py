@@ -34,6 +34,7 @@ def test_partly_transparent_pixels_are_seen_by_their_share():
     assert alpha.seen(samples, 3) == pytest.approx(10)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 2**32),
     background=st.tuples(*[st.integers(0, 255)] * 3),

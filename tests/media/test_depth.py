@@ -63,6 +63,7 @@ def test_too_few_levels_are_refused_with_what_to_do() -> None:
     require_levels(with_range(deep(0), 12))
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 5000), min_size=1), st.integers(0, 65535))
 def test_the_range_is_stretched_for_looking_at(values: list[int], alpha: int) -> None:
     seen = shown(deep(*values, 5000, alpha=alpha))

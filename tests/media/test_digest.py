@@ -30,6 +30,7 @@ def test_sixteen_bits_are_digested_little_endian():
     assert sample_digest(samples.astype(">u2")) == expected
 
 
+@pytest.mark.slow
 @given(
     arrays(st.sampled_from([np.uint8, np.uint16]), array_shapes(min_dims=3, max_dims=3))
 )

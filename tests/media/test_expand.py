@@ -21,6 +21,7 @@ def test_expand_repeats_whole_cells():
     ]
 
 
+@pytest.mark.slow
 @given(shape=SHAPES, size=st.tuples(st.integers(1, 50), st.integers(1, 50)))
 def test_expand_covers_any_size_in_order(shape, size):
     pattern = np.arange(shape[0], dtype=np.int8)[:, None, None].repeat(shape[1], 1)
@@ -31,6 +32,7 @@ def test_expand_covers_any_size_in_order(shape, size):
         assert set(stretched[:, 0, 0]) == set(range(shape[0]))
 
 
+@pytest.mark.slow
 @given(shape=SHAPES, dtype=st.sampled_from([np.int8, np.int16]))
 def test_a_pattern_of_the_images_size_stays_as_it_is(shape, dtype):
     pattern = np.arange(shape[0] * shape[1]).astype(dtype).reshape(*shape, 1)

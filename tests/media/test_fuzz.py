@@ -56,6 +56,7 @@ def check_release(loaded: Loaded) -> None:
     assert again.record == loaded.record
 
 
+@pytest.mark.slow
 @fuzzed
 @given(magic=st.sampled_from(MAGICS), rest=st.binary(max_size=300))
 def test_any_bytes(magic, rest):

@@ -22,6 +22,7 @@ def packed(data: bytes) -> bytes:
     return file.getvalue()[start : start + count]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.one_of(

@@ -33,6 +33,7 @@ def test_any_bytes_unpack_or_are_refused(packed):
         assert len(unpack(packed, 9)) <= 9
 
 
+@pytest.mark.slow
 @given(raw=st.binary(min_size=1, max_size=50), data=st.data())
 def test_shortened_and_lengthened_bytes_are_refused(raw, data):
     packed = pack(raw, 19)

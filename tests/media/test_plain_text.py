@@ -60,7 +60,7 @@ PLAIN = {
     "initials": "Photo by J. R. R. Schwarzschild",
     "mail": "jane.q.photographer-2024@photography.example.org",
     "space of colours": "IEC 61966-2.1 Default RGB colour space - sRGB",
-    "place": "48.137154 N, 11.576124 E, 520.5 m, 12 June 2024 at 14:33:21 UTC",
+    "height": "520.5 m above the sea, 12 June 2024 at 14:33:21 UTC",
 }
 
 
@@ -108,6 +108,7 @@ def test_control_characters_do_not(text):
     assert not TextGate().lets(text)
 
 
+@pytest.mark.slow
 def test_long_texts_do_not():
     assert TextGate().lets("word " * 13_000)
     assert not TextGate().lets("word " * 14_000)
@@ -242,3 +243,25 @@ def test_labels_are_counted_and_texts_behind_them_seen():
 def test_bytes_are_utf8_or_latin_1():
     assert decoded("größer".encode()) == "größer"
     assert decoded("größer".encode("latin-1")) == "größer"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "48.2083 N 11.0833 E",
+        "taken at 48.2083, 11.0833 in May",
+        "-33.85678/151.21530",
+        "N 48.21 E 11.08",
+        "48°12'30\" N",
+        "48° 12.5′ north",
+    ],
+)
+def test_places_on_earth_do_not_pass(text):
+    assert not TextGate().lets(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Version 1.25, 2.5", "f/2.8, 1.5 s", "30° to the left", "3.14159 and 2.71"]
+)
+def test_other_numbers_pass(text):
+    assert TextGate().lets(text)

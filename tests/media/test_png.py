@@ -312,6 +312,7 @@ def test_chunks_that_new_samples_make_wrong_are_dropped(rgb):
     assert load(data).raster.metadata.chunks == ()
 
 
+@pytest.mark.slow
 def test_every_cut_is_noticed(own_files, foreign_files):
     for data in (own_files["PNG"], foreign_files["png-P"], foreign_files["png-RGB"]):
         for size in range(len(data)):

@@ -12,6 +12,7 @@ def gray(photos, name="cat"):
     return photos[name].mean(axis=2)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_part_is_found_where_it_was_cut_out(photos, data):

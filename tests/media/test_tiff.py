@@ -283,6 +283,7 @@ def test_huge_tiles_are_refused(tiff, rgb):
         load(data)
 
 
+@pytest.mark.slow
 def test_damaged_lzw_does_not_end_the_process(tiff, rgb):
     """It does in imagecodecs, whose decoder is not used for that."""
     data = tiff(rgb, photometric="rgb", compression="lzw")

@@ -1,5 +1,6 @@
-/* Entropy coding of one JPEG scan, to and from quantised coefficients; and from a change
- * of pixels to whole offsets of coefficients, and to what decoders show of them.
+/* Entropy coding of one JPEG scan, to and from quantised coefficients; from a change of
+ * pixels to whole offsets of coefficients, and to what decoders show of them; and what
+ * follows from what is shown.
  *
  * The markers are read and written in Python: this does only what has to be fast. It
  * takes no memory, keeps no state, calls nothing, and touches only the buffers that it
@@ -271,6 +272,9 @@ static int close_in(In *in)
 
 static int restart_in(In *in, int number)
 {
+    while (in->at + 2 < in->size && in->data[in->at] == 0xFF &&
+           in->data[in->at + 1] == 0xFF)
+        in->at++;  /* any marker may have more of them in front */
     if (in->at + 2 > in->size || in->data[in->at] != 0xFF ||
         in->data[in->at + 1] != 0xD0 + number)
         return BAD_RESTART;
@@ -1447,8 +1451,14 @@ ALWAYS void wanted_blocks(const Plane *plane, int32_t *out)
     double share = (double)plane->share, factor = 64.0 / (1 << 24) / share;
     for (int64_t row = 0; row < plane->rows; row++)
         for (int64_t column = 0; column < plane->columns; column++, out += 64) {
-            double sums[64], turned[64], lines[64];
+            double sums[64], turned[64], lines[64], most = 0;
             sums_of(plane, row, column, sums);
+            for (int i = 0; i < 64; i++)
+                most += sums[i] * sums[i];
+            if (most == 0) {
+                memset(out, 0, 64 * sizeof *out);
+                continue;
+            }
             forward_lines(sums, lines);
             for (int y = 0; y < 8; y++)
                 for (int x = 0; x < 8; x++)
@@ -1563,23 +1573,17 @@ WIDER(int64_t, jc_shown, return, shown_blocks,
 typedef struct {
     const int16_t *blocks;  /* in rows of `stride` blocks */
     int64_t stride, rows, columns;
-    const int16_t *base;    /* offsets without gaps, or NULL */
-    int16_t *offsets;       /* the same */
+    const int16_t *base;    /* in the same rows, what is changed; NULL: the blocks */
+    int16_t *offsets;       /* without gaps */
     const int32_t *steps;
     const uint8_t *looked;  /* which blocks matter, or NULL: all */
 } Change;
 
-ALWAYS void add_base(const Change *change, int64_t row, int64_t column,
-                     int32_t before[64])
+/* What a block is before the offsets are added. */
+ALWAYS const int16_t *begun(const Change *change, int64_t row, int64_t column)
 {
-    const int16_t *block = change->blocks + 64 * (row * change->stride + column);
-    for (int i = 0; i < 64; i++)
-        before[i] = block[i];
-    if (change->base) {
-        const int16_t *base = change->base + 64 * (row * change->columns + column);
-        for (int i = 0; i < 64; i++)
-            before[i] += base[i];
-    }
+    const int16_t *from = change->base ? change->base : change->blocks;
+    return from + 64 * (row * change->stride + column);
 }
 
 ALWAYS void stop_blocks(const Change *change, uint8_t *stopped)
@@ -1587,13 +1591,13 @@ ALWAYS void stop_blocks(const Change *change, uint8_t *stopped)
     int16_t *offsets = change->offsets;
     for (int64_t row = 0; row < change->rows; row++)
         for (int64_t column = 0; column < change->columns; column++, offsets += 64) {
-            int32_t before[64], beyond = 0;
+            const int16_t *before = begun(change, row, column);
+            int32_t beyond = 0;
             *stopped = 0;
             if (change->looked && !change->looked[row * change->columns + column]) {
                 stopped++;
                 continue;
             }
-            add_base(change, row, column, before);
             for (int i = 0; i < 64; i++) {
                 int32_t least = i ? -1023 : -1024, after = before[i] + offsets[i];
                 int32_t out = (before[i] < least) | (before[i] > 1023) |
@@ -1672,9 +1676,9 @@ ALWAYS int64_t changed_blocks(const Change *change, const Seen *seen, uint8_t *f
             found[at] = NEAR;
             if (change->looked && !change->looked[at])
                 continue;
-            add_base(change, row, column, new);
+            const int16_t *before = begun(change, row, column);
             for (int i = 0; i < 64; i++) {
-                new[i] += change->offsets[64 * at + i];
+                new[i] = before[i] + change->offsets[64 * at + i];
                 other |= new[i] ^ block[i];
             }
             if (!other)
@@ -1699,8 +1703,8 @@ ALWAYS int64_t changed_blocks(const Change *change, const Seen *seen, uint8_t *f
     return unsure;
 }
 
-/* Where a usual decoder shows a sample changed by more than epsilon, by the base and
- * the offsets of luma together: of each block NEAR, FAR, or CUT_OFF where that depends
+/* Where a usual decoder shows a sample changed by more than epsilon, if the offsets are
+ * added to the luma that there is already: of each block NEAR, FAR, or CUT_OFF where that depends
  * on colours that aren't known. Returns of how many blocks it isn't sure. */
 WIDER(int64_t, jc_changed, return, changed_blocks,
       (const Change *change, const Seen *seen, uint8_t *found), (change, seen, found))
@@ -1786,3 +1790,290 @@ ALWAYS void gather_offsets(const uint8_t *low, const uint8_t *high, int64_t coun
 WIDER(void, jc_gather, , gather_offsets,
       (const uint8_t *low, const uint8_t *high, int64_t count, int16_t *offsets),
       (low, high, count, offsets))
+
+/* ---- numbers that are mostly the largest, or near it ---- */
+
+enum { SEEN_MOST = 1 << 14 };
+
+/* Of a bit's place how often it was clear and set so far. */
+typedef struct {
+    uint32_t seen[2];
+} Seldom;
+
+/* An arithmetic coder's interval, both ends within it. Writing, `at` counts on when
+ * `size` is full; reading, zeros follow the end. */
+typedef struct {
+    uint32_t low, high, code;
+    uint8_t *out;
+    const uint8_t *in;
+    size_t size, at;
+} Interval;
+
+ALWAYS uint32_t take_byte(Interval *interval)
+{
+    return interval->at < interval->size ? interval->in[interval->at++] : 0;
+}
+
+ALWAYS void lay_byte(Interval *interval, uint32_t byte)
+{
+    if (interval->at < interval->size)
+        interval->out[interval->at] = (uint8_t)byte;
+    interval->at++;
+}
+
+/* Narrow the interval by a bit, which is written, or read where there is no `out`. */
+ALWAYS int narrow(Interval *interval, Seldom *place, int bit)
+{
+    uint32_t *seen = place->seen, range = interval->high - interval->low;
+    uint64_t share = ((uint64_t)(2 * seen[1] + 1) << 16) / (2 * (seen[0] + seen[1] + 1));
+    uint32_t middle = interval->low + (uint32_t)(((uint64_t)range * share) >> 16);
+    if (!interval->out)
+        bit = interval->code <= middle;
+    if (bit)
+        interval->high = middle;
+    else
+        interval->low = middle + 1;
+    while (!((interval->low ^ interval->high) >> 24)) {
+        if (interval->out)
+            lay_byte(interval, interval->high >> 24);
+        else
+            interval->code = interval->code << 8 | take_byte(interval);
+        interval->low <<= 8;
+        interval->high = interval->high << 8 | 255;
+    }
+    if (++seen[bit] + seen[!bit] == SEEN_MOST) {
+        seen[0] /= 2;
+        seen[1] /= 2;
+    }
+    return bit;
+}
+
+/* Each number as how far it is below `top`: a set bit for each step, then a clear one,
+ * unless it is at 0. Returns the bytes that it takes, which may be more than `size`. */
+EXPORT size_t jc_lower(const uint8_t *numbers, int64_t count, uint8_t top, uint8_t *out,
+                       size_t size)
+{
+    Seldom places[255] = {0};
+    Interval interval = {0, UINT32_MAX, 0, out, 0, size, 0};
+    for (int64_t i = 0; i < count; i++)
+        for (int step = 0; step < top; step++)
+            if (!narrow(&interval, &places[step], numbers[i] < top - step))
+                break;
+    /* The fewest bytes that lie in the interval with zeros behind them. */
+    for (int bits = 32; bits >= 0; bits -= 8) {
+        uint64_t unit = (uint64_t)1 << bits;
+        uint64_t end = (interval.low + unit - 1) / unit * unit;
+        if (end <= interval.high) {
+            for (int shift = 24; shift >= bits; shift -= 8)
+                lay_byte(&interval, (uint32_t)(end >> shift));
+            break;
+        }
+    }
+    return interval.at;
+}
+
+/* Undo jc_lower, of any bytes. */
+EXPORT void jc_raise(const uint8_t *data, size_t size, uint8_t top, int64_t count,
+                     uint8_t *numbers)
+{
+    Seldom places[255] = {0};
+    Interval interval = {0, UINT32_MAX, 0, 0, data, size, 0};
+    for (int i = 0; i < 4; i++)
+        interval.code = interval.code << 8 | take_byte(&interval);
+    for (int64_t i = 0; i < count; i++) {
+        int step = 0;
+        while (step < top && narrow(&interval, &places[step], 0))
+            step++;
+        numbers[i] = (uint8_t)(top - step);
+    }
+}
+
+/* ---- a change that follows from what is in a picture ---- */
+
+enum { AT_ONCE = 32 };
+
+/* Values of a line at once, the last of them together with some of those before. */
+ALWAYS int64_t next_of(int64_t from, int64_t width)
+{
+    return from < width - AT_ONCE ? from : width - AT_ONCE;
+}
+
+ALWAYS void filter_down(const int32_t *values, int64_t height, int64_t width,
+                        const int32_t *taps, int64_t reach, int64_t row, double *out)
+{
+    for (int64_t at = 0; at < width; at += AT_ONCE) {
+        int64_t from = next_of(at, width);
+        const int32_t *column = values + from;
+        int32_t sums[AT_ONCE];
+        for (int x = 0; x < AT_ONCE; x++)
+            sums[x] = taps[0] * column[row * width + x];
+        for (int64_t by = 1; by <= reach; by++) {
+            int64_t up = row - by < 0 ? by - row : row - by;
+            int64_t low = row + by < height ? row + by : 2 * (height - 1) - row - by;
+            const int32_t *above = column + up * width, *below = column + low * width;
+            int32_t tap = taps[by];
+            for (int x = 0; x < AT_ONCE; x++)
+                sums[x] += tap * (above[x] + below[x]);
+        }
+        for (int x = 0; x < AT_ONCE; x++)
+            out[from + x] = sums[x];
+    }
+}
+
+ALWAYS void filter_across(const double *line, int64_t width, const int32_t *taps,
+                          int64_t reach, int64_t *out)
+{
+    for (int64_t at = 0; at < width; at += AT_ONCE) {
+        int64_t from = next_of(at, width);
+        double sums[AT_ONCE];
+        for (int x = 0; x < AT_ONCE; x++)
+            sums[x] = taps[0] * line[from + x];
+        for (int64_t by = 1; by <= reach; by++) {
+            const double *left = line + from - by, *right = line + from + by;
+            double tap = taps[by];
+            for (int x = 0; x < AT_ONCE; x++)
+                sums[x] += tap * (left[x] + right[x]);
+        }
+        for (int x = 0; x < AT_ONCE; x++)
+            out[from + x] = (int64_t)sums[x];
+    }
+}
+
+/* What goes into the second pass must be of 32 bits, and what comes out below 2^53, as
+ * it is where values are of 14 bits and a filter's sizes add up to 2^15. */
+ALWAYS void filter_lines(const int32_t *values, int64_t height, int64_t width,
+                         const int32_t *down, const int32_t *across, int64_t reach,
+                         double *room, int64_t *out)
+{
+    double *line = room + reach;
+    for (int64_t row = 0; row < height; row++) {
+        filter_down(values, height, width, down, reach, row, line);
+        for (int64_t by = 1; by <= reach; by++) {
+            line[-by] = line[by];
+            line[width - 1 + by] = line[width - 1 - by];
+        }
+        filter_across(line, width, across, reach, out + row * width);
+    }
+}
+
+/* A symmetric filter, down and across, exactly; borders are mirrored about the last
+ * value. Filters are given from the middle on; there is room for a line and twice the
+ * reach, which is less than either side, and lines have AT_ONCE values at least. */
+WIDER(void, jc_filter, , filter_lines,
+      (const int32_t *values, int64_t height, int64_t width, const int32_t *down,
+       const int32_t *across, int64_t reach, double *room, int64_t *out),
+      (values, height, width, down, across, reach, room, out))
+
+typedef struct {
+    const int16_t *values;   /* of cells, in rows without gaps */
+    int64_t rows, columns;
+    int64_t cell;            /* pixels a side, a power of two */
+    int64_t height, width;   /* of the pixels */
+    int32_t most, bits;      /* the largest change, in so many binary places */
+    int64_t field, number;   /* a chessboard's field, and the colour that is filled */
+    int16_t *lines[2];       /* room for cell + 4 lines of all cells' pixels, each */
+} Cells;
+
+/* Twice as many lines, and twice as many values in each, interpolated; `rows` and
+ * `columns` are of what there is. */
+ALWAYS void doubled(const int16_t *in, int64_t rows, int64_t columns, int16_t *out)
+{
+    for (int64_t row = 0; row < 2 * rows; row++) {
+        int64_t one = row / 2, other = row & 1 ? one + 1 : one - 1;
+        other = other < 0 ? 0 : other < rows ? other : rows - 1;
+        const int16_t *near = in + one * columns, *far = in + other * columns;
+        int16_t *made = out + row * 2 * columns;
+        int32_t left = (3 * near[0] + far[0] + 2) >> 2, here = left;
+        for (int64_t x = 0; x < columns; x++) {
+            int64_t next = x + 1 < columns ? x + 1 : x;
+            int32_t right = (3 * near[next] + far[next] + 2) >> 2;
+            made[2 * x] = (int16_t)((3 * here + left + 2) >> 2);
+            made[2 * x + 1] = (int16_t)((3 * here + right + 2) >> 2);
+            left = here;
+            here = right;
+        }
+    }
+}
+
+/* A row of cells as lines of pixels: its neighbours come along, of which each doubling
+ * leaves one line on either side. */
+ALWAYS const int16_t *enlarged(const Cells *cells, int64_t row)
+{
+    int16_t *from = cells->lines[0], *to = cells->lines[1];
+    int64_t rows = 3, columns = cells->columns;
+    for (int64_t place = 0; place < 3; place++) {
+        int64_t which = row - 1 + place;
+        which = which < 0 ? 0 : which < cells->rows ? which : cells->rows - 1;
+        memcpy(from + place * columns, cells->values + which * columns,
+               (size_t)columns * sizeof *from);
+    }
+    for (int64_t cell = 1; cell < cells->cell; cell *= 2) {
+        doubled(from, rows, columns, to);
+        rows = 2 * rows - 2;
+        columns *= 2;
+        memmove(from, to + columns, (size_t)(rows * columns) * sizeof *from);
+    }
+    return from + columns;
+}
+
+ALWAYS void change_fields(const Cells *cells, int8_t *out)
+{
+    int32_t half = 1 << (cells->bits - 1);
+    int64_t wide = cells->columns * cells->cell;
+    for (int64_t row = 0; row < cells->rows; row++) {
+        const int16_t *lines = enlarged(cells, row);
+        for (int64_t line = 0; line < cells->cell; line++) {
+            int64_t y = row * cells->cell + line;
+            if (y >= cells->height)
+                return;
+            const int16_t *from = lines + line * wide;
+            int8_t *to = out + y * cells->width;
+            memset(to, 0, (size_t)cells->width);
+            int64_t first = ((y / cells->field) & 1) ^ cells->number;
+            for (int64_t left = first * cells->field; left < cells->width;
+                 left += 2 * cells->field) {
+                int64_t right = left + cells->field;
+                right = right < cells->width ? right : cells->width;
+                for (int64_t x = left; x < right; x++) {
+                    int32_t one = from[x];
+                    one = one < -cells->most ? -cells->most : one;
+                    one = one > cells->most ? cells->most : one;
+                    to[x] = (int8_t)((one + half) >> cells->bits);
+                }
+            }
+        }
+    }
+}
+
+/* What is known of cells, interpolated to pixels in the fields of one colour of a
+ * chessboard, and 0 in the others. */
+WIDER(void, jc_fields, , change_fields, (const Cells *cells, int8_t *out), (cells, out))
+
+ALWAYS void share_of(const uint8_t *seen, int64_t channels, const int8_t *change,
+                     int64_t height, int64_t width, int64_t sums[2])
+{
+    sums[0] = sums[1] = 0;
+    for (int64_t top = 0; top < height; top += 8)
+        for (int64_t left = 0; left < width; left += 8) {
+            int32_t there = 0, added = 0, both = 0, twice = 0;
+            for (int64_t y = top; y < top + 8; y++)
+                for (int64_t x = left; x < left + 8; x++) {
+                    int32_t one = change[y * width + x], sum = 0;
+                    for (int64_t c = 0; c < channels; c++)
+                        sum += seen[channels * (y * width + x) + c];
+                    there += sum;
+                    added += one;
+                    both += sum * one;
+                    twice += one * one;
+                }
+            sums[0] += 64 * (64 * (int64_t)both - (int64_t)there * added);
+            sums[1] += 64 * (64 * (int64_t)twice - (int64_t)added * added);
+        }
+}
+
+/* Sums of products over blocks of 8 x 8, each less its mean: of a change with what is
+ * seen, all channels together, and with itself; in parts of 64 x 64. */
+WIDER(void, jc_share, , share_of,
+      (const uint8_t *seen, int64_t channels, const int8_t *change, int64_t height,
+       int64_t width, int64_t sums[2]),
+      (seen, channels, change, height, width, sums))

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from fiftyone_reue.media.jpeg_coefficients import library
-from fiftyone_reue.media.jpeg_coefficients.huffman import TABLE
+from fiftyone_reue.media.jpeg_coefficients.library import TABLE
 from fiftyone_reue.media.jpeg_coefficients.markers import APP0, APP14, Segment
 
 ZIGZAG = np.array(

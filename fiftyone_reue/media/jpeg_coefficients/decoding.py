@@ -56,18 +56,22 @@ class Beside:
         self._known = before
         self._decoder = decoder
 
-    def tells(self, *offsets: Sequence[np.ndarray | None]) -> bool:
+    def tells(self, wanted: Sequence[np.ndarray | None], base: Coefficients) -> bool:
         """Whether a change is one that :meth:`excess` can compute.
 
         Args:
-            offsets: of each component what changes, or None; each of these.
+            wanted: of each component what changes, or None.
+            base: what is changed, with the original's components.
         """
+        others = self._coefficients.components[1:]
         return (
             self._decoder is decoded
             and self._coefficients.colour != "ycck"
             and has_whole_luma(self._coefficients)
-            and not any(
-                one is not None and one.any() for each in offsets for one in each[1:]
+            and not any(one is not None and one.any() for one in wanted[1:])
+            and all(
+                one.stored is other.stored or np.array_equal(one.blocks, other.blocks)
+                for one, other in zip(others, base.components[1:], strict=True)
             )
         )
 
@@ -95,7 +99,7 @@ class Beside:
 
     def excess(
         self,
-        base: np.ndarray | None,
+        base: np.ndarray,
         offsets: np.ndarray,
         epsilon: int,
         looked: np.ndarray | None = None,
@@ -103,7 +107,8 @@ class Beside:
         """Where a sample changes by more than epsilon, if luma alone changes.
 
         Args:
-            base: luma's (rows, columns, 8, 8) int16 that are there already, or None.
+            base: luma's (rows, columns, 8, 8) int16, the original's with what was
+                changed before.
             offsets: the same shape, what is added to them.
             epsilon: gray levels.
             looked: (rows, columns) bool: the blocks to look at; None: all.
@@ -122,9 +127,7 @@ class Beside:
         found = far == library.FAR
         if len(rows):
             blocks = luma.blocks[rows, columns]
-            copies = blocks + offsets[rows, columns]
-            if base is not None:
-                copies += base[rows, columns]
+            copies = base[rows, columns] + offsets[rows, columns]
             old, new = (library.shown(one, steps) for one in (blocks, copies))
             assert old is not None
             assert new is not None
@@ -154,7 +157,7 @@ class Beside:
         height, width = self._coefficients.height, self._coefficients.width
         down = np.minimum(rows[:, None, None] * 8 + _SIDE[:, None], height - 1)
         across = np.minimum(columns[:, None, None] * 8 + _SIDE, width - 1)
-        blue, red = np.moveaxis(self._differences[down, across].astype(int), -1, 0)
+        blue, red = (plane[down, across].astype(int) for plane in self._differences)
         colours = (blue - 128)[..., None] * _BLUE + (red - 128)[..., None] * _RED
         was, becomes = (
             np.clip(one[..., None] + (colours + _HALF >> 16), 0, 255)
@@ -166,12 +169,12 @@ class Beside:
         return np.any(far & inside, axis=(1, 2))
 
     @functools.cached_property
-    def _differences(self) -> np.ndarray:
-        """(height, width, 2) uint8: blue and red difference, as decoders enlarge them.
+    def _differences(self) -> tuple[np.ndarray, ...]:
+        """Blue and red difference, (height, width) uint8, as decoders enlarge them.
 
         Luma's change leaves them as they are.
         """
         data = write(in_one_go(self._coefficients))
         with Image.open(io.BytesIO(data)) as image:
             image.draft("YCbCr", image.size)
-            return np.asarray(image)[..., 1:]
+            return tuple(np.asarray(image.getchannel(place)) for place in (1, 2))

@@ -34,13 +34,13 @@ from fiftyone_reue.media.jpeg_coefficients.writing import (
     frame_segments,
     header,
 )
+from fiftyone_reue.media.parts import joined, parted
 
 How = Literal["re-encoded", "difference", "JPEG XL", "whole"]
 
 _HOWS: tuple[How, ...] = ("re-encoded", "difference", "JPEG XL", "whole")
 _BEST_TABLES = 0x10
 _DIGEST = 16
-_LENGTH = struct.Struct(">I")
 _LEVEL = 12
 _MOST_FOR_JPEG_XL = 64 << 20
 _MOST_BYTES = 1 << 30
@@ -100,12 +100,12 @@ def describe(
         for coded, original in zip(made, wanted, strict=True)
     ]
     if not any(differences):
-        body = _packed(_joined(skeleton, paddings), dictionary)
+        body = _packed(joined(skeleton, paddings), dictionary)
         # What was written above is what rebuilding writes, if it reads the same.
         _check_layout(_unpacked(body, dictionary), found, data)
         return _described("re-encoded", best, digest, body)
     ways: list[tuple[How, bytes]] = [
-        ("difference", _packed(_joined(skeleton, paddings, *differences), dictionary)),
+        ("difference", _packed(joined(skeleton, paddings, *differences), dictionary)),
         ("whole", _packed(data, known)),
     ]
     transcoded = _jpeg_xl(data)
@@ -142,7 +142,7 @@ def rebuild(content: bytes, coefficients: Coefficients, *, known: bytes = b"") -
             data = _unpacked(body, known)
         else:
             dictionary = _dictionary(coefficients, best) + known
-            skeleton, paddings, *differences = _parted(_unpacked(body, dictionary))
+            skeleton, paddings, *differences = parted(_unpacked(body, dictionary))
             data = _put_together(skeleton, paddings, differences, coefficients)
     except (
         IndexError,
@@ -165,7 +165,7 @@ def _described(how: How, best: bool, digest: bytes, body: bytes) -> Description:
 
 def _check_layout(content: bytes, found: Coefficients, data: bytes) -> None:
     """Make sure that a description's skeleton is read as the file was."""
-    skeleton, paddings = (*_parted(content), b"")[:2]
+    skeleton, paddings = (*parted(content), b"")[:2]
     layout = lay_out(skeleton, max_pixels=found.width * found.height, coded=False)
     filled = paddings or bytes((_ONES,)) * sum(len(s.paddings) for s in found.scans)
     same = filled == b"".join(scan.paddings for scan in found.scans)
@@ -302,22 +302,6 @@ def _from_jpeg_xl(packed: bytes) -> bytes:
         return bytes(imagecodecs.jpegxl_decode_jpeg(packed, numthreads=1))
     except imagecodecs.JpegxlError as error:
         raise ValueError(str(error)) from None
-
-
-def _joined(*parts: bytes) -> bytes:
-    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
-
-
-def _parted(content: bytes) -> list[bytes]:
-    parts, at = [], 0
-    while at < len(content):
-        (length,) = _LENGTH.unpack_from(content, at)
-        at += _LENGTH.size
-        if length > len(content) - at:
-            raise ValueError("a part is cut short")
-        parts.append(content[at : at + length])
-        at += length
-    return parts
 
 
 def _damaged() -> DamagedRecordError:

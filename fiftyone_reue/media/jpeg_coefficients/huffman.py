@@ -6,12 +6,9 @@ import numpy as np
 
 from fiftyone_reue.media.jpeg_coefficients import library
 
-TABLE = 272
-"""Bytes of a table: how many codes there are of each length, then 256 symbols."""
-
 
 def _table(*parts: str) -> bytes:
-    return bytes.fromhex("".join(parts)).ljust(TABLE, b"\0")
+    return bytes.fromhex("".join(parts)).ljust(library.TABLE, b"\0")
 
 
 STANDARD_DC = {

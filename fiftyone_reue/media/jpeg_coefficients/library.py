@@ -1,31 +1,17 @@
-"""The compiled part: found, or compiled once, and called.
+"""The compiled part, called with arrays; see ``codec.c``.
 
-The C file is compiled when it is first needed, into this package's folder, or where
-that can't be written into the user's cache. The library's name holds the source's
-digest, so another version never loads it. Calls leave Python's lock free, and keep no
-state: any number of threads may make them.
+Calls leave Python's lock free, and keep no state: any number of threads may make them.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
-import importlib.util
-import os
-import platform
-import shlex
-import shutil
-import subprocess
-import sys
-import sysconfig
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from fiftyone_reue.errors import MissingPackageError
+from fiftyone_reue.compiled import Part
 
 OK, FULL, NO_CODE = 0, -6, -7
 PROBLEMS = {
@@ -39,10 +25,15 @@ PROBLEMS = {
 }
 """What is wrong with a file, by the number that reading it gave."""
 
-_SOURCE = Path(__file__).with_name("codec.c")
-_FLAGS = ("-std=c99", "-O3", "-shared", "-fPIC", "-fvisibility=hidden")
-_MOST_SECONDS = 300
-_TABLE = 272
+CODEC = Part(
+    Path(__file__).with_name("codec.c"),
+    "The part that reads JPEG files",
+    "use the pixel carrier",
+)
+"""What :func:`codec` loads."""
+
+TABLE = 272
+"""Bytes of a Huffman table: how many codes each length has, then 256 symbols."""
 
 
 class Component(ctypes.Structure):
@@ -121,6 +112,24 @@ class Seen(ctypes.Structure):
     )
 
 
+class Cells(ctypes.Structure):
+    """A change that is known of cells; see ``codec.c``."""
+
+    _fields_ = (
+        ("values", ctypes.c_void_p),
+        ("rows", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
+        ("cell", ctypes.c_int64),
+        ("height", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+        ("most", ctypes.c_int32),
+        ("bits", ctypes.c_int32),
+        ("field", ctypes.c_int64),
+        ("number", ctypes.c_int64),
+        ("lines", ctypes.c_void_p * 2),
+    )
+
+
 @functools.cache
 def codec() -> ctypes.CDLL:
     """The compiled part.
@@ -128,7 +137,7 @@ def codec() -> ctypes.CDLL:
     Raises:
         MissingPackageError: it isn't there and can't be compiled.
     """
-    return bound(ctypes.CDLL(str(_found() or _compiled())))
+    return bound(CODEC.load())
 
 
 def bound(library: ctypes.CDLL) -> ctypes.CDLL:
@@ -146,7 +155,26 @@ def bound(library: ctypes.CDLL) -> ctypes.CDLL:
     library.jc_projected.argtypes = (*(address,) * 3, ctypes.c_int64, address)
     library.jc_spread.argtypes = (address, ctypes.c_int64, address, address)
     library.jc_gather.argtypes = (address, address, ctypes.c_int64, address)
-    for name in ("fit", "wanted", "stop", "projected", "spread", "gather"):
+    library.jc_filter.argtypes = (
+        *(address, ctypes.c_int64, ctypes.c_int64),
+        *(address, address, ctypes.c_int64, address, address),
+    )
+    library.jc_lower.argtypes = (
+        *(ctypes.c_char_p, ctypes.c_int64, ctypes.c_uint8),
+        *(address, size),
+    )
+    library.jc_raise.argtypes = (
+        *(ctypes.c_char_p, size, ctypes.c_uint8),
+        *(ctypes.c_int64, address),
+    )
+    library.jc_lower.restype = size
+    library.jc_fields.argtypes = (ctypes.POINTER(Cells), address)
+    library.jc_share.argtypes = (
+        *(address, ctypes.c_int64, address),
+        *(ctypes.c_int64, ctypes.c_int64, address),
+    )
+    without = ("fit", "wanted", "stop", "projected", "spread", "gather", "raise")
+    for name in (*without, "filter", "fields", "share"):
         library[f"jc_{name}"].restype = None
     library.jc_best.argtypes = (address, address)
     library.jc_add.argtypes = (change, address, ctypes.c_int)
@@ -235,7 +263,7 @@ def best_table(counts: np.ndarray) -> bytes | None:
         libjpeg can shorten.
     """
     given = np.ascontiguousarray(counts, np.uint64)
-    table = ctypes.create_string_buffer(_TABLE)
+    table = ctypes.create_string_buffer(TABLE)
     error = codec().jc_best(given.ctypes.data, table)
     return None if error else table.raw
 
@@ -340,10 +368,7 @@ def shown(blocks: np.ndarray, quantisation: np.ndarray) -> np.ndarray | None:
 
 
 def stop(
-    blocks: np.ndarray,
-    base: np.ndarray | None,
-    offsets: np.ndarray,
-    looked: np.ndarray | None = None,
+    blocks: np.ndarray, offsets: np.ndarray, looked: np.ndarray | None = None
 ) -> np.ndarray:
     """Take a block's offsets away where a coefficient would leave its range.
 
@@ -352,15 +377,14 @@ def stop(
 
     Args:
         blocks: (rows, columns, 8, 8) int16, each row without gaps.
-        base: the same shape without gaps, int16, what is added before; None: nothing.
-        offsets: the same, what is added; it is changed.
+        offsets: the same shape without gaps, int16, what is added; it is changed.
         looked: (rows, columns) bool without gaps: the blocks to look at; None: all.
 
     Returns:
         (rows, columns) bool: where they were taken away.
     """
     stopped = np.empty(blocks.shape[:2], np.uint8)
-    native = _change(blocks, base, offsets, looked=looked)
+    native = _change(blocks, None, offsets, looked=looked)
     codec().jc_stop(native, stopped.ctypes.data)
     return stopped.view(bool)
 
@@ -402,7 +426,8 @@ def changed(
 
     Args:
         blocks: luma's, as for :func:`stop`.
-        base: as there.
+        base: the same in rows of the same length, what the offsets are added to; None:
+            the blocks.
         offsets: as there, but not changed.
         quantisation: (8, 8), the steps.
         before: (height, width, 1 or 3) uint8, what a decoder shows of the original;
@@ -434,8 +459,10 @@ def _change(
     for one in (blocks, base, offsets):
         if one is not None and (one.dtype != np.int16 or one.shape != blocks.shape):
             raise ValueError("offsets must be int16, and of their component's shape")
-    if not offsets.flags.c_contiguous or not (base is None or base.flags.c_contiguous):
+    if not offsets.flags.c_contiguous:
         raise ValueError("offsets must be without gaps")
+    if base is not None and base.strides != blocks.strides:
+        raise ValueError("what is changed must be in rows of the same length")
     if blocks.strides[1:] != (128, 16, 2) or blocks.strides[0] % 128:
         raise ValueError("a component's rows of blocks must be without gaps")
     return Change(
@@ -486,75 +513,135 @@ def gathered(numbers: bytes, shape: tuple[int, ...]) -> np.ndarray:
     return made
 
 
-def _name() -> str:
-    digest = hashlib.sha256(_SOURCE.read_bytes() + " ".join(_FLAGS).encode())
-    machine = f"{sys.platform}-{platform.machine()}".lower()
-    return f"codec-{machine}-{digest.hexdigest()[:16]}.so"
+def lowered(numbers: bytes, top: int) -> bytes:
+    """Numbers that are mostly the largest or near it, in few bytes; see ``codec.c``.
+
+    Args:
+        numbers: a byte each, none above ``top``.
+        top: 0 to 255.
+    """
+    room = len(numbers) + 16
+    while True:
+        out = np.empty(room, np.uint8)
+        used = codec().jc_lower(numbers, len(numbers), top, out.ctypes.data, room)
+        if used <= room:
+            return out[:used].tobytes()
+        room = used
 
 
-def _folders() -> Iterator[Path]:
-    """Where the library may lie: places that nobody else can write to."""
-    yield _SOURCE.parent / "built"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    yield Path(cache) / "fiftyone-reue"
+def raised(data: bytes, top: int, count: int) -> bytes:
+    """Undo :func:`lowered`; other bytes give other numbers up to ``top``.
+
+    Args:
+        data: what it gave.
+        top: as there.
+        count: how many numbers there are.
+    """
+    numbers = np.empty(count, np.uint8)
+    codec().jc_raise(data, len(data), top, count, numbers.ctypes.data)
+    return numbers.tobytes()
 
 
-def _found() -> Path | None:
-    places = (folder / _name() for folder in _folders())
-    return next((place for place in places if place.is_file()), None)
+MOST_FILTERED, MOST_TAPS = 1 << 14, 1 << 15
+"""The largest value that :func:`filtered` takes, and what taps' sizes add up to."""
+
+_AT_ONCE = 32
 
 
-def _compiled() -> Path:
-    command = compiler()
-    if command is None:
-        raise MissingPackageError(
-            "JPEG files need a C compiler, once, and there is none: install one (apt "
-            "install gcc libc6-dev, xcode-select --install, or pip install ziglang), "
-            "or use the pixel carrier"
-        )
-    why = "no folder can be written"
-    for folder in _folders():
-        target = folder / _name()
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, temporary = tempfile.mkstemp(dir=folder, suffix=".so")
-        except OSError as error:
-            why = str(error)
-            continue
-        os.close(handle)
-        try:
-            subprocess.run(
-                [*command, *_FLAGS, str(_SOURCE), "-o", temporary],
-                check=True,
-                capture_output=True,
-                text=True,
-                timeout=_MOST_SECONDS,
-            )
-            os.replace(temporary, target)
-            return target
-        except (OSError, subprocess.SubprocessError) as error:
-            lines = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-            why = lines[-1] if lines else str(error)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    raise MissingPackageError(
-        f"The part that reads JPEG files can't be compiled ({why}); install gcc and "
-        "libc6-dev, or use the pixel carrier"
+def filtered(values: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """Symmetric filters down and across, exactly; borders are mirrored.
+
+    Args:
+        values: (h, w) integers, over 32 a side.
+        down: (reach + 1,) integers, from the middle on.
+        across: the same.
+
+    Returns:
+        (h, w) int64.
+
+    Raises:
+        ValueError: they reach over a side, or numbers are too large to be exact.
+    """
+    taps = [np.ascontiguousarray(one, np.int32) for one in (down, across)]
+    reach = len(taps[0]) - 1
+    given = np.ascontiguousarray(values, np.int32)
+    sums = [2 * int(np.abs(one).sum()) for one in taps]
+    if len(taps[1]) != reach + 1 or min(given.shape) <= max(reach, _AT_ONCE):
+        raise ValueError("the filters don't fit the values")
+    if max(sums) > MOST_TAPS or np.abs(given).max(initial=0) > MOST_FILTERED:
+        raise ValueError("the values or filters are too large")
+    room = np.empty(given.shape[1] + 2 * reach)
+    made = np.empty(given.shape, np.int64)
+    places = [one.ctypes.data for one in (*taps, room, made)]
+    codec().jc_filter(given.ctypes.data, *given.shape, *places[:2], reach, *places[2:])
+    return made
+
+
+def fields(
+    cells: np.ndarray,
+    cell: int,
+    sides: tuple[int, int],
+    most: int,
+    bits: int,
+    field: int,
+    number: int,
+) -> np.ndarray:
+    """A change of cells, interpolated to pixels in half of a chessboard's fields.
+
+    Args:
+        cells: (ceil(height / cell), ceil(width / cell)) int16 in 1 / 2^bits gray
+            levels, at most 2^14.
+        cell: pixels a side of a cell, a power of two.
+        sides: height and width in pixels.
+        most: the largest change, in the cells' unit, at most 127 gray levels.
+        bits: see ``cells``, 1 to 7.
+        field: pixels a side of a field.
+        number: which fields are filled: 0, those of the first one's colour, or 1.
+
+    Returns:
+        (height, width) int8, 0 in the other fields.
+    """
+    given = np.ascontiguousarray(cells, np.int16)
+    made = np.empty(sides, np.int8)
+    if given.shape != tuple(-(-side // cell) for side in sides):
+        raise ValueError("the cells are of another picture")
+    lines = np.empty((2, (cell + 4) * given.shape[1] * cell), np.int16)
+    room = (ctypes.c_void_p * 2)(*(one.ctypes.data for one in lines))
+    native = Cells(
+        given.ctypes.data,
+        *given.shape,
+        cell,
+        *sides,
+        most,
+        bits,
+        field,
+        number,
+        room,
     )
+    codec().jc_fields(native, made.ctypes.data)
+    return made
 
 
-def compiler() -> list[str] | None:
-    """The C compiler's command: ``CC``, the system's, or the one of ``ziglang``."""
-    chosen = os.environ.get("CC")
-    if chosen:
-        return shlex.split(chosen)
-    for name in ("cc", "gcc", "clang", sysconfig.get_config_var("CC") or ""):
-        words = shlex.split(name)
-        if words and shutil.which(words[0]):
-            return words
-    if importlib.util.find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "cc"]
-    return None
+def share(seen: np.ndarray, change: np.ndarray) -> tuple[int, int]:
+    """Sums of products over blocks of 8 x 8 pixels, each less its mean.
+
+    Args:
+        seen: (height, width, channels) uint8, both sides multiples of 8.
+        change: (height, width) int8.
+
+    Returns:
+        Of the change with what is seen, all channels together, and with itself; in
+        parts of 64 x 64.
+    """
+    there = np.ascontiguousarray(seen, np.uint8)
+    added = np.ascontiguousarray(change, np.int8)
+    height, width, channels = there.shape
+    if added.shape != (height, width) or height % 8 or width % 8:
+        raise ValueError("the change isn't of whole blocks of this picture")
+    sums = np.empty(2, np.int64)
+    places = there.ctypes.data, channels, added.ctypes.data
+    codec().jc_share(*places, height, width, sums.ctypes.data)
+    return int(sums[0]), int(sums[1])
 
 
 if __name__ == "__main__":

@@ -18,15 +18,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fiftyone_reue.errors import DamagedRecordError
-from fiftyone_reue.media import packing
-from fiftyone_reue.media.jpeg_coefficients import library
+from fiftyone_reue.media.jpeg_coefficients import library, limit_coding
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients, Component
 from fiftyone_reue.media.jpeg_coefficients.decoding import Beside
-from fiftyone_reue.media.jpeg_coefficients.planes import shrinking
+from fiftyone_reue.media.jpeg_coefficients.planes import planes_of, shrinking, wanted_of
 from fiftyone_reue.media.jpeg_coefficients.rounding import fitted
 from fiftyone_reue.media.jpeg_coefficients.transform import inverse
 
 _MOST_ROUNDS, _MOST_LIMIT = 12, 255
+_ROWS = 64
 _LEVEL = 12
 # Of each colour difference the share that reaches a channel at most.
 _REACH = {"ycbcr": (1.0, 1.772, 1.402), "ycck": (1.0, 1.772, 1.402, 1.0)}
@@ -53,7 +53,7 @@ def hold(
     wanted: list[np.ndarray | None],
     epsilon: int,
     *,
-    base: list[np.ndarray] | None = None,
+    base: Coefficients | None = None,
     start: int | None = None,
     beside: Beside | None = None,
 ) -> Held:
@@ -64,8 +64,8 @@ def hold(
         wanted: of each component (rows, columns, 8, 8) int32, or None; see
             :func:`~.planes.targets`.
         epsilon: the largest change of a sample, gray levels, that of ``base`` included.
-        base: other offsets, which hold epsilon by themselves and are there already:
-            they count as changes, and aren't in what is returned.
+        base: what is changed, by default the original itself: the original's
+            coefficients after other changes, which hold epsilon by themselves.
         start: what a block's change is limited to at first, 1 to 255 gray levels; by
             default epsilon.
         beside: the original, as a decoder shows it; by default a usual one's.
@@ -77,6 +77,7 @@ def hold(
         raise ValueError("epsilon must be 1 at least")
     start = min(epsilon if start is None else start, _MOST_LIMIT)
     components = coefficients.components
+    begun = coefficients if base is None else base
     original = Beside(coefficients) if beside is None else beside
     reach = _REACH.get(coefficients.colour, (1.0,) * 4)
     limits = [
@@ -85,21 +86,21 @@ def hold(
         else np.full(one.blocks.shape[:2], int(start / share), np.uint8)
         for one, target, share in zip(components, wanted, reach, strict=False)
     ]
-    computed = original.tells(wanted, base or [])
+    computed = original.tells(wanted, begun)
     held = within(coefficients, wanted, limits)
     masks: list[np.ndarray | None] = [None] * len(components)  # all blocks at first
     for rounds in range(1, _MOST_ROUNDS + 3):
-        _stop_out_of_range(components, base, held, limits, masks)
+        _stop_out_of_range(begun.components, held, limits, masks)
         luma = None
         if computed:
-            there = None if base is None else base[0]
+            there = begun.components[0].blocks
             luma = original.excess(there, held[0], epsilon, masks[0])
             computed = luma is not None
         if luma is not None:
             masks = [luma, *[None] * (len(components) - 1)]
         else:
-            copy = _changed(coefficients, base, held)
-            masks = _reaching(coefficients, original.shown_excess(copy, epsilon))
+            excess = original.shown_excess(added(begun, held), epsilon)
+            masks = _reaching(coefficients, excess)
         if not any(mask is not None and mask.any() for mask in masks):
             return Held(held, limits, rounds)
         for one, target, limit, offset, mask in zip(
@@ -113,7 +114,7 @@ def hold(
             limit[mask] -= np.minimum(np.maximum(limit[mask] // 8, 1), limit[mask])
             offset[mask] = _fitted(target[mask], one, limit[mask])
             offset[limit == 0] = 0
-    raise ValueError("the offsets that are there already don't hold epsilon")
+    raise ValueError("what was changed before doesn't hold epsilon")
 
 
 def within(
@@ -140,6 +141,57 @@ def within(
             coefficients.components, wanted, limits, strict=True
         )
     ]
+
+
+def of_change(
+    coefficients: Coefficients, change: np.ndarray, limits: list[np.ndarray | None]
+) -> list[np.ndarray]:
+    """:func:`within` of a change of pixels, in less memory.
+
+    Args:
+        coefficients: of any file with the same steps and sampling.
+        change: as for :func:`~.planes.targets`.
+        limits: as for :func:`within`.
+
+    Returns:
+        Of each component (rows, columns, 8, 8) int16.
+    """
+    planes = planes_of(coefficients, change)
+    return [
+        np.zeros(one.blocks.shape, np.int16)
+        if plane is None or limit is None
+        else of_plane(plane, one, limit, shrinking(coefficients, one))
+        for one, plane, limit in zip(
+            coefficients.components, planes, limits, strict=True
+        )
+    ]
+
+
+def of_plane(
+    plane: np.ndarray,
+    component: Component,
+    limit: np.ndarray,
+    by: tuple[int, int] = (1, 1),
+) -> np.ndarray:
+    """The offsets of one component; a few rows of blocks at a time.
+
+    Args:
+        plane: what is wanted, see :func:`~.planes.wanted_of`.
+        component: which.
+        limit: (rows, columns) uint8 gray levels.
+        by: how much lower its resolution is, down and across.
+
+    Returns:
+        (rows, columns, 8, 8) int16.
+    """
+    rows, columns = component.rows, component.columns
+    offsets = np.empty(component.blocks.shape, np.int16)
+    for first in range(0, rows, _ROWS):
+        count = min(_ROWS, rows - first)
+        wanted = wanted_of(plane, by, (count, columns), first)
+        there = slice(first, first + count)
+        offsets[there] = _fitted(wanted, component, limit[there])
+    return offsets
 
 
 def added(coefficients: Coefficients, *offsets: list[np.ndarray]) -> Coefficients:
@@ -172,10 +224,15 @@ def subtracted(coefficients: Coefficients, offsets: list[np.ndarray]) -> Coeffic
 def _with_added(
     coefficients: Coefficients, offsets: Sequence[list[np.ndarray]], sign: int
 ) -> Coefficients:
+    """Components that nothing is added to are shared, for they may be large."""
     made = []
     for component, *each in zip(coefficients.components, *offsets, strict=True):
+        changes = [one for one in each if one.any()]
+        if not changes and all(one.shape == component.blocks.shape for one in each):
+            made.append(component)
+            continue
         stored = component.stored.copy()
-        for one in each:
+        for one in changes or each:
             blocks = stored[: component.rows, : component.columns]
             if not library.add(blocks, one, sign):
                 raise ValueError("a coefficient is out of range")
@@ -184,10 +241,10 @@ def _with_added(
 
 
 def packed_limits(limits: list[np.ndarray | None]) -> bytes:
-    """Limits in few bytes: which components have some, and these, zstd-packed."""
+    """Limits in few bytes: which components have some, and these, packed."""
     there = sum(1 << i for i, one in enumerate(limits) if one is not None)
     raw = b"".join(one.tobytes() for one in limits if one is not None)
-    return bytes((there,)) + packing.pack(raw, _LEVEL)
+    return bytes((there,)) + limit_coding.packed(raw, _LEVEL)
 
 
 def unpacked_limits(
@@ -208,7 +265,7 @@ def unpacked_limits(
         rows * columns if has else 0
         for (rows, columns), has in zip(shapes, there, strict=True)
     ]
-    raw = packing.unpack(packed[1:], sum(sizes))
+    raw = limit_coding.unpacked(packed[1:], sum(sizes))
     if len(raw) != sum(sizes) or packed[0] >> len(shapes):
         raise DamagedRecordError(
             "The record is damaged: it is of a picture of another size or kind"
@@ -218,12 +275,6 @@ def unpacked_limits(
         one.reshape(shape) if has else None
         for one, shape, has in zip(values, shapes, there, strict=True)
     ]
-
-
-def _changed(
-    coefficients: Coefficients, base: list[np.ndarray] | None, held: list[np.ndarray]
-) -> Coefficients:
-    return added(coefficients, *([] if base is None else [base]), held)
 
 
 def _fitted(target: np.ndarray, component: Component, limit: np.ndarray) -> np.ndarray:
@@ -245,7 +296,6 @@ def _reaching(
 
 def _stop_out_of_range(
     components: tuple[Component, ...],
-    base: list[np.ndarray] | None,
     held: list[np.ndarray],
     limits: list[np.ndarray | None],
     looked: list[np.ndarray | None],
@@ -253,18 +303,14 @@ def _stop_out_of_range(
     """Leave blocks as they are whose coefficients would get out of range.
 
     Args:
-        components: of the original.
-        base: as for :func:`hold`.
+        components: what is changed.
         held: the offsets, which are changed.
         limits: which are changed as well.
         looked: of each component (rows, columns) bool, what has changed; None: all.
     """
-    nothing: list[np.ndarray | None] = [None] * len(components)
-    for one, before, offset, limit, mask in zip(
-        components, base or nothing, held, limits, looked, strict=True
-    ):
+    for one, offset, limit, mask in zip(components, held, limits, looked, strict=True):
         if limit is not None:
-            limit[library.stop(one.blocks, before, offset, mask)] = 0
+            limit[library.stop(one.blocks, offset, mask)] = 0
 
 
 def largest_change(offsets: np.ndarray, quantisation: np.ndarray) -> np.ndarray:

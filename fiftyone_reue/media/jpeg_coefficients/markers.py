@@ -9,8 +9,27 @@ from dataclasses import dataclass
 from fiftyone_reue.errors import UnreadableImageError
 
 SOI, EOI, SOS, DQT, DHT, DRI, COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xFE
-DNL, DAC, APP0, APP14 = 0xDC, 0xCC, 0xE0, 0xEE
-FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xD0), 0xF7))
+DNL, DAC, DHP, APP0, APP14 = 0xDC, 0xCC, 0xDE, 0xE0, 0xEE
+READ = (0xC0, 0xC1, 0xC2)
+"""Frames of processes that are read: baseline, extended and progressive."""
+
+KINDS = {
+    0xC3: "lossless",
+    0xC5: "hierarchical",
+    0xC6: "hierarchical",
+    0xC7: "hierarchical and lossless",
+    0xC9: "arithmetic-coded",
+    0xCA: "arithmetic-coded",
+    0xCB: "arithmetic-coded and lossless",
+    0xCD: "hierarchical and arithmetic-coded",
+    0xCE: "hierarchical and arithmetic-coded",
+    0xCF: "hierarchical and arithmetic-coded",
+    DHP: "hierarchical",
+    0xF7: "lossless (JPEG-LS)",
+}
+"""Frames of those that aren't, and what begins a hierarchy of them, by name."""
+
+FRAMES = frozenset((*READ, *KINDS))
 LONGEST_PAYLOAD = 65533
 
 _MOST_SEGMENTS = 20_000

@@ -8,7 +8,6 @@ from fiftyone_reue.errors import UnsupportedImageError
 from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients, Component
 
-# How many components, the first ones, a gray change is in.
 _GRAY = {"gray": 1, "ycbcr": 1, "ycck": 1, "rgb": 3, "cmyk": 3}
 _COLOUR_PARTS = 1024
 # Of luma, blue and red difference, as JFIF has it, in parts of 1024.
@@ -38,16 +37,35 @@ def targets(
         ValueError: the change's shape isn't the picture's, or its values are too large.
         UnsupportedImageError: a component's resolution doesn't divide the picture's.
     """
-    stored = as_stored(change, orientation)
-    if stored.shape[:2] != (coefficients.height, coefficients.width):
-        raise ValueError(f"a change of {change.shape} isn't of this picture")
-    if stored.size and max(int(stored.max()), -int(stored.min())) > 255:
-        raise ValueError("the change is larger than 255")
-    planes = _planes(coefficients, stored)
+    planes = planes_of(coefficients, as_stored(change, orientation))
     return [
-        None if plane is None else _target(coefficients, one, plane)
+        None
+        if plane is None
+        else wanted_of(plane, shrinking(coefficients, one), (one.rows, one.columns))
         for one, plane in zip(coefficients.components, planes, strict=True)
     ]
+
+
+def planes_of(
+    coefficients: Coefficients, change: np.ndarray
+) -> list[np.ndarray | None]:
+    """What a change of pixels is in each component's samples, at full resolution.
+
+    Args:
+        coefficients: of the file.
+        change: as for :func:`targets`, of the picture as it is stored.
+
+    Returns:
+        For :func:`wanted_of`, or None where a component doesn't change.
+
+    Raises:
+        ValueError: as :func:`targets`.
+    """
+    if change.shape[:2] != (coefficients.height, coefficients.width):
+        raise ValueError(f"a change of {change.shape} isn't of this picture")
+    if change.size and max(int(change.max()), -int(change.min())) > 255:
+        raise ValueError("the change is larger than 255")
+    return _planes(coefficients, change)
 
 
 def as_stored(change: np.ndarray, orientation: int) -> np.ndarray:
@@ -94,13 +112,26 @@ def has_whole_luma(coefficients: Coefficients) -> bool:
     return shrinking(coefficients, coefficients.components[0]) == (1, 1)
 
 
+def gray_count(coefficients: Coefficients) -> int:
+    """How many components, the first ones, a gray change is in: luma, or three."""
+    return _GRAY[coefficients.colour]
+
+
+def has_whole_gray(coefficients: Coefficients) -> bool:
+    """Whether these components are all of the picture's own resolution."""
+    return all(
+        shrinking(coefficients, one) == (1, 1)
+        for one in coefficients.components[: gray_count(coefficients)]
+    )
+
+
 def require_gray(coefficients: Coefficients) -> None:
     """Make sure that :func:`targets` takes a gray change of this picture.
 
     Raises:
         UnsupportedImageError: a component's resolution doesn't divide the picture's.
     """
-    for one in coefficients.components[: _GRAY[coefficients.colour]]:
+    for one in coefficients.components[: gray_count(coefficients)]:
         shrinking(coefficients, one)
 
 
@@ -112,9 +143,10 @@ def _planes(coefficients: Coefficients, change: np.ndarray) -> list[np.ndarray |
         are mixed.
     """
     count, colour = len(coefficients.components), coefficients.colour
+    gray = gray_count(coefficients)
     small = change if change.dtype == np.int8 else change.astype(np.int16)
     if change.ndim == 2:
-        return [small if i < _GRAY[colour] else None for i in range(count)]
+        return [small if i < gray else None for i in range(count)]
     if change.ndim != 3 or change.shape[2] != 3 or colour == "gray":
         raise ValueError(f"a change of {change.shape} doesn't fit a {colour} picture")
     channels = [small[..., i] for i in range(3)]
@@ -124,9 +156,21 @@ def _planes(coefficients: Coefficients, change: np.ndarray) -> list[np.ndarray |
     return [plane if plane.any() else None for plane in channels] + [None] * (count - 3)
 
 
-def _target(
-    coefficients: Coefficients, component: Component, plane: np.ndarray
+def wanted_of(
+    plane: np.ndarray, by: tuple[int, int], blocks: tuple[int, int], first: int = 0
 ) -> np.ndarray:
+    """What a change is in a component's coefficients, in some of its rows of blocks.
+
+    Args:
+        plane: as :func:`planes_of` gives, or (height, width) int8 of whole blocks.
+        by: how much lower the component's resolution is, down and across.
+        blocks: how many rows and columns of blocks.
+        first: the first row.
+
+    Returns:
+        (*blocks, 8, 8) int32, coefficients times steps, in parts of 64.
+    """
     parts = _COLOUR_PARTS if plane.dtype == np.int32 else 1
-    by = shrinking(coefficients, component)
-    return library.wanted(plane, by, (component.rows, component.columns), parts)
+    high = 8 * by[0]
+    lines = plane[high * first : high * (first + blocks[0])]
+    return library.wanted(lines, by, blocks, parts)

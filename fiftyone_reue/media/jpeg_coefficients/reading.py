@@ -24,24 +24,8 @@ from fiftyone_reue.media.jpeg_coefficients.markers import Placed, Segment, damag
 MOST_PIXELS = 1 << 26
 """By default; each takes up to eight bytes of memory."""
 
-_PROCESSES: dict[int, Process] = {
-    0xC0: "baseline",
-    0xC1: "extended",
-    0xC2: "progressive",
-}
-_KINDS = {
-    0xC3: "lossless",
-    0xC5: "hierarchical",
-    0xC6: "hierarchical",
-    0xC7: "hierarchical and lossless",
-    0xC9: "arithmetic-coded",
-    0xCA: "arithmetic-coded",
-    0xCB: "arithmetic-coded and lossless",
-    0xCD: "hierarchical and arithmetic-coded",
-    0xCE: "hierarchical and arithmetic-coded",
-    0xCF: "hierarchical and arithmetic-coded",
-    0xF7: "JPEG-LS",
-}
+_NAMES: tuple[Process, ...] = ("baseline", "extended", "progressive")
+_PROCESSES = dict(zip(markers.READ, _NAMES, strict=True))
 _COUNTS = (1, 3, 4)
 _MOST_BLOCKS_A_UNIT = 10
 _MOST_SCANS = 100
@@ -170,10 +154,8 @@ class _State:
         elif one.segment.is_metadata:
             self.segments.append(one.segment)
         elif marker == markers.DNL:
-            raise UnsupportedImageError(
-                "the JPEG says its height after its picture, which can't be carried; "
-                "re-save it"
-            )
+            if self.frame is None or payload != self.frame.height.to_bytes(2, "big"):
+                raise damaged("it says two heights")
         elif marker not in (markers.EOI, markers.DAC):
             raise damaged(f"it has a segment of an unknown kind (0x{marker:02X})")
 
@@ -263,7 +245,7 @@ class _State:
 
 
 def _frame(marker: int, payload: bytes) -> _Frame:
-    kind = _KINDS.get(marker)
+    kind = markers.KINDS.get(marker)
     if kind is None and payload and payload[0] != 8:
         kind = f"{payload[0]}-bit"
     if kind:
@@ -280,8 +262,12 @@ def _frame(marker: int, payload: bytes) -> _Frame:
             "it first"
         )
     height, width = (int.from_bytes(payload[at : at + 2], "big") for at in (1, 3))
-    if not width or not height:
-        raise damaged("it has no width or height")
+    if not height:
+        raise UnsupportedImageError(
+            "JPEG that says its height after its picture can't be carried; re-save it"
+        )
+    if not width:
+        raise damaged("it has no width")
     names = tuple(payload[6::3])
     sampling = [(both >> 4, both & 15) for both in payload[7::3]]
     if len(set(names)) != count or not all(

@@ -7,10 +7,11 @@ Prints one line: how many were read, refused, and how long the slowest took. Any
 error, more than a gigabyte of memory, or a crash ends it with another exit code.
 """
 
+import ctypes
 import resource
 import sys
 import time
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def crafted(data: bytes, rng: np.random.Generator) -> bytes:
 
 def main(count: int, checking: str = "") -> None:
     if checking:
-        library._found = lambda: Path(checking)
+        library.CODEC = SimpleNamespace(load=lambda: ctypes.CDLL(checking))
     library.codec()
     if not checking:
         resource.setrlimit(resource.RLIMIT_AS, (_in_use() + _MOST_MEMORY,) * 2)
@@ -98,6 +99,27 @@ def change(found: Coefficients, rng: np.random.Generator) -> None:
         return
     for one in held.offsets:
         assert np.array_equal(library.gathered(library.spread(one), one.shape), one)
+    follow(rng)
+
+
+def follow(rng: np.random.Generator) -> None:
+    """Go through what follows from what is shown, of a picture of any size."""
+    reach, cell = int(rng.integers(0, 20)), int(rng.choice([1, 2, 16]))
+    values = rng.integers(-200, 200, rng.integers(33, 70, 2))
+    library.filtered(values, *rng.integers(-200, 200, (2, reach + 1)))
+    height, width = (int(side) for side in rng.integers(1, 150, 2))
+    cells = rng.integers(-99, 99, (-(-height // cell), -(-width // cell)))
+    fields = library.fields(
+        cells.astype(np.int16),
+        cell,
+        (height, width),
+        96,
+        4,
+        int(rng.choice([1, 8, 16, 1 << 15])),
+        int(rng.integers(2)),
+    )
+    whole = np.resize(fields, (8 * (height // 8 + 1), 8 * (width // 8 + 1)))
+    assert library.share(whole[..., None].view(np.uint8), whole)[1] >= 0
 
 
 def _in_use() -> int:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fiftyone_reue import compiled
 from fiftyone_reue.media.jpeg_coefficients import huffman, library
 from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
 from fiftyone_reue.media.jpeg_coefficients.reading import read
@@ -46,6 +47,7 @@ def problems(count: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     return made
 
 
+@pytest.mark.slow
 def test_offsets_are_those_of_the_first_version():
     """Records hold limits, not offsets: they must come out like this for ever."""
     digest = hashlib.sha256()
@@ -54,6 +56,7 @@ def test_offsets_are_those_of_the_first_version():
     assert digest.hexdigest()[:32] == "7ca6dc78e3af35b5112e75788dec625a"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     sides=st.tuples(st.integers(1, 70), st.integers(1, 70)),
@@ -123,14 +126,66 @@ def test_blocks_in_wider_rows():
     assert not stored[:, 4].any()
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    sides=st.tuples(st.integers(33, 90), st.integers(33, 90)),
+    reach=st.integers(0, 18),
+    seed=st.integers(0, 99),
+)
+def test_filtered(sides: tuple[int, int], reach: int, seed: int):
+    draw = np.random.default_rng(seed)
+    values = draw.integers(-library.MOST_FILTERED, library.MOST_FILTERED, sides)
+    most = library.MOST_TAPS // (2 * reach + 2)
+    down, across = draw.integers(-most, most + 1, (2, reach + 1))
+    expected = reference.filtered(values, down, across)
+    assert np.array_equal(library.filtered(values, down, across), expected)
+
+
+def test_filters_that_would_not_be_exact():
+    values, taps = np.zeros((40, 40), int), np.ones(20, int)
+    for bad in (values[:32], values[:, :32], values + library.MOST_FILTERED + 1):
+        with pytest.raises(ValueError, match="filters"):
+            library.filtered(bad, taps, taps)
+    for down in (taps[:5], taps * library.MOST_TAPS, np.ones(40, int)):
+        with pytest.raises(ValueError, match="filters"):
+            library.filtered(values, down, taps)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    sides=st.tuples(st.integers(1, 130), st.integers(1, 130)),
+    cell=st.sampled_from([1, 2, 8, 16]),
+    field=st.sampled_from([1, 8, 16, 1 << 15]),
+    number=st.integers(0, 1),
+    seed=st.integers(0, 99),
+)
+def test_fields(sides, cell, field, number, seed):
+    draw = np.random.default_rng(seed)
+    shape = [-(-side // cell) for side in sides]
+    reach = draw.choice([20, 200, 1 << 14])
+    cells = draw.integers(-reach, reach + 1, shape).astype(np.int16)
+    given = (cells, cell, sides, 16 * int(draw.choice([1, 6, 127])), 4, field, number)
+    assert np.array_equal(library.fields(*given), reference.fields(*given))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_share(channels: int):
+    draw = np.random.default_rng(0)
+    seen = draw.integers(0, 256, (64, 120, channels)).astype(np.uint8)
+    change = draw.integers(-127, 128, (64, 120)).astype(np.int8)
+    assert library.share(seen, change) == reference.share(seen, change)
+    with pytest.raises(ValueError, match="whole blocks"):
+        library.share(seen[:60], change[:60])
+
+
 @pytest.mark.slow
 def test_all_processors_agree(tmp_path: Path, monkeypatch):
     """What is compiled for newer ones, and what any has."""
     target = tmp_path / "plain.so"
-    command = library.compiler()
+    command = compiled.compiler()
     assert command is not None
-    flags = (*library._FLAGS, "-DPLAIN")
-    made = [*command, *flags, str(library._SOURCE), "-o", str(target)]
+    flags = (*compiled.FLAGS, "-DPLAIN")
+    made = [*command, *flags, str(library.CODEC.source), "-o", str(target)]
     subprocess.run(made, check=True)
     plain = library.bound(ctypes.CDLL(str(target)))
     found = read(pillow(picture(), quality=85))
@@ -143,9 +198,15 @@ def test_all_processors_agree(tmp_path: Path, monkeypatch):
         offsets = fitted(wanted, luma.quantisation, 8)
         before = decoded(pillow(picture(), quality=85))
         far = library.changed(luma.blocks, None, offsets, luma.quantisation, before, 3)
-        stopped = library.stop(luma.blocks, None, offsets)
+        stopped = library.stop(luma.blocks, offsets)
         results = [fitted(*problem) for problem in problems(20)]
-        return [wanted, offsets, far, stopped, *results]
+        cells = numbers("cells", 60 * 70, 1 << 14).reshape(60, 70)
+        taps = numbers("taps", 19, 200)
+        heard = library.filtered(cells, taps, taps[::-1])
+        small = cells.astype(np.int16)
+        grown = library.fields(small, 8, (473, 560), 96, 4, 16, 1)
+        share = np.array(library.share(before[:136, :160], grown[:136, :160]))
+        return [wanted, offsets, far, stopped, *results, heard, grown, share]
 
     ours = everything()
     monkeypatch.setattr(library, "codec", lambda: plain)
@@ -153,6 +214,7 @@ def test_all_processors_agree(tmp_path: Path, monkeypatch):
         assert np.array_equal(one, other)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     counts=st.lists(st.one_of(st.integers(0, 3), st.integers(0, 10**9)), max_size=256),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fiftyone_reue import compiled
 from fiftyone_reue.media.jpeg_coefficients import library
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -33,12 +34,12 @@ def test_ten_thousand_files_within_a_gigabyte():
 
 def test_no_byte_is_touched_that_isn_t_there(tmp_path: Path):
     """The same with a library that ends the process if one is."""
-    command = library.compiler()
+    command = compiled.compiler()
     assert command is not None
     target = tmp_path / "checking.so"
-    flags = (SANITIZERS, "-fno-sanitize-recover=all", "-g", *library._FLAGS)
+    flags = (SANITIZERS, "-fno-sanitize-recover=all", "-g", *compiled.FLAGS)
     made = subprocess.run(
-        [*command, *flags, str(library._SOURCE), "-o", str(target)],
+        [*command, *flags, str(library.CODEC.source), "-o", str(target)],
         capture_output=True,
         text=True,
     )

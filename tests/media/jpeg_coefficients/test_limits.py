@@ -119,7 +119,7 @@ def test_what_is_computed_is_what_a_decoder_shows(kind: str, level: int):
     wanted = targets(found, pattern(161, 137))
     mark = hold(found, targets(found, pattern(161, 137, seed=1) // 4), 3).offsets
     held, same = (
-        hold(found, wanted, 8, base=mark, start=7, beside=beside)
+        hold(found, wanted, 8, base=added(found, mark), start=7, beside=beside)
         for beside in (None, Beside(found, decoder=another))
     )
     assert held.rounds == same.rounds > 1

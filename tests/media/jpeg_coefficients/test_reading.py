@@ -8,7 +8,10 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
-from fiftyone_reue.media.jpeg_coefficients.markers import COM, Segment
+from fiftyone_reue.media.jpeg import decode
+from fiftyone_reue.media.jpeg_coefficients.coefficients import same_picture
+from fiftyone_reue.media.jpeg_coefficients.exact import describe, rebuild
+from fiftyone_reue.media.jpeg_coefficients.markers import COM, DAC, DHP, DNL, Segment
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from tests.media.jpeg_coefficients.encoded import opencv, picture, pillow
 
@@ -135,6 +138,60 @@ def test_kinds_that_are_refused(marker: int):
     data[data.index(b"\xff\xc0") + 1] = marker
     with pytest.raises(UnsupportedImageError, match="can't be carried"):
         read(bytes(data))
+
+
+def test_a_height_that_comes_later():
+    """Said again it is passed over; said only then, no decoder shows the picture."""
+    data = pillow(picture())
+    frame = data.index(b"\xff\xc0")
+    height = data[frame + 5 : frame + 7]
+    said = data[:-2] + Segment(DNL, height).pack() + data[-2:]
+    found = read(said)
+    assert same_picture(found, read(data))
+    assert rebuild(describe(said).content, found) == said
+    other = data[:-2] + Segment(DNL, b"\0\7").pack() + data[-2:]
+    with pytest.raises(UnreadableImageError, match="two heights"):
+        read(other)
+    later = said[: frame + 5] + b"\0\0" + said[frame + 7 :]
+    with pytest.raises(UnsupportedImageError, match="height after its picture"):
+        read(later)
+    with pytest.raises(UnsupportedImageError, match="height after its picture"):
+        decode(later, max_pixels=1 << 20)
+
+
+def test_the_header_of_a_hierarchy():
+    data = pillow(picture())
+    frame = data.index(b"\xff\xc0")
+    header = data[frame + 4 : frame + 19]
+    hierarchy = data[:frame] + Segment(DHP, header).pack() + data[frame:]
+    with pytest.raises(UnsupportedImageError, match="hierarchical"):
+        read(hierarchy)
+    with pytest.raises(UnsupportedImageError, match="hierarchical"):
+        decode(hierarchy, max_pixels=1 << 20)
+
+
+def test_arithmetic_conditions_in_a_huffman_coded_file():
+    data = pillow(picture())
+    for marker in (b"\xff\xc0", b"\xff\xda"):
+        at = data.index(marker)
+        more = data[:at] + Segment(DAC, b"\0\x10").pack() + data[at:]
+        found = read(more)
+        assert same_picture(found, read(data))
+        assert rebuild(describe(more).content, found) == more
+        shown = decode(more, max_pixels=1 << 20).raster.samples
+        assert np.array_equal(shown, decode(data, max_pixels=1 << 20).raster.samples)
+
+
+def test_fill_bytes_before_restart_markers():
+    data = pillow(picture(), restart_marker_rows=1)
+    at = data.index(b"\xff\xd1")
+    filled = data[:at] + b"\xff\xff" + data[at:]
+    found = read(filled)
+    assert same_picture(found, read(data))
+    assert rebuild(describe(filled).content, found) == filled
+    cut = filled[: at + 2]
+    with pytest.raises(UnreadableImageError, match="damaged JPEG"):
+        read(cut)
 
 
 def test_twelve_bits_are_refused():

@@ -115,15 +115,14 @@ def test_coefficients_stay_in_range(with_base: bool):
     blocks = found.components[0].blocks.copy()
     blocks[0, 0, 0, 0], blocks[0, 1, 3, 3] = 1020, -1020
     blocks[0, 2, 2, 2] = blocks[0, 3, 2, 2] = 2000  # as no encoder writes
-    found = found.with_blocks([blocks])
     wanted = np.zeros(blocks.shape, np.int16)
     wanted[0, 0, 0, 0], wanted[0, 1, 3, 3], wanted[0, 2, 2, 2] = 50, -50, -5
     wanted[0, 3, 1, 1], wanted[0, 4, 0, 0] = 5, 5
-    offsets, base = wanted.copy(), None
+    offsets = wanted.copy()
     if with_base:
-        base = np.zeros(blocks.shape, np.int16)
-        base[0, 0, 0, 0], base[0, 4, 0, 0] = -60, 1023 - blocks[0, 4, 0, 0]
-    stopped = stop(found.components[0].blocks, base, offsets)
+        blocks[0, 0, 0, 0], blocks[0, 4, 0, 0] = 960, 1023
+    found = found.with_blocks([blocks])
+    stopped = stop(found.components[0].blocks, offsets)
     expected = [not with_base, True, True, False, with_base]
     assert stopped[0].tolist() == expected
     assert not stopped[1:].any()

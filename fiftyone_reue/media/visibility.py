@@ -1,0 +1,73 @@
+"""How visible a change is: SSIMULACRA2, as people judged pictures beside each other.
+
+Sneyers, "SSIMULACRA 2", 2022 (github.com/cloudinary/ssimulacra2), by the package of
+that name. 100 is the same picture; from about 90 on nobody sees a difference when
+flipping between both, from 70 on few do who look at one alone.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from fiftyone_reue.media.depth import stretched
+
+SCALE = "90: can't be told apart from the original, 70: hard to notice without it"
+"""What its numbers mean, for a person."""
+
+SMALLEST = 8
+"""Pixels a side below which nothing can be measured."""
+
+WINDOW = 1024
+"""Pixels a side of what is measured of larger images: it takes 500 MB."""
+
+
+def ssimulacra2(
+    original: np.ndarray, changed: np.ndarray, colours: int, peak: int | None = None
+) -> float | None:
+    """How much alike two images look, at their full size.
+
+    Of a side with more than :data:`WINDOW` pixels, as many in the middle.
+
+    Args:
+        original: ``(H, W, C)`` uint8 or uint16.
+        changed: the same shape and type.
+        colours: how many leading channels are colour, 1 or 3; others aren't looked at.
+        peak: the largest value of the data's range, by default the type's.
+
+    Returns:
+        100 for the same samples, below 0 for very different ones; None for images with
+        fewer than :data:`SMALLEST` pixels a side.
+    """
+    height, width = original.shape[:2]
+    if min(height, width) < SMALLEST:
+        return None
+    middle = tuple(
+        slice(start, start + WINDOW)
+        for start in (max(0, (side - WINDOW) // 2) for side in (height, width))
+    )
+    pair = (_shown(samples[middle], colours, peak) for samples in (original, changed))
+    return _of(*pair)
+
+
+def _shown(samples: np.ndarray, colours: int, peak: int | None) -> np.ndarray:
+    """``(H, W, 3)`` uint8."""
+    whole = int(np.iinfo(samples.dtype).max) if peak is None else peak
+    seen = stretched(samples, whole, colours)[..., :colours]
+    if seen.dtype != np.uint8:
+        seen = (seen // 257).astype(np.uint8)
+    return np.repeat(seen, 3, axis=2) if colours == 1 else seen
+
+
+def _of(original: np.ndarray, changed: np.ndarray) -> float:
+    from ssimulacra2 import compute_ssimulacra2
+
+    files = []
+    for samples in (original, changed):
+        file = io.BytesIO()  # the package reads files alone
+        Image.fromarray(np.ascontiguousarray(samples)).save(file, "BMP")
+        file.seek(0)
+        files.append(file)
+    return float(compute_ssimulacra2(*files))
