@@ -2,14 +2,22 @@
 
 Bits come from a pseudo-random function of the recipient's secret code seed and the
 image, so that for anyone else's file they are fair coins, which is all that the
-error bound of :mod:`fiftyone_reue.watermark.evidence` needs.
+error bound of :mod:`fiftyone_reue.watermark.bounds` needs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from fiftyone_reue.errors import MissingPackageError
+from fiftyone_reue.watermark import many_codes
+
+MANY = 20_000
+"""So many codes are worth compiling something for."""
 
 
 def code(code_seed: bytes, image_id: str, bit_count: int) -> np.ndarray:
@@ -23,8 +31,12 @@ def code(code_seed: bytes, image_id: str, bit_count: int) -> np.ndarray:
     Returns:
         ``(bit_count,)`` int8, -1 or 1.
     """
-    raw = code_bytes(code_seed, image_id, bit_count)
-    return np.unpackbits(np.frombuffer(raw, np.uint8)).astype(np.int8) * 2 - 1
+    return unpacked(code_bytes(code_seed, image_id, bit_count))
+
+
+def unpacked(packed: bytes) -> np.ndarray:
+    """``(bits,)`` int8, -1 or 1, of what :func:`code_bytes` gives."""
+    return np.unpackbits(np.frombuffer(packed, np.uint8)).astype(np.int8) * 2 - 1
 
 
 def code_bytes(code_seed: bytes, image_id: str, bit_count: int) -> bytes:
@@ -36,3 +48,36 @@ def code_bytes(code_seed: bytes, image_id: str, bit_count: int) -> bytes:
         person=b"reue-code",
     )
     return digest.digest()
+
+
+def fits(soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]) -> np.ndarray:
+    """How well each recipient's codes fit soft bits, over all images.
+
+    Many are computed by a compiled part where there is a C compiler, with the same
+    result but for rounding.
+
+    Args:
+        soft: ``(bits,)`` float64 by image id, zeros where nothing was read.
+        code_seeds: as for :func:`code`.
+
+    Returns:
+        ``(len(code_seeds),)`` float64, the sums of code bits times soft bits.
+    """
+    if not soft or not code_seeds:
+        return np.zeros(len(code_seeds))
+    if len(soft) * len(code_seeds) >= MANY:
+        with contextlib.suppress(MissingPackageError):
+            return many_codes.fits(soft, code_seeds)
+    return few_fits(soft, code_seeds)
+
+
+def few_fits(soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]) -> np.ndarray:
+    """The same without the compiled part."""
+    values = np.concatenate(list(soft.values()))
+    counts = [(image_id, len(bits)) for image_id, bits in soft.items()]
+    found = np.empty(len(code_seeds))
+    for place, seed in enumerate(code_seeds):
+        raw = b"".join(code_bytes(seed, *one) for one in counts)
+        ones = np.unpackbits(np.frombuffer(raw, np.uint8))
+        found[place] = 2 * float(values @ ones) - values.sum()
+    return found

@@ -10,9 +10,10 @@ from fiftyone_reue.watermark.patterns import (
     SCALE,
     Band,
     band,
+    carrier_key,
+    carrier_signs,
     cosines,
     grid_side,
-    signs,
 )
 
 STRENGTH = 2.0
@@ -47,9 +48,25 @@ def mark(
         ``(height, width, 1)`` int8. Whole-number arithmetic throughout: the same
         arguments give the same bytes on any machine.
     """
+    carrier = carrier_key(key, image_id)
+    return carried_mark(carrier, code, height, width, amplitude)
+
+
+def carried_mark(
+    carrier: bytes, code: np.ndarray, height: int, width: int, amplitude: int
+) -> np.ndarray:
+    """The same from the image's own key alone.
+
+    Args:
+        carrier: of :func:`fiftyone_reue.watermark.patterns.carrier_key`.
+        code: as for :func:`mark`.
+        height: as there.
+        width: as there.
+        amplitude: as there.
+    """
     grid = grid_side(height, width)
     used = band(grid)
-    spectrum = _spectrum(used, signs(key, image_id, grid) * code[used.bits])
+    spectrum = _spectrum(used, carrier_signs(carrier, grid) * code[used.bits])
     down = cosines(height, used.size)
     across = np.rint(spectrum @ cosines(width, used.size).T / _COARSER)
     thresholds = _thresholds(len(used.rows), amplitude)

@@ -11,6 +11,7 @@ background it looks like a sum of these.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,6 +160,84 @@ class Index:
         laid = 1 + own[:, None] - 2 * np.sqrt(along)
         plain = squared[:, self._with_alpha]
         squared[:, self._with_alpha] = np.minimum(plain, laid)
+
+
+SHORTEST, LONGEST = 10, 15
+"""Cells a side that a part is looked for at: from two fifths of an image's area on."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A place in an original that a suspect may show.
+
+    Attributes:
+        image_id: which original.
+        orientation: 0, or 4 for a suspect that must be mirrored.
+        top: the first row of cells, of SIDE.
+        left: the first column.
+        cells: how many both ways.
+        likeness: how well the two correlate, at most 1.
+    """
+
+    image_id: str
+    orientation: int
+    top: int
+    left: int
+    cells: int
+    likeness: float
+
+
+def parts(
+    luma: np.ndarray, originals: Mapping[str, bytes], count: int = 5
+) -> list[Part]:
+    """The places in originals that a suspect looks most like, likeliest first.
+
+    For originals of few pixels, in which there are no local features to find.
+
+    Args:
+        luma: ``(H, W)`` float32 of the suspect.
+        originals: :func:`descriptors` by id; each takes some 50 us.
+        count: how many at most, each of another original.
+    """
+    if not originals:
+        return []
+    cells = _cells(originals)
+    best = np.full(len(cells), -1.0, np.float32)
+    places = np.zeros((len(cells), 4), np.int64)  # orientation, top, left, side
+    for orientation in (0, 4):
+        view = Image.fromarray(orient(luma, orientation))
+        for side in range(SHORTEST, LONGEST + 1):
+            small = view.resize((side, side), Image.Resampling.BOX)
+            wanted = _level(np.asarray(small).reshape(1, -1))[0]
+            for top in range(SIDE - side + 1):
+                for left in range(SIDE - side + 1):
+                    window = cells[:, top : top + side, left : left + side]
+                    alike = _level(window.reshape(len(cells), -1)) @ wanted
+                    better = alike > best
+                    best[better] = alike[better]
+                    places[better] = orientation, top, left, side
+    ids = list(originals)
+    order = np.argsort(-best, kind="stable")[:count]
+    found = []
+    for one in order:
+        orientation, top, left, side = (int(value) for value in places[one])
+        found.append(Part(ids[one], orientation, top, left, side, float(best[one])))
+    return found
+
+
+def _cells(originals: Mapping[str, bytes]) -> np.ndarray:
+    """``(N, SIDE, SIDE)`` float32, alpha dropped."""
+    size = SIDE * SIDE
+    raw = b"".join(one[:size] for one in originals.values())
+    cells = np.frombuffer(raw, np.uint8).reshape(-1, SIDE, SIDE)
+    return cells.astype(np.float32)
+
+
+def _level(vectors: np.ndarray) -> np.ndarray:
+    """Without brightness and contrast; flat ones stay near nothing."""
+    centred = vectors - vectors.mean(axis=1, keepdims=True)
+    flat = FLAT * np.float32(vectors.shape[1]) ** 0.5
+    return centred / (_lengths(centred) + flat)[:, None]
 
 
 def _normalise(vectors: np.ndarray) -> np.ndarray:

@@ -28,9 +28,6 @@ LOW, HIGH = 0.06, 0.62
 SCALE = 64
 """The cosines' amplitude as whole numbers."""
 
-RINGS = 12
-"""Into how many rings of like frequency a band is divided."""
-
 _ROWS = 4096
 _MOST_KEPT = 1 << 21
 """Numbers in a table of cosines that is kept for the next image, 8 MB."""
@@ -46,7 +43,6 @@ class Band:
         columns: ``(n,)`` horizontal frequency.
         bits: ``(n,)`` the code bit that each coefficient carries.
         bit_count: how many code bits there are.
-        ring: ``(n,)`` the ring that each coefficient is in.
     """
 
     size: int
@@ -54,7 +50,6 @@ class Band:
     columns: np.ndarray
     bits: np.ndarray
     bit_count: int
-    ring: np.ndarray
 
 
 def grid_side(height: int, width: int) -> int:
@@ -84,8 +79,7 @@ def band(grid: int) -> Band:
     rows, columns = rows[order], columns[order]
     bit_count = 32 if grid <= 64 else 128
     bits = np.arange(len(rows)) % bit_count
-    ring = (np.hypot(rows, columns) / (HIGH * grid) * RINGS).astype(np.int64)
-    return Band(size, rows, columns, bits, bit_count, np.minimum(ring, RINGS - 1))
+    return Band(size, rows, columns, bits, bit_count)
 
 
 def bit_count(height: int, width: int) -> int:
@@ -115,6 +109,16 @@ def _cosines(length: int, size: int) -> np.ndarray:
     return made
 
 
+def carrier_key(key: bytes, image_id: str) -> bytes:
+    """What the signs of one image's coefficients follow from, 32 bytes.
+
+    Args:
+        key: 32 bytes, the vault's watermark key.
+        image_id: which original.
+    """
+    return derive(key, "carrier", image_id)
+
+
 def signs(key: bytes, image_id: str, grid: int) -> np.ndarray:
     """The secret signs of an image's coefficients.
 
@@ -126,7 +130,12 @@ def signs(key: bytes, image_id: str, grid: int) -> np.ndarray:
     Returns:
         ``(n,)`` float32, -1 or 1, in :func:`band`'s order.
     """
+    return carrier_signs(carrier_key(key, image_id), grid)
+
+
+def carrier_signs(carrier: bytes, grid: int) -> np.ndarray:
+    """The same from the image's own key alone, see :func:`carrier_key`."""
     count = len(band(grid).rows)
-    stream = keystream(derive(key, "carrier", image_id), (count + 7) // 8)
+    stream = keystream(carrier, (count + 7) // 8)
     bits = np.unpackbits(np.frombuffer(stream, np.uint8))[:count]
     return bits.astype(np.float32) * 2 - 1

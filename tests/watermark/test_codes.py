@@ -1,9 +1,11 @@
 import itertools
+import time
 
 import numpy as np
 import pytest
 
-from fiftyone_reue.watermark import codes
+from fiftyone_reue.errors import MissingPackageError
+from fiftyone_reue.watermark import codes, many_codes
 
 pytestmark = pytest.mark.unit
 
@@ -25,3 +27,48 @@ def test_codes_of_other_recipients_and_images_are_fair_coins():
         agreement = sum(int(a.astype(int) @ b) for a, b in pairs)
         assert abs(agreement) < 5 * np.sqrt(12800)
     assert np.array_equal(ours[7], codes.code(b"s" * 16, "7", 128))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipients", [1, 3, 4, 1025])
+def test_very_many_are_weighed_as_few_are(recipients):
+    draw = np.random.default_rng(recipients)
+    seeds = [draw.bytes(16 + 16 * (n % 4)) for n in range(recipients)]
+    soft = {f"{n:x}" * (n + 1): draw.standard_normal(8 << (n % 7)) for n in range(15)}
+    many = many_codes.fits(soft, seeds)
+    assert np.allclose(many, codes.few_fits(soft, seeds), rtol=0, atol=1e-10)
+    each = [
+        sum(bits @ codes.code(seed, one, len(bits)) for one, bits in soft.items())
+        for seed in seeds[:5]
+    ]
+    assert np.allclose(many[:5], each, rtol=0, atol=1e-10)
+
+
+@pytest.mark.slow
+def test_without_a_compiler_the_result_is_the_same(monkeypatch):
+    draw = np.random.default_rng(0)
+    seeds = [draw.bytes(16) for _ in range(20)]
+    soft = {f"{n}": draw.standard_normal(32) for n in range(5)}
+    before = codes.fits(soft, seeds)
+
+    def missing(*_):
+        raise MissingPackageError("no compiler")
+
+    monkeypatch.setattr(codes, "MANY", 1)
+    assert np.allclose(codes.fits(soft, seeds), before, rtol=0, atol=1e-12)
+    monkeypatch.setattr(many_codes, "_library", missing)
+    assert np.array_equal(codes.fits(soft, seeds), before)
+    long = {"x" * 200: draw.standard_normal(32)}
+    assert np.array_equal(codes.fits(long, seeds), codes.few_fits(long, seeds))
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_recipients_take_seconds():
+    draw = np.random.default_rng(0)
+    seeds = [draw.bytes(16) for _ in range(100_000)]
+    soft = {f"{n:032x}": draw.standard_normal(128) for n in range(50)}
+    many_codes.fits(soft, seeds[:8])
+    start = time.process_time()
+    many_codes.fits(soft, seeds)
+    # A thousand images take twenty times as long: some 13 s of one core, 7 s of two.
+    assert time.process_time() - start < 5

@@ -84,6 +84,7 @@ def test_the_expected_amplitude_is_what_the_reader_finds():
         )
 
 
+@pytest.mark.slow
 @given(
     shape=st.tuples(st.integers(8, 40), st.integers(8, 40)),
     channels=st.sampled_from([2, 4]),

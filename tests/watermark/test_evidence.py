@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from fiftyone_reue.watermark import evidence
 from fiftyone_reue.watermark.codes import code
 from fiftyone_reue.watermark.evidence import Reading, bound, statistic, weigh
+from fiftyone_reue.watermark.weights import weighted
 
 pytestmark = pytest.mark.unit
 
@@ -76,21 +77,23 @@ def test_decoys_are_as_good_as_real_codes():
     assert np.array_equal(decoys, evidence.decoy_statistics(suspects, 2000))
 
 
-@given(z=st.floats(-50, 50), tested=st.integers(1, 10**6))
-def test_the_bound_is_a_probability_times_the_recipients(z, tested):
-    p = bound(z, tested)
+@given(
+    fit=st.floats(-50, 50), energy=st.floats(0.01, 1000), tested=st.integers(1, 10**6)
+)
+def test_the_bound_is_a_probability_and_grows_with_what_was_tried(fit, energy, tested):
+    p = bound(fit, energy, tested)
     assert 0 < p <= 1
-    if z <= 0:
+    assert p <= bound(fit, energy, tested + 1)
+    assert p <= bound(fit, energy, tested, log_ways=1.0)
+    assert p <= bound(fit, energy, tested, step=2)
+    if fit <= 0:
         assert p == 1
-    elif 1e-200 < math.exp(-z * z / 2) * tested < 1:
-        assert p == pytest.approx(tested * math.exp(-z * z / 2))
-    assert p <= bound(z, tested + 1)
 
 
 def test_every_recipient_on_the_list_makes_the_bound_weaker():
-    few = weigh(readings("r0", images=1), {"r0": SEEDS["r0"]})
+    few = weigh(readings("r0", images=3), {"r0": SEEDS["r0"]})
     many = weigh(
-        readings("r0", images=1),
+        readings("r0", images=3),
         {"r0": SEEDS["r0"], **{f"x{i}": i.to_bytes(16, "big") for i in range(999)}},
     )
     assert few.z == many.z
@@ -98,13 +101,111 @@ def test_every_recipient_on_the_list_makes_the_bound_weaker():
     assert many.p_value == pytest.approx(1000 * few.p_value)
 
 
-def test_the_statistic_does_not_depend_on_the_scale_or_order():
+def test_the_statistic_does_not_depend_on_the_order():
     suspects = readings("r1")
-    louder = [Reading(r.image_id, 7.5 * r.soft) for r in reversed(suspects)]
-    assert statistic(louder, SEEDS["r1"]) == pytest.approx(
-        statistic(suspects, SEEDS["r1"])
-    )
-    assert statistic(suspects, SEEDS["r1"]) <= math.sqrt(10 * 32)
+    turned = statistic(list(reversed(suspects)), SEEDS["r1"])
+    assert turned == pytest.approx(statistic(suspects, SEEDS["r1"]))
+    assert turned <= math.sqrt(10 * 32)
+
+
+def poison(who: str, images: range, loud: float) -> list[Reading]:
+    """What says the opposite of a recipient's code, without any noise."""
+    return [Reading(f"{i}", -loud * code(SEEDS[who], f"{i}", 32)) for i in images]
+
+
+@pytest.mark.parametrize("loud", [0.01, 1.0, 6.0, 1e6])
+@pytest.mark.parametrize("noise", [0.3, 1.0])
+def test_a_fifth_of_poisoned_images_hides_nobody_and_accuses_nobody(loud, noise):
+    suspects = [*readings("r1", 40, noise), *poison("r1", range(40, 50), loud)]
+    found = weigh(suspects, SEEDS)
+    assert [one.recipient_id for one in found.culprits] == ["r1"]
+    assert found.p_value < 1e-20
+    # With every image counting as loud as it is, five of them were enough:
+    if loud == 6.0 and noise == 1.0:
+        soft = [(code(SEEDS["r1"], r.image_id, 32), r.soft) for r in suspects]
+        plain = sum(float(c @ t) for c, t in soft)
+        assert plain < 0
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=64))
+def test_no_image_counts_for_more_than_one(values):
+    soft = np.array(values)
+    made = weighted(soft)
+    assert 0 <= made @ made < 1
+    assert np.allclose(made * np.linalg.norm(soft), soft * np.linalg.norm(made))
+
+
+def test_a_clean_image_counts_for_more_than_a_noisy_one():
+    clean, noisy = np.full(32, 30.0), np.full(32, 0.1)
+    assert weighted(clean) @ weighted(clean) > 0.9
+    assert weighted(noisy) @ weighted(noisy) < 0.1
+
+
+def test_images_that_say_nothing_cost_little():
+    """Ten honest images among thirty drowned ones name as firmly as by themselves."""
+    alone = readings("r1", 10)
+    drowned = [Reading(f"x{i}", np.full(32, 0.01)) for i in range(30)]
+    few, many = weigh(alone, SEEDS), weigh([*alone, *drowned], SEEDS)
+    assert many.p_value < few.p_value**0.9
+
+
+def test_all_culprits_of_a_mixed_leak_are_named_and_their_images():
+    suspects = [
+        *readings("r1", 8, 0.5),
+        *shifted("r2", 8, 14),
+        *shifted("r4", 14, 18),
+    ]
+    found = weigh(suspects, SEEDS)
+    own = {one.recipient_id: set(one.images) for one in found.culprits}
+    assert own == {
+        "r1": {f"{i}" for i in range(8)},
+        "r2": {f"{i}" for i in range(8, 14)},
+        "r4": {f"{i}" for i in range(14, 18)},
+    }
+    shares = {one.recipient_id: one.share for one in found.culprits}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["r1"] > shares["r2"] > shares["r4"] > 0.1
+    # None of them is passed off as the best innocent.
+    assert found.best_innocent_p > 1e-3
+    assert found.best_innocent_z < 4.5
+
+
+def shifted(who: str, first: int, end: int) -> list[Reading]:
+    draw = np.random.default_rng(first)
+    said = {f"{i}": code(SEEDS[who], f"{i}", 32) for i in range(first, end)}
+    return [Reading(i, c + 0.5 * draw.standard_normal(32)) for i, c in said.items()]
+
+
+def test_two_who_mixed_their_copies_are_both_named():
+    draw = np.random.default_rng(5)
+    mixed = [
+        Reading(
+            f"{i}",
+            0.5 * code(SEEDS["r0"], f"{i}", 32)
+            + 0.5 * code(SEEDS["r3"], f"{i}", 32)
+            + 0.3 * draw.standard_normal(32),
+        )
+        for i in range(12)
+    ]
+    found = weigh(mixed, SEEDS)
+    assert {one.recipient_id for one in found.culprits} == {"r0", "r3"}
+    for one in found.culprits:
+        assert 0.35 < one.share < 0.65
+        assert len(one.images) > 6
+
+
+def test_ways_to_choose_make_the_bound_weaker():
+    alone = weigh(readings("r1", 3), SEEDS)
+    chosen = weigh(readings("r1", 3), SEEDS, log_ways=math.log(1000))
+    assert chosen.p_value == pytest.approx(1000 * alone.p_value)
+    assert chosen.needed_z > alone.needed_z
+
+
+def test_somebody_is_named_from_the_needed_z_on():
+    found = weigh(readings("r1", 5), SEEDS)
+    assert found.chance(found.needed_z * 0.999) > evidence.FALSE_ACCUSATION
+    assert found.chance(found.needed_z * 1.001) <= evidence.FALSE_ACCUSATION
+    assert found.chance(found.z) == pytest.approx(found.p_value)
 
 
 def test_nothing_read_names_nobody():
@@ -123,7 +224,7 @@ def test_how_many_more_images_are_needed_is_about_right():
     assert not few.decided
     assert few.more_images is not None
     assert 1 <= few.more_images <= 30
-    enough = readings("r2", images=2 + 2 * few.more_images, noise=2.0)
+    enough = readings("r2", images=2 + 3 * few.more_images, noise=2.0)
     assert weigh(enough, SEEDS).decided
 
 

@@ -158,3 +158,23 @@ def test_one_opacity_all_over_has_no_silhouette(photos, opacity):
     assert found.distance == pytest.approx(0, abs=1e-3)
     (found,) = index.nearest(luma * even + 200 * (1 - even))
     assert np.isfinite(found.distance)
+
+
+@pytest.mark.parametrize("mirrored", [0, 4])
+def test_a_part_is_found_where_it_lies(photos, mirrored):
+    originals = {
+        name: match.descriptor(read.luma(photo, 3)) for name, photo in photos.items()
+    }
+    for name, photo in photos.items():
+        luma = read.luma(photo, 3)
+        height, width = luma.shape
+        rows = slice(height * 2 // 16, height * 15 // 16)
+        columns = slice(width * 1 // 16, width * 14 // 16)
+        part = match.orient(luma[rows, columns], mirrored)
+        found = match.parts(part, originals, 2)
+        assert len(found) == 2
+        best = found[0]
+        assert (best.image_id, best.orientation) == (name, mirrored)
+        assert (best.top, best.left, best.cells) == (2, 1, 13)
+        assert best.likeness > found[1].likeness
+    assert match.parts(part, {}) == []

@@ -23,7 +23,7 @@ def marked(samples: np.ndarray, image: str) -> tuple[np.ndarray, np.ndarray]:
 
 def soft(suspect: np.ndarray, original: np.ndarray, image: str) -> np.ndarray:
     luma = [read.luma(s, s.shape[2]) for s in (suspect, original)]
-    return read.soft_bits(read.residual(*luma), KEY, image, 2)
+    return read.soft_bits(read.Difference(read.residual(*luma)), KEY, image, 2)
 
 
 def agreement(photos, change) -> float:
@@ -134,7 +134,9 @@ def flattened_agreement(photos, quality: int, *, weighted: bool) -> float:
         suspect = recompressed(white.astype(np.uint8), quality)
         reference = read.luma(photo, 3) * mask
         left = read.residual(read.luma(suspect, 3), reference, mask)
-        bits = read.soft_bits(left, KEY, name, 2, mask if weighted else None)
+        bits = read.soft_bits(
+            read.Difference(left, mask if weighted else None), KEY, name, 2
+        )
         right.append((bits > 0) == (code > 0))
     return float(np.mean(right))
 
@@ -153,8 +155,10 @@ def test_where_a_mark_does_not_show_is_left_out(photos):
     copy, code = marked(photo, name)
     left = read.residual(read.luma(copy, 3), read.luma(photo, 3)) * mask
     left += draw.normal(0, 6, left.shape).astype(np.float32) * (1 - mask)
-    bits = read.soft_bits(left, KEY, name, 2, mask)
-    clean = read.soft_bits(left * mask, KEY, name, 2, mask)
+    bits = read.soft_bits(read.Difference(left, mask), KEY, name, 2)
+    clean = read.soft_bits(read.Difference(left * mask, mask), KEY, name, 2)
     assert np.array_equal(bits, clean)
     assert ((bits > 0) == (code > 0)).mean() > 0.95
-    assert not read.soft_bits(left, KEY, name, 2, np.zeros_like(mask)).any()
+    assert not read.soft_bits(
+        read.Difference(left, np.zeros_like(mask)), KEY, name, 2
+    ).any()

@@ -1,0 +1,1 @@
+"""Where a suspect lies on its original, and what of it is seen."""

@@ -1,0 +1,103 @@
+"""How many ways there were to choose what is looked at.
+
+A recipient's code on an image is only independent of a set of suspects as long as the
+set wasn't put together by what earlier looks showed. Who looks at all images one by one
+and then at those that fitted somebody finds that they fit. So every look is written
+down, and the bound is multiplied by the number of sets that could have been chosen
+instead, each look with a share of the whole error that sums up to no more than one:
+
+- look number k has the share 1 / (k (k + 1));
+- of n originals that were seen before, it takes m again: any number of them is as
+  likely, and so is any choice of so many, 1 / ((n + 1) C(n, m));
+- of an original that is taken again, any of the versions that were ever used is.
+
+What wasn't seen before costs nothing, whatever it was chosen by: the bound of
+:mod:`fiftyone_reue.watermark.bounds` holds for that. The same question asked again is
+the same look, and has the same answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from fiftyone_reue.watermark.evidence import Reading
+
+_STEPS = 1000
+"""Soft bits that differ by less than so much of the largest are the same version."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One question that was asked.
+
+    Attributes:
+        number: from 1.
+        time: when, seconds since 1970.
+        images: a digest of the version that was used (see :func:`version`), by the
+            original's id.
+    """
+
+    number: int
+    time: float
+    images: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return {"number": self.number, "time": self.time, "images": dict(self.images)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_dict`."""
+        return cls(content["number"], content["time"], dict(content["images"]))
+
+
+def version(reading: Reading) -> str:
+    """What tells versions of one original apart: 16 hex digits of its soft bits."""
+    largest = float(np.abs(reading.soft).max(initial=0.0))
+    scale = _STEPS / largest if largest > 0 else 0.0
+    whole = np.rint(reading.soft * scale).astype("<i2")
+    return hashlib.sha256(whole.tobytes()).hexdigest()[:16]
+
+
+def same_look(earlier: Sequence[Look], images: Mapping[str, str]) -> Look | None:
+    """The earlier look with just these images and versions, or None."""
+    return next((one for one in earlier if dict(one.images) == dict(images)), None)
+
+
+def log_ways(earlier: Sequence[Look], images: Mapping[str, str]) -> float:
+    """By what a look's bound is multiplied, as a natural logarithm.
+
+    Args:
+        earlier: the looks before this one, in their order.
+        images: as :attr:`Look.images`.
+
+    Returns:
+        At least ln 2.
+    """
+    number = len(earlier) + 1
+    seen: dict[str, set[str]] = {}
+    for look in earlier:
+        for image_id, one in look.images.items():
+            seen.setdefault(image_id, set()).add(one)
+    again = [image_id for image_id in images if image_id in seen]
+    versions = sum(math.log(len(seen[one] | {images[one]})) for one in again)
+    return (
+        math.log(number * (number + 1))
+        + math.log(len(seen) + 1)
+        + _log_choices(len(seen), len(again))
+        + versions
+    )
+
+
+def _log_choices(among: int, chosen: int) -> float:
+    return (
+        math.lgamma(among + 1)
+        - math.lgamma(chosen + 1)
+        - math.lgamma(among - chosen + 1)
+    )
