@@ -94,6 +94,7 @@ def test_an_untouched_ledger_names_whose_copy_it_is(case, leak):
     assert summary.to_dict()["ledger_problems"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leak", LEAKS)
 def test_swapped_names_accuse_nobody(case, leak):
     for old, new in (("alice", "x"), ("bob", "alice"), ("x", "bob")):
@@ -208,6 +209,7 @@ def test_what_a_bad_row_keeps_from_being_read_is_undecided(case):
     assert summary.decision == summary.to_dict()["decision"] == "undecided"
 
 
+@pytest.mark.slow
 def test_a_leak_of_somebody_whose_row_is_bad_is_undecided(case):
     """Its images match, and it points to nobody who is left."""
     case.sql("UPDATE recipients SET revoked_at = 1 WHERE name = 'bob'")
@@ -218,6 +220,7 @@ def test_a_leak_of_somebody_whose_row_is_bad_is_undecided(case):
     assert "'bob'" in summary.verdict()
 
 
+@pytest.mark.slow
 def test_a_bad_row_undoes_no_match(case):
     case.sql("DELETE FROM recipients WHERE name = 'bob'")
     summary = case.extract("leak-alice")

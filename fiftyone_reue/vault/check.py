@@ -11,9 +11,16 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
-from fiftyone_reue.errors import ReueError
+from fiftyone_reue.errors import DamagedRecordError, ReueError, TamperedLedgerError
 from fiftyone_reue.vault import crypto, records
-from fiftyone_reue.vault.entities import Recipient, Record, Release
+from fiftyone_reue.vault.commitments import leaf_of, list_commitments
+from fiftyone_reue.vault.entities import (
+    LICENCE_OF,
+    PAPER_KINDS,
+    Recipient,
+    Record,
+    Release,
+)
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.ledger.problems import Problem
 from fiftyone_reue.vault.ledger.rows import Entity, Table, pages
@@ -84,6 +91,7 @@ class _Checker:
         self._ledger.note_damage()
         self._recipients()
         fits = self._fits()
+        self._papers()
         releases = self._ledger.present_releases()
         self.rows["releases"] = len(releases)
         for release in releases:
@@ -143,6 +151,16 @@ class _Checker:
                 self._note("fits", fit, str(error))
         return {fit.id for fit in fits}
 
+    def _papers(self) -> None:
+        self.rows["papers"] = 0
+        for kind in PAPER_KINDS:
+            for paper in self._ledger.papers(kind):
+                self.rows["papers"] += 1
+                try:
+                    self._vault.unseal(kind, paper.id, paper.sealed)
+                except ReueError as error:
+                    self._note("papers", paper, str(error))
+
     def _release(self, release: Release, fits: set[str]) -> None:
         try:
             self._vault.unseal("release-seed", release.id, release.sealed_seed)
@@ -162,7 +180,21 @@ class _Checker:
             )
 
     def _is_committed(self, release: Release) -> bool:
-        """Whether a release is committed to the oldest so many recipients.
+        """Whether a release is committed to recipients of this vault, step by step."""
+        root = release.commitment
+        known = {leaf_of(self._vault, person) for person, _ in self._seeds}
+        try:
+            commitments = list_commitments(self._vault, release.id)
+        except (TamperedLedgerError, DamagedRecordError):
+            return False  # which of them is lost was noted when papers were read
+        for one in reversed(commitments):
+            if one.root.hex() != root or not known.issuperset(one.recipients):
+                return False
+            root = one.previous.hex()
+        return self._is_of_the_oldest(release, root)
+
+    def _is_of_the_oldest(self, release: Release, root: str) -> bool:
+        """Whether a root is over the oldest so many recipients.
 
         Clocks may have gone backwards, so that it isn't looked at who was there when.
         """
@@ -172,10 +204,10 @@ class _Checker:
             for one, (person, _) in zip(leaves, self._seeds, strict=True)
             if person.created <= release.created
         ]
-        if merkle_root(before).hex() == release.commitment:
+        if merkle_root(before).hex() == root:
             return True
         return any(
-            merkle_root(leaves[:count]).hex() == release.commitment
+            merkle_root(leaves[:count]).hex() == root
             for count in range(len(leaves), 0, -1)
         )
 
@@ -194,6 +226,8 @@ class _Checker:
     def _wrong_with(self, record: Record, release: Release) -> str | None:
         envelope = records.unpack(record.blob)
         header = envelope.header
+        if LICENCE_OF in release.parameters:
+            return self._wrong_with_licensed(record, release, envelope)
         if header.release != release.id or header.digest != record.digest_p:
             return "its sealed record belongs to another image or release"
         key = self._keys.get(header.key)
@@ -207,9 +241,25 @@ class _Checker:
             return "its sealed record names another recipient or image"
         return None
 
+    def _wrong_with_licensed(
+        self, record: Record, release: Release, envelope: records.Envelope
+    ) -> str | None:
+        header = envelope.header
+        if header.release != release.id or header.digest != record.digest_w:
+            return "its sealed record belongs to another image or licence"
+        if header.tier != "licensed" or record.digest_p:
+            return "it is a protected copy's, where only licensed ones are"
+        key = self._keys.get(header.key)
+        owner = self._opened(envelope, record.digest_w)
+        names = (owner.recipient_id, owner.image_id)
+        if key is None or names != (release.recipient_id, record.image_id):
+            return "its sealed record names another recipient or image"
+        return None
+
     def _opened(self, envelope: records.Envelope, digest: bytes) -> records.OwnerPart:
         problem: ReueError | None = None
-        for key in self._owner_keys:
+        release = envelope.header.release
+        for key in records.release_keys(self._owner_keys, release):
             try:
                 return records.open_owner(envelope, key, self._vault.vault_id, digest)
             except ReueError as error:

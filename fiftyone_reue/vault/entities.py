@@ -11,6 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+PaperKind = Literal["commitment", "look", "timestamp"]
+
+PAPER_KINDS: tuple[PaperKind, ...] = ("commitment", "look", "timestamp")
+
+ANNOTATED_DIGEST = "annotations_sha256"
+"""The parameter of a release that says which annotations go along: hex digits."""
+
+LICENCE_OF = "licence_of"
+"""The parameter of a release that is a licence: the id of the published release."""
+
 ReleaseState = Literal["running", "done", "failed", "cancelled"]
 
 
@@ -41,8 +51,27 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class Paper:
+    """What stays as it was once it is written, sealed for the owner.
+
+    `kind` is one of PAPER_KINDS, `about` the id of the release that it belongs to,
+    or nothing.
+    """
+
+    id: str
+    kind: str
+    about: str
+    sealed: bytes
+    created: float
+    mac: bytes = field(default=b"", compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Release:
     """One protected copy of a set of images for one recipient.
+
+    Or one recipient's licence for a published set, which has :data:`LICENCE_OF` among
+    its parameters: its records are of licensed copies alone, `digest_p` being empty.
 
     The dictionaries hold what JSON can hold; their keys are strings.
     """

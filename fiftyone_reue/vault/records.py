@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -42,11 +43,14 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.prf import derive
 
 MAGIC = b"REUE"
-VERSION = 3
+VERSION = 4
 """The newest version; all since 1 are read."""
 
-IN_COEFFICIENTS = 3
-"""The version of records of JPEG files, whose digests are of coefficients."""
+_IN_COEFFICIENTS = 3
+"""The first version of records of JPEG files, whose digests are of coefficients."""
+
+_SHORT = 4
+"""The first version that keeps ids as bytes, and limits in an arithmetic code."""
 
 Tier = Literal["protected", "licensed"]
 
@@ -73,8 +77,8 @@ class Header:
         sample: 16 hex digits, a keyed hash of the sample's id.
         key: the recipient's key id, 16 hex digits.
         digest: SHA-256 of the file's samples, or of its coefficients.
-        version: 1, 2 or 3: what kind of content the recipient's box holds; 3 where a
-            JPEG's coefficients carry the image, and all digests are of these.
+        version: 1 to 4: what kind of content the boxes hold; from 3 on a JPEG's
+            coefficients carry the image, and all digests are of these.
         peak: the largest value of the data's range, where that isn't the largest
             value of the samples' type; None where it is.
         file: SHA-256 of the file's box, or nothing where there is none.
@@ -95,7 +99,7 @@ class Header:
     @property
     def in_coefficients(self) -> bool:
         """Whether a JPEG's coefficients carry the image."""
-        return self.version == IN_COEFFICIENTS
+        return self.version >= _IN_COEFFICIENTS
 
     def pack(self) -> bytes:
         """The header as bytes, which is what the recipient's box authenticates."""
@@ -169,6 +173,24 @@ class OwnerPart:
     visible: bool = False
 
 
+def release_key(owner_key: bytes, release: str) -> bytes:
+    """The key for the owner's boxes of one release, which opens no other's.
+
+    Args:
+        owner_key: the vault's key for owner's boxes, of one epoch.
+        release: its id, as a header has it.
+    """
+    return derive(owner_key, "release-boxes", release)
+
+
+def release_keys(owner_keys: Iterable[bytes], release: str) -> list[bytes]:
+    """What may open a release's owner's boxes, by the vault's keys of all epochs.
+
+    Records made before releases had keys of their own have the vault's.
+    """
+    return [one for key in owner_keys for one in (release_key(key, release), key)]
+
+
 def unpack(blob: bytes) -> Envelope:
     """Read an envelope without opening its boxes.
 
@@ -238,7 +260,7 @@ def seal_protected(
         header: of the protected file; the digest of the file's box is put in here.
         recipient_key: the recipient's 32 bytes.
         recipient: the content of the recipient's box.
-        owner_key: the vault's key for owner's boxes, 32 bytes.
+        owner_key: of :func:`release_key`, 32 bytes.
         owner: the content of the owner's box.
         file: the content of the file's box, or None for a record without.
     """
@@ -252,6 +274,17 @@ def seal_protected(
     content = recipient.digest + recipient.content
     recipient_box = _seal(key, content, bound, header)
     return Envelope(header, recipient_box, owner_box, file_box)
+
+
+def seal_licensed(header: Header, owner_key: bytes, owner: OwnerPart) -> Envelope:
+    """Seal the envelope of a licensed copy that no protected file of its own leads to.
+
+    Args:
+        header: of the licensed file.
+        owner_key: of :func:`release_key`, 32 bytes.
+        owner: the content of the owner's box.
+    """
+    return Envelope(header, b"", _seal_owner(header, header.digest, owner_key, owner))
 
 
 def licensed_envelope(envelope: Envelope, licensed_digest: bytes) -> Envelope:
@@ -301,7 +334,7 @@ def open_owner(
 
     Args:
         envelope: of a protected or a restored file.
-        owner_key: the vault's key for owner's boxes.
+        owner_key: one of :func:`release_keys`.
         vault: this vault's id.
         licensed_digest: SHA-256 of W's samples, to which the box is bound.
 
@@ -317,7 +350,8 @@ def open_owner(
     bound = _owner_bound(header, licensed_digest)
     key = derive(owner_key, "owner-box", bound)
     try:
-        return _unpack_owner(_open(key, envelope.owner_box, bound, header))
+        opened = _open(key, envelope.owner_box, bound, header)
+        return _unpack_owner(opened, short=header.version >= _SHORT)
     except (IndexError, UnicodeDecodeError):
         raise DamagedRecordError(
             "The record is damaged: what its owner's box holds can't be read"
@@ -331,7 +365,7 @@ def open_file(
 
     Args:
         envelope: of a protected or a restored file; :func:`open_owner` opens.
-        owner_key: the vault's key for owner's boxes.
+        owner_key: the one that opened that.
         licensed_digest: SHA-256 of W's samples, to which the box is bound.
 
     Returns:
@@ -360,7 +394,8 @@ def _seal_owner(
 ) -> bytes:
     bound = _owner_bound(header, licensed_digest)
     key = derive(owner_key, "owner-box", bound)
-    return _seal(key, _pack_owner(owner), bound, header)
+    content = _pack_owner(owner, short=header.version >= _SHORT)
+    return _seal(key, content, bound, header)
 
 
 def _recipient_bound(header: Header, owner_box: bytes) -> bytes:
@@ -406,20 +441,25 @@ def _part(blob: bytes, offset: int, size: int) -> tuple[bytes, int]:
     return blob[offset:end], end
 
 
-def _pack_owner(part: OwnerPart) -> bytes:
-    ids = (part.recipient_id.encode(), part.image_id.encode())
-    named = b"".join(bytes([len(name)]) + name for name in ids)
+def _pack_owner(part: OwnerPart, *, short: bool) -> bytes:
+    ids = (_id_bytes(one, short) for one in (part.recipient_id, part.image_id))
+    named = b"".join(bytes([len(one)]) + one for one in ids)
     form = part.amplitude | (_VISIBLE if part.visible else 0)
     return part.digest + bytes([form]) + named + part.lost
 
 
-def _unpack_owner(content: bytes) -> OwnerPart:
+def _unpack_owner(content: bytes, *, short: bool) -> OwnerPart:
     digest, form, offset = content[:32], content[32], 33
     names = []
     for _ in range(2):
         end = offset + 1 + content[offset]
-        names.append(content[offset + 1 : end].decode())
+        one = content[offset + 1 : end]
+        names.append(one.hex() if short else one.decode())
         offset = end
     visible = bool(form & _VISIBLE)
     amplitude = form & ~_VISIBLE
     return OwnerPart(names[0], names[1], amplitude, content[offset:], digest, visible)
+
+
+def _id_bytes(one: str, short: bool) -> bytes:
+    return bytes.fromhex(one) if short else one.encode()

@@ -66,6 +66,10 @@ from fiftyone_reue.vault.passphrases import Ask
 
 LEDGER_NAME = "ledger.sqlite"
 
+PUBLISHED = "(published)"
+"""The recipient whose mark is in sets that are published for everybody. Nobody can be
+given this name, and nobody is given its key."""
+
 logger = logging.getLogger(__name__)
 
 _CODE_SEED_SIZE = 16
@@ -386,6 +390,14 @@ class Vault:
             InputError: if the name can't be used or is taken
         """
         _check_name(name)
+        return self._add(name)
+
+    def published(self) -> Recipient:
+        """Who stands for everybody where a set is published; added when first asked."""
+        found = self.ledger.recipient_by_name(PUBLISHED)
+        return found or self._add(PUBLISHED)[0]
+
+    def _add(self, name: str) -> tuple[Recipient, RecipientKey]:
         key = random.token_bytes(prf.KEY_SIZE)
         recipient_id = random.token_hex(8)
         seed = random.token_bytes(_CODE_SEED_SIZE)
@@ -423,7 +435,8 @@ class Vault:
         return found
 
     def _known_names(self) -> str:
-        names = [recipient.name for recipient in self.recipients()]
+        everybody = [recipient.name for recipient in self.recipients()]
+        names = [name for name in everybody if name != PUBLISHED]
         if not names:
             return "add one first"
         shown = ", ".join(names[:5])
@@ -432,6 +445,22 @@ class Vault:
     def recipient_key(self, recipient: Recipient) -> RecipientKey:
         """The key that a recipient was given, also of a revoked one."""
         return self._key_of(recipient, self._open(recipient, "wrapped_key", b"key"))
+
+    def key_to_send(self, recipient: Recipient) -> RecipientKey:
+        """The same, to be handed out.
+
+        Raises:
+            InputError: if nobody may have it, being the key of published sets
+            RevokedKeyError: if it was revoked
+        """
+        if recipient.name == PUBLISHED:
+            raise InputError(
+                "The key of published sets is for nobody: whoever has it takes the "
+                "perturbation off and names no recipient. Give a recipient's own key "
+                "and a licence (reue license)"
+            )
+        self.require_active(recipient)
+        return self.recipient_key(recipient)
 
     def code_seed(self, recipient: Recipient) -> bytes:
         """The 16 bytes that a recipient's watermark codes derive from."""

@@ -11,6 +11,7 @@ from typing import Any
 from fiftyone_reue.progress import finish
 from fiftyone_reue.vault import MongoLedger, SqliteLedger, Vault
 from fiftyone_reue.vault.check import check
+from fiftyone_reue.vault.entities import PAPER_KINDS, Paper
 from fiftyone_reue.vault.ledger import Ledger, mongo
 from fiftyone_reue.vault.owner_keys import EnvironmentKey
 
@@ -19,6 +20,7 @@ SECRETS = {"REUE_OWNER_KEY": "ab" * 32}
 COLLECTIONS = {
     "recipients": mongo.RECIPIENTS,
     "fits": mongo.FITS,
+    "papers": mongo.PAPERS,
     "releases": mongo.RELEASES,
     "images": mongo.IMAGES,
     "records": mongo.RECORDS,
@@ -178,6 +180,13 @@ class Held:
         """What is kept beside the owner key."""
         (path,) = (self.folder / "memo").glob("*.counter")
         return path
+
+
+def put_papers(vault: Vault) -> None:
+    """A paper of each kind, as the owner writes them."""
+    for kind in PAPER_KINDS:
+        sealed = vault.seal(kind, f"{kind}-1", b"{}")
+        vault.ledger.put_paper(Paper(f"{kind}-1", kind, "", sealed, 1.0))
 
 
 def held_in_mongo(database: Any, old: Path, scratch: Path) -> Held:

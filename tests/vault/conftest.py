@@ -19,6 +19,7 @@ from tests.vault.attacks import (
     Held,
     SqliteAttacker,
     held_in_mongo,
+    put_papers,
 )
 
 START_SECONDS = 30
@@ -108,6 +109,7 @@ def unauthenticated(
 
 @pytest.fixture
 def held(unauthenticated: Held) -> Held:
-    """The same, authenticated."""
-    with unauthenticated.open().ledger:
+    """The same, authenticated, and with a paper of each kind."""
+    with unauthenticated.opened() as vault:
+        put_papers(vault)
         return unauthenticated

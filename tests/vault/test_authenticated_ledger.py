@@ -50,6 +50,16 @@ def test_an_untouched_ledger_is_as_it_was_left(held: Held) -> None:
         assert ledger.problems == []
 
 
+def test_papers_are_read_by_kind_and_a_lost_one_is_missed(held: Held) -> None:
+    attacker = held.attacker
+    attacker.remove("papers", "look-1")
+    with held.opened() as vault:
+        assert [one.id for one in vault.ledger.papers("commitment")] == ["commitment-1"]
+        assert vault.ledger.problems == []
+        assert vault.ledger.papers("look") == []
+        assert "missing" in str(vault.ledger.problems[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("table", TABLE_NAMES)
 def test_every_field_of_a_row_counts(held: Held, table: str) -> None:
@@ -90,6 +100,9 @@ def changed(vault: Vault, table: str) -> None:
             vault.revoke("alice")
         case "fits":
             ledger.put_fit(replace(ledger.fits()[0], summary={"new": 1}))
+        case "papers":
+            (one,) = ledger.papers("look")
+            ledger.put_paper(replace(one, created=2.0))
         case "releases":
             ledger.put_release(replace(release, state="failed"))
         case "images":
@@ -622,6 +635,7 @@ def test_many_ids_that_are_no_text_are_all_told(
         assert len({p.row for p in told}) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["recipients", "fits", "releases", "records"])
 def test_many_large_rows_are_not_held_together(held: Held, table: str) -> None:
     """Forty rows of 4 MB each took 160 MB and more."""

@@ -26,6 +26,7 @@ def plain(code: str) -> str:
     return found
 
 
+@pytest.mark.slow
 @given(st.floats(0, 2e9), st.floats(0, CODE_SECONDS))
 def test_a_code_is_good_for_ten_minutes(made: float, later: float) -> None:
     code = new_code(KEY, ACTION, made)
@@ -82,6 +83,7 @@ def test_a_permit_is_for_one_request_action_and_vault() -> None:
     assert not is_permit(OTHER, ACTION, b"request", permit, NOW)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_every_character_of_a_permit_counts(data: st.DataObject) -> None:
     permit = new_permit(KEY, ACTION, b"request", NOW)
@@ -91,6 +93,7 @@ def test_every_character_of_a_permit_counts(data: st.DataObject) -> None:
     assert is_permit(KEY, ACTION, b"request", changed, NOW) == (changed == permit)
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_what_is_no_permit_is_refused(text: str) -> None:
     assert not is_permit(KEY, ACTION, b"request", text, NOW)

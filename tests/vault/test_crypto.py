@@ -20,6 +20,7 @@ keys = st.binary(min_size=16, max_size=64)
 contexts = st.lists(st.one_of(st.text(max_size=6), st.binary(max_size=6)), max_size=4)
 
 
+@pytest.mark.slow
 @given(keys, st.binary(max_size=200), st.binary(max_size=20))
 def test_what_was_sealed_opens(key: bytes, plaintext: bytes, aad: bytes) -> None:
     blob = seal(key, plaintext, aad)
@@ -40,6 +41,7 @@ def test_a_wrong_key_is_told_from_an_edit() -> None:
         open_sealed(KEY, blob, b"other aad")
 
 
+@pytest.mark.slow
 @given(st.data(), st.binary(max_size=40))
 def test_no_edited_byte_is_accepted(data: st.DataObject, plaintext: bytes) -> None:
     blob = bytearray(seal(KEY, plaintext))

@@ -46,6 +46,7 @@ def opened(stored: dict[str, Any], owner_key: bytes, kind: str) -> Opened:
     return unwrap(stored, owner_key, "what you said", kind=kind)
 
 
+@pytest.mark.slow
 @given(st.binary(min_size=32, max_size=32), st.sampled_from(["key-file", "passphrase"]))
 def test_only_its_owner_key_opens_a_wrap(owner_key: bytes, kind: str) -> None:
     made = made_for(owner_key, kind)
@@ -109,6 +110,7 @@ def test_half_way_to_a_passphrase_no_id_is_shown() -> None:
     assert key_id(OTHER) not in str(caught.value)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(1, 255))
 def test_an_edited_wrap_gives_no_other_key(place: int, change: int) -> None:
     made = made_for(OWNER, "key-file")

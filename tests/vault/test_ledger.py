@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fiftyone_reue.errors import InputError, VaultError
-from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.entities import Fit, Image, Paper, Recipient, Record, Release
 from fiftyone_reue.vault.ledger import Ledger, MongoLedger, SqliteLedger
 from fiftyone_reue.vault.ledger.rows import parsed
 
@@ -33,6 +33,9 @@ RELEASE = Release(
     scores={},
     sealed_seed=b"\0s",
 )
+
+
+PAPER = Paper("c1", "commitment", "p1", b"\0p", 2.0)
 
 
 def image(number: int) -> Image:
@@ -78,6 +81,7 @@ def filled(ledger: Ledger) -> Ledger:
     """One recipient, one fit, one release and five originals."""
     ledger.put_recipient(RECIPIENT)
     ledger.put_fit(FIT)
+    ledger.put_paper(PAPER)
     ledger.put_release(RELEASE)
     ledger.put_images([image(number) for number in range(5)])
     return ledger
@@ -95,6 +99,7 @@ def test_an_empty_ledger_has_nothing(ledger: Ledger) -> None:
     assert list(ledger.records_by_image("x")) == []
     assert ledger.count_records("x") == 0
     assert ledger.record_sample_ids("x") == set()
+    assert ledger.papers("look") == []
     ledger.put_images([])
     ledger.put_records([])
     ledger.delete_release("x")
@@ -116,6 +121,8 @@ def test_each_entity_comes_back_as_it_was(filled: Ledger) -> None:
     assert filled.recipient("r1") == filled.recipient_by_name("ann") == RECIPIENT
     assert parsed(filled.fit("f1")) == FIT
     assert parsed(filled.release("p1")) == RELEASE
+    assert filled.papers("commitment") == [PAPER]
+    assert filled.papers("look") == []
     assert filled.image("i00003") == image(3)
     assert filled.image_by_digest(image(3).digest) == image(3)
     assert filled.record("p1-0") == record(0)
@@ -183,6 +190,7 @@ def test_what_is_referred_to_must_exist(filled: Ledger) -> None:
     assert [each.id for each in filled.releases()] == ["p1", "p2"]
 
 
+@pytest.mark.slow
 def test_records_are_paged_in_order(filled: Ledger) -> None:
     total = 700
     filled.put_images([image(number) for number in range(total)])
@@ -307,6 +315,7 @@ def test_a_name_that_is_not_unicode_is_refused(filled: Ledger) -> None:
     assert filled.image(image(9).id) is None
 
 
+@pytest.mark.slow
 def test_two_threads_may_put_the_same(filled: Ledger) -> None:
     threads, errors = 4, []
 

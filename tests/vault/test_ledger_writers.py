@@ -160,6 +160,7 @@ def test_somebody_changes_a_row_while_a_killed_writer_is_pending(held: Held) -> 
     assert any("recipients" in line for line in held.problems())
 
 
+@pytest.mark.slow
 def test_several_writers_at_once_leave_no_trace_of_tampering(held: Held) -> None:
     errors: list[BaseException] = []
     with held.opened() as vault:

@@ -40,6 +40,7 @@ def entities(kind: type[Entity]) -> st.SearchStrategy[Any]:
     return st.builds(kind, **values)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(KINDS).flatmap(entities), st.sampled_from(list(TABLES)))
 def test_a_row_keeps_its_mac_in_a_database(entity: Entity, table: Table) -> None:
     row = to_row(replace(entity, mac=row_mac(KEYS, table, entity)))

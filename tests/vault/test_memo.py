@@ -277,7 +277,7 @@ def test_it_only_goes_up_while_several_write(tmp_path: Path) -> None:
 def test_who_keeps_the_lock_keeps_others_out_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_lock.file_lock, "__defaults__", (0.05,))
+    monkeypatch.setattr(file_lock.file_lock.__wrapped__, "__defaults__", (0.05,))
     place = FolderStore(tmp_path)
     memo = Memo(ID, [place])
     with place.locked(ID):

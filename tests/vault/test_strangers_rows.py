@@ -17,7 +17,13 @@ from fiftyone_reue.vault.entities import Fit, Image
 from fiftyone_reue.vault.ledger import authenticated, mongo, sqlite
 from fiftyone_reue.vault.ledger.problems import CHANGED, DOUBLED, STRANGER, TOO_LONG
 from fiftyone_reue.vault.ledger.rows import BOXES, longest
-from tests.vault.attacks import COLLECTIONS, Held, MongoAttacker, held_in_mongo
+from tests.vault.attacks import (
+    COLLECTIONS,
+    Held,
+    MongoAttacker,
+    held_in_mongo,
+    put_papers,
+)
 
 MB = 1 << 20
 
@@ -206,7 +212,8 @@ def test_a_blob_file_that_says_another_size_is_not_read(mongo_database: Any) -> 
 @pytest.fixture
 def in_mongo(mongo_database: Any, old_ledger: Path, tmp_path: Path) -> Held:
     held = held_in_mongo(mongo_database, old_ledger, tmp_path)
-    held.open()
+    with held.opened() as vault:
+        put_papers(vault)
     return held
 
 
@@ -252,7 +259,7 @@ def test_rows_with_ids_of_any_type_are_named(
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("table", COLLECTIONS)
+@pytest.mark.parametrize("table", sorted(COLLECTIONS.keys() - {"papers"}))
 def test_an_old_ledger_with_strangers_rows_is_brought_up_to_date(
     mongo_database: Any, old_ledger: Path, tmp_path: Path, table: str
 ) -> None:

@@ -35,10 +35,19 @@ from fiftyone_reue.errors import (
     VaultError,
     WrongKeyError,
 )
-from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.entities import (
+    PAPER_KINDS,
+    Fit,
+    Image,
+    Paper,
+    Recipient,
+    Record,
+    Release,
+)
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.ledger.inventory import (
     IMAGES,
+    MEMBERS,
     Change,
     Deletion,
     Inventory,
@@ -86,7 +95,7 @@ from fiftyone_reue.vault.memo import Memo
 _MOST_PROBLEMS = 10_000
 _MORE = Problem("ledger", "", f"there are more problems than these; {BACKUP}")
 _SOME = 16  # rows, which may be as large as images
-L = TypeVar("L", Recipient, Fit, Release)
+L = TypeVar("L", Recipient, Fit, Paper, Release)
 
 
 class AuthenticatedLedger:
@@ -285,7 +294,7 @@ class AuthenticatedLedger:
                 key_of(table, entity),
                 old.get(key_of(table, entity)),
                 entity.mac,
-                name_of(entity) if table in ("recipients", "fits", "releases") else "",
+                name_of(entity) if table in MEMBERS else "",
             )
             for entity in entities
         ]
@@ -361,15 +370,23 @@ class AuthenticatedLedger:
                 "the vault again"
             )
 
-    def _listed(self, table: Table, read: Callable[[], list[L]]) -> list[L]:
-        """All good members of a table; what is wrong with the others is noted."""
+    def _listed(
+        self, table: Table, read: Callable[[], list[L]], name: str | None = None
+    ) -> list[L]:
+        """All good members of a table; what is wrong with the others is noted.
+
+        Args:
+            table: which
+            read: gives its rows
+            name: only members that are listed under this name are read
+        """
         rows = read()
-        bad, found = self._judged(table, rows, self.inventory())
+        bad, found = self._judged(table, rows, self.inventory(), name)
         if found:
             with self.raw.exclusive():
                 inventory = None if self.inventory() is None else self._settled()
                 rows = read()
-                bad, found = self._judged(table, rows, inventory)
+                bad, found = self._judged(table, rows, inventory, name)
             if found:
                 self._require_no_rotation()
         for problem in found:
@@ -377,7 +394,11 @@ class AuthenticatedLedger:
         return [parsed(row) for index, row in enumerate(rows) if index not in bad]
 
     def _judged(
-        self, table: Table, rows: Sequence[L], inventory: Inventory | None
+        self,
+        table: Table,
+        rows: Sequence[L],
+        inventory: Inventory | None,
+        name: str | None,
     ) -> tuple[set[int], list[Problem]]:
         """Which of the rows are bad, and what is wrong, missing ones included."""
         listed = None if inventory is None else inventory.members[table]
@@ -394,7 +415,7 @@ class AuthenticatedLedger:
                 found.append(Problem(table, row_of(table, row), f"{what}; {BACKUP}"))
         there = {row.id for row in rows if isinstance(row.id, str)}
         for one, member in (listed or {}).items():
-            if one not in there:
+            if one not in there and name in (None, member.name):
                 row_name = f"{quoted(member.name)} ({one})"
                 found.append(Problem(table, row_name, f"{MISSING}; {BACKUP}"))
         return bad, found
@@ -548,6 +569,28 @@ class AuthenticatedLedger:
 
         return [
             each(one) for one in self._listed("fits", lambda: self.raw.fits(believed))
+        ]
+
+    # -- papers
+
+    def put_paper(self, paper: Paper) -> None:
+        (row,) = self._with_macs("papers", [paper])
+        self._write(
+            lambda: self._putting("papers", [row]),
+            lambda: self.raw.put_paper(row),
+            remember=True,
+        )
+
+    def papers(self, kind: str, each: Each[Paper] = as_read) -> list[Paper]:
+        def believed(paper: Paper) -> Paper:
+            good = has_mac(self._keys, "papers", paper)
+            return paper if good else cut_short(paper)
+
+        found = self._listed("papers", lambda: self.raw.papers(kind, believed), kind)
+        # Which rows a query gives is the database's word.
+        return [
+            each(one)
+            for one in self._asked_for("papers", found, lambda one: one.kind == kind)
         ]
 
     # -- releases
@@ -821,6 +864,8 @@ class AuthenticatedLedger:
         """Every table's rows, in an order of their own, in bounded memory."""
         yield "recipients", iter(self.raw.recipients())
         yield "fits", iter(self.raw.fits())
+        for kind in PAPER_KINDS:
+            yield "papers", iter(self.raw.papers(kind))
         releases = self.raw.releases()
         yield "releases", iter(releases)
         yield "images", self.raw.images()

@@ -7,7 +7,14 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.entities import (
+    Fit,
+    Image,
+    Paper,
+    Recipient,
+    Record,
+    Release,
+)
 from fiftyone_reue.vault.ledger.rows import Each, Key, Table, as_read
 
 
@@ -60,6 +67,14 @@ class Ledger(Protocol):
 
     def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
         """All, oldest first, and what `each` makes of one before the next is read."""
+        ...
+
+    def put_paper(self, paper: Paper) -> None:
+        """Adds or replaces by id."""
+        ...
+
+    def papers(self, kind: str, each: Each[Paper] = as_read) -> list[Paper]:
+        """All of a kind, oldest first; `each` as for :meth:`fits`."""
         ...
 
     def put_release(self, release: Release) -> None:

@@ -21,18 +21,28 @@ from typing import Any, Self
 
 from fiftyone_reue.errors import DamagedRecordError, WrongKeyError
 from fiftyone_reue.vault import crypto
-from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.entities import (
+    Fit,
+    Image,
+    Paper,
+    Recipient,
+    Record,
+    Release,
+)
 from fiftyone_reue.vault.ledger.macs import LedgerKeys, member_value
 from fiftyone_reue.vault.ledger.rows import Entity, Key, Table
 
 IMAGES = "images"
+
+MEMBERS: tuple[Table, ...] = ("recipients", "fits", "papers", "releases")
+"""Tables whose rows are listed one by one."""
 
 _MODULUS = 2**256
 
 
 @dataclass(frozen=True)
 class Member:
-    """What is listed of a recipient, a fit or a release: its MAC, and its name."""
+    """What is listed of such a row: its MAC, and its name."""
 
     mac: bytes
     name: str
@@ -94,7 +104,7 @@ class Inventory:
 
     Attributes:
         counter: goes up with every change.
-        members: of recipients, fits and releases, by table and id.
+        members: of MEMBERS, by table and id.
         sums: of images, and of each release's records, by scope.
         rotating: the owner key is being replaced, so that nothing may be written.
         pending: what was being written when this list was.
@@ -102,7 +112,7 @@ class Inventory:
 
     counter: int = 0
     members: dict[str, dict[str, Member]] = field(
-        default_factory=lambda: {"recipients": {}, "fits": {}, "releases": {}}
+        default_factory=lambda: {table: {} for table in MEMBERS}
     )
     sums: dict[str, Sum] = field(default_factory=dict)
     rotating: bool = False
@@ -188,6 +198,7 @@ class Inventory:
             "members": {
                 table: {one: [m.mac.hex(), m.name] for one, m in listed.items()}
                 for table, listed in self.members.items()
+                if listed or table != "papers"  # a list from before is packed as it was
             },
             "sums": {scope: _sum_to_json(s) for scope, s in self.sums.items()},
             "rotating": self.rotating,
@@ -203,7 +214,7 @@ class Inventory:
                     one: Member(bytes.fromhex(mac), name)
                     for one, (mac, name) in listed.items()
                 }
-                for table, listed in content["members"].items()
+                for table, listed in ({"papers": {}} | content["members"]).items()
             },
             sums={scope: _sum_from_json(s) for scope, s in content["sums"].items()},
             rotating=content["rotating"],
@@ -225,6 +236,8 @@ def name_of(entity: Entity) -> str:
             return entity.name
         case Fit():
             return entity.method
+        case Paper():
+            return entity.kind
         case Image() | Record():
             return entity.source
 

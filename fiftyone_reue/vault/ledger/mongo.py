@@ -13,7 +13,14 @@ from fiftyone_reue.errors import (
     TamperedLedgerError,
     VaultError,
 )
-from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.entities import (
+    Fit,
+    Image,
+    Paper,
+    Recipient,
+    Record,
+    Release,
+)
 from fiftyone_reue.vault.ledger.mongo_lock import MongoLock
 from fiftyone_reue.vault.ledger.rows import (
     BOXES,
@@ -45,6 +52,7 @@ if TYPE_CHECKING:
 META = "reue_meta"
 RECIPIENTS = "reue_recipients"
 FITS = "reue_fits"
+PAPERS = "reue_papers"
 RELEASES = "reue_releases"
 IMAGES = "reue_images"
 RECORDS = "reue_records"
@@ -72,14 +80,21 @@ _BLOB_FILE = "blob_file"
 _COLLECTIONS: dict[Table, str] = {
     "recipients": RECIPIENTS,
     "fits": FITS,
+    "papers": PAPERS,
     "releases": RELEASES,
     "images": IMAGES,
     "records": RECORDS,
     "withdrawn": WITHDRAWN,
 }
-_BLOB_FIELDS = {FITS: "sealed", RECORDS: "blob", WITHDRAWN: "blob"}
+_BLOB_FIELDS = {
+    FITS: "sealed",
+    PAPERS: "sealed",
+    RECORDS: "blob",
+    WITHDRAWN: "blob",
+}
 _INDEXES: list[tuple[str, tuple[str, ...], bool]] = [
     (RECIPIENTS, ("name",), True),
+    (PAPERS, ("kind",), False),
     (RELEASES, ("recipient_id",), False),
     (IMAGES, ("digest",), True),
     (RECORDS, ("release_id", "sample_id"), True),
@@ -102,7 +117,7 @@ _NO_COLLECTION = 166  # but a view
 
 
 class MongoLedger:
-    """A :class:`~fiftyone_reue.vault.ledger.base.Ledger` in seven collections.
+    """A :class:`~fiftyone_reue.vault.ledger.base.Ledger` in eight collections.
 
     Writes are acknowledged by a majority and its journal. There are no transactions
     on a single server, so a batch that is interrupted may be there in part; putting
@@ -211,6 +226,15 @@ class MongoLedger:
 
     def fits(self, each: Each[Fit] = as_read) -> list[Fit]:
         return sorted((each(one) for one in self._page(Fit, FITS, {}, None)), key=age)
+
+    # -- papers
+
+    def put_paper(self, paper: Paper) -> None:
+        self._put(PAPERS, [paper])
+
+    def papers(self, kind: str, each: Each[Paper] = as_read) -> list[Paper]:
+        found = self._page(Paper, PAPERS, {"kind": kind}, None)
+        return sorted((each(one) for one in found), key=age)
 
     # -- releases
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fiftyone_reue.vault.entities import Fit, Image, Recipient, Release
+from fiftyone_reue.vault.entities import (
+    Fit,
+    Image,
+    Paper,
+    Recipient,
+    Release,
+)
 from fiftyone_reue.vault.ledger.rows import Entity, Table, TooLong, columns, key_of
 
 BACKUP = "put the ledger back from a backup, or look into it with `reue vault check`"
@@ -66,7 +72,7 @@ def row_of(table: Table, entity: Entity) -> str:
             return f"{quoted(entity.name)} ({quoted(entity.id)})"
         case Image():
             return f"{quoted(entity.source)} ({quoted(entity.id)})"
-        case Fit():
+        case Fit() | Paper():
             return quoted(entity.id)
         case _:
             row = f"{quoted(entity.sample_id)} of release {quoted(entity.release_id)}"

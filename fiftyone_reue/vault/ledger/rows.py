@@ -15,13 +15,22 @@ from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.entities import (
+    Fit,
+    Image,
+    Paper,
+    Recipient,
+    Record,
+    Release,
+)
 
-Entity = Recipient | Fit | Release | Image | Record
+Entity = Recipient | Fit | Paper | Release | Image | Record
 T = TypeVar("T")
-E = TypeVar("E", Recipient, Fit, Release, Image, Record)
+E = TypeVar("E", Recipient, Fit, Paper, Release, Image, Record)
 
-Table = Literal["recipients", "fits", "releases", "images", "records", "withdrawn"]
+Table = Literal[
+    "recipients", "fits", "papers", "releases", "images", "records", "withdrawn"
+]
 """What a ledger keeps its entities in."""
 
 Key = str | tuple[str, str]
@@ -30,6 +39,7 @@ Key = str | tuple[str, str]
 TABLES: dict[Table, type[Entity]] = {
     "recipients": Recipient,
     "fits": Fit,
+    "papers": Paper,
     "releases": Release,
     "images": Image,
     "records": Record,

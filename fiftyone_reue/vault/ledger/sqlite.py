@@ -21,7 +21,14 @@ from fiftyone_reue.errors import (
     TamperedLedgerError,
     VaultError,
 )
-from fiftyone_reue.vault.entities import Fit, Image, Recipient, Record, Release
+from fiftyone_reue.vault.entities import (
+    Fit,
+    Image,
+    Paper,
+    Recipient,
+    Record,
+    Release,
+)
 from fiftyone_reue.vault.ledger.rows import (
     BOXES,
     LONGEST_TEXT,
@@ -108,7 +115,10 @@ _REASONS = {
         "can't be opened; check that the folder exists and its permissions"
     ),
     sqlite3.SQLITE_FULL: "can't be written: the disk is full; free some space",
-    sqlite3.SQLITE_IOERR: "can't be read or written: the disk reports an error",
+    # SQLite says so as well where a full disk has no room for what it shares.
+    sqlite3.SQLITE_IOERR: (
+        "can't be read or written: the disk reports an error; check whether it is full"
+    ),
     sqlite3.SQLITE_PROTOCOL: (
         "can't be locked; keep the vault on a local disk, not on a network share"
     ),
@@ -137,6 +147,11 @@ class SqliteLedger:
         self._lock = threading.RLock()
         self._schema: int | None = None  # SQLite's number of the one last looked at
         self._connection = self._connect(busy_seconds)
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
 
     def __repr__(self) -> str:
         return f"SqliteLedger({str(self._path)!r})"
@@ -389,6 +404,19 @@ class SqliteLedger:
         found = (
             self._row(Fit, "fits", row, _is_all([]))
             for row in self._rowids("fits", "SELECT rowid FROM fits", [])
+        )
+        return sorted((each(one) for one in found if one is not None), key=age)
+
+    # -- papers
+
+    def put_paper(self, paper: Paper) -> None:
+        self._put("papers", "id", [paper])
+
+    def papers(self, kind: str, each: Each[Paper] = as_read) -> list[Paper]:
+        query = "SELECT rowid FROM papers WHERE kind = ?"
+        found = (
+            self._row(Paper, "papers", row, _is_all([("kind", kind)]))
+            for row in self._rowids("papers", query, [kind])
         )
         return sorted((each(one) for one in found if one is not None), key=age)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import sqlite3
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 SCHEMA = """
 CREATE TABLE meta (
@@ -118,6 +118,17 @@ CREATE TABLE inventory (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     sealed BLOB NOT NULL
 );
+""",
+    4: """
+CREATE TABLE papers (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    about TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    created REAL NOT NULL,
+    mac BLOB NOT NULL
+);
+CREATE INDEX papers_by_kind ON papers(kind);
 """,
 }
 

@@ -1,0 +1,241 @@
+"""What ``evidence.json`` holds, and how it is read again.
+
+It goes to people who don't trust the owner, and comes from people whom the reader
+doesn't trust: nothing in it is believed for being there, and nothing takes more memory
+than its file.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.names import contained
+from fiftyone_reue.names.display import printable
+from fiftyone_reue.watermark.read import Difference
+from fiftyone_reue.watermark.sharpness import Response
+
+FORMAT = 2
+"""Of cases. Soft bits of format 1 were weighted in another way, so that they don't
+follow from their differences any more."""
+
+JSON_NAME = "evidence.json"
+HTML_NAME = "report.html"
+PDF_NAME = "report.pdf"
+SUSPECTS = "suspects"
+DIFFERENCES = "differences"
+PICTURES = "pictures"
+
+_MOST_JSON = 256 << 20
+
+_LEAST_OF_A_VALUE = 8
+"""Bytes of JSON that a value takes at least, in the mean, as reports write it. A list
+of empty lists would take thirty times as much memory as its file."""
+
+_FEW_VALUES = 10_000
+
+MOST_PACKED = 256
+"""What unpacks to more than so many times its size is no difference: nobody can fill
+a reader's memory with a file that is quickly sent. Differences of nothing, which would,
+are written as they are."""
+
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Others take memory that the archive chooses."""
+
+_SMALL = 1 << 20
+"""Bytes that may be unpacked anyhow."""
+
+_FEW_FILES = 8
+"""Parts of a difference's file, at most."""
+_MOST_BLURS = 64
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, EOFError, SyntaxError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+)
+"""What a crafted archive, or a header in it, makes its readers raise."""
+
+
+def read_evidence(folder: Path) -> dict[str, Any]:
+    """A case's evidence.
+
+    Raises:
+        InputError: there is none, or it isn't one of this format.
+    """
+    path = folder / JSON_NAME
+    try:
+        require_file(path)
+        if path.stat().st_size > _MOST_JSON:
+            raise InputError(f"{path}: this is larger than any case; it is no case")
+        raw = path.read_bytes()
+        values = sum(raw.count(mark) for mark in (b",", b"[", b"{"))
+        if values > _FEW_VALUES and values * _LEAST_OF_A_VALUE > len(raw):
+            raise InputError(f"{path}: this holds next to nothing, many times over")
+        content = json.loads(raw)
+    except OSError as error:
+        raise InputError(
+            f"{path} can't be read ({error.strerror}); give the folder of a case, as "
+            "`reue report` writes it"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: this isn't JSON, so it is no case") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: this is no case of format {FORMAT}, which this program verifies; "
+            "another version may read it, such as the one that its page names"
+        )
+    return content
+
+
+def require_file(path: Path) -> None:
+    """Refuse what isn't an ordinary file: reading a pipe or a device may never end.
+
+    Raises:
+        OSError: it is something else.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, f"{path} isn't an ordinary file", str(path))
+
+
+def file_in(folder: Path, name: object) -> Path:
+    """The path of a case's file.
+
+    Args:
+        folder: the case's.
+        name: as the evidence has it.
+
+    Raises:
+        UnsafePathError: it leads out of the folder, or through a link.
+        OSError: it isn't an ordinary file.
+    """
+    path = contained.unlinked(folder, str(name))
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, f"{printable(name)} is a link", str(path))
+    require_file(path)
+    return path
+
+
+def digest_in(folder: Path, name: object) -> str:
+    """SHA-256 of a case's file, hex.
+
+    Raises:
+        UnsafePathError: see :func:`file_in`.
+        OSError: it isn't there, can't be read, or isn't an ordinary file.
+    """
+    with file_in(folder, name).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_difference(path: Path, difference: Difference) -> None:
+    """Keep what a mark is read from, in a new ``.npz`` file."""
+    arrays = {"left": np.asarray(difference.left, np.float32)}
+    if difference.shown is not None:
+        arrays["shown"] = np.asarray(difference.shown, np.float32)
+    if difference.response is not None:
+        arrays["shares"] = np.asarray(difference.response.shares, np.float64)
+        arrays["blurs"] = np.asarray(difference.response.blurs, np.float64)
+    total = sum(one.nbytes for one in arrays.values())
+    with path.open("w+b") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        if not _is_plausible(total, file.tell()):
+            file.seek(0)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+            file.truncate()
+
+
+def _is_plausible(unpacked: int, size: int) -> bool:
+    return unpacked <= max(_SMALL, MOST_PACKED * size // 2)
+
+
+def read_difference(path: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> Difference:
+    """The inverse of :func:`write_difference`.
+
+    Args:
+        path: its file.
+        max_pixels: larger ones are refused before they are unpacked.
+
+    Raises:
+        InputError: it isn't there, or holds something else.
+    """
+    try:
+        require_file(path)
+        with zipfile.ZipFile(path) as packed:
+            parts = packed.infolist()
+            largest = max((one.file_size for one in parts), default=0)
+            total = sum(one.file_size for one in parts)
+            if any(one.compress_type not in _PACKINGS for one in parts):
+                raise ValueError("this isn't how differences are packed")
+            if len(parts) > _FEW_FILES or largest > 4 * max_pixels + _SMALL:
+                raise InputError(
+                    f"{path}: this is a difference of more than {max_pixels:,} pixels "
+                    "(--max-pixels), or none"
+                )
+            if total > max(2 * _SMALL, MOST_PACKED * path.stat().st_size):
+                raise InputError(
+                    f"{path}: this would unpack to {total:,} bytes, more than any "
+                    "difference in a file of its size"
+                )
+            found = {
+                one.filename.removesuffix(".npy"): _unpacked(packed, one)
+                for one in parts
+            }
+    except _UNREADABLE as error:
+        raise InputError(f"{path}: this difference can't be read: {error}") from error
+    left, shown = found.get("left"), found.get("shown")
+    for one in (left, shown):
+        if one is not None and (one.dtype != np.float32 or one.ndim != 2):
+            raise InputError(f"{path}: this holds no difference of an image")
+    if left is None or (shown is not None and shown.shape != left.shape):
+        raise InputError(f"{path}: this holds no difference of an image")
+    if "shares" not in found and "blurs" not in found:
+        return Difference(left, shown)
+    parts_of = [found.get(name, np.zeros(0)) for name in ("shares", "blurs")]
+    if any(part.dtype != np.float64 or part.ndim != 1 for part in parts_of):
+        raise InputError(f"{path}: this holds no difference of an image")
+    if len(parts_of[0]) != 1 + len(parts_of[1]) or len(parts_of[1]) > _MOST_BLURS:
+        raise InputError(f"{path}: this holds no difference of an image")
+    return Difference(left, shown, Response(*parts_of))
+
+
+def _unpacked(packed: zipfile.ZipFile, part: zipfile.ZipInfo) -> np.ndarray:
+    """One array. No more is unpacked than its entry says, whatever its data hold."""
+    with packed.open(part) as file:
+        return _array(file.read(part.file_size))
+
+
+def _array(raw: bytes) -> np.ndarray:
+    """One array of an ``.npz``, of which no header says more than there is.
+
+    Raises:
+        ValueError: it isn't one, is larger than its bytes, or isn't finite.
+    """
+    file = io.BytesIO(raw)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("this isn't how arrays are written here")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if fortran or dtype not in (np.float32, np.float64):
+        raise ValueError("this isn't how differences are written")
+    left = raw[file.tell() :]
+    if math.prod(shape) * dtype.itemsize != len(left):
+        raise ValueError("an array has more or less than its size says")
+    found = np.frombuffer(left, dtype).reshape(shape)
+    if not np.isfinite(found).all():
+        raise ValueError("a number isn't finite")
+    return found
+
+
+def packed(evidence: dict[str, Any]) -> bytes:
+    """A case's evidence as its file holds it."""
+    return json.dumps(evidence, indent=1, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,72 @@
+"""The page that tells people what a case rests on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from fiftyone_reue.names.display import printable
+from fiftyone_reue.proofs.pictures import STRONGER
+from fiftyone_reue.watermark.evidence import DECOYS, FALSE_ACCUSATION
+from fiftyone_reue.watermark.looks import Look, log_ways
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+MOST_PAIRS = 200
+"""The page shows so many images; the evidence has all of them."""
+
+
+def digest_of(evidence: Mapping[str, Any]) -> str:
+    """SHA-256 of all that the evidence says, however its file is laid out; hex.
+
+    Args:
+        evidence: what the case's JSON holds; ``pdf``, which is made of the page, isn't
+            counted.
+    """
+    counted = {key: value for key, value in evidence.items() if key != "pdf"}
+    text = json.dumps(counted, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rendered(evidence: Mapping[str, Any]) -> str:
+    """The page; needs nothing but the pictures beside it, no network and no scripts.
+
+    The same evidence gives the same page, so that a page can be checked by it.
+
+    Args:
+        evidence: what the case's JSON holds.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda v: printable(v) if isinstance(v, str) else v,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    earlier = [Look.from_dict(one) for one in evidence["earlier_looks"]]
+    images = evidence["look"].get("images", {})
+    rows = evidence["readings"]
+    return environment.get_template("report.html.j2").render(
+        case=evidence,
+        rows=rows[:MOST_PAIRS],
+        more=max(0, len(rows) - MOST_PAIRS),
+        looks=earlier,
+        ways=math.exp(min(log_ways(earlier, images), 700.0)),
+        when=_when,
+        decoys=DECOYS,
+        limit=FALSE_ACCUSATION,
+        stronger=STRONGER,
+        digest=digest_of(evidence),
+    )
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

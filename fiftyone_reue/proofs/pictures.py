@@ -1,0 +1,84 @@
+"""Small pictures of what was found, for people: nothing is computed from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fiftyone_reue.errors import ReueError
+from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.depth import shown as displayed
+from fiftyone_reue.watermark import codes, embed, patterns
+
+SIDE = 256
+"""The longer side of a picture, pixels."""
+
+STRONGER = 16
+"""How many times a difference of gray levels is enlarged."""
+
+_AMPLITUDE = 2
+
+
+def mark(
+    key: bytes, image_id: str, code_seed: bytes, height: int, width: int
+) -> np.ndarray:
+    """A recipient's mark on an image, ``(height, width)`` int8 gray levels."""
+    code = codes.code(code_seed, image_id, patterns.bit_count(height, width))
+    return embed.mark(key, image_id, code, height, width, _AMPLITUDE)[..., 0]
+
+
+def draw(
+    folder: Path,
+    name: str,
+    *,
+    suspect: Path,
+    original: Path,
+    left: np.ndarray,
+    mark: np.ndarray | None,
+) -> dict[str, str]:
+    """Write the pictures of one suspect.
+
+    Args:
+        folder: where to.
+        name: what their names begin with.
+        suspect: its file.
+        original: its original's file, which may be gone.
+        left: ``(H, W)`` float gray levels, the suspect without the original.
+        mark: ``(H, W)`` gray levels, or None where nobody is named.
+
+    Returns:
+        The files' names by what they show: "suspect", "original", "difference", "mark".
+        What can't be read isn't shown.
+    """
+    found: dict[str, Image.Image | None] = {
+        "suspect": _photograph(suspect),
+        "original": _photograph(original),
+        "difference": _change(left),
+        "mark": None if mark is None else _change(mark),
+    }
+    names = {}
+    for what, picture in found.items():
+        if picture is not None:
+            names[what] = f"{name}-{what}.png"
+            picture.save(folder / names[what])
+    return names
+
+
+def _photograph(path: Path) -> Image.Image | None:
+    try:
+        raster = load(path, ignore_record=True).raster
+    except ReueError:
+        return None
+    samples = displayed(raster)[..., : raster.colour_channels]
+    picture = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    picture.thumbnail((SIDE, SIDE))
+    return picture
+
+
+def _change(values: np.ndarray) -> Image.Image:
+    gray = (128 + STRONGER * values.astype(np.float32)).clip(0, 255).astype(np.uint8)
+    picture = Image.fromarray(gray)
+    picture.thumbnail((SIDE, SIDE))
+    return picture

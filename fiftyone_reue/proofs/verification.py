@@ -1,0 +1,519 @@
+"""Recompute a verdict from a case alone, without the vault."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fiftyone_reue.errors import InputError, ReueError, UnsafePathError
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.names.display import printable
+from fiftyone_reue.proofs import shown
+from fiftyone_reue.proofs.contents import (
+    digest_in,
+    file_in,
+    read_difference,
+    read_evidence,
+)
+from fiftyone_reue.proofs.steps import State, Step
+from fiftyone_reue.proofs.timestamps import (
+    Reply,
+    read_certificates,
+    read_reply,
+    require_signed,
+)
+from fiftyone_reue.watermark import read
+from fiftyone_reue.watermark.commitment import (
+    image_leaf,
+    is_included,
+    recipient_leaf,
+    statement_of,
+)
+from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION, Reading, weigh
+from fiftyone_reue.watermark.looks import Look, log_ways, version
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+_CLOSE = 1e-5
+"""Soft bits may differ by so much of the largest between machines."""
+
+_MOST_AMPLITUDE = 127
+
+_OTHER_FORM = (
+    *(KeyError, TypeError, ValueError, IndexError, AttributeError),
+    *(ArithmeticError, struct.error),
+)
+"""What values of another kind or size than a report writes raise."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What became of a case.
+
+    Attributes:
+        named: whom the recomputed evidence names.
+        p_value: the bound that it gives, 0 to 1.
+        images: how many originals were weighed.
+        steps: all of them, in order.
+    """
+
+    named: list[str]
+    p_value: float
+    images: int
+    steps: list[Step]
+
+    @property
+    def holds(self) -> bool:
+        """Whether somebody is named and no step failed."""
+        return bool(self.named) and all(one.state != "failed" for one in self.steps)
+
+    def verdict(self) -> str:
+        """The result in words."""
+        failed = [one for one in self.steps if one.state == "failed"]
+        if failed:
+            return (
+                f"The case doesn't hold: {failed[0].name}: {failed[0].text} "
+                f"({len(failed)} of {len(self.steps)} steps failed)"
+            )
+        if not self.named:
+            return (
+                f"The case names nobody: the recomputed chance is {self.p_value:.1e} "
+                f"from {self.images} originals"
+            )
+        believed = sum(one.state == "believed" for one in self.steps)
+        return (
+            f"The case holds for {' and '.join(self.named)}: the recomputed chance of "
+            f"naming anybody so firmly by accident is at most {self.p_value:.1e} from "
+            f"{self.images} originals. {believed} of {len(self.steps)} steps must be "
+            "believed"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "holds": self.holds,
+            "named": self.named,
+            "p_value": self.p_value,
+            "images": self.images,
+            "verdict": self.verdict(),
+            "steps": [vars(one) for one in self.steps],
+        }
+
+
+def verify(
+    folder: Path,
+    root: str | None = None,
+    *,
+    authority: bytes | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Verification:
+    """Recompute a case's verdict.
+
+    Args:
+        folder: the case's.
+        root: the commitment that a recipient holds, 64 hex digits out of their
+            release's ``manifest.json``, or None.
+        authority: certificates, PEM, of whom the reader believes when something was
+            there, or None.
+        max_pixels: differences of larger images are refused before they are unpacked.
+
+    Raises:
+        InputError: there is no case in the folder, or it is not of the form of one, or
+            there is no certificate.
+    """
+    trusted = None if authority is None else read_certificates(authority)
+    content = read_evidence(folder)
+    try:
+        return _verified(folder, content, root, trusted, max_pixels)
+    except _OTHER_FORM as error:
+        raise InputError(
+            f"{folder}: the case isn't of the form that `reue report` writes "
+            f"({type(error).__name__}: {error}); ask for it again"
+        ) from error
+
+
+def _verified(
+    folder: Path,
+    content: Mapping[str, Any],
+    root: str | None,
+    authority: Sequence[Certificate] | None,
+    max_pixels: int,
+) -> Verification:
+    rows = content["readings"]
+    culprits = content["culprits"]
+    readings = [
+        Reading(str(row["image_id"]), np.array(row["soft"], np.float64)) for row in rows
+    ]
+    if len({one.image_id for one in readings}) != len(readings):
+        raise ValueError("an original is there twice")
+    if not all(np.isfinite(one.soft).all() for one in readings):
+        raise ValueError("a soft bit isn't finite")
+    amplitude = int(content["amplitude"])
+    if not 1 <= amplitude <= _MOST_AMPLITUDE:
+        raise ValueError("no mark has such an amplitude")
+    seeds = {
+        str(one["recipient_id"]): bytes.fromhex(one["code_seed"]) for one in culprits
+    }
+    commitments = _Commitments(content, root)
+    steps = [
+        _files(folder, rows),
+        _bits(folder, rows, readings, amplitude, max_pixels),
+        Step(
+            "differences",
+            "believed",
+            "that each difference is what remains of its suspect after the original "
+            "without the mark: whoever is given the original can compute it anew; the "
+            "choice of the original never looks at a code",
+        ),
+        commitments.roots(),
+        *commitments.recipients(),
+        *commitments.images(),
+        commitments.held(),
+        commitments.time(authority),
+    ]
+    looks, step = _looks(content, readings)
+    tested = int(content["recipients_tested"])
+    counts = commitments.counts()
+    enough = not counts or tested >= max(counts)
+    steps += [
+        step,
+        Step(
+            "recipients tested",
+            "checked" if enough and counts else "believed" if enough else "failed",
+            f"{tested}, and {max(counts, default=0)} were committed to",
+        ),
+    ]
+    evidence = weigh(readings, seeds, looks, tested=tested)
+    named = [one.recipient_id for one in evidence.culprits]
+    names = {str(one["recipient_id"]): printable(one["name"]) for one in culprits}
+    claimed = sorted(seeds)
+    p_value = max((one.p_value for one in evidence.culprits), default=evidence.p_value)
+    if seeds:
+        steps.append(
+            Step(
+                "verdict",
+                "checked" if sorted(named) == claimed else "failed",
+                f"the codes of {', '.join(names[one] for one in claimed)} were made "
+                f"from their seeds and weighed: a chance of {p_value:.1e} at most, "
+                f"where {FALSE_ACCUSATION:.0e} names",
+            )
+        )
+    steps += [
+        shown.claim(content, evidence, len(content["earlier_looks"])),
+        *shown.pages(folder, content),
+        *shown.pictures(folder, rows),
+    ]
+    steps.append(
+        Step(
+            "the owner",
+            "believed",
+            "that the owner didn't make the suspect files: whoever holds the vault can "
+            "make any recipient's copy again",
+        )
+    )
+    return Verification([names[one] for one in named], p_value, len(readings), steps)
+
+
+def _files(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Step:
+    for row in rows:
+        suspect = row["suspect"]
+        try:
+            found = digest_in(folder, suspect["file"])
+        except (OSError, UnsafePathError) as error:
+            return Step("suspect files", "failed", str(error))
+        if found != suspect["sha256"]:
+            return Step(
+                "suspect files",
+                "failed",
+                f"{printable(suspect['file'])} isn't the file that was read",
+            )
+    text = f"{len(rows)} files have the digests (SHA-256) that they are known by"
+    return Step("suspect files", "checked", text)
+
+
+def _bits(
+    folder: Path,
+    rows: Sequence[Mapping[str, Any]],
+    readings: Sequence[Reading],
+    amplitude: int,
+    max_pixels: int,
+) -> Step:
+    for row, reading in zip(rows, readings, strict=True):
+        try:
+            path = file_in(folder, row["difference"])
+            difference = read_difference(path, max_pixels)
+            carrier = bytes.fromhex(row["carrier_key"])
+            soft = read.carried_bits(difference, carrier, amplitude)
+        except (OSError, ReueError) as error:
+            return Step("soft bits", "failed", str(error))
+        # Large numbers of a crafted difference overflow, and to within infinity
+        # everything is alike.
+        largest = float(np.abs(soft).max())
+        if (
+            soft.shape != reading.soft.shape
+            or not math.isfinite(largest)
+            or not np.allclose(soft, reading.soft, rtol=0, atol=_CLOSE * largest)
+        ):
+            return Step(
+                "soft bits",
+                "failed",
+                f"those of {reading.image_id} don't follow from its difference",
+            )
+    return Step(
+        "soft bits",
+        "checked",
+        f"those of {len(rows)} originals follow from the differences and the places of "
+        "the marks; no code is used for them",
+    )
+
+
+def _looks(
+    content: Mapping[str, Any], readings: Sequence[Reading]
+) -> tuple[float, Step]:
+    """What the looks before multiply the bound by."""
+    earlier = [Look.from_dict(one) for one in content["earlier_looks"]]
+    look = content["look"].get("images", {})  # nothing was weighed
+    images = {str(i): str(v) for i, v in look.items()}
+    ways = log_ways(earlier, images)
+    if images != {one.image_id: version(one) for one in readings}:
+        text = "the look is of other images, or of other versions of them"
+        return ways, Step("looks", "failed", text)
+    return ways, Step(
+        "looks",
+        "believed",
+        f"that there were {len(earlier)} looks before this one, which make the chance "
+        f"{math.exp(min(ways, 700.0)):.3g} times as large (that was checked); the "
+        "owner's ledger has them under its own authentication",
+    )
+
+
+class _Commitments:
+    """The commitments of the culprits' releases, and what was shown to be in them."""
+
+    def __init__(self, content: Mapping[str, Any], root: str | None) -> None:
+        self._content = content
+        self._root = None if root is None else root.lower()
+        self._all: list[Mapping[str, Any]] = list(content["commitments"])
+        self._images = {str(row["image_id"]): row for row in content["readings"]}
+
+    def counts(self) -> list[int]:
+        """How many recipients each is over."""
+        return [int(one["recipients"]["count"]) for one in self._all]
+
+    def roots(self) -> Step:
+        """Whether every root is over what it says, and on top of the one before."""
+        last: dict[str, str] = {}
+        for one in self._all:
+            release = str(one["release"])
+            told = statement_of(
+                str(one["vault"]),
+                release,
+                bytes.fromhex(one["previous"]),
+                *(
+                    (int(one[part]["count"]), bytes.fromhex(one[part]["root"]))
+                    for part in ("recipients", "images")
+                ),
+            )
+            if hashlib.sha256(told).hexdigest() != one["root"]:
+                return Step("commitment", "failed", "a root isn't over what it says")
+            if one["previous"] != last.get(release, one["previous"]):
+                return Step("commitment", "failed", "a root isn't on the one before")
+            last[release] = one["root"]
+        if not self._all:
+            return Step(
+                "commitment",
+                "believed",
+                "that codes and images weren't chosen after the leak: the release is "
+                "of a version that committed to neither names nor images",
+            )
+        text = f"{len(self._all)} roots are over recipients, images, release and vault"
+        return Step("commitment", "checked", text)
+
+    def recipients(self) -> list[Step]:
+        """Whether the culprits' names and codes are in their releases' roots."""
+        steps = []
+        for one in self._content["culprits"]:
+            name = printable(one["name"])
+            if not one["inclusions"]:
+                text = f"that {name}'s code is the one that was committed to"
+                steps.append(Step("recipient", "believed", text))
+                continue
+            leaf = recipient_leaf(
+                str(one["recipient_id"]), str(one["name"]), _hex(one["code_seed"])
+            )
+            good = all(
+                is_included(
+                    _hex(self._all[given["commitment"]]["recipients"]["root"]),
+                    leaf,
+                    _path(given["path"]),
+                )
+                and self._all[given["commitment"]]["release"] in one["releases"]
+                for given in one["inclusions"]
+            )
+            text = f"the root is over {name}'s name, id and code"
+            if not good:
+                text = f"{name}'s name, id and code aren't what the root is over"
+            steps.append(Step("recipient", "checked" if good else "failed", text))
+        return steps
+
+    def images(self) -> list[Step]:
+        """Whether the originals and their marks' places are in the culprits' roots."""
+        steps: list[Step] = []
+        for one in self._content["culprits"]:
+            name = printable(one["name"])
+            committed = 0
+            own = {given["commitment"] for given in one["inclusions"]}
+            own = own & self._held_places() or own
+            for row in self._images.values():
+                given = [g for g in row["inclusions"] if g["commitment"] in own]
+                leaf = image_leaf(
+                    str(row["image_id"]), _hex(row["digest"]), _hex(row["carrier_key"])
+                )
+                good = [
+                    is_included(
+                        _hex(self._all[g["commitment"]]["images"]["root"]),
+                        leaf,
+                        _path(g["path"]),
+                    )
+                    for g in given
+                ]
+                if not all(good):
+                    text = f"{row['image_id']} isn't what {name}'s root is over"
+                    return [*steps, Step("images", "failed", text)]
+                committed += bool(given)
+            total = len(self._images)
+            text = (
+                f"ids, originals and places of marks of {committed} of {total} images "
+                f"are what {name}'s root is over"
+            )
+            state: State = "checked" if committed == total else "believed"
+            if committed < total:
+                text += "; that the others weren't chosen afterwards must be believed"
+            steps.append(Step("images", state, text))
+        return steps
+
+    def _held_places(self) -> set[int]:
+        """The commitments that the root in the recipient's hands is over.
+
+        Whatever else was committed to may have been so after the leak.
+        """
+        roots = [str(one["root"]) for one in self._all]
+        if self._root not in roots:
+            return set()
+        last = roots.index(self._root)
+        release = self._all[last]["release"]
+        return {i for i in range(last + 1) if self._all[i]["release"] == release}
+
+    def _names_held(self) -> bool:
+        """Whether the recipient's own root is over somebody who is named.
+
+        Else a culprit who is shown to be in no root could have anybody's code, while
+        the root that is held only stands beside them.
+        """
+        places = self._held_places()
+        return any(
+            given["commitment"] in places
+            for one in self._content["culprits"]
+            for given in one["inclusions"]
+        )
+
+    def held(self) -> Step:
+        """Whether the recipient holds a root that these lead up to."""
+        roots = [str(one["root"]) for one in self._all]
+        if self._root is None:
+            newest = roots[-1] if roots else "none"
+            return Step(
+                "recipient's root",
+                "believed",
+                f"that the recipient was handed {newest}: compare it with `commitment` "
+                "in the manifest.json of their copy, or give that here",
+            )
+        if self._root in roots and not self._names_held():
+            text = (
+                "the root that the recipient holds isn't shown to be over the name and "
+                "code of anybody who is named"
+            )
+            return Step("recipient's root", "failed", text)
+        if self._root in roots:
+            text = (
+                "the recipient holds a root of this case, and images of their release "
+                "are counted as committed where that root is over them"
+            )
+            return Step("recipient's root", "checked", text)
+        text = "the root that the recipient holds isn't one of this case"
+        return Step("recipient's root", "failed", text)
+
+    def time(self, authority: Sequence[Certificate] | None) -> Step:
+        """Whether the roots of who is named were there when an authority says.
+
+        A root is over the one before, so that a time stamp is of all before it.
+        """
+        stamps: dict[int, Reply] = {}
+        for place, one in enumerate(self._all):
+            told = one.get("timestamp")
+            if not told:
+                continue
+            try:
+                reply = read_reply(base64.b64decode(told["reply"], validate=True))
+                if reply.digest.hex() != one["root"] or reply.when != told["time"]:
+                    text = "a time stamp is of something else than the case says"
+                    return Step("time", "failed", text)
+                if authority is not None:
+                    require_signed(reply, authority)
+            except InputError as error:
+                return Step("time", "failed", str(error))
+            stamps[place] = reply
+        needed = {
+            given["commitment"]
+            for one in self._content["culprits"]
+            for given in one["inclusions"]
+        }
+        first = [self._first(place, stamps) for place in sorted(needed)]
+        known = [one for one in first if one is not None]
+        if not known or len(known) < len(first):
+            return Step("time", "believed", _UNTIMED)
+        latest = max(known, key=lambda one: one.time).when
+        if authority is None:
+            text = (
+                f"that the roots were there on {latest}, as their time stamps say: who "
+                "signed them wasn't checked, since no authority's certificate was given"
+            )
+            return Step("time", "believed", text)
+        text = (
+            f"the roots were there on {latest}, by the signature of the authority "
+            "whose certificate was given; whether the leak came later is for you to see"
+        )
+        return Step("time", "checked", text)
+
+    def _first(self, place: int, stamps: Mapping[int, Reply]) -> Reply | None:
+        """The earliest time stamp of a root, or of one on top of it."""
+        release = self._all[place]["release"]
+        found = [
+            stamps[later]
+            for later in range(place, len(self._all))
+            if later in stamps and self._all[later]["release"] == release
+        ]
+        return min(found, key=lambda one: one.time, default=None)
+
+
+_UNTIMED = (
+    "that the root was made before the files were: the recipient's manifest came with "
+    "the files; a time stamp or a public log of the root shows it to anybody"
+)
+
+
+def _hex(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+def _path(given: Sequence[Sequence[str]]) -> list[tuple[str, bytes]]:
+    return [(str(side), bytes.fromhex(node)) for side, node in given]

@@ -1,0 +1,71 @@
+"""How a verdict that names somebody is put, here and when it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fiftyone_reue.vault.vault import PUBLISHED
+
+
+@dataclass(frozen=True)
+class Named:
+    """Somebody who is named.
+
+    Attributes:
+        name: as the owner calls them.
+        share: of what all who are named explain, 0 to 1.
+        images: how many originals point there by themselves.
+        p_value: the bound on naming anybody so by chance.
+    """
+
+    name: str
+    share: float
+    images: int
+    p_value: float
+
+
+def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -> str:
+    """A verdict in words.
+
+    Args:
+        found: everybody who is named, the firmest first; at least one.
+        images: how many originals were weighed.
+        tested: how many recipients there are.
+        earlier: how many looks there were before.
+    """
+    first = found[0]
+    if first.name == PUBLISHED:
+        return (
+            "These images are derived from a published set, not from anybody's "
+            f"licensed copy: the chance of naming anybody this firmly "
+            f"by accident is at most {first.p_value:.1e} "
+            f"({originals(images)}, {tested} recipients tested)."
+        )
+    looks = "first look"
+    if earlier:
+        looks = f"look number {earlier + 1}, which the chance allows for"
+    basis = f"{originals(images)}, {tested} recipients tested, {looks}"
+    if len(found) < 2:
+        return (
+            f"These images are derived from the copy of {first.name}: the "
+            f"chance of naming anybody this firmly by accident is at most "
+            f"{first.p_value:.1e} ({basis}). It says whose "
+            "copy it was, not who leaked it."
+        )
+    parts = [
+        f"{one.name} ({one.share:.0%} of what they explain, "
+        f"{originals(one.images)} by themselves, {one.p_value:.1e})"
+        for one in found
+    ]
+    return (
+        f"These images are derived from the copies of {', '.join(parts[:-1])} and "
+        f"{parts[-1]}. Behind each name stands the chance, at most, of naming "
+        f"anybody this firmly by accident ({basis}). It says whose copies they "
+        "were, not who leaked them."
+    )
+
+
+def originals(number: int) -> str:
+    """So many originals."""
+    return f"{number} original" if number == 1 else f"{number} originals"

@@ -1,0 +1,555 @@
+"""A case is checked without the vault, and any change of it is noticed."""
+
+import contextlib
+import json
+import os
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.progress import finish
+from fiftyone_reue.proofs.contents import read_difference, write_difference
+from fiftyone_reue.proofs.verification import Verification, verify
+from fiftyone_reue.releases import manifest
+from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.vault.vault import create_folder
+from fiftyone_reue.watermark.commitment import (
+    NOTHING,
+    Commitment,
+    image_leaf,
+    recipient_leaf,
+)
+from fiftyone_reue.watermark.read import Difference
+from fiftyone_reue.watermark.sharpness import Response
+from fiftyone_reue.workflows.protect import protect
+from fiftyone_reue.workflows.report import report
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, write_folder) -> Path:
+    """A folder with the case of a mixed leak, and the two who had the copies."""
+    root = tmp_path_factory.mktemp("made")
+    source = write_folder(root / "source", classes=2, each=4, side=48)
+    with create_folder(root / "vault", plain_key_file=True) as vault:
+        for who in ("alice", "bob", "carol"):
+            vault.add_recipient(who)
+        for who in ("alice", "bob"):
+            steps = protect(
+                vault,
+                who,
+                labelled_items(source),
+                root / who,
+                name=who,
+                source=str(source),
+                config=ProtectConfig("lsp"),
+            )
+            assert not finish(steps).outcome.failures
+        leak = root / "leak"
+        leak.mkdir()
+        pairs = zip(image_items(root / "alice"), image_items(root / "bob"), strict=True)
+        for number, (hers, his) in enumerate(pairs):
+            taken = hers if number < 5 else his
+            shutil.copy(taken.path, leak / f"{number}.png")
+        finish(report(vault, suspect_items(leak), root / "case"))
+    shutil.rmtree(root / "vault")
+    return root
+
+
+@pytest.fixture
+def case(made, tmp_path) -> Path:
+    return Path(shutil.copytree(made / "case", tmp_path / "case"))
+
+
+def states(found: Verification) -> dict[str, str]:
+    return {one.name: one.state for one in found.steps}
+
+
+def test_a_case_holds_without_the_vault(made):
+    found = verify(made / "case")
+    assert found.holds
+    assert found.named == ["alice", "bob"]
+    assert found.p_value < 1e-6
+    assert found.images == 8
+    told = states(found)
+    for name in ("suspect files", "soft bits", "commitment", "recipient", "images"):
+        assert told[name] == "checked", name
+    assert told["recipients tested"] == told["verdict"] == "checked"
+    believed = {name for name, state in told.items() if state == "believed"}
+    assert believed == {
+        *("differences", "recipient's root", "time", "looks", "the owner"),
+        *("report.pdf", "pictures"),
+    }
+    assert told["claim"] == told["report.html"] == "checked"
+    assert "must be believed" in found.verdict()
+    assert json.dumps(found.to_dict())
+
+
+def test_the_recipients_manifest_is_compared(made):
+    for who in ("alice", "bob"):
+        root = manifest.read(made / who)["commitment"]
+        assert states(verify(made / "case", root))["recipient's root"] == "checked"
+    found = verify(made / "case", "00" * 32)
+    assert states(found)["recipient's root"] == "failed"
+    assert not found.holds
+
+
+def test_only_what_the_recipients_root_is_over_counts_as_committed(case):
+    """A second release, made for the leak after it, helps no owner."""
+    content = json.loads((case / "evidence.json").read_text())
+    hers, row = content["culprits"][0], content["readings"][0]
+    (place,) = {given["commitment"] for given in hers["inclusions"]}
+    root = content["commitments"][place]["root"]
+    seed, digest, carrier = (
+        bytes.fromhex(text)
+        for text in (hers["code_seed"], row["digest"], row["carrier_key"])
+    )
+    later = Commitment(
+        content["vault"],
+        "9" * 16,
+        NOTHING,
+        (recipient_leaf(hers["recipient_id"], hers["name"], seed),),
+        (image_leaf(row["image_id"], digest, carrier),),
+    )
+
+    def add(content: dict[str, Any]) -> None:
+        made = len(content["commitments"])
+        content["commitments"].append(
+            {
+                "vault": later.vault_id,
+                "release": later.release_id,
+                "previous": later.previous.hex(),
+                "recipients": {"count": 1, "root": later.recipients[0].hex()},
+                "images": {"count": 1, "root": later.images[0].hex()},
+                "root": later.root.hex(),
+            }
+        )
+        hers, row = content["culprits"][0], content["readings"][0]
+        hers["releases"].append(later.release_id)
+        hers["inclusions"].append({"commitment": made, "path": []})
+        others = [one for one in row["inclusions"] if one["commitment"] != place]
+        row["inclusions"] = [*others, {"commitment": made, "path": []}]
+
+    edit(case, add)
+    for held, state in ((None, "checked"), (root, "believed")):
+        told = [one for one in verify(case, held).steps if one.name == "images"]
+        assert told[0].state == state
+    assert "of 7 of 8 images" in told[0].text
+
+
+def test_the_case_holds_no_key_and_nothing_of_others(made):
+    text = (made / "case" / "evidence.json").read_text()
+    page = (made / "case" / "report.html").read_text()
+    assert "carol" not in text + page
+    assert len(json.loads(text)["culprits"]) == 2
+    assert "<script" not in page
+    for word in ("alice", "bob", "another recipient (1)", "best innocent"):
+        assert word in page
+    shown = list((made / "case" / "pictures").iterdir())
+    assert len(shown) == 4 * 8
+
+
+def edit(case: Path, change) -> None:
+    path = case / "evidence.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def rename(content: dict[str, Any]) -> None:
+    content["culprits"][0]["name"] = "carol"
+
+
+def other_code(content: dict[str, Any]) -> None:
+    content["culprits"][0]["code_seed"] = "00" * 16
+
+
+def other_carrier(content: dict[str, Any]) -> None:
+    content["readings"][0]["carrier_key"] = "00" * 32
+
+
+def other_id(content: dict[str, Any]) -> None:
+    row = content["readings"][0]
+    images = content["look"]["images"]
+    images["f" * 32] = images.pop(row["image_id"])
+    row["image_id"] = "f" * 32
+
+
+def other_original(content: dict[str, Any]) -> None:
+    content["readings"][0]["digest"] = "00" * 32
+
+
+def louder(content: dict[str, Any]) -> None:
+    content["readings"][0]["soft"][0] *= -1
+
+
+def other_root(content: dict[str, Any]) -> None:
+    content["commitments"][0]["root"] = "00" * 32
+
+
+def fewer_tested(content: dict[str, Any]) -> None:
+    content["recipients_tested"] = 1
+
+
+def fewer_images(content: dict[str, Any]) -> None:
+    del content["readings"][1:]
+
+
+def many_looks(content: dict[str, Any]) -> None:
+    images = content["look"]["images"]
+    content["earlier_looks"] = [
+        {
+            "number": n + 1,
+            "time": 0.0,
+            "images": {f"{m}x{n}": "v" for m in range(999)} | images,
+        }
+        for n in range(10)
+    ]
+    for n, look in enumerate(content["earlier_looks"]):
+        look["images"] = dict.fromkeys(look["images"], f"v{n}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        rename,
+        other_code,
+        other_carrier,
+        other_id,
+        other_original,
+        louder,
+        other_root,
+        fewer_tested,
+        fewer_images,
+        many_looks,
+    ],
+)
+def test_whatever_is_changed_the_case_does_not_hold(case, change):
+    edit(case, change)
+    found = verify(case)
+    assert not found.holds
+    assert found.verdict().startswith(
+        ("The case doesn't hold", "The case names nobody")
+    )
+
+
+def other_version(content: dict[str, Any]) -> None:
+    content["look"]["images"][content["readings"][0]["image_id"]] = "0" * 16
+
+
+def other_share(content: dict[str, Any]) -> None:
+    content["culprits"][0]["share"] = 0.99
+
+
+def other_chance(content: dict[str, Any]) -> None:
+    content["culprits"][1]["p_value"] = 1e-30
+
+
+def other_claim(content: dict[str, Any]) -> None:
+    content["claim"] = content["claim"].replace("alice", "carol")
+
+
+def other_images(content: dict[str, Any]) -> None:
+    content["culprits"][0]["images"] = []
+
+
+def worse_innocent(content: dict[str, Any]) -> None:
+    content["best_innocent_z"] = 0.1
+
+
+def no_pictures(content: dict[str, Any]) -> None:
+    content["readings"][0]["pictures"]["mark"]["file"] = "pictures/none.png"
+
+
+@pytest.mark.parametrize(
+    ("change", "step"),
+    [
+        (other_version, "looks"),
+        (other_share, "claim"),
+        (other_chance, "claim"),
+        (other_claim, "claim"),
+        (other_images, "claim"),
+        (worse_innocent, "claim"),
+        (no_pictures, "pictures"),
+    ],
+)
+def test_what_people_are_told_follows_from_the_case(case, change, step):
+    edit(case, change)
+    assert states(verify(case))[step] == "failed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.update(decision="no-match"),
+        lambda content: content.update(program="evil 9"),
+        lambda content: content.update(extra=1),
+        lambda content: content["look"].update(number=99),
+        lambda content: content["look"].update(time=0),
+        lambda content: content["others"][0].update(z=content["others"][0]["z"] + 1e-6),
+        lambda content: content["readings"][0]["suspect"].update(distance=0),
+        lambda content: content["readings"][0].update(note="here"),
+        lambda content: content["commitments"][0].update(timestamp=0),
+    ],
+)
+def test_nothing_in_the_evidence_is_changed_alone(case, change):
+    assert verify(case).holds
+    edit(case, change)
+    found = verify(case)
+    assert states(found)["evidence.json"] == "failed"
+    assert not found.holds
+
+
+def test_evidence_that_is_laid_out_anew_is_the_same(case):
+    path = case / "evidence.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=3))
+    assert verify(case).holds
+
+
+def test_a_page_that_says_something_else_is_noticed(case):
+    path = case / "report.html"
+    path.write_text(path.read_text().replace("alice", "carol"))
+    assert states(verify(case))["report.html"] == "failed"
+    # Nobody can say whether a version before or after would have written that.
+    edit(case, lambda content: content.update(program="fiftyone-reue 99.0"))
+    found = verify(case)
+    assert states(found)["report.html"] == "believed"
+    assert found.named == ["alice", "bob"]
+    path.unlink()
+    assert states(verify(case))["report.html"] == "failed"
+
+
+def test_a_printed_page_that_was_not_written_with_the_case_is_noticed(case):
+    path = case / "report.pdf"
+    assert path.read_bytes().startswith(b"%PDF")
+    path.write_bytes(path.read_bytes() + b" ")
+    assert states(verify(case))["report.pdf"] == "failed"
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_other_pictures_are_noticed(case, gone):
+    path = next((case / "pictures").iterdir())
+    path.unlink() if gone else path.write_bytes(b"another")
+    assert states(verify(case))["pictures"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("suspects", "suspect files"), ("differences", "soft bits")]
+)
+def test_links_are_not_followed(case, tmp_path, name, step):
+    path = next((case / name).iterdir())
+    path.rename(tmp_path / "moved")
+    path.symlink_to(tmp_path / "moved")
+    assert states(verify(case))[step] == "failed"
+
+
+def test_evidence_of_nothing_many_times_over_is_refused(tmp_path):
+    nothing = ",".join(["[]"] * 100_000)
+    (tmp_path / "evidence.json").write_text(f'{{"format": 2, "readings": [{nothing}]}}')
+    with pytest.raises(InputError, match="next to nothing"):
+        verify(tmp_path)
+
+
+@pytest.mark.parametrize("value", [0, -1, 1e400, -1e400, 10**400, "x", None])
+@pytest.mark.parametrize("name", ["amplitude", "recipients_tested"])
+def test_numbers_of_another_size_are_refused(case, name, value):
+    edit(case, lambda content: content.update({name: value}))
+    _refused(case)
+
+
+@pytest.mark.parametrize("reply", ["", "AAAA", "x", 5, None])
+def test_what_is_no_time_stamp_is_refused(case, reply):
+    told = {"time": "2001-09-09 01:46:40 UTC", "reply": reply}
+    edit(case, lambda content: content["commitments"][0].update(timestamp=told))
+    _refused(case)
+
+
+@pytest.mark.parametrize("value", [1 << 64, -1, 1e400])
+def test_counts_of_another_size_are_refused(case, value):
+    edit(case, lambda c: c["commitments"][0]["images"].update(count=value))
+    _refused(case)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_soft_bits_are_finite(case, value):
+    edit(case, lambda c: c["readings"][0]["soft"].__setitem__(0, value))
+    with pytest.raises(InputError, match="finite"):
+        verify(case)
+
+
+def _refused(case: Path) -> None:
+    with contextlib.suppress(InputError):
+        assert not verify(case).holds
+
+
+def test_soft_bits_of_a_difference_that_overflows_are_refused(case):
+    path = (
+        case
+        / json.loads((case / "evidence.json").read_text())["readings"][0]["difference"]
+    )
+    found = read_difference(path)
+    loud = np.full_like(found.left, 3e38) * np.sign(found.left)
+    write_difference(path, replace(found, left=loud))
+    assert states(verify(case))["soft bits"] == "failed"
+
+
+def test_who_holds_a_root_must_be_named_by_it(made, case):
+    """Bob's root beside a code that it isn't shown to be over accuses nobody."""
+
+    def change(content: dict[str, Any]) -> None:
+        for one in content["culprits"]:
+            one["inclusions"] = []
+
+    edit(case, change)
+    root = manifest.read(made / "bob")["commitment"]
+    found = verify(case, root)
+    assert states(found)["recipient's root"] == "failed"
+    assert not found.holds
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+@pytest.mark.parametrize("name", ["evidence.json", "suspects", "differences"])
+def test_a_pipe_is_not_waited_for(case, name):
+    path = case / name
+    path = next(path.iterdir()) if path.is_dir() else path
+    path.unlink()
+    os.mkfifo(path)
+    _refused(case)
+
+
+def test_other_files_are_noticed(case):
+    suspect = next((case / "suspects").iterdir())
+    suspect.write_bytes(suspect.read_bytes() + b"x")
+    assert states(verify(case))["suspect files"] == "failed"
+
+
+def test_other_differences_are_noticed(case):
+    path = next((case / "differences").iterdir())
+    found = read_difference(path)
+    write_difference(path, replace(found, left=-found.left))
+    assert states(verify(case))["soft bits"] == "failed"
+
+
+def test_a_file_outside_is_not_read(case):
+    edit(case, lambda c: c["readings"][0]["suspect"].update(file="../../secret"))
+    assert states(verify(case))["suspect files"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"format": 1}', '{"format": 2}', '{"format": 3}', "{" * 100_000],
+)
+def test_what_is_no_case_is_refused(tmp_path, text):
+    (tmp_path / "evidence.json").write_text(text)
+    with pytest.raises(InputError):
+        verify(tmp_path)
+
+
+def test_no_case_is_refused(tmp_path):
+    with pytest.raises(InputError, match="give the folder of a case"):
+        verify(tmp_path)
+
+
+def test_differences_come_back_as_they_were(tmp_path):
+    left = np.random.default_rng(0).standard_normal((5, 7)).astype(np.float32)
+    response = Response(np.array([0.7, 0.2, 0.1]), np.array([0.7, 1.4]))
+    for one in (
+        Difference(left),
+        Difference(left, np.abs(left)),
+        Difference(left, None, response),
+    ):
+        write_difference(tmp_path / "a.npz", one)
+        again = read_difference(tmp_path / "a.npz")
+        assert np.array_equal(again.left, left)
+        assert (again.shown is None) == (one.shown is None)
+        assert (again.response is None) == (one.response is None)
+    assert again.response is not None
+    assert np.array_equal(again.response.shares, response.shares)
+    assert np.array_equal(again.response.blurs, response.blurs)
+    (tmp_path / "b.npz").write_bytes(b"no difference")
+    with pytest.raises(InputError, match="can't be read"):
+        read_difference(tmp_path / "b.npz")
+
+
+def array(header: str, data: bytes = bytes(16)) -> bytes:
+    """An array's file with any header."""
+    text = header.encode()
+    return b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text + data
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["(1000000, 1000000)", "(-1, 4)", "(1 << 63, 3)", "(" * 99, "(2, 3)", "{}", "2.5"],
+)
+def test_a_difference_larger_than_its_file_is_refused(tmp_path, shape):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n"
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("left.npy", array(header))
+    with pytest.raises(InputError, match="can't be read"):
+        read_difference(path)
+
+
+@pytest.mark.parametrize(
+    "how", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_difference_that_unpacks_to_far_more_is_refused(tmp_path, how):
+    path = tmp_path / "a.npz"
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (5000, 1000), }\n"
+    with zipfile.ZipFile(path, "w", how) as packed:
+        packed.writestr("left.npy", array(header, bytes(20_000_000)))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(InputError, match=r"unpack to|isn't how"):
+        read_difference(path)
+
+
+def test_a_difference_of_nothing_comes_back(tmp_path):
+    path = tmp_path / "a.npz"
+    write_difference(path, Difference(np.zeros((1500, 1000), np.float32)))
+    assert read_difference(path).left.shape == (1500, 1000)
+    with pytest.raises(InputError, match="--max-pixels"):
+        read_difference(path, max_pixels=1_000_000)
+
+
+def test_no_more_is_unpacked_than_an_entry_says(tmp_path):
+    """Its size in the archive's list is a lie."""
+    path = tmp_path / "a.npz"
+    write_difference(path, Difference(np.ones((200, 200), np.float32)))
+    data = bytearray(path.read_bytes())
+    real = (200 * 200 * 4 + 128).to_bytes(4, "little")
+    assert data.count(real) >= 1
+    path.write_bytes(data.replace(real, (4096).to_bytes(4, "little")))
+    with pytest.raises(InputError, match="can't be read"):
+        read_difference(path)
+
+
+def test_a_broken_difference_is_refused_in_plain_words(tmp_path):
+    path = tmp_path / "a.npz"
+    write_difference(path, Difference(np.ones((8, 8), np.float32)))
+    data = path.read_bytes()
+    draw = np.random.default_rng(0)
+    for _ in range(2000):
+        broken = bytearray(data)
+        for at in draw.integers(0, len(data), draw.integers(1, 4)):
+            broken[at] = draw.integers(256)
+        path.write_bytes(broken)
+        try:
+            assert read_difference(path).left.size
+        except InputError:
+            continue
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_difference_is_finite(tmp_path, value):
+    path = tmp_path / "a.npz"
+    write_difference(path, Difference(np.full((8, 8), value, np.float32)))
+    with pytest.raises(InputError, match="finite"):
+        read_difference(path)
