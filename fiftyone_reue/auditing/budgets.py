@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fiftyone_reue.auditing.holdings import Effort
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.recipe import PHOTOGRAPH_SIDE, SIDES
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Budget:
         effort: for countermeasures that train something of their own.
         victims: the networks measured by default.
         countermeasures: those measured by default; empty for all.
+        photographs: the same of images with at least ``PHOTOGRAPH_SIDE`` pixels a side.
+        longest: pixels a side that victims are trained at, at most.
         seeds: how many by default.
         published: whether methods are fitted at their papers' expense.
         compile: whether to compile the victims.
@@ -36,9 +39,15 @@ class Budget:
     effort: Effort
     victims: tuple[str, ...]
     countermeasures: tuple[str, ...]
+    photographs: tuple[str, ...]
+    longest: int
     seeds: int
     published: bool
     compile: bool
+
+    def measured(self, side: int) -> tuple[str, ...]:
+        """Countermeasures by default at so many pixels a side; empty for all."""
+        return self.countermeasures if side < PHOTOGRAPH_SIDE else self.photographs
 
 
 QUICK_COUNTERMEASURES = (
@@ -57,6 +66,25 @@ QUICK_COUNTERMEASURES = (
 )
 """One or two of each family, those that take most from published methods."""
 
+INVITED = (
+    "line_medians",
+    "cosine_shrinkage",
+    "blur_1",
+    "blur_2",
+    "jpeg_30",
+    "jpeg_10",
+    "matched_filter",
+)
+"""Filters that a pattern in photographs invites: without them an audit says little."""
+
+QUICK_PHOTOGRAPHS = (
+    "none",
+    *INVITED,
+    "grayscale",
+    "pair_leak_100",
+)
+"""Fewer than of small images, since each takes four times as long."""
+
 BUDGETS = {
     budget.name: budget
     for budget in (
@@ -70,6 +98,8 @@ BUDGETS = {
             effort=Effort(0.01),
             victims=("small_resnet",),
             countermeasures=QUICK_COUNTERMEASURES,
+            photographs=QUICK_PHOTOGRAPHS,
+            longest=PHOTOGRAPH_SIDE,
             seeds=1,
             published=False,
             compile=False,
@@ -84,6 +114,8 @@ BUDGETS = {
             effort=Effort(1.0),
             victims=("resnet18",),
             countermeasures=(),
+            photographs=(),
+            longest=SIDES[-1],
             seeds=3,
             published=True,
             compile=True,

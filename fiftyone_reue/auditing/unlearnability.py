@@ -10,6 +10,7 @@ that the model gives to the image's own class: 1 means that a model learns this 
 of image from the originals and nothing of it from the protected copies. A release's
 unlearnability is ``(a_clean - a_protected) / (a_clean - chance)``, cut to 0..1, where
 a is accuracy: 1 means that training on the protected copy is no better than guessing.
+It is known to within two standard errors, of the images asked and between the halves.
 
 In a large dataset a sample of the images is measured like that, and the models judge
 the rest as well: none of them was trained on those, so their scores mean the same, at
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fiftyone_reue.auditing.verdict import LEARNABLE, NOT_TELLABLE, told
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
@@ -77,8 +79,11 @@ class Scores:
         accuracy_clean: of models trained on originals, tested on other originals.
         accuracy_protected: of models trained on protected copies, likewise.
         chance: the accuracy of always naming the largest class.
-        unlearnability: see the module; None where the originals themselves can't be
+        unlearnability: see the module; None where nothing can be told.
+        margin: two standard errors of it; None where the originals themselves can't be
             learned (too few or too hard), since then there is nothing to compare.
+        level: what it says of the release, as in an audit: one of
+            :data:`fiftyone_reue.auditing.verdict.LEVELS`.
         clean: ``(N,)`` float32, the probability of each image's own class by the
             model trained on originals.
         protected: ``(N,)`` the same by the model trained on protected copies.
@@ -89,6 +94,8 @@ class Scores:
     accuracy_protected: float
     chance: float
     unlearnability: float | None
+    margin: float | None
+    level: str
     clean: np.ndarray
     protected: np.ndarray
     judges: Judges
@@ -158,14 +165,22 @@ def measure(
             out[~inside] = predict(network, originals[~inside])
             networks[name].append(network)
         outputs[name] = out
-    accuracy_clean = float((outputs["c"].argmax(1) == labels).mean())
-    accuracy_protected = float((outputs["p"].argmax(1) == labels).mean())
+    right = {name: out.argmax(1) == labels for name, out in outputs.items()}
+    accuracy_clean = float(right["c"].mean())
+    accuracy_protected = float(right["p"].mean())
     chance = float(np.bincount(labels).max() / len(labels))
+    ratio = _ratio(accuracy_clean, accuracy_protected, chance, len(labels))
+    margin = None
+    if ratio is not None:
+        margin = _margin(right["c"], right["p"], halves, chance)
+    level = told(None if ratio is None else 1 - ratio, margin)
     return Scores(
         accuracy_clean=accuracy_clean,
         accuracy_protected=accuracy_protected,
         chance=chance,
-        unlearnability=_ratio(accuracy_clean, accuracy_protected, chance, len(labels)),
+        unlearnability=None if level == NOT_TELLABLE else ratio,
+        margin=margin,
+        level=level,
         clean=outputs["c"][own],
         protected=outputs["p"][own],
         judges=Judges(tuple(networks["c"]), tuple(networks["p"])),
@@ -173,11 +188,35 @@ def measure(
 
 
 def _ratio(clean: float, protected: float, chance: float, count: int) -> float | None:
-    """None where the clean accuracy isn't two standard errors above chance."""
+    """None where the clean accuracy isn't well above chance: by two standard errors,
+    and by five points."""
     error = (chance * (1 - chance) / count) ** 0.5
-    if clean - chance <= 2 * error or clean <= chance:
+    if clean - chance <= 2 * error or round(clean - chance, 6) < LEARNABLE:
         return None
     return float(np.clip((clean - protected) / (clean - chance), 0, 1))
+
+
+def _margin(
+    clean: np.ndarray, protected: np.ndarray, halves: np.ndarray, chance: float
+) -> float:
+    """Two standard errors of the ratio, to first order.
+
+    The same images are asked of both, which takes off what makes some of them hard. Two
+    halves are two trainings each: how far they are apart is what another training may
+    change.
+
+    Args:
+        clean: ``(N,)`` bool, whether the model of originals was right.
+        protected: ``(N,)`` likewise of protected copies.
+        halves: ``(N,)``, which models were asked.
+        chance: accuracy of guessing, below that of ``clean``.
+    """
+    taught = clean.mean() - chance
+    share = (protected.mean() - chance) / taught
+    apart = protected - share * clean
+    first, second = (apart[halves == half].mean() for half in (0, 1))
+    variance = apart.var() / len(apart) + ((first - second) / 2) ** 2
+    return float(2 * variance**0.5 / taught)
 
 
 def _halves(labels: np.ndarray, seed: int) -> np.ndarray:

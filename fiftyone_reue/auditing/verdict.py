@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from fiftyone_reue.auditing.budgets import INVITED
 from fiftyone_reue.auditing.countermeasures.base import CountermeasureInfo
 from fiftyone_reue.auditing.countermeasures.registry import (
     create_countermeasure,
@@ -18,6 +19,7 @@ from fiftyone_reue.auditing.countermeasures.registry import (
 )
 from fiftyone_reue.auditing.results import ORIGINALS, Audit, Subject, Summary, retained
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.recipe import PHOTOGRAPH_SIDE
 from fiftyone_reue.networks.registry import network_info
 
 HOLDS = "holds"
@@ -28,6 +30,9 @@ LEVELS = (HOLDS, WEAKENED, BROKEN, NOT_TELLABLE)
 
 HOLDS_UP_TO = 0.25
 WEAKENED_UP_TO = 0.6
+
+MOST_MARGIN = 0.25
+"""A share known less closely than this tells nothing."""
 
 NONE = "none"
 """The countermeasure that is none: training on the release as it is."""
@@ -144,7 +149,7 @@ class Verdict:
     @property
     def most_effective(self) -> tuple[Finding, ...]:
         """The countermeasures that anything can be told of, the worst first."""
-        conclusive = [f for f in self.tried if f.retained is not None]
+        conclusive = [f for f in self.tried if f.level != NOT_TELLABLE]
         return tuple(sorted(conclusive, key=lambda f: f.retained or 0.0, reverse=True))
 
 
@@ -200,6 +205,26 @@ def level_of(share: float) -> str:
     if share <= HOLDS_UP_TO:
         return HOLDS
     return WEAKENED if share <= WEAKENED_UP_TO else BROKEN
+
+
+def told(share: float | None, margin: float | None) -> str:
+    """The level of a retained share as far as it can be told.
+
+    Args:
+        share: 0 to 1, or None where the originals teach too little.
+        margin: two standard errors of it, or None where that isn't known.
+
+    Returns:
+        :data:`NOT_TELLABLE` where the margin is over :data:`MOST_MARGIN`, or reaches
+        from "holds" to "broken".
+    """
+    if share is None:
+        return NOT_TELLABLE
+    if margin is not None:
+        reached = {level_of(share - margin), level_of(share + margin)}
+        if margin > MOST_MARGIN or reached == {HOLDS, BROKEN}:
+            return NOT_TELLABLE
+    return level_of(share)
 
 
 def judge(audit: Audit, subject: str) -> Verdict:
@@ -282,7 +307,11 @@ def _finding(audit: Audit, subject: str, countermeasure: str) -> Finding:
         shown = max(conclusive, key=lambda found: found.share or 0.0)
     else:
         shown = next((found for found in measured if found.ours), None) or measured[0]
+    margin = _margin(audit, shown)
+    level = told(shown.share, margin)
     gaps = [gap for found in measured for gap in _gaps(found)]
+    if shown.share is not None and margin is not None and level == NOT_TELLABLE:
+        gaps.append(f"{_learned(shown.share, margin)}, which is too vague for a level")
     gaps += [
         gap
         for victim in audit.victims
@@ -293,9 +322,9 @@ def _finding(audit: Audit, subject: str, countermeasure: str) -> Finding:
         countermeasure=countermeasure,
         title=info.title,
         needs=info.uses,
-        level=NOT_TELLABLE if shown.share is None else level_of(shown.share),
+        level=level,
         retained=shown.share,
-        margin=_margin(audit, shown),
+        margin=margin,
         victim=shown.victim if shown.ours else "",
         accuracy=shown.ours,
         originals=shown.clean,
@@ -359,12 +388,14 @@ def _variance(summary: Summary, tested: int) -> float:
 
 def _headline(verdict: Verdict) -> str:
     base, title = verdict.base, verdict.title
+    within = f"r{title[1:]}" if title.startswith("Release ") else title
     if verdict.doubts:
-        return f"Nothing can be told of {title}: the measurement itself failed a check."
+        why = "the measurement itself failed a check"
+        return f"Nothing can be told of {within}: {why}."
     if base is not None and base.level == BROKEN:
         return f"{title} does not hold, even without a countermeasure."
     if base is None or base.level == NOT_TELLABLE:
-        start = f"Whether {title} holds as it is can't be told"
+        start = f"Whether {within} holds as it is can't be told"
     elif base.level == WEAKENED:
         start = f"{title} is weak even without a countermeasure"
     else:
@@ -421,7 +452,14 @@ def _base_sentence(base: Finding | None, chance: float) -> str:
     text += " of unseen test images rightly"
     if base.originals is not None:
         text += f", one trained on the originals {percent(base.originals.mean)}"
+    if base.retained is not None:
+        text += f", so {_learned(base.retained, base.margin)}"
     return f"{text}; {guess}."
+
+
+def _learned(share: float, margin: float | None) -> str:
+    within = "" if margin is None else f" ± {100 * margin:.0f}"
+    return f"{100 * share:.0f}{within} % of what the originals teach is still learned"
 
 
 def _figures(finding: Finding) -> str:
@@ -492,6 +530,19 @@ def _cautions(audit: Audit, findings: Sequence[Finding]) -> tuple[str, ...]:
             f"This was measured at small scale ({' and '.join(scale)}): larger models "
             "and more data may learn more, or be fooled more."
         )
+    usual = audit.settings.get("usual_size", audit.size)
+    if isinstance(usual, int) and audit.size < usual:
+        cautions.append(
+            f"Images were taken at {audit.size} pixels a side, for lack of time; "
+            f"people train on images like these at {usual}, where the picture may be "
+            "another. Ask for that size to know."
+        )
+    missed = [countermeasure_info(name).title for name in _missed(audit)]
+    if missed:
+        cautions.append(
+            f"Filters that a pattern in photographs invites were left out: "
+            f"{_some(missed)}. What they bring back isn't known."
+        )
     if len(audit.victims) == 1:
         title = victim_title(audit.victims[0])
         cautions.append(f"Only one kind of network was trained ({title}).")
@@ -502,6 +553,13 @@ def _cautions(audit: Audit, findings: Sequence[Finding]) -> tuple[str, ...]:
             "of their usual training; with all of it they are stronger."
         )
     return tuple(cautions)
+
+
+def _missed(audit: Audit) -> list[str]:
+    """Filters that every thief of photographs would try, and the audit didn't."""
+    if audit.size < PHOTOGRAPH_SIDE:
+        return []
+    return [name for name in INVITED if name not in audit.countermeasures]
 
 
 def _is_small(victim: str) -> bool:

@@ -27,7 +27,8 @@ from fiftyone_reue.invertible.working import levels_for
 from fiftyone_reue.media.expand import expand
 from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.options import Option, options_of
-from fiftyone_reue.prf import derive, keystream
+from fiftyone_reue.perturb.class_map import ClassMap
+from fiftyone_reue.prf import KEY_SIZE, derive, keystream
 from fiftyone_reue.progress import finish, mapped
 
 _PORTION = 1 << 16  # samples that a cache holds
@@ -56,6 +57,8 @@ class MethodInfo:
             draws around a class) or "sample" (made for the image).
         least_classes: the fewest classes that it can be made for; at least 2 of what
             is fitted.
+        regions: whether the objects of one image can each have their own class's
+            change, see :meth:`Method.by_region`.
     """
 
     name: str
@@ -67,6 +70,7 @@ class MethodInfo:
     bounded: bool = True
     variety: str = "class"
     least_classes: int = 1
+    regions: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,10 @@ class State:
     built: dict[object, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    def __reduce__(self) -> tuple[type[State], tuple[Any, ...]]:
+        # What was built is built anew where it is needed, on other processors too.
+        return State, (self.method, self.classes, self.arrays, self.summary)
 
     @property
     def tables(self) -> np.ndarray:
@@ -273,6 +281,24 @@ class Method(ABC):
             InputError: the class is not among those fitted.
         """
 
+    def by_region(self, regions: ClassMap) -> Method:
+        """The method for one image that has several classes, each in its own region.
+
+        What it returns is given that image alone; the label that it is given with it
+        doesn't matter.
+
+        Args:
+            regions: where which class is, all of them among those fitted.
+
+        Raises:
+            InputError: the method makes its change for a whole image.
+        """
+        raise InputError(
+            f"Method {self.info.name!r} makes its change for a whole image, not for "
+            "each object in it; choose rue, or perturb whole images by the class that "
+            "covers the most of them (--whole-images)"
+        )
+
     def perturb(
         self,
         images: np.ndarray,
@@ -307,12 +333,17 @@ class Method(ABC):
             ``(N, S, S, 3)`` uint8.
 
         Raises:
-            InputError: images, labels or epsilon can't be used.
+            InputError: images, labels, epsilon or key can't be used.
         """
         data = fit_data(images, labels)
         if not 1 <= epsilon <= 127:
             raise InputError(
                 f"An epsilon of {epsilon} is out of range; choose 1 to 127 gray levels"
+            )
+        if not isinstance(key, bytes) or len(key) < KEY_SIZE:
+            raise InputError(
+                f"A key is {KEY_SIZE} bytes that are hard to guess; give "
+                f"`secrets.token_bytes({KEY_SIZE})`, and keep them to repeat this"
             )
         return finish(self.perturb_steps(data, FitOptions(epsilon, seed, key, device)))
 
@@ -496,6 +527,35 @@ class SteppedMethod(Method):
             InputError: the class is not among those fitted.
         """
 
+    def block_secret(
+        self,
+        state: State,
+        image: np.ndarray,
+        sides: tuple[int, int],
+        label: str,
+        sample_key: bytes,
+    ) -> bytes | None:
+        """What :meth:`step` needs of a JPEG, whose blocks can only be changed whole.
+
+        Steps with this secret change some of the blocks of 8 x 8 pixels, by what they
+        see in others; no block is changed by two.
+
+        Args:
+            state: what :meth:`fit` returned.
+            image: ``(H, W, 1 or 3)`` uint8, whole blocks of luma, or of red, green and
+                blue.
+            sides: height and width of the picture, which the last blocks reach beyond.
+            label: the image's class, one of ``state.classes``.
+            sample_key: at least 32 pseudo-random bytes of this release and sample.
+
+        Returns:
+            None where this image gets :meth:`pattern`, and by default.
+
+        Raises:
+            InputError: the class is not among those fitted.
+        """
+        return None
+
     @abstractmethod
     def step(self, secret: bytes, number: int, image: np.ndarray) -> np.ndarray:
         """What one step adds.
@@ -581,48 +641,19 @@ class Expander(Protocol):
 
 
 class ExpandingMethod(Method):
-    """A method that makes some of a JPEG's coefficients larger, by a key.
+    """A method that once made some of a JPEG's coefficients larger, by a key.
 
     Larger ones stay larger than smaller ones, so that whoever has the key can tell from
     the protected file what they were. A record keeps the ``expansion``, and a level for
-    each block.
+    each block. No release is made like this any more.
     """
-
-    @abstractmethod
-    def expansion(
-        self,
-        state: State,
-        sides: tuple[int, int],
-        blocks: np.ndarray,
-        steps: np.ndarray,
-        label: str,
-        sample_key: bytes,
-    ) -> bytes | None:
-        """What :meth:`expander` needs.
-
-        It is sealed for the recipient, and nothing else is known when restoring.
-
-        Args:
-            state: what :meth:`fit` returned.
-            sides: height and width of the image, pixels.
-            blocks: ``(rows, columns, 8, 8)`` int16, the licensed file's luma.
-            steps: ``(8, 8)`` uint16, of the luma's quantisation.
-            label: the image's class, one of ``state.classes``.
-            sample_key: at least 32 pseudo-random bytes of this release and sample.
-
-        Returns:
-            None where this image gets :meth:`pattern`.
-
-        Raises:
-            InputError: the class is not among those fitted.
-        """
 
     @abstractmethod
     def expander(self, expansion: bytes) -> Expander:
         """What changes coefficients, and back.
 
         Args:
-            expansion: what :meth:`expansion` returned.
+            expansion: out of a record.
 
         Raises:
             DamagedRecordError: it can't be read.

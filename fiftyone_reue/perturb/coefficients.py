@@ -5,15 +5,18 @@ the method's change in pixels is turned into whole offsets of coefficients, and 
 is lost at any rail. What leads back is either the method's small pattern, with how much
 each block got of it, or the offsets themselves, whichever is shorter.
 
-An :class:`~fiftyone_reue.perturb.base.ExpandingMethod` changes coefficients itself,
-where it can, and then what leads back is what it needs, and each block's level.
+A :class:`~fiftyone_reue.perturb.base.SteppedMethod` changes blocks by what it sees in
+others, where it can, and then what leads back is what it needs, and how much each block
+got. An :class:`~fiftyone_reue.perturb.base.ExpandingMethod` changed coefficients
+itself.
 """
 
 from __future__ import annotations
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -23,19 +26,27 @@ import numpy as np
 from fiftyone_reue.errors import DamagedRecordError, EditedImageError
 from fiftyone_reue.media import packing
 from fiftyone_reue.media.expand import expand
-from fiftyone_reue.media.jpeg_coefficients import library
-from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
+from fiftyone_reue.media.jpeg_coefficients import library, limit_coding
+from fiftyone_reue.media.jpeg_coefficients.coefficients import (
+    Coefficients,
+    Component,
+)
 from fiftyone_reue.media.jpeg_coefficients.decoding import Beside
 from fiftyone_reue.media.jpeg_coefficients.limits import (
     added,
-    blocks_reached,
     hold,
+    of_change,
+    of_plane,
     packed_limits,
     subtracted,
     unpacked_limits,
-    within,
 )
-from fiftyone_reue.media.jpeg_coefficients.planes import has_whole_luma, targets
+from fiftyone_reue.media.jpeg_coefficients.planes import (
+    gray_count,
+    has_whole_gray,
+    targets,
+    wanted_of,
+)
 from fiftyone_reue.media.jpeg_coefficients.steps import packed_steps, unpacked_steps
 from fiftyone_reue.perturb.base import (
     Expander,
@@ -43,6 +54,7 @@ from fiftyone_reue.perturb.base import (
     InvertibleMethod,
     Method,
     State,
+    SteppedMethod,
 )
 from fiftyone_reue.perturb.reversal import ByPattern as PixelPattern
 from fiftyone_reue.perturb.reversal import (
@@ -56,16 +68,16 @@ from fiftyone_reue.perturb.reversal import (
     unpacked_pattern,
 )
 
-VERSION = 3
-"""Of records whose digests and offsets are of coefficients."""
+VERSION = 4
+"""Of records whose digests and offsets are of coefficients, since 0.2.dev3."""
 
 _LEVEL, _LARGE_LEVEL, _QUICK_LEVEL = 15, 12, 3
 _LARGE = 1 << 18  # bytes: a higher level takes far longer, and saves a tenth
 _WELL = 0.6  # of what the quick level leaves the others leave more
 _MIDDLE = 128
 _MOST_CHANGE = 127
-_NOTHING = 255
-_MOST = 1023  # what the standard's codes can say of a coefficient
+_LUMA = 0.299, 0.587, 0.114
+_MOST_SHARE = (1 << 15) - 1
 
 
 class Way(ABC):
@@ -136,8 +148,9 @@ class ByPattern(_ByAdding):
     def offsets(self, coefficients: Coefficients) -> list[np.ndarray]:
         if self.pattern.shape[2] == 3 and len(coefficients.components) == 1:
             raise ValueError("a pattern of colours can't be of a gray picture")
-        wanted = _wanted(coefficients, self.pattern)
-        return within(coefficients, wanted, unpacked_limits(self.limits, coefficients))
+        change = _change(coefficients, self.pattern)
+        limits = unpacked_limits(self.limits, coefficients)
+        return of_change(coefficients, change, limits)
 
     def in_pixels(self, like: np.ndarray) -> Reversal:
         if self.pattern.shape[2] not in (1, like.shape[2]):
@@ -246,8 +259,8 @@ class ByExpansion(Way):
         name = self.method.info.name.encode()
         rows = struct.pack(">H", len(self.levels))
         steps = packed_steps(self.steps)
-        levels = packing.pack(self.levels.tobytes(), _LEVEL)
-        return bytes([self.code]) + joined(name, self.expansion, rows, steps, levels)
+        packed = limit_coding.packed(self.levels.tobytes(), _LEVEL)
+        return bytes([self.code]) + joined(name, self.expansion, rows, steps, packed)
 
     @classmethod
     def unpack(cls, content: bytes, sides: tuple[int, int]) -> ByExpansion:
@@ -257,17 +270,8 @@ class ByExpansion(Way):
         if not isinstance(method, ExpandingMethod):
             raise ValueError(f"method {name!r} expands nothing")
         (rows,) = struct.unpack(">H", packed_rows)
-        most = -(-sides[0] // 8) * -(-sides[1] // 8)
-        raw = np.frombuffer(packing.unpack(packed, most), np.uint8)
-        if len(raw) != most or rows != -(-sides[0] // 8):
-            raise ValueError("the levels are of another picture")
-        levels = raw.reshape(rows, -1)
-        return cls(
-            method,
-            expansion,
-            levels,
-            unpacked_steps(steps),
-        )
+        levels = _of_blocks(packed, rows, sides, (1,))[0]
+        return cls(method, expansion, levels, unpacked_steps(steps))
 
     @cached_property
     def _expander(self) -> Expander:
@@ -283,15 +287,169 @@ class ByExpansion(Way):
         return _with_luma(coefficients, changed)
 
 
-_WAYS = {way.code: way for way in (ByPattern, ByOffsets, ByExpansion)}
+@dataclass(frozen=True, eq=False)
+class BySteps(Way):
+    """A method changed blocks by what it saw in others.
+
+    It sees what a gray change is in: the luma, or of RGB and CMYK files the first three
+    components, which are changed alike.
+
+    Attributes:
+        method: which.
+        secret: what its steps need.
+        limits: ``(1 or 3, rows, columns)`` uint8: of each of these components how much
+            each block got, gray levels.
+        before: how much of what the first step adds seemed to be in W, in 1/256.
+        after: how much of what the last one added is seen in P.
+    """
+
+    code: ClassVar[int] = 4
+    method: SteppedMethod
+    secret: bytes
+    limits: np.ndarray
+    before: int
+    after: int
+
+    @classmethod
+    def of(
+        cls,
+        method: SteppedMethod,
+        state: State,
+        original: Coefficients,
+        licensed: Coefficients,
+        label: str,
+        sample_key: bytes,
+        *,
+        epsilon: int,
+        amplitude: int,
+        beside: Beside | None,
+    ) -> tuple[Coefficients, BySteps] | None:
+        """``W -> P``, and the way back; see :func:`perturb`.
+
+        Returns:
+            None where the method has no steps for this picture, or decoders may show
+            its blocks in different ways.
+        """
+        copy, sides = licensed, (licensed.height, licensed.width)
+        blocks = original.components[0].blocks.shape[:2]
+        limits = np.zeros((gray_count(original), *blocks), np.uint8)
+
+        def changed(change: np.ndarray) -> Coefficients:
+            """The copy with a step's change, as much as may be."""
+            wanted = wanted_of(change, (1, 1), blocks)
+            held = hold(
+                original,
+                _of_gray(original, [wanted] * len(limits)),
+                epsilon,
+                base=copy,
+                start=amplitude,
+                beside=beside,
+            )
+            where = wanted.any(axis=(2, 3))
+            for limit, got in zip(limits, held.limits, strict=False):
+                limit[where] = got[where]  # type: ignore[index]
+            return added(copy, held.offsets)
+
+        try:
+            seen = _seen(copy)
+            secret = method.block_secret(state, seen, sides, label, sample_key)
+            if secret is None:
+                return None
+            for number in range(method.steps):
+                change = _step_of(method, secret, number, seen)
+                if number == 0:
+                    before = _share(change, seen)
+                copy = changed(change)
+                seen = _seen(copy)
+        except _UnsureError:
+            return None
+        return copy, cls(method, secret, limits, before, _share(change, seen))
+
+    def licensed(self, protected: Coefficients) -> Coefficients:
+        found = protected
+        for number in reversed(range(self.method.steps)):
+            found = subtracted(found, self._offsets(number, found))
+        return found
+
+    def protected(self, licensed: Coefficients) -> Coefficients:
+        found = licensed
+        for number in range(self.method.steps):
+            found = added(found, self._offsets(number, found))
+        return found
+
+    def in_pixels(self, like: np.ndarray) -> Reversal:
+        rows, columns = self.limits.shape[1:]
+        height, width = like.shape[:2]
+        if (-(-height // 8), -(-width // 8)) != (rows, columns):
+            raise _untold()
+        beyond = (0, 8 * rows - height), (0, 8 * columns - width), (0, 0)
+        seen = np.pad(self._seen_in(like), beyond, mode="edge")
+        first, last = (
+            _share(_step_of(self.method, self.secret, number, seen), seen)
+            for number in (0, self.method.steps - 1)
+        )
+        if abs(first - self.before) < abs(last - self.after):
+            raise EditedImageError(
+                "What was added to protect this image can't be found in it: it was "
+                "changed too much, or never protected. Of a crop, give the release as "
+                "it was delivered as well (--records)"
+            )
+        likely = self.method.likely(self.secret, seen)
+        change = expand(likely, *seen.shape[:2])[..., 0].astype(np.int16)
+        limits = self.limits.max(axis=0)
+        most = limits.repeat(8, 0).repeat(8, 1).astype(np.int16)
+        pattern = np.clip(change, -most, most)[:height, :width, None].astype(np.int8)
+        return PixelPattern(pattern, b"", 255, pattern)
+
+    def pack(self) -> bytes:
+        name = self.method.info.name.encode()
+        limits = limit_coding.packed(self.limits.tobytes(), _LEVEL)
+        fixed = struct.pack(">hhH", self.before, self.after, self.limits.shape[1])
+        return bytes([self.code]) + joined(name, self.secret, fixed, limits)
+
+    @classmethod
+    def unpack(cls, content: bytes, sides: tuple[int, int]) -> BySteps:
+        """Read the content after its first byte."""
+        name, secret, fixed, packed = parted(content, 4)
+        method = named_method(name.decode())
+        if not isinstance(method, SteppedMethod):
+            raise ValueError(f"method {name!r} has no steps")
+        before, after, rows = struct.unpack(">hhH", fixed)
+        limits = _of_blocks(packed, rows, sides, (1, 3))
+        return cls(method, secret, limits, before, after)
+
+    def _offsets(self, number: int, coefficients: Coefficients) -> list[np.ndarray]:
+        count, *blocks = self.limits.shape
+        components = coefficients.components
+        if list(components[0].blocks.shape[:2]) != blocks:
+            raise ValueError("the limits are of another picture")
+        if not has_whole_gray(coefficients) or gray_count(coefficients) != count:
+            raise ValueError("the steps are of a picture of other components")
+        change = _step_of(self.method, self.secret, number, _seen(coefficients))
+        return [
+            of_plane(change, one, self.limits[place])
+            if place < count
+            else np.zeros(one.blocks.shape, np.int16)
+            for place, one in enumerate(components)
+        ]
+
+    def _seen_in(self, like: np.ndarray) -> np.ndarray:
+        """About what :func:`_seen` is of the file that pixels are from."""
+        if like.shape[2] == 1 or len(self.limits) == like.shape[2]:
+            return like
+        luma = np.rint((like * _LUMA).sum(axis=2))
+        return luma.astype(np.uint8)[..., None]
+
+
+_WAYS = {way.code: way for way in (ByPattern, ByOffsets, ByExpansion, BySteps)}
 
 
 def perturb(
     method: Method,
     state: State,
-    coefficients: Coefficients,
-    mark: list[np.ndarray],
-    shown: np.ndarray,
+    original: Coefficients,
+    licensed: Coefficients,
+    shown: Callable[[], np.ndarray],
     label: str,
     sample_key: bytes,
     *,
@@ -305,9 +463,9 @@ def perturb(
     Args:
         method: which.
         state: what it was fitted to.
-        coefficients: O's.
-        mark: the offsets that make W of them.
-        shown: W's samples, ``(H, W, colours)`` uint8.
+        original: O's.
+        licensed: W's.
+        shown: gives W's samples, ``(H, W, colours)`` uint8, for methods that ask.
         label: the image's class.
         sample_key: at least 32 pseudo-random bytes of this release and sample.
         name: what to call the image in an error.
@@ -323,22 +481,26 @@ def perturb(
         UnsupportedImageError: the image is too small for the method.
     """
     if isinstance(method, InvertibleMethod):
-        require_room(method, *shown.shape[:2], name=name)
-    licensed = added(coefficients, mark)
-    if isinstance(method, ExpandingMethod) and has_whole_luma(coefficients):
-        sides = coefficients.height, coefficients.width
-        luma = licensed.components[0]
-        expansion = method.expansion(
-            state, sides, luma.blocks, luma.quantisation, label, sample_key
+        require_room(method, licensed.height, licensed.width, name=name)
+    if isinstance(method, SteppedMethod) and has_whole_gray(original):
+        found = BySteps.of(
+            method,
+            state,
+            original,
+            licensed,
+            label,
+            sample_key,
+            epsilon=epsilon,
+            amplitude=amplitude,
+            beside=beside,
         )
-        if expansion is not None:
-            original = Beside(coefficients) if beside is None else beside
-            copy, way = _expanded(method, expansion, licensed, mark, epsilon, original)
+        if found is not None:
+            copy, way = found
             return copy, Content(VERSION, way.pack())
-    pattern = method.pattern(state, shown, label, sample_key)
-    wanted = _wanted(coefficients, pattern)
+    pattern = method.pattern(state, shown(), label, sample_key)
+    wanted = targets(original, _change(original, pattern))
     held = hold(
-        coefficients, wanted, epsilon, base=mark, start=amplitude, beside=beside
+        original, wanted, epsilon, base=licensed, start=amplitude, beside=beside
     )
     if pattern.dtype == np.int8:
         content = ByPattern(pattern, packed_limits(held.limits)).pack()
@@ -371,10 +533,8 @@ def licensed_of(way: Way, protected: Coefficients) -> Coefficients:
     Raises:
         DamagedRecordError: it isn't of this picture.
     """
-    try:
+    with _of_this_picture():
         return way.licensed(protected)
-    except ValueError as error:
-        raise _damaged() from error
 
 
 def protected_of(way: Way, licensed: Coefficients) -> Coefficients:
@@ -383,45 +543,83 @@ def protected_of(way: Way, licensed: Coefficients) -> Coefficients:
     Raises:
         DamagedRecordError: it isn't of this picture.
     """
-    try:
+    with _of_this_picture():
         return way.protected(licensed)
+
+
+@contextmanager
+def _of_this_picture() -> Iterator[None]:
+    """What a way can't do to coefficients is the record's fault."""
+    try:
+        yield
     except ValueError as error:
         raise _damaged() from error
 
 
-def _expanded(
-    method: ExpandingMethod,
-    expansion: bytes,
-    licensed: Coefficients,
-    mark: list[np.ndarray],
-    epsilon: int,
-    original: Beside,
-) -> tuple[Coefficients, ByExpansion]:
-    """As much as there can be without a decoded pixel changing too much."""
-    luma = licensed.components[0]
-    levels = np.zeros((luma.rows, luma.columns), np.uint8)
-    expander = method.expander(expansion)
+def _step_of(
+    method: SteppedMethod, secret: bytes, number: int, seen: np.ndarray
+) -> np.ndarray:
+    """What a step changes of all blocks' pixels, ``(height, width)`` int8."""
+    change: np.ndarray = expand(method.step(secret, number, seen), *seen.shape[:2])
+    return change[..., 0]
 
-    def lowered(where: np.ndarray) -> bool:
-        where = where & (levels < _NOTHING)
-        levels[where] += np.minimum(1 + levels[where] // 8, _NOTHING - levels[where])
-        return bool(where.any())
 
-    computed = original.tells(mark)
-    while True:
-        after = expander.expanded(luma.blocks, luma.quantisation, levels)
-        if lowered((np.abs(after) > _MOST).any(axis=(2, 3))):
-            continue
-        far = None
-        if computed:
-            offsets = (after - luma.blocks).astype(np.int16)
-            far = original.excess(mark[0], offsets, epsilon)
-        if far is None:
-            excess = original.shown_excess(_with_luma(licensed, after), epsilon)
-            far = blocks_reached(licensed, luma, excess)
-        if not lowered(far):
-            way = ByExpansion(method, expansion, levels, luma.quantisation)
-            return _with_luma(licensed, after), way
+def _of_gray(
+    coefficients: Coefficients, each: list[np.ndarray]
+) -> list[np.ndarray | None]:
+    """What is of the components that a gray change is in, and None of the others."""
+    return [*each, *[None] * (len(coefficients.components) - len(each))]
+
+
+class _UnsureError(ValueError):
+    """Decoders may show blocks in different ways."""
+
+
+def _seen(coefficients: Coefficients) -> np.ndarray:
+    """What decoders show of all blocks of what a gray change is in.
+
+    Returns:
+        ``(height, width, 1 or 3)`` uint8.
+    """
+    planes = [
+        _plane(one) for one in coefficients.components[: gray_count(coefficients)]
+    ]
+    return planes[0][..., None] if len(planes) == 1 else np.stack(planes, axis=-1)
+
+
+def _plane(component: Component) -> np.ndarray:
+    rows, columns = component.blocks.shape[:2]
+    flat = np.ascontiguousarray(component.blocks).reshape(-1, 8, 8)
+    shown = library.shown(flat, component.quantisation)
+    if shown is None:
+        raise _UnsureError("no usual file has such blocks")
+    whole = shown.reshape(rows, columns, 8, 8).swapaxes(1, 2)
+    return whole.reshape(8 * rows, 8 * columns)
+
+
+def _share(change: np.ndarray, seen: np.ndarray) -> int:
+    """How much of a change is in what is seen, in 1/256: its projection, by blocks."""
+    there, added = library.share(seen, change)
+    whole = seen.shape[2] * added
+    found = 256 * there // whole if whole else 0
+    return max(-_MOST_SHARE, min(found, _MOST_SHARE))
+
+
+def _of_blocks(
+    packed: bytes, rows: int, sides: tuple[int, int], counts: tuple[int, ...]
+) -> np.ndarray:
+    """A byte for each block of some components.
+
+    Returns:
+        ``(n, rows, columns)`` uint8, n one of ``counts``.
+    """
+    blocks = -(-sides[0] // 8) * -(-sides[1] // 8)
+    raw = np.frombuffer(limit_coding.unpacked(packed, max(counts) * blocks), np.uint8)
+    if len(raw) not in (count * blocks for count in counts) or rows != -(
+        -sides[0] // 8
+    ):
+        raise ValueError("what is of blocks is of another picture")
+    return raw.reshape(len(raw) // blocks, rows, -1)
 
 
 def _with_luma(coefficients: Coefficients, blocks: np.ndarray) -> Coefficients:
@@ -429,9 +627,10 @@ def _with_luma(coefficients: Coefficients, blocks: np.ndarray) -> Coefficients:
     return coefficients.with_blocks([blocks, *others])
 
 
-def _wanted(coefficients: Coefficients, pattern: np.ndarray) -> list[np.ndarray | None]:
+def _change(coefficients: Coefficients, pattern: np.ndarray) -> np.ndarray:
+    """A pattern as a change of pixels, gray or of three colours."""
     change = expand(pattern, coefficients.height, coefficients.width)
-    return targets(coefficients, change[..., 0] if change.shape[2] == 1 else change)
+    return change[..., 0] if change.shape[2] == 1 else change
 
 
 def _numbers(offsets: np.ndarray) -> bytes:

@@ -81,6 +81,7 @@ def test_figures_on_one_page_share_no_ids_and_point_to_their_own(audit):
     assert {a or b for a, b in used} <= identifiers(first)
 
 
+@pytest.mark.slow
 def test_every_measured_countermeasure_has_a_bar_with_its_figures(audit):
     svg = accuracy_bars(judge(audit, "a"), 0.1)
     # matplotlib puts every text it draws into a comment
@@ -117,6 +118,7 @@ def test_many_methods_widen_the_heat_map(audit):
     assert float(many.split()[2]) > float(few.split()[2])
 
 
+@pytest.mark.slow
 def test_an_audit_without_cells_can_be_drawn(audit):
     from dataclasses import replace
 

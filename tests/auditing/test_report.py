@@ -84,6 +84,7 @@ def test_both_files_are_written_and_nothing_else(audit, tmp_path):
     assert "Audit of again" in paths["html"].read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_json_is_strict_and_gives_the_audit_back(audit, tmp_path):
     def refuse(constant: str):
         raise AssertionError(f"{constant} is no JSON")
@@ -104,6 +105,7 @@ def test_the_json_is_strict_and_gives_the_audit_back(audit, tmp_path):
     assert content["checks"][0]["passed"] is True
 
 
+@pytest.mark.slow
 def test_names_are_text_never_markup(audit, tmp_path):
     page = write_report(audit, tmp_path)["html"].read_text("utf-8")
     seen = elements(page)
@@ -114,6 +116,7 @@ def test_names_are_text_never_markup(audit, tmp_path):
     assert "&lt;i&gt;Give&lt;/i&gt; images" in page
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_else(audit, tmp_path):
     page = write_report(audit, tmp_path)["html"].read_text("utf-8")
     seen = elements(page)
@@ -123,6 +126,7 @@ def test_the_page_needs_nothing_else(audit, tmp_path):
     assert " src=" not in page
 
 
+@pytest.mark.slow
 def test_the_page_says_what_was_found_and_how(audit, tmp_path):
     page = write_report(audit, tmp_path)["html"].read_text("utf-8")
     for text in (
@@ -138,6 +142,7 @@ def test_the_page_says_what_was_found_and_how(audit, tmp_path):
     assert "did not pass" not in page
 
 
+@pytest.mark.slow
 def test_a_check_that_fails_is_said_at_the_top(audit, tmp_path):
     cells = [cell("originals", "none", 0.11), *audit.cells[1:]]
     page = write_report(replace(audit, cells=cells), tmp_path)["html"].read_text()

@@ -3,6 +3,7 @@ import pytest
 
 from fiftyone_reue.auditing import unlearnability
 from fiftyone_reue.auditing.unlearnability import Judges, measure
+from fiftyone_reue.auditing.verdict import HOLDS, NOT_TELLABLE, told
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import Recipe
@@ -156,3 +157,41 @@ def test_judges_score_other_images_like_those_they_were_measured_on(stripes, sho
     assert made.mean() > 0.2
     same = Judges(judges.clean, judges.clean)
     assert not same.scores(images, labels).any()
+
+
+def answers(count: int, clean: float, protected: float) -> tuple[np.ndarray, ...]:
+    """Which images two models name rightly, independent of each other; halves."""
+    draw = np.random.default_rng(3)
+    order = draw.permutation(count)
+    first = np.arange(count) < round(clean * count)
+    second = np.arange(count)[order] < round(protected * count)
+    return first[draw.permutation(count)], second, np.arange(count) % 2
+
+
+def test_few_images_and_originals_that_teach_little_tell_nothing():
+    clean, protected, halves = answers(300, 0.219, 0.222)
+    margin = unlearnability._margin(clean, protected, halves, 0.1)
+    assert margin > 0.4
+    assert told(1 - unlearnability._ratio(0.219, 0.222, 0.1, 300), margin) == (
+        NOT_TELLABLE
+    )
+
+
+def test_the_margin_shrinks_with_the_images_and_holds_the_truth():
+    few, many = (
+        unlearnability._margin(*answers(count, 0.7, 0.2), 0.1)
+        for count in (200, 20_000)
+    )
+    assert few > 5 * many
+    assert many < 0.05
+    assert told(0.1 / 0.6, many) == HOLDS
+
+
+def test_a_training_that_goes_its_own_way_widens_the_margin():
+    clean, protected, halves = answers(2000, 0.7, 0.2)
+    apart = protected.copy()
+    apart[(halves == 0) & (np.arange(2000) % 3 == 0)] = True
+    calm, wild = (
+        unlearnability._margin(clean, p, halves, 0.1) for p in (protected, apart)
+    )
+    assert wild > 3 * calm

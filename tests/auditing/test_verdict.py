@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from fiftyone_reue.auditing.budgets import INVITED
 from fiftyone_reue.auditing.results import Audit, Cell, Subject
 from fiftyone_reue.auditing.verdict import (
     BROKEN,
@@ -86,8 +87,8 @@ def test_the_worst_victim_counts_and_the_mean_of_its_seeds():
     cells += [
         cell("copy", "none", 0.1, "small_resnet", 0),
         cell("copy", "none", 0.1, "small_resnet", 1),
-        cell("copy", "none", 0.3, "mlp", 0),
-        cell("copy", "none", 0.7, "mlp", 1),
+        cell("copy", "none", 0.49, "mlp", 0),
+        cell("copy", "none", 0.51, "mlp", 1),
     ]
     both = ("small_resnet", "mlp")
     made = audit({}, *cells, victims=both, seeds=(0, 1), countermeasures=["none"])
@@ -296,3 +297,34 @@ def test_countermeasures_that_tell_nothing_do_not_count_as_held():
     )
     headline = judge(made, "copy").headline
     assert headline.endswith("nothing can be told about the countermeasures.")
+
+
+def test_a_share_that_is_known_too_vaguely_has_no_level():
+    share = {"none": 0.35, "jpeg_10": 0.0}
+    told = judge(audit(share), "copy")
+    assert levels(told) == {"none": WEAKENED, "jpeg_10": HOLDS}
+    assert "35 ± 1 % of what the originals teach is still learned" in told.paragraph
+    vague = judge(audit(share, counts={"train": 40, "clean": 0, "test": 20}), "copy")
+    assert levels(vague)["none"] == NOT_TELLABLE
+    assert vague.findings[0].retained == pytest.approx(0.35)
+    assert any("too vague for a level" in gap for gap in vague.findings[0].gaps)
+    assert "can't be told" in vague.headline
+
+
+def test_a_smaller_size_than_people_train_at_is_said():
+    made = audit({"none": 0.1}, settings={"usual_size": 224}, size=128)
+    (said,) = (c for c in judge(made, "copy").cautions if "pixels a side" in c)
+    assert "taken at 128 pixels" in said
+    assert "at 224" in said
+    same = audit({"none": 0.1}, settings={"usual_size": 224}, size=224)
+    assert not any("pixels a side" in c for c in judge(same, "copy").cautions)
+
+
+def test_filters_that_a_pattern_invites_are_missed_in_photographs_alone():
+    names = {"none": 0.1, "jpeg_10": 0.1, "blur_1": 0.2}
+    said = " ".join(judge(audit(names, size=128), "copy").cautions)
+    assert "Rows' and columns' medians removed" in said
+    assert "JPEG, quality 10" not in said
+    assert "invites" not in " ".join(judge(audit(names), "copy").cautions)
+    every = dict.fromkeys(("none", *INVITED), 0.1)
+    assert "invites" not in " ".join(judge(audit(every, size=128), "copy").cautions)

@@ -18,18 +18,21 @@ images = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 6)).flat
 )
 
 
+@pytest.mark.slow
 @given(images, st.sampled_from([torch.float32, torch.float64]))
 def test_inverse_is_exact(values: np.ndarray, dtype: torch.dtype) -> None:
     image = torch.from_numpy(values).to(dtype)
     assert torch.equal(inverse_haar(haar(image)), image)
 
 
+@pytest.mark.slow
 @given(images)
 def test_the_other_way_is_exact_too(values: np.ndarray) -> None:
     bands = torch.from_numpy(values).double().repeat(1, 4, 1, 1)
     assert torch.equal(haar(inverse_haar(bands)), bands)
 
 
+@pytest.mark.slow
 @given(images, st.integers(-50, 50))
 def test_a_change_of_means_moves_every_pixel(values: np.ndarray, change: int) -> None:
     image = torch.from_numpy(values).double()

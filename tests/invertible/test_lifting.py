@@ -25,6 +25,7 @@ def test_unscaling_is_exact(first: int, second: int, logarithm: float) -> None:
     assert lifting.unscale_pairs(*scaled, power) == (one, other)
 
 
+@pytest.mark.slow
 @given(numbers, numbers, st.floats(-0.5, 0.5))
 def test_scaling_scales(first: int, second: int, logarithm: float) -> None:
     one, other, power = _of(first, second, logarithm)
@@ -35,6 +36,7 @@ def test_scaling_scales(first: int, second: int, logarithm: float) -> None:
     assert abs(float(down) - second / factor) < tolerance
 
 
+@pytest.mark.slow
 @given(numbers, numbers)
 def test_nothing_changes_at_one(first: int, second: int) -> None:
     one, other, power = _of(first, second, 0.0)

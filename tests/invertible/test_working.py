@@ -10,6 +10,7 @@ from fiftyone_reue.invertible.working import levels_for, means, spread
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 @given(
     st.integers(16, 70),
     st.integers(16, 70),
@@ -28,6 +29,7 @@ def test_means_move_by_what_their_pixels_are_moved_by(
     assert np.array_equal(means(moved, levels), before + change)
 
 
+@pytest.mark.slow
 @given(st.integers(16, 5000), st.integers(16, 5000), st.integers(0, 2))
 def test_the_shorter_side_fits(height: int, width: int, least: int) -> None:
     levels = levels_for(height, width, 128, least)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torchvision.models import resnet18
 
 from fiftyone_reue.networks.registry import create_network, list_networks
 
@@ -15,6 +14,8 @@ EVERY = pytest.mark.parametrize("name", [info.name for info in list_networks()])
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
+    from torchvision.models import resnet18
+
     path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
     torch.manual_seed(0)
     torch.save(resnet18(weights=None).state_dict(), path)

@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from fiftyone_reue.networks.resnet import build
+from fiftyone_reue.networks.registry import create_network
 
 pytestmark = pytest.mark.unit
 
 
 def sides(size: int) -> tuple[int, int]:
     """Of the map that the first block sees, and of the last one."""
-    network = build("resnet18", 2, size).eval()
+    network = create_network("resnet18", 2, size, seed=0).eval()
     seen = []
     for stage in (network[1].layer1, network[1].layer4):
         stage.register_forward_hook(lambda _, x, y: seen.append((x[0], y)))
@@ -31,5 +31,5 @@ def test_the_stem_leaves_a_map_that_stages_can_halve(size, first, last):
     ("name", "millions"), [("resnet18", 11.17), ("resnet50", 23.52)]
 )
 def test_it_has_the_published_number_of_weights(name, millions):
-    weights = sum(p.numel() for p in build(name, 10, 32).parameters())
+    weights = sum(p.numel() for p in create_network(name, 10, 32, seed=0).parameters())
     assert weights / 1e6 == pytest.approx(millions, abs=0.01)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fiftyone_reue.networks.vit import PadToMultiple, build
+from fiftyone_reue.networks.registry import create_network
 
 pytestmark = pytest.mark.unit
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
     [(17, 25, 7), (32, 64, 7), (64, 64, 7), (100, 169, 7), (224, 196, 12)],
 )
 def test_patches_and_layers_fit_the_size(size, tokens, layers):
-    network = build("vit_small", 2, size).eval()
+    network = create_network("vit_small", 2, size, seed=0).eval()
     encoder = network[-1].encoder
     assert encoder.pos_embedding.shape == (1, tokens + 1, 384)
     assert len(encoder.layers) == layers
@@ -23,11 +23,16 @@ def test_patches_and_layers_fit_the_size(size, tokens, layers):
 @pytest.mark.slow
 def test_it_has_as_many_weights_as_its_description_says():
     for size, millions in ((32, 12.5), (224, 21.7)):  # ViT-S has 22 with 1000 classes
-        weights = sum(p.numel() for p in build("vit_small", 10, size).parameters())
+        weights = sum(
+            p.numel()
+            for p in create_network("vit_small", 10, size, seed=0).parameters()
+        )
         assert weights / 1e6 == pytest.approx(millions, abs=0.05)
 
 
 def test_padding_adds_gray_right_and_below_and_only_where_needed():
+    from fiftyone_reue.networks.vit import PadToMultiple
+
     images = torch.rand(2, 3, 17, 20)
     padded = PadToMultiple(4)(images)
     assert padded.shape == (2, 3, 20, 20)
@@ -36,8 +41,9 @@ def test_padding_adds_gray_right_and_below_and_only_where_needed():
     assert torch.equal(PadToMultiple(4)(padded), padded)
 
 
+@pytest.mark.slow
 def test_pixels_beside_the_last_whole_patch_count():
-    network = build("vit_small", 2, 17).eval()
+    network = create_network("vit_small", 2, 17, seed=0).eval()
     images = torch.rand(1, 3, 17, 17)
     edited = images.clone()
     edited[..., 16] = 1 - edited[..., 16]

@@ -71,6 +71,7 @@ def test_a_filter_sums_to_one_and_cancels_its_own_noise_only(state):
                 assert answers.max() > 0.8 * state.summary["least_response"] / 2
 
 
+@pytest.mark.slow
 def test_the_rounded_noise_still_shows_its_class(state):
     filters = state.arrays["filters"]
     for place, label in enumerate(CLASSES):
@@ -150,6 +151,7 @@ def test_gray_and_16_bit_images_get_as_many_channels(state):
     assert np.array_equal(made, pattern(state, "cat", 0))
 
 
+@pytest.mark.slow
 def test_perturbing_many_at_once_is_perturbing_each():
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (130, 8, 8, 3)).astype(np.uint8)

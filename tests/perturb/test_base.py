@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +35,19 @@ def test_a_state_survives_being_stored():
     )
     assert again.tables.dtype == np.int8
     assert np.array_equal(again.tables, tables)
+
+
+def test_another_process_gets_a_state_without_what_was_built_of_it():
+    state = State("m", ("a", "b"), {"tables": np.arange(3)}, {"seconds": 1})
+    state.built["network"] = lambda: None  # which can't be sent
+    again = pickle.loads(pickle.dumps(state))
+    assert again.built == {}
+    assert (again.method, again.classes, again.summary) == (
+        "m",
+        ("a", "b"),
+        {"seconds": 1},
+    )
+    assert np.array_equal(again.tables, state.tables)
 
 
 def test_classes_are_found_by_name():

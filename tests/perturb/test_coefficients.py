@@ -1,13 +1,14 @@
 """Perturbations as offsets of a JPEG's coefficients."""
 
+import shutil
 import struct
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError, EditedImageError, ReueError
 from fiftyone_reue.media import packing
+from fiftyone_reue.media.jpeg_coefficients.coefficients import same_picture
 from fiftyone_reue.media.jpeg_coefficients.decoding import decoded
 from fiftyone_reue.media.jpeg_coefficients.limits import (
     added,
@@ -24,7 +25,7 @@ from fiftyone_reue.perturb.base import FitData, FitOptions
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.perturb.reversal import joined
 from fiftyone_reue.progress import finish
-from tests.media.jpeg_coefficients.encoded import opencv, picture, pillow
+from tests.media.jpeg_coefficients.encoded import cjpeg, opencv, picture, pillow
 
 pytestmark = pytest.mark.unit
 
@@ -34,6 +35,7 @@ KINDS = {
     "4:1:1": opencv(picture(), 1, 80, 7, 0x411111),
     "gray": pillow(picture(), "L", quality=80),
     "cmyk": pillow(picture(), "CMYK", quality=80),
+    "rgb": pillow(picture(), quality=85, keep_rgb=True),
     "coarse": pillow(picture(), quality=15),
     "large": pillow(picture(700, 600), quality=80),
 }
@@ -50,8 +52,8 @@ def perturbed(data: bytes, name: str, mark: list[np.ndarray], **options: object)
         method,
         state,
         found,
-        mark,
-        shown,
+        added(found, mark),
+        lambda: shown,
         "a",
         b"k" * 32,
         name="x",
@@ -73,7 +75,7 @@ def test_the_content_leads_back_and_forth(kind: str, name: str) -> None:
     data = KINDS[kind]
     mark = marked(data)
     found, made, content = perturbed(data, name, mark)
-    assert content.version == 3
+    assert content.version == 4
     copy = read(write(made))
     way = coefficients.unpack(content.data, (found.height, found.width))
     assert way.pack() == content.data
@@ -144,12 +146,12 @@ def test_what_is_there_already_counts() -> None:
     found = read(KINDS["4:2:0"])
     wanted = targets(found, np.full((137, 161), 6))
     first = hold(found, wanted, 6)
-    second = hold(found, wanted, 8, base=first.offsets)
+    second = hold(found, wanted, 8, base=added(found, first.offsets))
     both = write(added(found, first.offsets, second.offsets))
     change = np.abs(decoded(both).astype(int) - decoded(write(found)))
     assert 6 < change.max() <= 8
-    with pytest.raises(ValueError, match="already"):
-        hold(found, [None] * 3, 2, base=first.offsets)
+    with pytest.raises(ValueError, match="before"):
+        hold(found, [None] * 3, 2, base=added(found, first.offsets))
 
 
 def test_contents_of_other_pictures_are_refused() -> None:
@@ -191,6 +193,17 @@ def crafted(draw: np.random.Generator, rows: int, columns: int) -> bytes:
     count = int(draw.integers(1, 4))
     bands = draw.choice([0, 1, 16, 32, 59, 128, 255], (count, 2)).astype(np.uint8)
     amplitude, region = draw.choice([1, 6, 127]), draw.choice([1, 16, 0xFF])
+    bytes_of_blocks = draw.choice([0, 1, 255], rows * columns).astype(np.uint8)
+    packed = packing.pack(bytes_of_blocks.tobytes(), 3)
+    if draw.integers(2):
+        gain = int(draw.integers(0, int(amplitude) << 28, endpoint=True))
+        field, scale = draw.choice([0, 3, 4, 15]), draw.integers(128, 257)
+        numbers = (2, amplitude, field, scale, region, gain, count)
+        secret = struct.pack(">BBBHHQB", *numbers) + bands.tobytes() + bytes(32)
+        shares = draw.integers(-(1 << 15), 1 << 15, 2)
+        return b"\4" + joined(
+            b"rue", secret, struct.pack(">hhH", *shares, rows), packed
+        )
     numbers = (amplitude, draw.integers(1, 3), region, count)
     expansion = struct.pack(">BBBBB", 1, *numbers) + bands.tobytes() + bytes(32)
     if draw.integers(2):
@@ -199,16 +212,16 @@ def crafted(draw: np.random.Generator, rows: int, columns: int) -> bytes:
         emphasis = struct.pack(">BBHQB", 1, *numbers) + bands.tobytes() + bytes(32)
         expansion = bytes([2, draw.choice([1, 2, 64])]) + emphasis
     steps = draw.integers(draw.integers(2), draw.choice([2, 1 << 16]), 64)
-    levels = draw.choice([0, 1, 255], rows * columns).astype(np.uint8)
     return b"\3" + joined(
         b"rue",
         expansion,
         struct.pack(">H", rows),
         b"\0" + steps.astype(">u2").tobytes(),
-        packing.pack(levels.tobytes(), 3),
+        packed,
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_crafted_expansions_are_refused_or_give_something() -> None:
     draw = np.random.default_rng(4)
@@ -231,22 +244,40 @@ def test_crafted_expansions_are_refused_or_give_something() -> None:
     assert done > 50
 
 
-@pytest.mark.parametrize("kind", ["4:2:0", "4:4:4", "gray", "large"])
-def test_expansion_takes_few_bytes(kind: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_steps_take_few_bytes(kind: str) -> None:
     found, _, content = perturbed(KINDS[kind], "rue", marked(KINDS[kind]))
-    assert content.data[0] == coefficients.ByExpansion.code
-    assert len(content.data) < 300 + found.components[0].blocks.size / 64 / 2
+    assert content.data[0] == coefficients.BySteps.code
+    assert len(content.data) < 150 + found.components[0].blocks.size / 64 / 4
 
 
-@pytest.mark.parametrize("kind", ["cmyk", "coarse"])
-def test_without_luma_or_room_there_is_a_pattern(kind: str) -> None:
-    _, _, content = perturbed(KINDS[kind], "rue", marked(KINDS[kind]))
-    assert content.data[0] != coefficients.ByExpansion.code
+@pytest.mark.skipif(shutil.which("cjpeg") is None, reason="cjpeg makes such files")
+@pytest.mark.parametrize("options", ["-rgb -sample 2x2", "-sample 1x1,2x2,1x1"])
+def test_components_of_lower_resolution_get_a_pattern(options: str) -> None:
+    data = cjpeg(picture(), *options.split())
+    assert data is not None
+    _, _, content = perturbed(data, "rue", marked(data))
+    assert content.data[0] in (coefficients.ByPattern.code, coefficients.ByOffsets.code)
 
 
-@pytest.mark.parametrize("sides", [(320, 240), (700, 600)])
-def test_an_expansion_is_told_from_an_edited_copy(sides: tuple[int, int]) -> None:
-    data = pillow(picture(*sides), quality=90)
+@pytest.mark.parametrize(
+    ("side", "way"), [(63, coefficients.ByPattern), (64, coefficients.BySteps)]
+)
+def test_a_picture_gets_steps_by_its_own_size_not_its_blocks(side: int, way) -> None:
+    data = pillow(picture(side, side + 20), quality=85)
+    _, _, content = perturbed(data, "rue", marked(data))
+    made = coefficients.unpack(content.data, (side + 20, side))
+    assert isinstance(made, way)
+
+
+@pytest.mark.parametrize(
+    ("sides", "keep_rgb"),
+    [((320, 240), False), ((320, 240), True), ((700, 600), False)],
+)
+def test_steps_are_told_from_an_edited_copy(
+    sides: tuple[int, int], keep_rgb: bool
+) -> None:
+    data = pillow(picture(*sides), quality=90, keep_rgb=keep_rgb)
     found, copy, content = perturbed(data, "rue", marked(data))
     way = coefficients.unpack(content.data, (found.height, found.width))
     licensed = decoded(write(coefficients.licensed_of(way, copy))).astype(float)
@@ -258,17 +289,25 @@ def test_an_expansion_is_told_from_an_edited_copy(sides: tuple[int, int]) -> Non
         way.in_pixels(edited[:100])
 
 
-@pytest.mark.parametrize("how", ["original", "crop"])
-def test_what_holds_no_expansion_is_left_alone(how: str) -> None:
+def test_what_was_never_changed_is_left_alone() -> None:
     data = pillow(picture(320, 240), quality=90)
     found, copy, content = perturbed(data, "rue", marked(data))
     way = coefficients.unpack(content.data, (found.height, found.width))
-    edited = decoded(data)
-    if how == "crop":
-        part = Image.fromarray(decoded(write(copy))).crop((3, 3, 317, 237))
-        edited = np.asarray(part.resize((320, 240)))
+    way.in_pixels(decoded(write(copy)))
     with pytest.raises(EditedImageError, match="can't be found"):
-        way.in_pixels(edited)
+        way.in_pixels(decoded(data))
+
+
+@pytest.mark.parametrize("kind", ["4:2:0", "gray", "large", "rgb", "cmyk"])
+def test_steps_lead_both_ways(kind: str) -> None:
+    data = KINDS[kind]
+    mark = marked(data)
+    found, copy, content = perturbed(data, "rue", mark)
+    way = coefficients.unpack(content.data, (found.height, found.width))
+    licensed = added(found, mark)
+    assert same_picture(coefficients.licensed_of(way, copy), licensed)
+    assert same_picture(coefficients.protected_of(way, licensed), copy)
+    assert not same_picture(copy, licensed)
 
 
 def test_the_pattern_of_pixels_can_be_asked_for() -> None:

@@ -12,10 +12,10 @@ from PIL import Image
 
 from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.perturb.base import FitData, FitOptions, State, bounded
+from fiftyone_reue.perturb.deep_hiding.config import DeepHidingConfig
 from fiftyone_reue.perturb.deep_hiding.hatching import BENT, INVERTED
 from fiftyone_reue.perturb.deep_hiding.method import (
     DeepHiding,
-    DeepHidingConfig,
     DeepHidingUnbounded,
     change,
     hiding_of,
@@ -105,6 +105,7 @@ def test_the_original_is_found_again(
     assert np.mean(found != image) < 0.02
 
 
+@pytest.mark.slow
 def test_changes_are_within_the_amplitude_and_not_nothing() -> None:
     image = _image(3)
     for amplitude in (3, 6, 8, 16):

@@ -8,12 +8,9 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.perturb import surrogate
 from fiftyone_reue.perturb.base import FitData, FitOptions, Method, State
+from fiftyone_reue.perturb.em.config import EmConfig
 from fiftyone_reue.perturb.em.fit import alternate
-from fiftyone_reue.perturb.em.method import (
-    EmConfig,
-    ErrorMinimising,
-    ErrorMinimisingClassWise,
-)
+from fiftyone_reue.perturb.em.method import ErrorMinimising, ErrorMinimisingClassWise
 from fiftyone_reue.perturb.surrogate import logits_of
 from fiftyone_reue.progress import finish, mapped
 
@@ -111,6 +108,7 @@ def test_the_state_perturbs_images_that_were_not_there(state):
         method.pattern(state, image, "c", b"s" * 32)
 
 
+@pytest.mark.slow
 def test_class_wise_states_are_tables(data):
     method = ErrorMinimisingClassWise(QUICK)
     state = finish(method.fit(data, options()))

@@ -121,6 +121,7 @@ def test_an_even_picture_gets_its_bands_too_but_less():
     assert made[:, :48].mean() < made[:, 80:].mean() / 2
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.integers(SHORTEST, 300),

@@ -77,6 +77,7 @@ def test_variants_of_a_class_are_the_same_lines():
     assert len(np.unique(halves[:, 0])) == 4
 
 
+@pytest.mark.slow
 @given(st.integers(8, 80), st.integers(LOWEST, HIGHEST), st.integers(0, 1023))
 def test_a_wave_is_a_cosine(side, cycles, phase):
     made = summed_waves([(0, cycles)], [phase], 4, side)
@@ -85,6 +86,7 @@ def test_a_wave_is_a_cosine(side, cycles, phase):
     assert np.abs(made[0] / 2**14 - np.cos(2 * np.pi * turns)).max() < 2 * np.pi / 1024
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from([[(0, 7)], [(9, 0), (0, 11)], [(5, 0), (8, 0), (0, 12)]]),
     st.integers(32, 90),

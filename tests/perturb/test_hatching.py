@@ -34,6 +34,7 @@ def _square() -> np.ndarray:
     return scene
 
 
+@pytest.mark.slow
 @given(st.integers(8, 80), st.integers(8, 80), st.integers(5, 15))
 def test_it_is_dark_and_light_alone(height: int, width: int, cycles: int) -> None:
     result = hatched(_scene(height, width), [(cycles, 0)], [17])

@@ -8,6 +8,7 @@ import torch
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.perturb.base import FitData, FitOptions, State
+from fiftyone_reue.perturb.mi_ue.config import MiUeConfig
 from fiftyone_reue.perturb.mi_ue.fit import (
     alternate,
     feature_loss,
@@ -16,7 +17,7 @@ from fiftyone_reue.perturb.mi_ue.fit import (
     nt_xent,
     within_distance,
 )
-from fiftyone_reue.perturb.mi_ue.method import MiUeConfig, MutualInformation
+from fiftyone_reue.perturb.mi_ue.method import MutualInformation
 from fiftyone_reue.perturb.surrogate import create_surrogate, features_of
 from fiftyone_reue.progress import finish, mapped
 
@@ -127,6 +128,7 @@ def test_perturbed_images_keep_within_the_amplitude(data):
         assert not np.array_equal(different, made)
 
 
+@pytest.mark.slow
 def test_the_state_perturbs_images_that_were_not_there(data):
     method = MutualInformation(QUICK)
     made = finish(method.fit(data, options()))

@@ -7,7 +7,8 @@ import torch
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb.base import FitData, FitOptions, Method, State
 from fiftyone_reue.perturb.pil import fit as pil_fit
-from fiftyone_reue.perturb.pil.method import PerturbationInducedLinearization, PilConfig
+from fiftyone_reue.perturb.pil.config import PilConfig
+from fiftyone_reue.perturb.pil.method import PerturbationInducedLinearization
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
@@ -89,6 +90,7 @@ def test_patterns_keep_within_the_amplitude_and_use_it(amplitude):
     assert np.abs(made.astype(int)).mean() > amplitude / 2
 
 
+@pytest.mark.slow
 def test_the_noise_starts_from_the_samples_key():
     still = PilConfig(noise_steps=0)
     image = examples().images[0]
@@ -104,6 +106,7 @@ def test_the_noise_starts_from_the_samples_key():
     assert start(1).std() == pytest.approx(8 / 3**0.5, rel=0.15)
 
 
+@pytest.mark.slow
 def test_classes_keys_and_seeds_matter_and_nothing_else(state):
     image = examples().images[0]
     first = pattern(state, image, "cat", 1)
@@ -137,6 +140,7 @@ def test_gray_images_get_one_channel_that_works_on_all_three(state):
     assert (outputs(state, -patterns.repeat(3, axis=3)).argmax(1) == 2).all()
 
 
+@pytest.mark.slow
 def test_larger_and_deeper_images_are_brought_to_the_working_size(state):
     image = examples().images[0]
     expected = pattern(state, image, "cat")

@@ -10,10 +10,11 @@ from fiftyone_reue.errors import DamagedRecordError, InputError
 from fiftyone_reue.networks.registry import create_network
 from fiftyone_reue.perturb.base import FitData, FitOptions, State, bounded
 from fiftyone_reue.perturb.raeg.code import CodeConfig, find_code
-from fiftyone_reue.perturb.raeg.method import Raeg, RaegConfig
+from fiftyone_reue.perturb.raeg.config import RaegConfig
+from fiftyone_reue.perturb.raeg.method import Raeg
 from fiftyone_reue.perturb.raeg.turning import Turning
 from fiftyone_reue.perturb.surrogate import restored_network
-from fiftyone_reue.perturb.tap.method import TapConfig
+from fiftyone_reue.perturb.tap.config import TapConfig
 from fiftyone_reue.progress import finish
 
 pytestmark = pytest.mark.unit
@@ -94,6 +95,7 @@ def test_all_at_once_is_within_the_amplitude(method: Raeg) -> None:
     assert 0 < np.abs(change).max() <= 6
 
 
+@pytest.mark.slow
 def test_codes_can_be_made_against_ones_own_classifier(method: Raeg) -> None:
     network = create_network("small_resnet", 4, 48, seed=5).eval().requires_grad_(False)
     image = np.random.default_rng(2).integers(60, 190, (48, 48, 3)).astype(np.uint8)
@@ -131,6 +133,7 @@ def test_codes_keep_the_promised_psnr(colours: int) -> None:
     assert (code <= 3).all()  # 40 dB are 2.55 gray levels
 
 
+@pytest.mark.slow
 def test_damaged_secrets_say_so(method: Raeg, state: State) -> None:
     image = _data().images[0]
     secret = method.secret(state, image, "flat", KEY)

@@ -45,6 +45,7 @@ def turnings(draw: st.DrawFn, colours: int, height: int, width: int) -> Turning:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(turnings(3, 16, 24))
 def test_its_bytes_are_it(turning: Turning) -> None:

@@ -135,6 +135,13 @@ def test_arrays_that_can_not_be_perturbed(images, labels, words) -> None:
         create_method("lsp").perturb(images, labels)
 
 
+@pytest.mark.parametrize("key", [b"", b"short", "k" * 32])
+def test_keys_that_are_none(key: bytes) -> None:
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    with pytest.raises(InputError, match="token_bytes"):
+        create_method("lsp").perturb(images, [0, 1], key=key)
+
+
 @pytest.mark.parametrize("info", list_methods(), ids=lambda info: info.name)
 def test_options_say_what_is_taken_if_nothing_is_said(info: MethodInfo) -> None:
     config = create_method(info.name).config

@@ -129,6 +129,7 @@ def test_every_way_leads_back_and_the_smallest_is_taken(toys, one, method):
     assert taken.version == (1 if method == "lsp" else 2)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     size=st.tuples(st.integers(64, 90), st.integers(64, 300)),
@@ -168,6 +169,7 @@ def test_steps_are_told_from_what_they_made(size, channels, fill, peak, classes,
     assert np.abs(near.astype(int) - made.samples).max() <= most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(257, 300, 3), (512, 600, 1), (1023, 700, 4)])
 def test_steps_of_large_images_take_cells(shape):
     draw = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -324,6 +326,7 @@ def content(request, toys) -> tuple[Content, np.ndarray]:
     return content_of(way), made.samples
 
 
+@pytest.mark.slow
 def test_damaged_content_gives_something_or_says_so(content):
     """The boxes are authenticated; should that fail, nothing else happens than this."""
     whole, protected = content
@@ -337,6 +340,7 @@ def test_damaged_content_gives_something_or_says_so(content):
                 assert way.licensed(protected, 3).shape == protected.shape
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(data=st.binary(max_size=80), version=st.sampled_from([1, 2]))
 def test_any_bytes_are_read_or_refused(toys, data, version):
@@ -396,6 +400,7 @@ def test_methods_that_are_missing_or_can_not_be_undone_are_named(toys):
         reversal.unpack(whole, protected.astype(np.uint16), 3)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(one=images(), other=images(), method=st.sampled_from(["undo", "offset", "lsp"]))
 def test_pixels_that_changed_lead_somewhere(toys, one, other, method):

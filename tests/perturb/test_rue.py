@@ -9,12 +9,12 @@ from fiftyone_reue.perturb.base import FitData, FitOptions, State
 from fiftyone_reue.perturb.gratings import CELLS
 from fiftyone_reue.perturb.registry import create_method, list_methods
 from fiftyone_reue.perturb.rue.bands import SHORTEST
+from fiftyone_reue.perturb.rue.config import RueConfig
 from fiftyone_reue.perturb.rue.emphasis import band_pattern
 from fiftyone_reue.perturb.rue.method import (
     ReversibleUnlearnable,
     ReversibleUnlearnableGratings,
     ReversibleUnlearnablePublished,
-    RueConfig,
 )
 from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import finish
@@ -333,6 +333,7 @@ def test_bands_are_of_the_key_and_the_seed():
     assert not np.array_equal(bands, default_state(key=b"x" * 32).arrays["bands"])
 
 
+@pytest.mark.slow
 def test_a_thousand_classes_have_bands_and_a_small_state():
     state = default_state(1000)
     assert len({some.tobytes() for some in state.arrays["bands"]}) == 1000

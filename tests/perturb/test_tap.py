@@ -8,12 +8,9 @@ from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.training import predict
 from fiftyone_reue.perturb.base import FitData, FitOptions, State, clipped
 from fiftyone_reue.perturb.pgd import gray_levels
+from fiftyone_reue.perturb.tap.config import TapConfig
 from fiftyone_reue.perturb.tap.fit import move, train_surrogate
-from fiftyone_reue.perturb.tap.method import (
-    TapConfig,
-    TargetedPoisoning,
-    target_classes,
-)
+from fiftyone_reue.perturb.tap.method import TargetedPoisoning, target_classes
 from fiftyone_reue.progress import finish, mapped
 
 pytestmark = pytest.mark.unit
@@ -103,6 +100,7 @@ def test_perturbed_images_keep_within_the_amplitude(data):
         assert not np.array_equal(different, made)
 
 
+@pytest.mark.slow
 def test_the_state_perturbs_images_that_were_not_there(data):
     method = TargetedPoisoning(QUICK)
     made = finish(method.fit(data, options()))

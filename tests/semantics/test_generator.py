@@ -14,10 +14,10 @@ from PIL import Image
 from fiftyone_reue.errors import InputError, ModelError, OutputError, ReueError
 from fiftyone_reue.media import files
 from fiftyone_reue.perturb.base import FitData, FitOptions
+from fiftyone_reue.perturb.deep_hiding.config import DeepHidingConfig
 from fiftyone_reue.perturb.deep_hiding.method import (
     VARIANTS,
     DeepHiding,
-    DeepHidingConfig,
     hiding_of,
     own_scenes,
 )

@@ -28,11 +28,38 @@ class GaussianBlur(Filter):
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """See the base class."""
-        size = images.shape[1]
-        weights = blur_matrix(size, SIGMA * size / REFERENCE_SIDE)
-        planes = images.transpose(0, 3, 1, 2).astype(np.float32)
-        blurred = np.rint(weights @ planes @ weights.T).astype(np.uint8)
-        return np.ascontiguousarray(blurred.transpose(0, 2, 3, 1))
+        return blurred(images, SIGMA * images.shape[1] / REFERENCE_SIDE)
+
+
+class FixedBlur(Filter):
+    """A Gaussian of so many pixels, whatever the side, as image programs have it.
+
+    On photographs it takes what is fine and leaves what they show, which
+    :class:`GaussianBlur` takes as well. The trained model is asked blurred images too.
+    """
+
+    def __init__(self, sigma: int) -> None:
+        """Args: sigma: of the Gaussian, pixels, at least 1."""
+        self.sigma = sigma
+        self.info = CountermeasureInfo(
+            f"blur_{sigma}", f"Blur of {sigma} px", "", "filter", {"sigma": sigma}
+        )
+
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """See the base class."""
+        return blurred(images, self.sigma)
+
+    def at_test(self, images: np.ndarray, seed: int) -> np.ndarray:
+        """Blurred as well; see the base class."""
+        return self.filtered(images)
+
+
+def blurred(images: np.ndarray, sigma: float) -> np.ndarray:
+    """``(N, S, S, 3)`` uint8 images under a Gaussian of so many pixels."""
+    weights = blur_matrix(images.shape[1], sigma)
+    planes = images.transpose(0, 3, 1, 2).astype(np.float32)
+    made = np.rint(weights @ planes @ weights.T).astype(np.uint8)
+    return np.ascontiguousarray(made.transpose(0, 2, 3, 1))
 
 
 def blur_matrix(size: int, sigma: float) -> np.ndarray:

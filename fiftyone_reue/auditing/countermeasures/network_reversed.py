@@ -6,7 +6,8 @@ import numpy as np
 
 from fiftyone_reue.auditing.countermeasures.base import CountermeasureInfo
 from fiftyone_reue.auditing.countermeasures.filter import Filter
-from fiftyone_reue.perturb.deep_hiding.method import DeepHidingConfig, without_hidden
+from fiftyone_reue.perturb.deep_hiding.config import DeepHidingConfig
+from fiftyone_reue.perturb.deep_hiding.method import without_hidden
 
 AMPLITUDE = 8
 """Gray levels: what a thief has to expect."""

@@ -11,6 +11,7 @@ from fiftyone_reue.auditing.countermeasures.base import (
 )
 from fiftyone_reue.auditing.countermeasures.bit_depth import BIT_DEPTH
 from fiftyone_reue.auditing.countermeasures.class_average import ClassAverage
+from fiftyone_reue.auditing.countermeasures.cosine_shrinkage import CosineShrinkage
 from fiftyone_reue.auditing.countermeasures.crop import RandomResizedCrop
 from fiftyone_reue.auditing.countermeasures.cutmix import CutMix
 from fiftyone_reue.auditing.countermeasures.cutout import Cutout
@@ -19,11 +20,12 @@ from fiftyone_reue.auditing.countermeasures.diffusion import Diffusion
 from fiftyone_reue.auditing.countermeasures.dilution import CleanAlone, Dilution
 from fiftyone_reue.auditing.countermeasures.dvae import DVae
 from fiftyone_reue.auditing.countermeasures.early_stopping import EarlyStopping
-from fiftyone_reue.auditing.countermeasures.gaussian_blur import GaussianBlur
+from fiftyone_reue.auditing.countermeasures.gaussian_blur import FixedBlur, GaussianBlur
 from fiftyone_reue.auditing.countermeasures.gaussian_noise import GaussianNoise
 from fiftyone_reue.auditing.countermeasures.grayscale import Grayscale
 from fiftyone_reue.auditing.countermeasures.jpeg import JPEG
 from fiftyone_reue.auditing.countermeasures.line_filter import LineFilter
+from fiftyone_reue.auditing.countermeasures.line_medians import LineMedians
 from fiftyone_reue.auditing.countermeasures.matched_filter import MatchedFilter
 from fiftyone_reue.auditing.countermeasures.median_blur import MedianBlur
 from fiftyone_reue.auditing.countermeasures.mixup import MixUp
@@ -53,6 +55,10 @@ _COUNTERMEASURES: dict[str, Countermeasure] = {
         GaussianBlur(),
         MedianBlur(),
         Resize(),
+        FixedBlur(1),
+        FixedBlur(2),
+        LineMedians(),
+        CosineShrinkage(),
         LineFilter(),
         NetworkReversed(),
         GaussianNoise(),

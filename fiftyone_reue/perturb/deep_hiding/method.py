@@ -30,7 +30,6 @@ from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.invertible.working import levels_for, means, spread
 from fiftyone_reue.media import packing
 from fiftyone_reue.media.expand import expand
-from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
     FitOptions,
@@ -40,6 +39,7 @@ from fiftyone_reue.perturb.base import (
     class_index,
     keyed_order,
 )
+from fiftyone_reue.perturb.deep_hiding.config import DeepHidingConfig
 from fiftyone_reue.perturb.deep_hiding.hatching import (
     BENT,
     INVERTED,
@@ -74,19 +74,6 @@ _CHOICE = struct.Struct(">HHH")
 _BENT = 0x80
 """Beside the length of the weights' name: the hatching is today's."""
 _ROOT_SIZE = 16
-
-
-@dataclass(frozen=True)
-class DeepHidingConfig:
-    """How to hide."""
-
-    scenes: Path | None = option(
-        None,
-        "Images for it to hide, a folder for each class; else from its bank.",
-        label="Images to hide",
-    )
-    weights: str = option("deep_hiding", "The trained network's name.")
-    strength: int = option(1, "Times the amplitude, what is added at most.", least=1)
 
 
 def own_scenes(folder: Path, classes: Sequence[str]) -> np.ndarray:

@@ -25,7 +25,7 @@ from fiftyone_reue.perturb.surrogate import (
 if TYPE_CHECKING:
     from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
-    from fiftyone_reue.perturb.em.method import EmConfig
+    from fiftyone_reue.perturb.em.config import EmConfig
 
 
 def alternate(

@@ -26,7 +26,7 @@ from fiftyone_reue.perturb.surrogate import (
 if TYPE_CHECKING:
     from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
-    from fiftyone_reue.perturb.mi_ue.method import MiUeConfig
+    from fiftyone_reue.perturb.mi_ue.config import MiUeConfig
 
 
 def nt_xent(

@@ -13,7 +13,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
-    from fiftyone_reue.perturb.pil.method import PilConfig
+    from fiftyone_reue.perturb.pil.config import PilConfig
 
 MOST_WEIGHTS = 950_000
 """Of both layers together, so that a state stays below 4 MB."""

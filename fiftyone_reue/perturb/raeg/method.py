@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,6 @@ import numpy as np
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.invertible.working import levels_for, means
-from fiftyone_reue.options import option
 from fiftyone_reue.perturb.base import (
     FitData,
     FitOptions,
@@ -41,6 +40,7 @@ from fiftyone_reue.perturb.base import (
     keyed_order,
 )
 from fiftyone_reue.perturb.gratings import STRENGTH_UNIT, class_codes, keyed_phases
+from fiftyone_reue.perturb.raeg.config import RaegConfig
 from fiftyone_reue.perturb.raeg.turning import (
     LONGEST,
     Stripes,
@@ -50,7 +50,7 @@ from fiftyone_reue.perturb.raeg.turning import (
     turn,
     turn_back,
 )
-from fiftyone_reue.perturb.tap.method import TapConfig
+from fiftyone_reue.perturb.tap.config import TapConfig
 from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import mapped
 
@@ -63,29 +63,6 @@ BATCH = 64
 """Images at a time, where all are there at once."""
 MARGIN = 5.0
 """Logits by which another class is to lead."""
-
-
-@dataclass(frozen=True)
-class RaegConfig:
-    """Which network, and against what.
-
-    Attributes:
-        training: how they are trained.
-    """
-
-    weights: str = option("raeg", "The trained invertible network's name.")
-    surrogates: tuple[str, ...] = option(
-        ("small_resnet", "small_resnet"),
-        "Classifiers, by their names in the network registry, that are "
-        "trained on the originals; codes are made against all of them.",
-    )
-    training: TapConfig = field(default_factory=TapConfig)
-    stripes: float = option(
-        2.5,
-        "Root mean square of the class's stripes in gray levels; at most "
-        "half of the amplitude is used, 0 leaves them out.",
-        least=0,
-    )
 
 
 class Raeg(InvertibleMethod):

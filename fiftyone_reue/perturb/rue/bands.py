@@ -19,6 +19,7 @@ of its blocks wide. Everything is integers, the same on every machine; samples a
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,9 @@ UNIT = 48
 REACH = 9
 """Pixels to both sides that a band's filter looks at."""
 
+GAIN_BITS = 28
+"""Gains are in so many binary places."""
+
 SHORTEST, WORKING = 64, 128
 """Shorter sides: the least that has enough regions, and what images are halved to at
 least."""
@@ -88,9 +92,9 @@ class BandsConfig:
     )
     expand: bool = option(
         True,
-        "In a JPEG, make its own coefficients larger, by which files hardly grow; "
-        "else the pattern of pixels is made of them, which is stronger in files under "
-        "512 pixels a side, and takes a third more bytes.",
+        "In a JPEG, change blocks by what is seen in others, of which little has to be "
+        "recorded; else the pattern of pixels is made of them and recorded, and files "
+        "get a third larger.",
     )
 
 
@@ -150,15 +154,20 @@ def apart(count: int, key: bytes) -> np.ndarray:
     raise InputError(f"{count} frequencies are more than there are")
 
 
-def cell_of(height: int, width: int) -> int:
+def cell_of(height: int, width: int, working: int = WORKING) -> int:
     """Pixels a side of a pattern's cells, so that a reduced image keeps its bands.
 
+    Args:
+        height: pixels.
+        width: pixels.
+        working: what images are halved to at least.
+
     Returns:
-        A power of two: after so many halvings the shorter side is still
-        :data:`WORKING` pixels, and it wouldn't be after one more; 1 for smaller ones.
+        A power of two: after so many halvings the shorter side is still ``working``
+        pixels, and it wouldn't be after one more; 1 for smaller ones.
     """
     cell = 1
-    while min(height, width) // (2 * cell) >= WORKING:
+    while min(height, width) // (2 * cell) >= working:
         cell *= 2
     return cell
 
@@ -246,12 +255,72 @@ def own_response(frequency: np.ndarray) -> int:
     return max(0, _others_sum(down, across)) >> 10
 
 
-def texture(levels: np.ndarray) -> int:
-    """The mean distance from the mean around, in the levels' own unit."""
+def texture(levels: np.ndarray, where: np.ndarray | None = None) -> int:
+    """The mean distance from the mean around, in the levels' own unit.
+
+    Args:
+        levels: ``(h, w)`` int64.
+        where: of which places, ``(h, w)`` bool; all by default.
+    """
     near = np.pad(levels, _AROUND // 2, mode="reflect")
     ones = np.ones(_AROUND // 2 + 1, np.int64)
     mean = _filtered(_filtered(near, ones, 0), ones, 1) // _AROUND**2
-    return int(np.abs(levels - mean).sum()) // levels.size
+    apart = np.abs(levels - mean)
+    return int(apart.sum(where=True if where is None else where)) // (
+        levels.size if where is None else max(1, int(where.sum()))
+    )
+
+
+def gain_of(
+    found: np.ndarray,
+    levels: np.ndarray,
+    amplitude: int,
+    config: BandsConfig,
+    where: np.ndarray | None = None,
+) -> int:
+    """As much gain as the configuration asks for, for one picture.
+
+    Args:
+        found: integers, what is found of a band in the cells that are to be changed.
+        levels: ``(h, w)`` int64 in 1/UNIT gray levels.
+        amplitude: gray levels.
+        config: how strong.
+        where: the places that are to be changed, ``(h, w)`` bool; all by default.
+
+    Returns:
+        In ``2**-GAIN_BITS`` gray levels; at most :func:`most_gain`.
+    """
+    size = np.abs(found)
+    mean = int(size.sum()) // max(size.size, 1)
+    much = max(texture(levels, where), config.least * UNIT) * config.strength
+    gain = (much << GAIN_BITS) // (mean * UNIT * 100) if mean else 0
+    return min(gain, most_gain(amplitude))
+
+
+def within(mine: np.ndarray, where: np.ndarray | None) -> np.ndarray:
+    """Those of a step's places that a class has, or all if it has none of them."""
+    if where is None or not (mine & where).any():
+        return mine
+    return mine & where
+
+
+def most_gain(amplitude: int) -> int:
+    """The largest gain; with a larger one products would overflow."""
+    return amplitude << GAIN_BITS
+
+
+def sample_noise(key: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """What is even gets a texture too, one that nobody without the key can repeat.
+
+    Args:
+        key: 32 bytes of this sample.
+        shape: of the cells.
+
+    Returns:
+        int8 of that shape, in 1/UNIT gray levels.
+    """
+    noise = keystream(derive(key, "bands-noise"), math.prod(shape))
+    return np.frombuffer(noise, np.int8).reshape(shape)
 
 
 def packed_bands(bands: np.ndarray, key: bytes) -> bytes:

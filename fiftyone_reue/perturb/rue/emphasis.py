@@ -25,28 +25,29 @@ from fiftyone_reue.media.expand import expand
 from fiftyone_reue.perturb.base import clipped
 from fiftyone_reue.perturb.rue.bands import (
     DEFAULT,
+    GAIN_BITS,
     SHORTEST,
     UNIT,
     BandsConfig,
     cell_of,
     drawn_bands,
+    gain_of,
     gray_cells,
+    most_gain,
     others_response,
     own_response,
     packed_bands,
-    texture,
+    sample_noise,
     unpacked_bands,
+    within,
 )
-from fiftyone_reue.prf import derive, keystream
+from fiftyone_reue.prf import derive
 
 STEPS = 2
 """The colours of a chessboard."""
 
 _VERSION = 1
 _FIXED = struct.Struct(">BBHQ")
-
-_SHIFT = 28
-"""Gains are in so many binary places."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +76,8 @@ class Emphasis:
         amplitude: int,
         key: bytes,
         config: BandsConfig = DEFAULT,
+        *,
+        where: np.ndarray | None = None,
     ) -> Emphasis:
         """As strong as the configuration says, for one image.
 
@@ -85,9 +88,10 @@ class Emphasis:
             amplitude: gray levels.
             key: 32 bytes of this sample.
             config: how strong, and in which regions.
+            where: which cells it is for, bool; all by default.
         """
         levels = gray_cells(image, cell_of(*image.shape[:2]))
-        return cls.of_levels(levels, bands, amplitude, key, config)
+        return cls.of_levels(levels, bands, amplitude, key, config, where)
 
     @classmethod
     def of_levels(
@@ -97,17 +101,15 @@ class Emphasis:
         amplitude: int,
         key: bytes,
         config: BandsConfig = DEFAULT,
+        where: np.ndarray | None = None,
     ) -> Emphasis:
         """:meth:`of` cells, ``(h, w)`` int64 in 1/UNIT gray levels."""
         plain = cls(amplitude, 0, config.region, bands, key)
-        levels = levels + plain._noise(levels.shape)
+        levels = levels + sample_noise(key, levels.shape)
         mine = _cells(levels.shape, 0)
-        size = np.abs(plain._found(levels, mine)[0][mine])
-        mean = int(size.sum()) // size.size
-        much = max(texture(levels), config.least * UNIT) * config.strength
-        gain = (much << _SHIFT) // (mean * UNIT * 100) if mean else 0
-        most = amplitude << _SHIFT
-        return cls(amplitude, min(gain, most), config.region, bands, key)
+        found = plain._found(levels, mine)[0][within(mine, where)]
+        gain = gain_of(found, levels, amplitude, config, where)
+        return cls(amplitude, gain, config.region, bands, key)
 
     def likely(self, image: np.ndarray) -> np.ndarray:
         """What both steps have added, told from an image that was changed since.
@@ -173,9 +175,9 @@ class Emphasis:
             ``(h, w)`` int64, 0 in the cells of the other colour.
         """
         mine = _cells(levels.shape, colour)
-        found, drawn = self._found(levels + self._noise(levels.shape), mine)
+        found, drawn = self._found(levels + sample_noise(self.key, levels.shape), mine)
         gains = np.array([self._gain(number, band) for band in self.bands])
-        shift = _SHIFT - parts
+        shift = GAIN_BITS - parts
         size = (np.abs(found) * gains[drawn] + (1 << shift - 1)) >> shift
         return np.sign(found) * np.minimum(size, self.amplitude << parts) * mine
 
@@ -200,21 +202,11 @@ class Emphasis:
             version == _VERSION
             and 1 <= amplitude <= 127
             and region
-            and gain <= amplitude << _SHIFT  # or products would overflow
+            and gain <= most_gain(amplitude)
         )
         if not right:
             raise _damaged()
         return cls(amplitude, gain, region, bands, key)
-
-    def _noise(self, shape: tuple[int, ...]) -> np.ndarray:
-        """What is even gets a texture too, one that nobody without the key can repeat.
-
-        Returns:
-            int8 of a shape, in 1/UNIT gray levels.
-        """
-        count = int(np.prod(shape))
-        noise = keystream(derive(self.key, "bands-noise"), count)
-        return np.frombuffer(noise, np.int8).reshape(shape)
 
     def _found(
         self, levels: np.ndarray, mine: np.ndarray
@@ -241,7 +233,7 @@ class Emphasis:
         if number == 0:
             return self.gain
         stronger = self.gain * UNIT * own_response(band) // 2
-        return (self.gain << _SHIFT) // ((1 << _SHIFT) + stronger)
+        return (self.gain << GAIN_BITS) // ((1 << GAIN_BITS) + stronger)
 
 
 def band_pattern(

@@ -1,5 +1,8 @@
 """Expansion: a JPEG's own coefficients, made larger so that they can be told again.
 
+So releases of JPEG files up to 511 pixels a side were made before there was
+:mod:`~.surroundings`; it is there to give these back.
+
 What :mod:`fiftyone_reue.perturb.rue.emphasis` does with pixels, on the quantised
 coefficients of a JPEG's luma. A class's frequency has a few coefficients of each block
 near it. In each block the key draws one of them, the likelier the nearer it is, and by
@@ -31,10 +34,7 @@ from fiftyone_reue.media.jpeg_coefficients.transform import (
     inverse,
 )
 from fiftyone_reue.perturb.rue.bands import (
-    DEFAULT,
     GRID,
-    BandsConfig,
-    cell_of,
     drawn_bands,
     packed_bands,
     unpacked_bands,
@@ -91,44 +91,6 @@ class Expansion:
     region: int
     bands: np.ndarray
     key: bytes
-
-    @classmethod
-    def of(
-        cls,
-        height: int,
-        width: int,
-        bands: np.ndarray,
-        amplitude: int,
-        key: bytes,
-        config: BandsConfig = DEFAULT,
-    ) -> Expansion:
-        """For images of one size.
-
-        Args:
-            height: pixels.
-            width: pixels.
-            bands: ``(n, 2)`` uint8, the class's.
-            amplitude: gray levels.
-            key: 32 bytes of this sample.
-            config: in which regions.
-        """
-        region = min(config.region, 0xFF)
-        return cls(amplitude, cell_of(height, width), region, bands, key)
-
-    def fits(self, steps: np.ndarray) -> bool:
-        """Whether there is room for changes.
-
-        There is none where bands are too low for single blocks, or where one step of a
-        coarsely quantised coefficient is too much already.
-
-        Args:
-            steps: ``(8, 8)``, of the quantisation.
-        """
-        if self.cell > LARGEST_CELL:
-            return False
-        one_step = steps.astype(np.int64) * _PEAKS <= self.amplitude << SCALE_BITS
-        got = (self._weights * one_step).sum(axis=(1, 2))
-        return bool(np.all(2 * got >= self._weights.sum(axis=(1, 2))))
 
     def expanded(
         self, blocks: np.ndarray, steps: np.ndarray, levels: np.ndarray

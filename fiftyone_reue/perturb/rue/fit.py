@@ -29,7 +29,7 @@ from fiftyone_reue.perturb.transformations import transformation
 if TYPE_CHECKING:
     from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
-    from fiftyone_reue.perturb.rue.method import RueConfig
+    from fiftyone_reue.perturb.rue.config import RueConfig
 
 SHARED_ROLLS = 8
 """Rolls and flips drawn for a batch: each is a copy of all tables."""
@@ -64,13 +64,13 @@ def fit_tables(
     Raises:
         InputError: the configuration names what doesn't exist.
     """
-    place, generator = context.torch_device(), context.generator()
-    batches = _Batches(data, config, generator, place)
+    device, generator = context.torch_device(), context.generator()
+    batches = _Batches(data, config, generator, device)
     kinds, variants, height, width, colours = start.shape
-    tables = torch.from_numpy(start.astype(np.float32)).to(place)
+    tables = torch.from_numpy(start.astype(np.float32)).to(device)
     tables = tables.reshape(kinds * variants, height, width, colours)
     tables = tables.permute(0, 3, 1, 2).contiguous()
-    learners = _Learners(config, kinds, batches.size, context.seed, place)
+    learners = _Learners(config, kinds, batches.size, context.seed, device)
     information = _information(config.objective)
     agreed, lost = 0.0, 0.0
     for round_index in range(config.rounds):
@@ -113,10 +113,10 @@ class _Batches:
         data: FitData,
         config: RueConfig,
         generator: torch.Generator,
-        place: torch.device,
+        device: torch.device,
     ) -> None:
-        self._pixels = to_pixels(data.images, place)
-        self._labels = torch.from_numpy(data.labels).to(place)
+        self._pixels = to_pixels(data.images, device)
+        self._labels = torch.from_numpy(data.labels).to(device)
         self._config = config
         self._generator = generator
         self._transformations = [transformation(n) for n in config.transformations]
@@ -129,14 +129,14 @@ class _Batches:
 
         A batch of more than half of the images would only repeat itself.
         """
-        count, place = len(self._labels), self._labels.device
+        count, device = len(self._labels), self._labels.device
         batch = min(batch, max(16, count // 2))
-        chosen = torch.randint(count, (batch,), generator=self._generator).to(place)
+        chosen = torch.randint(count, (batch,), generator=self._generator).to(device)
         labels = self._labels[chosen]
         variant = torch.randint(
             self._config.variants, (batch,), generator=self._generator
         )
-        rows = labels * self._config.variants + variant.to(place)
+        rows = labels * self._config.variants + variant.to(device)
         parts = [self._varied(tables, some) for some in rows.chunk(SHARED_ROLLS)]
         offset = torch.cat(parts).repeat_interleave(self._config.cell, 2)
         offset = offset.repeat_interleave(self._config.cell, 3)
@@ -177,18 +177,18 @@ class _Learners:
         classes: int,
         size: int,
         seed: int,
-        place: torch.device,
+        device: torch.device,
     ) -> None:
         self._config, self._classes, self._size = config, classes, size
-        self._seed, self._place = seed, place
+        self._seed, self._device = seed, device
         self._turn = 0
         self.begin_anew(0)
 
     def begin_anew(self, salt: int) -> None:
         """New weights."""
         self._networks = [
-            self._create(name, self._seed + salt + 7919 * place)
-            for place, name in enumerate(self._config.surrogates)
+            self._create(name, self._seed + salt + 7919 * index)
+            for index, name in enumerate(self._config.surrogates)
         ]
         self._optimisers = [
             create_optimiser(network, name, weight_decay=5e-4)
@@ -200,11 +200,11 @@ class _Learners:
     def _create(self, name: str, seed: int) -> nn.Module:
         seed %= 2**63
         if name != "small_resnet":
-            return create_surrogate(name, self._classes, self._size, seed, self._place)
+            return create_surrogate(name, self._classes, self._size, seed, self._device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = SmallResNet(self._classes, self._config.width, self._size)
-        return network.to(self._place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def current(self) -> nn.Module:
@@ -213,9 +213,9 @@ class _Learners:
 
     def learn(self, images: torch.Tensor, targets: torch.Tensor) -> None:
         """A cross-entropy step of the one whose turn it is."""
-        place = self._turn % len(self._networks)
+        index = self._turn % len(self._networks)
         self._turn += 1
-        network, optimiser = self._networks[place], self._optimisers[place]
+        network, optimiser = self._networks[index], self._optimisers[index]
         images = images.detach()
         if self._config.adversarial:
             images = self._attacked(network, images, targets)

@@ -18,10 +18,15 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from fiftyone_reue.perturb.rue import bands
+from fiftyone_reue.perturb.rue import bands, surroundings
 
-CHUNK = 100
+CHUNK = 25
+"""Images at a time: there are a hundred responses to each."""
+
 ROUNDS = 10
+
+UNLIKELY = 1e-3
+"""Bands less probable than this everywhere aren't computed."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class BandThief:
     """What a thief has learned.
 
     Attributes:
-        kernels: ``(n, 1, k, k)`` float32, the candidates' filters.
+        kernels: ``(n, k, k)`` float32, the candidates' filters.
         weights: ``(6 n, n)``, and
         offsets: ``(n,)`` of the discriminant.
         amplitude: gray levels.
@@ -93,21 +98,44 @@ def candidates() -> np.ndarray:
     return places[(far >= bands.LOWEST**2) & (far <= bands.HIGHEST**2)]
 
 
-def band_kernels(frequencies: np.ndarray, place: torch.device) -> torch.Tensor:
-    """``(n, 1, k, k)`` float32: what the package's filters do to a point."""
-    reach = bands.REACH
-    point = np.zeros((4 * reach + 1, 4 * reach + 1), np.int64)
-    point[2 * reach, 2 * reach] = 1 << 16
-    inner = slice(reach, 3 * reach + 1)
-    made = [bands.response(point, one)[inner, inner] for one in frequencies]
-    return torch.from_numpy(np.stack(made)[:, None]).float().to(place) / 2**16
+def band_kernels(
+    frequencies: np.ndarray, side: int, device: torch.device
+) -> torch.Tensor:
+    """What the package's filters do to a point, of all that releases may have been.
+
+    In PNG files bands are as they are, in JPEG files of this size as
+    :mod:`~.surroundings` lays them, and a release of larger files that was reduced to
+    this size has as many waves as those have.
+
+    Args:
+        frequencies: ``(n, 2)`` in 1/GRID half cycles a block.
+        side: the images' pixels a side.
+        device: of the result.
+
+    Returns:
+        ``(m n, k, k)`` float32, m at least 2.
+    """
+    new, whole = surroundings.NEW, surroundings.WHOLE
+    scale = surroundings.scale_of(side, side)
+    reduced = max(scale, whole * new.working // side)
+    kinds = [(whole, surroundings.OLD.width)]
+    kinds += [(one, new.width) for one in sorted({scale, reduced})]
+    k = max(2 * len(surroundings.window(*kind)) - 1 for kind in kinds)
+    made = np.stack([_kernel(f, *kind, k) for kind in kinds for f in frequencies])
+    return torch.from_numpy(made).float().to(device)
 
 
 def responses(gray: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """``(N, S, S)`` to ``(N, n, S, S)``."""
-    frame = (bands.REACH,) * 4
-    padded = functional.pad(gray[:, None], frame, mode="reflect")
-    return functional.conv2d(padded, kernels)
+    """``(N, S, S)``, filtered by ``(n, k, k)``, to ``(N, n, S, S)``.
+
+    Kernels are even, and there are many: they are multiplied as spectra.
+    """
+    reach, side = kernels.shape[-1] // 2, gray.shape[-1]
+    padded = functional.pad(gray[:, None], (reach,) * 4, mode="reflect")
+    size = padded.shape[-2:]
+    there = torch.fft.rfft2(padded) * torch.fft.rfft2(kernels, s=size)
+    made = torch.fft.irfft2(there, s=size)
+    return made[..., 2 * reach :, 2 * reach :][..., :side, :side]
 
 
 def added(
@@ -126,6 +154,9 @@ def added(
         amplitude: gray levels.
         config: the package's.
     """
+    # Most bands are of no image here, and each takes a filter.
+    likely = shares.amax((0, 2, 3)) > UNLIKELY
+    shares, kernels = shares[:, likely], kernels[likely]
     found = responses(gray, kernels)
     near = functional.pad(gray[:, None], (4, 4, 4, 4), mode="reflect")
     texture = (gray - functional.avg_pool2d(near, 9, 1)[:, 0]).abs().mean((1, 2))
@@ -140,7 +171,7 @@ def features(
 ) -> torch.Tensor:
     """``(N, a, a, 6 n)``: how strong each band is in each region and in the image."""
     found = responses(gray, kernels).abs()
-    scale = kernels.abs().sum((1, 2, 3))[:, None, None]
+    scale = kernels.abs().sum((1, 2))[:, None, None]
     small = found.minimum(4 * scale)
     side = config.region
     pooled = [
@@ -170,12 +201,13 @@ def learned(
         seed: of the bands that the thief draws.
     """
     each = bands.class_bands(classes, bytes(32)).shape[1]
-    frequencies = candidates()
-    count, kernels = len(frequencies), band_kernels(frequencies, own.device)
+    cell = bands.cell_of(*own.shape[1:3])
+    kernels = band_kernels(candidates(), own.shape[1] // cell, own.device)
+    count = len(kernels)
     # Few photographs are taken more than once, so that every candidate is there.
     own = own.repeat(-(-2 * count // len(own)), 1, 1, 1)
     draw = np.random.default_rng(seed)
-    side = own.shape[1] // bands.cell_of(*own.shape[1:3]) // config.region
+    side = own.shape[1] // cell // config.region
     found, wanted = [], []
     for start in range(0, len(own), CHUNK):
         gray = _gray(own[start : start + CHUNK])
@@ -193,13 +225,29 @@ def learned(
         found.append(features(changed, kernels, config).flatten(0, 2))
         wanted.append(drawn.flatten())
     x, y = torch.cat(found).double(), torch.cat(wanted)
-    means = torch.stack([x[y == place].mean(0) for place in range(count)])
+    means = torch.stack([x[y == label].mean(0) for label in range(count)])
     apart = x - means[y]
     spread = apart.T @ apart / len(x)
     spread += 1e-4 * spread.diagonal().mean() * torch.eye(len(spread), device=x.device)
     weights = torch.linalg.solve(spread, means.T)
     offsets = -0.5 * (means * weights.T).sum(1)
     return BandThief(kernels, weights.float(), offsets.float(), amplitude, each, config)
+
+
+def _kernel(frequency: np.ndarray, scale: int, wide: int, k: int) -> np.ndarray:
+    """Of one frequency, ``(k, k)``, without its share of the mean."""
+    even = _both(surroundings.window(scale, wide))
+    down, across = (
+        _both(surroundings.taps(int(number), scale, wide)) for number in frequency
+    )
+    share = down.sum() * across.sum() / even.sum() ** 2
+    kernel = np.outer(down, across) - share * np.outer(even, even)
+    return np.pad(kernel, (k - len(even)) // 2) / (1 << 10)
+
+
+def _both(half: np.ndarray) -> np.ndarray:
+    """An even filter, of its half from the middle on."""
+    return np.concatenate([half[:0:-1], half]).astype(np.float64)
 
 
 def _gray(images: torch.Tensor) -> torch.Tensor:

@@ -28,13 +28,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.options import option
+from fiftyone_reue.media.expand import expand
 from fiftyone_reue.perturb.base import (
     Expander,
     ExpandingMethod,
@@ -48,12 +47,17 @@ from fiftyone_reue.perturb.base import (
     eight_bit,
     for_colours,
 )
+from fiftyone_reue.perturb.class_map import ClassMap
 from fiftyone_reue.perturb.gratings import CELLS, grating_tables
-from fiftyone_reue.perturb.rue.bands import SHORTEST, BandsConfig, cell_of, class_bands
+from fiftyone_reue.perturb.rue.bands import BLOCK, SHORTEST, BandsConfig, class_bands
+from fiftyone_reue.perturb.rue.by_region import VERSION as REGIONS
+from fiftyone_reue.perturb.rue.by_region import ByRegion
+from fiftyone_reue.perturb.rue.config import RueConfig
 from fiftyone_reue.perturb.rue.emphasis import STEPS, Emphasis, band_pattern
-from fiftyone_reue.perturb.rue.expansion import LARGEST_CELL, Expansion
+from fiftyone_reue.perturb.rue.expansion import Expansion
 from fiftyone_reue.perturb.rue.shades import VERSION as SHADES
 from fiftyone_reue.perturb.rue.shades import Shades
+from fiftyone_reue.perturb.rue.surroundings import FORMS, Surroundings
 from fiftyone_reue.perturb.rue.variety import vary
 from fiftyone_reue.prf import derive
 
@@ -61,96 +65,6 @@ PAPER = "Wang et al., IEEE TCSVT 2026, arXiv:2608.06211"
 
 OLD_REACH = 2
 """Of states made before they said themselves how far their tables are rolled."""
-
-
-@dataclass(frozen=True)
-class RueConfig:
-    """What the tables begin as, and how they are fitted from there."""
-
-    start: str = option(
-        "gratings",
-        "Gratings, or random for uniform noise.",
-        choices=("gratings", "random"),
-    )
-    rounds: int = option(
-        0,
-        "Alternations of surrogate steps and table steps; 0 leaves the "
-        "tables as they begin and looks at no image.",
-        least=0,
-    )
-    variants: int = option(1, "Tables a class, at most 256.", least=1, most=256)
-    cell: int = option(
-        1,
-        "A fitted table cell's side in pixels at the working size, whose "
-        "tables follow the images' side; unfitted ones have ``CELLS`` "
-        "cells.",
-        least=1,
-    )
-    colours: int = option(
-        1,
-        "1 for achromatic tables, 3 for coloured ones (random start only).",
-        least=1,
-    )
-    reach: int | None = option(
-        None,
-        "Cells that a sample's table is rolled by at most; None for anywhere.",
-        least=0,
-    )
-    flips: bool = option(True, "Whether samples' tables are flipped at random.")
-    objective: str = option(
-        "softmax",
-        "The form of the mutual information.",
-        choices=("softmax", "collinear"),
-    )
-    information: float = option(1.0, "Its weight beside the cross-entropy.", least=0)
-    transformations: tuple[str, ...] = option(
-        (),
-        "Names from :mod:`fiftyone_reue.perturb.transformations`; shifts "
-        "and flips are always there.",
-    )
-    transformed: float = option(
-        0.5,
-        "The share of batches that go through one of them.",
-        least=0,
-    )
-    surrogates: tuple[str, ...] = option(
-        ("small_resnet",),
-        "Networks by name, taken in turn; ``pretrained_finetune`` brings "
-        "the user's weights.",
-    )
-    width: int = option(
-        16,
-        "Of a ``small_resnet`` surrogate, a multiple of 8 (PyTorch 2.15 "
-        "crashes with 4 channels in channels_last on processors without "
-        "AVX-512).",
-        least=1,
-    )
-    reinitialise: int = option(
-        0,
-        "Rounds after which the surrogates begin anew; 0 for never.",
-        least=0,
-    )
-    adversarial: int = option(
-        0,
-        "Gray levels within which the surrogates are trained against "
-        "perturbed images (Fu et al., ICLR 2022, arXiv:2203.14533); 0 for "
-        "not.",
-        least=0,
-    )
-    surrogate_steps: int = option(
-        10,
-        "Cross-entropy steps of the surrogates a round.",
-        least=1,
-    )
-    table_steps: int = option(5, "Sign steps of the tables a round.", least=1)
-    surrogate_batch: int = option(128, "Images in a surrogate step.", least=1)
-    table_batch: int = option(256, "Images in a table step.", least=1)
-    step: float = option(0.8, "A table step's length, gray levels.", least=0)
-
-    @classmethod
-    def published(cls) -> RueConfig:
-        """Coloured class tables at full resolution, without variety: the paper's."""
-        return cls(start="random", rounds=60, colours=3, reach=0, flips=False)
 
 
 class ReversibleUnlearnableGratings(Method):
@@ -218,6 +132,7 @@ class ReversibleUnlearnable(SteppedMethod, ExpandingMethod):
         cost="nothing to fit",
         variety="class and sample",
         least_classes=2,
+        regions=True,
     )
     Config = BandsConfig
     steps = STEPS
@@ -255,7 +170,7 @@ class ReversibleUnlearnable(SteppedMethod, ExpandingMethod):
         A state from before there were bands gives gratings at every size, so that a
         release that was begun with it goes on with it.
         """
-        if not _has_bands(state, image):
+        if not _has_bands(state, image.shape[:2]):
             return _table_pattern(state, image, label, sample_key)
         return band_pattern(
             eight_bit(image), *_banded(state, label, sample_key), self.config
@@ -265,47 +180,94 @@ class ReversibleUnlearnable(SteppedMethod, ExpandingMethod):
         self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> bytes | None:
         """Amplitude, gain and bands, and a key; see :class:`SteppedMethod`."""
-        if not _has_bands(state, image):
+        if not _has_bands(state, image.shape[:2]):
             return None
-        banded = _banded(state, label, sample_key)
-        return Emphasis.of(eight_bit(image), *banded, self.config).pack()
+        made = self._bands(Emphasis, state, eight_bit(image), label, sample_key)
+        return made.pack()
 
-    def step(self, secret: bytes, number: int, image: np.ndarray) -> np.ndarray:
-        """Half of the image's bands, told from the other half."""
-        return Emphasis.unpack(secret).step(number, eight_bit(image))
-
-    def likely(self, secret: bytes, image: np.ndarray) -> np.ndarray:
-        """The bands, told from what both steps made; see :class:`SteppedMethod`."""
-        return Emphasis.unpack(secret).likely(eight_bit(image))
-
-    def expansion(
+    def block_secret(
         self,
         state: State,
+        image: np.ndarray,
         sides: tuple[int, int],
-        blocks: np.ndarray,
-        steps: np.ndarray,
         label: str,
         sample_key: bytes,
     ) -> bytes | None:
-        """Bands, strength and a key; see :class:`ExpandingMethod`.
-
-        Of small images and of coarse ones there is none.
-        """
-        small = "bands" not in state.arrays or min(sides) < SHORTEST
-        if small or not self.config.expand:
+        """The same for a JPEG's blocks; see :class:`SteppedMethod`."""
+        if not _has_bands(state, sides) or not self.config.expand:
             return None
-        bands, amplitude, key = _banded(state, label, sample_key)
-        made: Expansion | Shades
-        if cell_of(*sides) <= LARGEST_CELL:
-            made = Expansion.of(*sides, bands, amplitude, key, self.config)
-        else:
-            made = Shades.of(sides, blocks, steps, bands, amplitude, key, self.config)
-        return made.pack() if made.fits(steps) else None
+        return self._bands(Surroundings, state, image, label, sample_key).pack()
+
+    def _bands(
+        self,
+        kind: type[Emphasis] | type[Surroundings],
+        state: State,
+        image: np.ndarray,
+        label: str,
+        sample_key: bytes,
+    ) -> Emphasis | Surroundings | ByRegion:
+        """What adds its bands to this image."""
+        banded = _banded(state, label, sample_key)
+        return kind.of(image, *banded, self.config)
+
+    def step(self, secret: bytes, number: int, image: np.ndarray) -> np.ndarray:
+        """Half of the image's bands, told from the other half."""
+        return _stepper(secret, image).step(number, eight_bit(image))
+
+    def likely(self, secret: bytes, image: np.ndarray) -> np.ndarray:
+        """The bands, told from what both steps made; see :class:`SteppedMethod`."""
+        return _stepper(secret, image).likely(eight_bit(image))
 
     def expander(self, expansion: bytes) -> Expander:
         """Of blocks or of their shades; see :class:`ExpandingMethod`."""
         kind = Shades if expansion[:1] == bytes([SHADES]) else Expansion
         return kind.unpack(expansion)
+
+    def by_region(self, regions: ClassMap) -> ReversibleUnlearnable:
+        """Each region in its own class's bands; see :class:`Method`."""
+        return _OfRegions(self.config, regions)
+
+
+class _OfRegions(ReversibleUnlearnable):
+    """``rue`` for one image, of which it knows where which class is."""
+
+    def __init__(self, config: BandsConfig, regions: ClassMap) -> None:
+        super().__init__(config)
+        self._regions = regions
+
+    def pattern(
+        self, state: State, image: np.ndarray, label: str, sample_key: bytes
+    ) -> np.ndarray:
+        """As :meth:`ReversibleUnlearnable.pattern`, one value a pixel."""
+        if _has_bands(state, image.shape[:2]):
+            whole = eight_bit(image)
+            found = self._bands(Emphasis, state, whole, label, sample_key)
+            return found.pattern(whole)
+        made = np.zeros((*image.shape[:2], 1), np.int8)
+        places = self._regions.fields(BLOCK).repeat(BLOCK, 0).repeat(BLOCK, 1)
+        for number, name in enumerate(self._regions.names, start=1):
+            here = places[: image.shape[0], : image.shape[1], None] == number
+            whole = _table_pattern(state, image, name, sample_key)
+            np.copyto(made, expand(whole, *image.shape[:2]), where=here)
+        return made
+
+    def _bands(
+        self,
+        kind: type[Emphasis] | type[Surroundings],
+        state: State,
+        image: np.ndarray,
+        label: str,
+        sample_key: bytes,
+    ) -> ByRegion:
+        """Of each class what one class has, and the map."""
+        bands = [
+            state.arrays["bands"][class_index(state, name)]
+            for name in self._regions.names
+        ]
+        amplitude, key = int(state.arrays["amplitude"]), derive(sample_key, "bands")
+        return ByRegion.of(
+            kind, image, self._regions, tuple(bands), amplitude, key, self.config
+        )
 
 
 class ReversibleUnlearnablePublished(ReversibleUnlearnableGratings):
@@ -354,8 +316,15 @@ def starting_tables(
     )
 
 
-def _has_bands(state: State, image: np.ndarray) -> bool:
-    return "bands" in state.arrays and min(image.shape[:2]) >= SHORTEST
+def _stepper(secret: bytes, image: np.ndarray) -> Emphasis | Surroundings | ByRegion:
+    if secret[:1] == bytes([REGIONS]):
+        return ByRegion.unpack(secret, *image.shape[:2])
+    kind = Surroundings if secret and secret[0] in FORMS else Emphasis
+    return kind.unpack(secret)
+
+
+def _has_bands(state: State, sides: tuple[int, ...]) -> bool:
+    return "bands" in state.arrays and min(sides) >= SHORTEST
 
 
 def _banded(

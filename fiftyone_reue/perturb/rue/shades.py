@@ -1,5 +1,8 @@
 """Shades: the emphasis of bands that are too low for a JPEG's single blocks.
 
+So releases of JPEG files from 512 pixels a side on were made before there was
+:mod:`~.surroundings`; it is there to give these back.
+
 In a large photograph a band's wave is several blocks long. So it is the blocks' shades
 that carry it, their first coefficients: seen as a small picture they are given more of
 their own texture, just as the cells of an image without a JPEG's coefficients are, in
@@ -16,13 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fiftyone_reue.errors import DamagedRecordError
-from fiftyone_reue.perturb.rue.bands import (
-    BLOCK,
-    DEFAULT,
-    UNIT,
-    BandsConfig,
-    cell_of,
-)
+from fiftyone_reue.perturb.rue.bands import BLOCK, UNIT
 from fiftyone_reue.perturb.rue.emphasis import STEPS, Emphasis
 
 VERSION = 2
@@ -45,39 +42,6 @@ class Shades:
 
     group: int
     emphasis: Emphasis
-
-    @classmethod
-    def of(
-        cls,
-        sides: tuple[int, int],
-        blocks: np.ndarray,
-        steps: np.ndarray,
-        bands: np.ndarray,
-        amplitude: int,
-        key: bytes,
-        config: BandsConfig = DEFAULT,
-    ) -> Shades:
-        """As strong as the configuration says, for one image.
-
-        Args:
-            sides: height and width, pixels, with cells above LARGEST_CELL.
-            blocks: ``(rows, columns, 8, 8)`` integers, quantised luma.
-            steps: ``(8, 8)``, of the quantisation.
-            bands: ``(n, 2)`` uint8, the class's.
-            amplitude: gray levels.
-            key: 32 bytes of this sample.
-            config: how strong, and in which regions.
-        """
-        cell = cell_of(*sides)
-        group = max(1, cell // BLOCK)
-        # Frequencies are a block of cells', and these may be larger than asked for.
-        scaled = bands * (group * BLOCK // cell)
-        levels = _cells(blocks[..., 0, 0], int(steps[0, 0]), group)
-        return cls(group, Emphasis.of_levels(levels, scaled, amplitude, key, config))
-
-    def fits(self, steps: np.ndarray) -> bool:
-        """Whether one step, of ``(8, 8)``, isn't too much already."""
-        return int(steps[0, 0]) <= BLOCK * self.emphasis.amplitude
 
     def expanded(
         self, blocks: np.ndarray, steps: np.ndarray, levels: np.ndarray

@@ -21,7 +21,7 @@ from fiftyone_reue.perturb.surrogate import class_loss, frozen, logits_of
 if TYPE_CHECKING:
     from fiftyone_reue.networks.context import TrainingContext
     from fiftyone_reue.perturb.base import FitData
-    from fiftyone_reue.perturb.tap.method import TapConfig
+    from fiftyone_reue.perturb.tap.config import TapConfig
 
 
 @dataclass(frozen=True)

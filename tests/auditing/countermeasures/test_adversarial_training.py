@@ -75,6 +75,7 @@ def test_the_network_is_left_as_it_was(batch):
     assert not network.training
 
 
+@pytest.mark.slow
 def test_starts_are_random_and_seeded_without_the_global_state(batch):
     network = small()
     torch.manual_seed(7)

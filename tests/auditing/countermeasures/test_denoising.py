@@ -122,6 +122,7 @@ def test_made_up_noise_keeps_to_the_amplitude_and_has_every_kind():
     assert (likeness > 0.7).float().mean() > 0.3
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one():
     steps = Denoiser().prepare(holdings(), effort=Few(0.01), context=CONTEXT)
     parts = list(steps)

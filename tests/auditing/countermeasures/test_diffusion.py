@@ -110,6 +110,7 @@ def test_a_seed_gives_the_same_images_again():
     assert not np.array_equal(purified(images, steps=3, seed=1), first)
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one():
     parts = list(
         purify(

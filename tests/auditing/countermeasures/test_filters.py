@@ -2,13 +2,16 @@ import numpy as np
 import pytest
 
 from fiftyone_reue.auditing.countermeasures.bit_depth import BIT_DEPTH
+from fiftyone_reue.auditing.countermeasures.cosine_shrinkage import CosineShrinkage
 from fiftyone_reue.auditing.countermeasures.filter import CHUNK, Filter
 from fiftyone_reue.auditing.countermeasures.gaussian_blur import (
+    FixedBlur,
     GaussianBlur,
     blur_matrix,
 )
 from fiftyone_reue.auditing.countermeasures.grayscale import Grayscale
 from fiftyone_reue.auditing.countermeasures.jpeg import JPEG
+from fiftyone_reue.auditing.countermeasures.line_medians import LineMedians
 from fiftyone_reue.auditing.countermeasures.median_blur import MedianBlur, median
 from fiftyone_reue.auditing.countermeasures.resize import Resize
 from fiftyone_reue.auditing.holdings import Effort, Holdings, TrainingSet
@@ -19,7 +22,11 @@ pytestmark = pytest.mark.unit
 
 CONTEXT = TrainingContext(0, "cpu")
 
-FILTERS = (Grayscale(), *JPEG, BIT_DEPTH, GaussianBlur(), MedianBlur(), Resize())
+PHOTOGRAPHIC = (FixedBlur(1), FixedBlur(2), LineMedians(), CosineShrinkage())
+FILTERS = (
+    *(Grayscale(), *JPEG, BIT_DEPTH, GaussianBlur(), MedianBlur(), Resize()),
+    *PHOTOGRAPHIC,
+)
 every_filter = pytest.mark.parametrize("entry", FILTERS, ids=lambda f: f.info.name)
 
 
@@ -82,9 +89,10 @@ def test_flat_colours_that_it_can_keep_are_kept(entry):
 
 
 @every_filter
-def test_only_gray_images_are_filtered_when_the_model_is_used(entry):
+def test_published_filters_are_for_training_alone_and_ours_for_use_as_well(entry):
     images = drawn()
-    expected = entry.apply(images) if entry.info.name == "grayscale" else images
+    both = entry.info.name == "grayscale" or entry in PHOTOGRAPHIC
+    expected = entry.apply(images) if both else images
     assert np.array_equal(entry.at_test(images, 0), expected)
 
 
@@ -182,3 +190,36 @@ def test_resize_drops_the_finest_stripes_and_keeps_coarse_ones():
     assert made[:, :, 4:-4].std() < 2
     coarse = np.repeat((np.indices((32, 32))[1] // 16 * 200)[None, ..., None], 3, -1)
     assert distance(Resize().apply(coarse.astype(np.uint8)), coarse) < 10
+
+
+@pytest.mark.parametrize("sigma", [1, 2])
+def test_a_fixed_blur_spreads_a_point_alike_at_every_side(sigma):
+    for size in (32, 128):
+        images = np.zeros((1, size, size, 3), np.uint8)
+        images[0, size // 2, size // 2] = 255
+        made = FixedBlur(sigma).apply(images)[0, ..., 0].astype(float)
+        offsets = np.arange(size) - size // 2
+        found = np.sqrt((made.sum(0) * offsets**2).sum() / made.sum())
+        assert found == pytest.approx(sigma, rel=0.15)
+
+
+def test_medians_take_stripes_off_whole_lines_and_leave_the_rest():
+    alternating = 8 * np.array([1, 1, -1, -1] * 16)
+    striped = 100 + alternating[:, None, None] + alternating[None, :, None]
+    striped = np.repeat(striped[None], 3, axis=3).astype(np.uint8)
+    entry = LineMedians()
+    left = entry.apply(striped).astype(float)[:, 16:-16, 16:-16]
+    assert np.abs(left - 100).max() <= 2
+    dots = np.full((1, 64, 64, 3), 100, np.uint8)
+    dots[0, 20:24, 30:34] = 180
+    assert np.array_equal(entry.apply(dots), dots)
+
+
+def test_shrinkage_takes_weak_textures_and_keeps_edges():
+    draw = np.random.default_rng(2)
+    smooth = np.full((1, 64, 64, 3), 90, np.uint8)
+    smooth[:, :, 32:] = 190
+    noisy = smooth + draw.integers(-8, 9, smooth.shape)
+    made = CosineShrinkage().apply(noisy.astype(np.uint8))
+    assert distance(made, smooth) < 0.3 * distance(noisy, smooth)
+    assert distance(CosineShrinkage().apply(smooth), smooth) < 0.5

@@ -44,6 +44,7 @@ def error(one: np.ndarray, other: np.ndarray) -> float:
     return float((one.astype(float) - other).std())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("side", "clean"), [(64, 176), (100, 60), (258, 20)])
 def test_most_of_the_bands_are_taken_off(side, clean):
     given = holdings(side, 8, clean)

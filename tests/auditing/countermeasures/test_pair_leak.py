@@ -106,6 +106,7 @@ def test_fewer_images_than_pairs_is_an_error(held):
         next(steps)
 
 
+@pytest.mark.slow
 def test_it_is_named_by_its_pairs_and_reports_its_progress(held):
     leak = PairLeak(8)
     assert leak.info.name == "pair_leak_8"

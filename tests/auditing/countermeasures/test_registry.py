@@ -48,6 +48,7 @@ def test_budgets_name_what_there_is(budget):
         create_countermeasure(name)
 
 
+@pytest.mark.slow
 def test_listing_imports_no_torch():
     code = (
         "import sys; from fiftyone_reue.auditing.countermeasures import registry; "

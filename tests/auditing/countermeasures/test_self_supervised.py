@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-import torchvision
 from torch import nn
 
 from fiftyone_reue.auditing.countermeasures import self_supervised
@@ -67,7 +66,9 @@ def pretraining(network, images, steps: int = 4):
 def test_the_layer_of_the_logits_is_found_in_every_network(name, tmp_path, monkeypatch):
     weights = tmp_path / "resnet18.pth"
     if name.startswith("pretrained"):
-        torch.save(torchvision.models.resnet18().state_dict(), weights)
+        from torchvision.models import resnet18
+
+        torch.save(resnet18().state_dict(), weights)
     monkeypatch.setenv("REUE_PRETRAINED", str(weights))
     network = create_network(name, 7, 32, seed=0).eval()
     found = last_linear(network)
@@ -156,6 +157,7 @@ def test_pretraining_learns_all_but_the_head_and_leaves_the_network_whole(stripe
         assert torch.equal(after[name], value) == name.startswith("head."), name
 
 
+@pytest.mark.slow
 def test_the_probe_learns_the_head_only(stripes):
     network = small()
     before = state(network)

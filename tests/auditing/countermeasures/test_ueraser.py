@@ -143,6 +143,7 @@ def trained(seed: int) -> np.ndarray:
     return predict(network, images)
 
 
+@pytest.mark.slow
 def test_training_follows_the_seed():
     first = trained(0)
     assert np.array_equal(trained(0), first)
