@@ -19,13 +19,20 @@ if TYPE_CHECKING:
         audit,
         create_vault,
         extract,
+        license,
         open_vault,
+        package,
+        preview,
         protect,
+        publish,
+        report,
         restore,
         reveal,
         revoke_recipient,
         rotate_key,
         score,
+        unpack,
+        verify,
     )
     from fiftyone_reue.perturb.registry import (
         create_method,
@@ -38,7 +45,7 @@ if TYPE_CHECKING:
     from fiftyone_reue.workflows.audit import AuditConfig
     from fiftyone_reue.workflows.score import ScoreConfig
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "AuditConfig",
@@ -49,17 +56,24 @@ __all__ = [
     "create_method",
     "create_vault",
     "extract",
+    "license",
     "list_methods",
     "method_options",
     "open_vault",
+    "package",
+    "preview",
     "protect",
+    "publish",
     "read_key_file",
     "register_method",
+    "report",
     "restore",
     "reveal",
     "revoke_recipient",
     "rotate_key",
     "score",
+    "unpack",
+    "verify",
     "write_key_file",
 ]
 
@@ -85,4 +99,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    """What can be used, for a console that completes names."""
+    return sorted(__all__)

@@ -24,10 +24,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
+from fiftyone_reue.batch.engines import LOCAL, check_engine
 from fiftyone_reue.batch.folders import (
     all_suspects,
     check_apart,
     read_source,
+    read_tree_of,
     suspect_items,
 )
 from fiftyone_reue.errors import InputError
@@ -39,14 +41,20 @@ from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
 from fiftyone_reue.workflows.decoys import DECOYS
 
 if TYPE_CHECKING:
+    from fiftyone_reue.proofs.verification import Verification
     from fiftyone_reue.vault.entities import Recipient
     from fiftyone_reue.vault.rotation import Rotation
     from fiftyone_reue.workflows.audit import AuditConfig, AuditSummary
     from fiftyone_reue.workflows.extract import ExtractSummary
+    from fiftyone_reue.workflows.license import LicenseSummary
+    from fiftyone_reue.workflows.package import PackageSummary
+    from fiftyone_reue.workflows.preview import Preview
     from fiftyone_reue.workflows.protect import ProtectSummary
+    from fiftyone_reue.workflows.report import ReportSummary
     from fiftyone_reue.workflows.restore import RestoreSummary
     from fiftyone_reue.workflows.reveal import RevealSummary
     from fiftyone_reue.workflows.score import ScoreConfig, ScoreSummary
+    from fiftyone_reue.workflows.unpack import UnpackSummary
 
 PathLike = str | os.PathLike[str]
 AnyVault = Vault | PathLike
@@ -195,6 +203,7 @@ def protect(
     vault: AnyVault,
     recipient: str,
     classes_at: int | None = None,
+    coco: PathLike | None = None,
     prune: bool = False,
     progress: ProgressOption = False,
     **settings: Unpack[ProtectSettings],
@@ -213,6 +222,9 @@ def protect(
         vault: an open vault, or its folder.
         recipient: whom the copy is for; see :meth:`Vault.add_recipient`.
         classes_at: how many folders down the classes are; else that is found out.
+        coco: a COCO annotation file, by whose boxes and masks each region of an image
+            is of a class; its file names begin in ``source``. What it says of the
+            copies is put beside them.
         prune: take copies whose original is gone out of the output folder.
         progress: whether to draw a bar, or what is called with each step.
         **settings: see :class:`~fiftyone_reue.releases.config.ProtectConfig`.
@@ -229,6 +241,7 @@ def protect(
             vault=held,
             recipient=recipient,
             classes_at=classes_at,
+            coco=coco,
             prune=prune,
             **settings,
         )
@@ -242,11 +255,13 @@ def protect_steps(
     vault: Vault,
     recipient: str,
     classes_at: int | None = None,
+    coco: PathLike | None = None,
     prune: bool = False,
     **settings: Unpack[ProtectSettings],
 ) -> Generator[Progress, None, ProtectSummary]:
     """See :func:`protect`."""
     from fiftyone_reue.batch.classes import listing
+    from fiftyone_reue.batch.coco import read_coco
     from fiftyone_reue.workflows.protect import protect_folder
 
     config = ProtectConfig.of(**settings)
@@ -254,13 +269,239 @@ def protect_steps(
     clustered = config.clusters is not None
     if clustered and classes_at is not None:
         raise InputError("clusters and classes_at both say what the classes are")
-    items = read_source(source, output, classes_at, clustered=clustered).items
+    if coco is not None and (clustered or classes_at is not None):
+        raise InputError("coco says what the classes are; leave the other word out")
+    annotations = None if coco is None else read_coco(Path(coco), source, output)
+    if annotations is None:
+        items = read_source(source, output, classes_at, clustered=clustered).items
+    else:
+        items = annotations.items
     if not clustered:
         yield Progress(0.0, listing(items))
     steps = protect_folder(
-        vault, recipient, items, source, output, config=config, prune=prune
+        vault,
+        recipient,
+        items,
+        source,
+        output,
+        config=config,
+        prune=prune,
+        annotations=annotations,
     )
     return (yield from steps)
+
+
+def publish(
+    source: PathLike,
+    output: PathLike,
+    *,
+    vault: AnyVault,
+    classes_at: int | None = None,
+    coco: PathLike | None = None,
+    prune: bool = False,
+    progress: ProgressOption = False,
+    **settings: Unpack[ProtectSettings],
+) -> ProtectSummary:
+    """Protect a folder of images once, for everybody; :func:`license` does the rest.
+
+    All is as for :func:`protect`, but that the copies may be put anywhere: nobody is
+    given their key, and their watermark names the published set.
+
+    Example::
+
+        reue.publish("photos", "public", vault="vault")
+
+    Args:
+        source: a folder with a folder for each class; with ``clusters=N`` any folder.
+        output: the published folder, new or one that was begun.
+        vault: an open vault, or its folder.
+        classes_at: how many folders down the classes are; else that is found out.
+        coco: a COCO annotation file, by whose boxes and masks each region of an image
+            is of a class; its file names begin in ``source``. What it says of the
+            copies is put beside them.
+        prune: take copies whose original is gone out of the output folder.
+        progress: whether to draw a bar, or what is called with each step.
+        **settings: see :class:`~fiftyone_reue.releases.config.ProtectConfig`.
+
+    Raises:
+        InputError: something can't be used as it was given; says what to do.
+        OutputError, VaultError: files or the vault can't be written.
+    """
+    with _opened(vault) as held:
+        return protect(
+            source,
+            output,
+            vault=held,
+            recipient=held.published().name,
+            classes_at=classes_at,
+            coco=coco,
+            prune=prune,
+            progress=progress,
+            **settings,
+        )
+
+
+def license(
+    recipient: str,
+    output: PathLike,
+    *,
+    vault: AnyVault,
+    release: str,
+    days: int = 365,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: ProgressOption = False,
+) -> LicenseSummary:
+    """Make a recipient's licence for a published release, or one that replaces it.
+
+    With it and their key they turn the published copies into their own, exactly, each
+    with their watermark. Only what the licence in ``output`` doesn't hold is computed.
+
+    Example::
+
+        published = reue.publish("photos", "public", vault="vault")
+        reue.license(
+            "alice", "alice.license", vault="vault", release=published.release.id
+        )
+        reue.restore("public", "mine", key="alice.key", license="alice.license")
+
+    Args:
+        recipient: for whom; see :meth:`Vault.add_recipient`.
+        output: the licence's file; only this licence's predecessor is replaced.
+        vault: an open vault, or its folder.
+        release: what was published, by name or id; its folder must be there.
+        days: how long it is good for; 0: it never expires. A date that the program
+            keeps to, by the recipient's clock, and no lock.
+        max_pixels: larger images are refused before they are decoded.
+        progress: whether to draw a bar, or what is called with each step.
+
+    Raises:
+        InputError: something can't be used as it was given; says what to do.
+        RevokedKeyError: the recipient was revoked.
+        OutputError, VaultError: the licence or the vault can't be written.
+    """
+    from fiftyone_reue.releases.lookup import find_release
+    from fiftyone_reue.workflows.license import license_release
+
+    with _opened(vault) as held:
+        found = find_release(held, release)
+        steps = license_release(
+            held, recipient, found, Path(output), days=days, max_pixels=max_pixels
+        )
+        return _run(steps, progress)
+
+
+def preview(
+    source: PathLike,
+    *,
+    count: int = 8,
+    classes_at: int | None = None,
+    progress: ProgressOption = False,
+    **settings: Unpack[ProtectSettings],
+) -> Preview:
+    """Protect a few images of a folder in memory, and say what all would give.
+
+    Nothing is written anywhere, and no vault is needed.
+
+    Example::
+
+        found = reue.preview("photos", epsilon=6)
+        print(found.ssimulacra2, found.size_before, found.size_after, found.seconds)
+
+    Args:
+        source: the originals, as for :func:`protect`.
+        count: how many images, up to 32, spread over kinds of files and classes.
+        classes_at: as for :func:`protect`.
+        progress: whether to draw a bar, or what is called with each step.
+        **settings: how to protect, see :class:`ProtectConfig`.
+
+    Raises:
+        InputError: something can't be used as it was given.
+    """
+    from fiftyone_reue.workflows import preview as previewing
+
+    config = ProtectConfig.of(**settings)
+    tree = read_tree_of(Path(source), classes_at, clustered=config.clusters is not None)
+    steps = previewing.preview(tree.items, config=config, count=count)
+    return _run(steps, progress)
+
+
+def package(
+    release: str,
+    output: PathLike,
+    *,
+    vault: AnyVault,
+    terms: PathLike | None = None,
+    format: str | None = None,
+    progress: ProgressOption = False,
+) -> PackageSummary:
+    """Pack a release to be handed over: copies, what to do, terms, commitment.
+
+    The recipient's key isn't in it; it goes by another way.
+
+    Example::
+
+        reue.package("alice-for_alice", "for_alice.zip", vault="vault")
+        reue.package("alice-for_alice", "rows", vault="vault", format="parquet")
+
+    Args:
+        release: which, by name or id; its folder must be there.
+        output: a new folder, or a new file that ends in ``.zip``.
+        vault: an open vault, or its folder.
+        terms: a text file with what the recipient may do.
+        format: "folder" or "zip", else what ``output`` says; "parquet" or
+            "webdataset": a folder as Hugging Face's ``datasets`` or ``webdataset``
+            reads it, with the copies' files byte for byte, their classes and a card;
+            :func:`unpack` makes files of it.
+        progress: whether to draw a bar, or what is called with each step.
+
+    Raises:
+        InputError: the release isn't finished, copies aren't what was made, or the
+            output is there already.
+        RevokedKeyError: the recipient was revoked.
+        MissingPackageError: what writes this format isn't installed.
+        OutputError: it can't be written.
+    """
+    from fiftyone_reue.releases.lookup import find_release
+    from fiftyone_reue.workflows.package import package_release
+
+    with _opened(vault) as held:
+        steps = package_release(
+            held,
+            find_release(held, release),
+            Path(output),
+            terms=None if terms is None else Path(terms),
+            format=format,
+        )
+        return _run(steps, progress)
+
+
+def unpack(
+    source: PathLike, output: PathLike, *, progress: ProgressOption = False
+) -> UnpackSummary:
+    """Write the images of a package into a new folder, byte for byte.
+
+    Any other Parquet or tar files with images will do, such as a dataset from a hub.
+
+    Example::
+
+        reue.package("alice-for_alice", "tars", vault="vault", format="webdataset")
+        reue.unpack("tars", "images")
+        reue.restore("images", "from_tars", key="alice.key")
+
+    Args:
+        source: a ZIP file; a Parquet or tar file, or a folder with such.
+        output: a new folder.
+        progress: whether to draw a bar, or what is called with each step.
+
+    Raises:
+        InputError: there is nothing to unpack, it is damaged, or the output is there.
+        UnsafePathError: a name in it leads out of the folder.
+        MissingPackageError: what reads Parquet files isn't installed.
+        OutputError: nothing can be written.
+    """
+    from fiftyone_reue.workflows.unpack import unpack as steps_of
+
+    return _run(steps_of(Path(source), Path(output)), progress)
 
 
 def restore(
@@ -268,10 +509,13 @@ def restore(
     output: PathLike,
     *,
     key: AnyKey | None = None,
+    license: PathLike | None = None,
     vault: AnyVault | None = None,
     approximate: bool = False,
     records: PathLike | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    engine: str = LOCAL,
+    workers: int | None = None,
     progress: ProgressOption = False,
 ) -> RestoreSummary:
     """Give a recipient's licensed copies back, or the owner's originals.
@@ -285,33 +529,51 @@ def restore(
         source: a folder of copies, or one file.
         output: where the restored files go; other images there are never replaced.
         key: the recipient's, or its file, for licensed copies.
+        license: of a published set, the licence that came with the key.
         vault: the owner's, for originals; one of the two is needed.
         approximate: where pixels changed since, make the best of them; with a key.
         records: the release as it was delivered, for that.
         max_pixels: larger images are refused before they are decoded.
+        engine: with a key, ``"ray"`` has the workers of a Ray cluster do it.
+        workers: so many threads, or workers on Ray; else one a processor.
         progress: whether to draw a bar, or what is called with each step.
 
     Raises:
         InputError: something can't be used as it was given; says what to do.
         RevokedKeyError: the release's manifest says that the key was revoked.
-        WrongKeyError: the key file needs another passphrase.
+        WrongKeyError: the key file needs another passphrase, or the licence another
+            key.
+        ExpiredLicenceError: the licence's last day is over, by this machine's clock.
         OutputError: nothing can be written.
+        MissingPackageError, EngineError: what is to do the work isn't there.
     """
-    _check_restoring(key, vault, approximate=approximate, records=records)
+    _check_restoring(
+        key,
+        vault,
+        approximate=approximate,
+        records=records,
+        licence=license,
+        engine=engine,
+    )
     if key is not None:
         held_key = key if isinstance(key, RecipientKey) else read_key_file(key)
         steps = restore_steps(
             source,
             output,
             key=held_key,
+            license=license,
             approximate=approximate,
             records=records,
             max_pixels=max_pixels,
+            engine=engine,
+            workers=workers,
         )
         return _run(steps, progress)
     assert vault is not None
     with _opened(vault) as held:
-        steps = restore_steps(source, output, vault=held, max_pixels=max_pixels)
+        steps = restore_steps(
+            source, output, vault=held, max_pixels=max_pixels, workers=workers
+        )
         return _run(steps, progress)
 
 
@@ -320,21 +582,47 @@ def restore_steps(
     output: PathLike,
     *,
     key: RecipientKey | None = None,
+    license: PathLike | None = None,
     vault: Vault | None = None,
     approximate: bool = False,
     records: PathLike | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    engine: str = LOCAL,
+    workers: int | None = None,
 ) -> Generator[Progress, None, RestoreSummary]:
     """See :func:`restore`."""
-    from fiftyone_reue.workflows.restore import restore_licensed, restore_original
+    from fiftyone_reue.workflows.restore import (
+        restore_by_licence,
+        restore_licensed,
+        restore_original,
+    )
 
-    _check_restoring(key, vault, approximate=approximate, records=records)
+    _check_restoring(
+        key,
+        vault,
+        approximate=approximate,
+        records=records,
+        licence=license,
+        engine=engine,
+    )
     source, output = Path(source), Path(output)
     check_apart(source, output)
     items = suspect_items(source)
     if vault is not None:
-        return restore_original(vault, items, output, max_pixels=max_pixels)
+        return restore_original(
+            vault, items, output, max_pixels=max_pixels, workers=workers
+        )
     assert key is not None
+    if license is not None:
+        return restore_by_licence(
+            items,
+            output,
+            key,
+            Path(license),
+            max_pixels=max_pixels,
+            engine=engine,
+            workers=workers,
+        )
     return restore_licensed(
         items,
         source if source.is_dir() else None,
@@ -343,6 +631,8 @@ def restore_steps(
         max_pixels=max_pixels,
         approximate=approximate,
         records=None if records is None else Path(records),
+        engine=engine,
+        workers=workers,
     )
 
 
@@ -391,6 +681,101 @@ def extract_steps(
     folder = None if originals is None else Path(originals)
     items = all_suspects(_paths(suspects))
     return steps_of(vault, items, originals_folder=folder, max_pixels=max_pixels)
+
+
+def report(
+    suspects: PathLike | Iterable[PathLike],
+    output: PathLike,
+    *,
+    vault: AnyVault,
+    originals: PathLike | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: ProgressOption = False,
+) -> ReportSummary:
+    """Weigh suspects as :func:`extract` does, and write a case that others can check.
+
+    Example::
+
+        made = reue.report("found_on_the_web", "case", vault="vault")
+        print(made.page, reue.verify("case").verdict())
+
+    Args:
+        suspects: a folder, a file, or several.
+        output: a new folder: report.html and report.pdf for people, evidence.json for
+            :func:`verify`. It tells the codes of who is named and, for these images,
+            where marks lie.
+        vault: an open vault, or its folder.
+        originals: where the originals are, if they moved.
+        max_pixels: larger images are refused before they are decoded.
+        progress: whether to draw a bar, or what is called with each step.
+
+    Raises:
+        InputError: there is no image, nothing was protected with this vault, or the
+            folder holds something.
+        OutputError: the case can't be written.
+        TamperedLedgerError: the ledger has no row left that the owner wrote, or has
+            lost a commitment.
+    """
+    with _opened(vault) as held:
+        steps = report_steps(
+            suspects, output, vault=held, originals=originals, max_pixels=max_pixels
+        )
+        return _run(steps, progress)
+
+
+def report_steps(
+    suspects: PathLike | Iterable[PathLike],
+    output: PathLike,
+    *,
+    vault: Vault,
+    originals: PathLike | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Generator[Progress, None, ReportSummary]:
+    """See :func:`report`."""
+    from fiftyone_reue.workflows.report import report as steps_of
+
+    folder = None if originals is None else Path(originals)
+    case = Path(output)
+    items = all_suspects(_paths(suspects), apart_from=case)
+    return steps_of(vault, items, case, originals_folder=folder, max_pixels=max_pixels)
+
+
+def verify(
+    case: PathLike,
+    *,
+    manifest: PathLike | None = None,
+    authority: PathLike | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Verification:
+    """Recompute the verdict of a case from it alone, without the vault.
+
+    Example::
+
+        reue.report("found_on_the_web", "for_court", vault="vault")
+        for step in reue.verify("for_court").steps:
+            print(step.name, step.state, step.text)
+
+    Args:
+        case: the folder that :func:`report` wrote.
+        manifest: what a recipient holds the commitment in, to compare it with: the
+            ``manifest.json`` that they were handed, a package, or their licence.
+        authority: a PEM file with the certificates of whom you believe when a
+            commitment was there.
+        max_pixels: differences of larger images are refused before they are unpacked.
+
+    Raises:
+        InputError: there is no case, no manifest or no certificate.
+    """
+    from fiftyone_reue.media.codec import read_file
+    from fiftyone_reue.proofs.timestamps import LARGEST
+    from fiftyone_reue.proofs.verification import verify as verified
+    from fiftyone_reue.releases.roots import held_root
+
+    pem = None if authority is None else read_file(authority, most=LARGEST)
+    if manifest is None:
+        return verified(Path(case), authority=pem, max_pixels=max_pixels)
+    root = held_root(Path(manifest))
+    return verified(Path(case), root, authority=pem, max_pixels=max_pixels)
 
 
 def reveal(
@@ -561,13 +946,29 @@ def _answer(passphrase: str | None) -> Callable[[str], str] | None:
 
 
 def _check_restoring(
-    key: object, vault: object, *, approximate: bool, records: object
+    key: object,
+    vault: object,
+    *,
+    approximate: bool,
+    records: object,
+    licence: object,
+    engine: str,
 ) -> None:
     if (key is None) == (vault is None):
         raise InputError("Give the recipient's key or the owner's vault, one of them")
+    check_engine(engine, None)
+    if key is None and engine != LOCAL:
+        raise InputError(
+            "Originals are restored on this machine alone: that takes the ledger and "
+            "keys of the whole vault, which no worker gets; leave the engine out"
+        )
     if key is None and (approximate or records is not None):
         raise InputError(
             "Only licensed copies are restored approximately: give a recipient's key"
+        )
+    if licence is not None and (key is None or approximate or records is not None):
+        raise InputError(
+            "A licence goes with its recipient's key, and restores exactly or not"
         )
 
 

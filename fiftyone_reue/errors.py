@@ -21,6 +21,10 @@ class InputError(ReueError):
     """A parameter, folder or dataset can't be used as it was given."""
 
 
+class UnalignedImageError(InputError):
+    """A suspect looks like part of an original, but doesn't lie on it anywhere."""
+
+
 class UnreadableImageError(ReueError):
     """A file is not an image, is truncated or empty, or can't be opened."""
 
@@ -39,6 +43,10 @@ class WrongKeyError(ReueError):
 
 class RevokedKeyError(ReueError):
     """The recipient's key was revoked."""
+
+
+class ExpiredLicenceError(ReueError):
+    """A licence's last day is over."""
 
 
 class ForeignRecordError(ReueError):
@@ -81,6 +89,10 @@ class MissingPackageError(ReueError):
     """A package that only some installations have is missing or doesn't fit."""
 
 
+class EngineError(ReueError):
+    """The cluster that is to do the work can't be reached, or has no worker for it."""
+
+
 class ModelError(ReueError):
     """A model of somebody else's can't be loaded, lacks memory, or fails to draw."""
 
@@ -99,7 +111,7 @@ about one of them."""
 
 
 class named:
-    """Puts a file's name in front of an error's text."""
+    """Puts a file's name in front of an error's text, where it isn't yet."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -108,5 +120,7 @@ class named:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, ReueError):
+        if not isinstance(error, ReueError):
+            return
+        if not str(error).startswith(f"{self._name}: "):
             raise type(error)(f"{self._name}: {error}") from error

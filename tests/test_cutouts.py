@@ -235,6 +235,7 @@ def test_silhouettes_alone_match_nothing(house, tmp_path):
     assert summary.named is None
 
 
+@pytest.mark.slow
 def test_nothing_of_the_mark_is_where_nothing_is_seen(house):
     for who in PEOPLE:
         changed = 0
@@ -295,6 +296,7 @@ def test_marks_were_everywhere_before(before):
     assert (licensed[hidden] != original[hidden]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", ["protected", "licensed"])
 def test_releases_made_before_restore_exactly(before, tmp_path, tier):
     test_originals_come_back_exactly(before, tmp_path, tier)

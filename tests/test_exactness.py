@@ -37,6 +37,8 @@ from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.watermark import codes, embed, patterns
 from fiftyone_reue.workflows.protect_image import (
     FOUND_RANGE,
+    NOTHING_ADDED,
+    Look,
     Protected,
     Secrets,
     protect_image,
@@ -67,7 +69,7 @@ class House:
     def secrets(self, who: str, release: str = "0" * 16) -> Secrets:
         """The keys of a release whose seed follows from its id."""
         seed = release.encode() * 2
-        return Secrets.of(self.vault, self.vault.recipient(who), seed)
+        return Secrets.of(self.vault, self.vault.recipient(who), release, seed)
 
     def protect(
         self,
@@ -84,13 +86,16 @@ class House:
         path = self.folder / "original"
         path.write_bytes(data)
         config = ProtectConfig(method, epsilon)
+        item = Item(name, str(path), "cat", "cat/a")
+        secrets = self.secrets(who, release)
+        seen = Look(config.max_pixels, depth)(item)
         return protect_image(
-            Item(name, str(path), "cat", "cat/a"),
+            item,
+            secrets.own(seen),
+            secrets.boxes,
             _release(release, config),
-            self.secrets(who, release),
             create_method(method),
             _state(method, config.perturbation_amplitude),
-            self.vault,
             depth=depth,
         )
 
@@ -241,7 +246,13 @@ def test_both_tiers_come_back_from_invertible_methods(
     samples = _samples((*shape, channels), bits, fill, seed)
     data = encode(Raster(samples, format), format)
     name = toys[way].info.name
-    made = house.protect(data, method=name, epsilon=epsilon, depth=_said(samples))
+    try:
+        made = house.protect(data, method=name, epsilon=epsilon, depth=_said(samples))
+    except UnsupportedImageError as error:
+        # What a toy adds to white, and a small mark, may be cut off altogether.
+        if fill in ("peak", "zero") and NOTHING_ADDED in str(error):
+            return
+        raise
     assert records.unpack(made.record.blob).header.version == 2
 
     protected = load(made.data)

@@ -111,6 +111,7 @@ def blank(side: int) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_a_small_file_is_no_large_image():
     """34 bytes of WebP, a colour and two sides, took 7 GB."""
     data = blank(5001)
@@ -121,6 +122,7 @@ def test_a_small_file_is_no_large_image():
     assert load(blank(5000)).raster.width == 5000
 
 
+@pytest.mark.slow
 def test_a_large_file_may_be_a_large_image():
     """A chunk that nobody reads makes it so: pixels count beside bytes alone."""
     filler = struct.pack(">I", 900_000) + b"reUE" + bytes(900_000)

@@ -21,6 +21,7 @@ def test_derived_keys_never_change() -> None:
     assert keystream(KEY, 8).hex() == "39fd2b7dd9c5196a"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=6), contexts, st.text(max_size=6), contexts)
 def test_different_purposes_give_different_keys(
     purpose: str,

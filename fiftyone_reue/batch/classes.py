@@ -102,8 +102,21 @@ def counts(items: Sequence[Item]) -> dict[str, int]:
 
 
 def listing(items: Sequence[Item]) -> str:
-    """The classes with their counts, in a line; of many, the first and the last."""
-    found = counts(items)
+    """The classes with their counts, in a line; of many, the first and the last.
+
+    Of images with regions: in how many images each class is.
+    """
+    regions = [item.regions for item in items if item.regions is not None]
+    if not regions:
+        return described(counts(items))
+    found = Counter(name for one in regions for name in one.names)
+    classes = "class" if len(found) == 1 else "classes"
+    named = _some(dict(sorted(found.items()))) or "nothing is annotated"
+    return f"{len(found)} {classes} in {len(items)} images: {named}"
+
+
+def described(found: Mapping[str, int]) -> str:
+    """Classes with how many images each has; see :func:`listing`."""
     total = sum(found.values())
     classes = "class" if len(found) == 1 else "classes"
     return f"{len(found)} {classes}, {total} images: {_some(found)}"

@@ -119,6 +119,13 @@ def read_source(
         InputError: as :func:`read_tree` and :func:`check_apart`.
     """
     check_apart(folder, output)
+    return read_tree_of(folder, classes_at, clustered=clustered)
+
+
+def read_tree_of(
+    folder: Path, classes_at: int | None = None, *, clustered: bool = False
+) -> Tree:
+    """As :func:`read_source`, of a folder that nothing is made of."""
     return read_heap(folder) if clustered else read_tree(folder, classes_at)
 
 
@@ -265,11 +272,12 @@ def _item(path: Path, parts: tuple[str, ...], depth: int, *, strict: bool) -> It
     named = [portable(one) for one in above]
     if strict and label is not None:
         named[depth - 1] = component(above[depth - 1])  # a class's own folder
-    output = "/".join([*named, portable(_stem(last))])
+    output = "/".join([*named, portable(stem_of(last))])
     return Item(shown("/".join(parts)), str(path), label, output, keep_name=True)
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
+    """A file's name without a suffix that images have."""
     stem, _, suffix = name.rpartition(".")
     return stem if stem and f".{suffix.lower()}" in IMAGE_SUFFIXES else name
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import PurePosixPath
 
+from fiftyone_reue.batch.regions import Regions
 from fiftyone_reue.names import filenames
 
 
@@ -21,6 +22,8 @@ class Item:
         output: where the result goes, below the output folder, without suffix.
         keep_name: whether a restored original gets its file's own name back; else it
             is named as its copy.
+        regions: where which class is, if the image has classes of its own for its
+            parts; ``label`` is the one that takes the most of it then.
     """
 
     sample_id: str
@@ -28,6 +31,7 @@ class Item:
     label: str | None
     output: str
     keep_name: bool = False
+    regions: Regions | None = None
 
 
 def with_distinct_outputs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from fiftyone_reue.errors import OutputError
@@ -33,6 +33,12 @@ def prepare(output: Path, *, private: bool = False) -> None:
     """
     make_folder(output, _modes(private)[1])
     remove_stale_temporaries(output)
+
+
+def remove_empty(output: Path) -> None:
+    """Take the output folder away again if nothing came to be in it."""
+    with suppress(OSError):  # something did, or it is gone already
+        output.rmdir()
 
 
 def write_below(

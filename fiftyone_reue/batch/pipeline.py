@@ -1,4 +1,4 @@
-"""The one batch loop: read and compute in threads, then commit in batches.
+"""The one batch loop: read and compute in threads or on Ray, then commit in batches.
 
 Memory is bounded whatever the number of items: a few chunks are in flight, and what
 they return is committed once it reaches a number of items or of bytes. Problems of
@@ -9,15 +9,19 @@ one item are collected and the rest goes on; problems that every item would meet
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
 from fiftyone_reue.batch import interrupts
+from fiftyone_reue.batch.engines import LOCAL, check_engine
 from fiftyone_reue.errors import FATAL, ReueError
 from fiftyone_reue.names.display import printable
 
@@ -25,6 +29,8 @@ CHUNK_ITEMS = 32
 CHUNK_BYTES = 4 << 20
 COMMIT_ITEMS = 256
 COMMIT_BYTES = 64 << 20
+COMMIT_SECONDS = 10.0
+"""So much work at most is lost if the process is killed."""
 
 
 class Source(Protocol):
@@ -84,50 +90,98 @@ class _Chunk(Generic[S, R]):
     failures: list[Failure]
 
 
+Done = Callable[[Iterable[list[S]]], Iterator[tuple[int, list[_Chunk[S, R]]]]]
+"""Does chunks: gives of each, in order, how many items it has and what became of it."""
+
+
 def run(
-    items: Sequence[S],
+    items: Iterable[S],
     work: Callable[[S], R],
     commit: Callable[[list[R]], Sequence[Failure] | None],
     outcome: Outcome,
     *,
     workers: int | None = None,
+    chunk_items: int | None = None,
+    engine: str = LOCAL,
 ) -> Generator[int, None, None]:
     """Do ``work`` on every item and ``commit`` the results in batches.
 
     Args:
         items: what to do, in order.
-        work: called in threads; raises a ReueError for what is wrong with one item.
+        work: called in threads, or, pickled with all that it holds, by workers on
+            other machines; raises a ReueError for what is wrong with one item.
         commit: called in this thread with one batch at a time; returns a failure for
             each result that couldn't be written though the others could.
         outcome: filled in as the run goes on.
-        workers: threads; by default one a processor.
+        workers: threads, or workers on Ray; by default one a processor.
+        chunk_items: how many a thread does at a time, at most; fewer where each takes
+            seconds, so that it is said how far the run is.
+        engine: see :mod:`fiftyone_reue.batch.engines`.
 
     Yields:
         How many items are behind us, after each chunk. Closing the generator stops
-        the run; what was committed is kept, what was not is as if never begun.
+        the run, and commits what is behind us; what was begun beyond is as if never
+        begun.
 
     Raises:
         OutputError, LedgerUnavailableError: nothing more can be written.
+        MissingPackageError, EngineError: there is no such engine here, or it has no
+            workers.
     """
-    count = workers or default_workers()
+    check_engine(engine, workers)
     batch: list[R] = []
     behind = 0
-    # Every thread has its own image; products spread over cores would only contend.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
+    committed = time.monotonic()
+    opening = _threads(work, workers) if engine == LOCAL else _on_ray(work, workers)
+    with opening as in_order:
         try:
-            for chunk_items, chunk in _in_order(pool, _chunks(items), work, 2 * count):
-                outcome.failures += chunk.failures
-                batch += chunk.results
-                behind += chunk_items
+            for done, parts in in_order(_chunks(items, chunk_items or CHUNK_ITEMS)):
+                for chunk in parts:
+                    outcome.failures += chunk.failures
+                    batch += chunk.results
+                behind += done
                 full = sum(result.size for result in batch) >= COMMIT_BYTES
-                if full or len(batch) >= COMMIT_ITEMS:
+                late = time.monotonic() - committed >= COMMIT_SECONDS
+                if batch and (full or late or len(batch) >= COMMIT_ITEMS):
                     _commit(batch, commit, outcome)
                     batch = []
+                    committed = time.monotonic()
                 yield behind
             if batch:
                 _commit(batch, commit, outcome)
+        except GeneratorExit:
+            if batch:
+                _commit(batch, commit, outcome)
+            raise
+
+
+@contextmanager
+def _threads(work: Callable[[S], R], workers: int | None) -> Iterator[Done[S, R]]:
+    count = workers or default_workers()
+    # Every thread has its own image; products spread over cores would only contend.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
+        try:
+            yield partial(_in_order, pool, work=work, window=2 * count)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _on_ray(work: Callable[[S], R], workers: int | None) -> Iterator[Done[S, R]]:
+    from fiftyone_reue.batch.on_ray import RayPool
+
+    pool: RayPool[S, _Chunk[S, R]]
+    pool = RayPool(partial(_do_chunk, work=work), _lost, workers)
+    with pool:
+        yield pool.in_order
+
+
+def _lost(item: Source) -> _Chunk[S, R]:
+    reason = (
+        "every worker that was given this image died, of too little memory perhaps; "
+        "leave it out, or do it on a machine with more"
+    )
+    return _Chunk([], [Failure(item.sample_id, item.path, reason)])
 
 
 def _commit(
@@ -153,16 +207,16 @@ def _in_order(
     chunks: Iterable[list[S]],
     work: Callable[[S], R],
     window: int,
-) -> Iterator[tuple[int, _Chunk[S, R]]]:
+) -> Iterator[tuple[int, list[_Chunk[S, R]]]]:
     flying: deque[tuple[int, Future[_Chunk[S, R]]]] = deque()
     for chunk in chunks:
         flying.append((len(chunk), pool.submit(_do_chunk, chunk, work)))
         if len(flying) >= window:
             size, future = flying.popleft()
-            yield size, future.result()
+            yield size, [future.result()]
     while flying:
         size, future = flying.popleft()
-        yield size, future.result()
+        yield size, [future.result()]
 
 
 def _do_chunk(items: list[S], work: Callable[[S], R]) -> _Chunk[S, R]:
@@ -180,14 +234,14 @@ def _do_chunk(items: list[S], work: Callable[[S], R]) -> _Chunk[S, R]:
     return chunk
 
 
-def _chunks(items: Sequence[S]) -> Iterator[list[S]]:
+def _chunks(items: Iterable[S], most: int) -> Iterator[list[S]]:
     """Few large files or many small ones, so that threads neither wait nor hoard."""
     chunk: list[S] = []
     size = 0
     for item in items:
         chunk.append(item)
         size += _file_size(item.path)
-        if len(chunk) >= CHUNK_ITEMS or size >= CHUNK_BYTES:
+        if len(chunk) >= most or size >= CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0
     if chunk:

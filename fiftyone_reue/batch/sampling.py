@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image
 
 from fiftyone_reue.batch.items import Item
+from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import read_file
+from fiftyone_reue.networks.recipe import SIDES
 
 
 def stratified(items: Sequence[Item], count: int, seed: int) -> list[Item]:
@@ -38,8 +40,12 @@ def stratified(items: Sequence[Item], count: int, seed: int) -> list[Item]:
     return chosen[:count]
 
 
+_REACH = 1.5
+"""Images up to so many times a side are trained on at it; larger ones at the next."""
+
+
 def suitable_size(items: Sequence[Item]) -> int:
-    """The side, in pixels, at which images like these are fitted and trained on.
+    """The side, in pixels, at which methods are fitted on images like these.
 
     Args:
         items: the first of them are looked at.
@@ -47,8 +53,43 @@ def suitable_size(items: Sequence[Item]) -> int:
     Returns:
         32 for images about as small as that, else 64.
     """
+    return min(64, training_side(items))
+
+
+def training_side(items: Sequence[Item]) -> int:
+    """The side, in pixels, at which people train on images like these.
+
+    Args:
+        items: the first of them are looked at.
+
+    Returns:
+        One of :data:`~fiftyone_reue.networks.recipe.SIDES`: 32 where half of the
+        shorter sides are up to 48 pixels, 64 up to 96, 128 up to 192, else 224.
+    """
     sides = [side for side in map(_shorter_side, items[:64]) if side]
-    return 32 if not sides or float(np.median(sides)) <= 48 else 64
+    middle = float(np.median(sides)) if sides else 0.0
+    return next((one for one in SIDES if middle <= _REACH * one), SIDES[-1])
+
+
+def side_to_train_at(usual: int, longest: int, asked: int | None) -> int:
+    """The side to train at.
+
+    Args:
+        usual: see :func:`training_side`.
+        longest: what there is time for, pixels.
+        asked: what a person asked for instead, one of the sides above, or None.
+
+    Raises:
+        InputError: nobody trains at what was asked for.
+    """
+    if asked is None:
+        return min(usual, longest)
+    if asked not in SIDES:
+        raise InputError(
+            f"Images can't be trained on at {asked} pixels a side; choose one of "
+            f"{', '.join(map(str, SIDES))}"
+        )
+    return asked
 
 
 def _shorter_side(item: Item) -> int:

@@ -21,6 +21,29 @@ _LINE_START = re.compile(r"^([#+=:-]|\d+(?=[.)]))", re.MULTILINE)
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
+def count(number: int, noun: str) -> str:
+    """So many of something: "1 image", "1,200 images"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def file_size(size: float) -> str:
+    """Bytes for a person: "2.5 MB"."""
+    if size < 1e6:
+        return f"{size / 1e3:,.1f} kB"
+    return f"{size / 1e6:,.1f} MB" if size < 1e9 else f"{size / 1e9:,.1f} GB"
+
+
+def duration(seconds: float) -> str:
+    """About how long, for a person."""
+    if seconds < 60:
+        return "less than a minute"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return "about a minute" if minutes == 1 else f"about {minutes} minutes"
+    hours = round(minutes / 60)
+    return f"about {hours} hours"
+
+
 def printable(text: object, *, lines: bool = False) -> str:
     """Text in which nothing is invisible or a command.
 

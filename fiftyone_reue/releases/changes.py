@@ -64,7 +64,7 @@ class Refreshed:
 
     Attributes:
         source: the original's file now.
-        file_digest: SHA-256 of its bytes.
+        file_digest: :func:`made_of` it.
         copy_digest: SHA-256 of the protected file's bytes.
     """
 
@@ -176,6 +176,19 @@ def digest_of(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+def made_of(item: Item, data: bytes) -> bytes:
+    """What a copy is made of, 32 bytes: the original's bytes, and where which class is.
+
+    Args:
+        item: the original.
+        data: its file's bytes.
+    """
+    whole = digest_of(data)
+    if item.regions is None:
+        return whole
+    return digest_of(whole + item.regions.digest())
+
+
 def is_copy(path: Path, record: Record) -> bool:
     """Whether this file is the protected copy that a record speaks of."""
     return _standing(path, _part(record)) is not None
@@ -224,7 +237,7 @@ def _see(item: Item, *, decode: bool, max_pixels: int) -> _Seen:
             samples = sample_digest(raster.samples)
         except ReueError:
             pass  # whoever protects it says why
-    return _Seen(item, True, digest_of(data), samples)
+    return _Seen(item, True, made_of(item, data), samples)
 
 
 def _standing_in(folder: Path, record: _Known) -> bytes | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from fiftyone_reue.batch.engines import ENGINES, LOCAL, MOST_WORKERS
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.options import configured, option, options_of
@@ -86,6 +87,40 @@ class ProtectConfig:
         choices=CARRIERS,
         label="How JPEG files are carried",
     )
+    quality: int | None = option(
+        None,
+        "Perturb each image only as strongly as leaves it an SSIMULACRA2 of at least "
+        "this: 85 is hard to see in a flicker test, and teaches more.",
+        least=1,
+        most=99,
+        label="Least visual quality (SSIMULACRA2)",
+    )
+    whole_images: bool = option(
+        False,
+        "Of images with boxes or masks, perturb the whole of each by the class that "
+        "takes the most of it, with any method, instead of each region by its own.",
+        label="Perturb whole images, not their regions",
+    )
+    measure: bool = option(
+        False,
+        "Measure the SSIMULACRA2 of every copy, not of a few: 0.1 s each at 224 "
+        "pixels, 3 s from a megapixel on.",
+        label="Measure how visible every copy is",
+    )
+    engine: str = option(
+        LOCAL,
+        "What does the work: local, threads of this process, or ray, the workers of a "
+        "Ray cluster that runs (RAY_ADDRESS says where); the copies are the same.",
+        choices=ENGINES,
+        label="Done by",
+    )
+    workers: int | None = option(
+        None,
+        "So many threads, or workers on Ray; else one a processor.",
+        least=1,
+        most=MOST_WORKERS,
+        label="Workers",
+    )
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -144,4 +179,9 @@ class ProtectSettings(TypedDict, total=False):
     depth: int | None
     whole_files: bool
     carrier: str
+    quality: int | None
+    whole_images: bool
+    measure: bool
+    engine: str
+    workers: int | None
     options: Mapping[str, Any]

@@ -37,6 +37,27 @@ def find_release(vault: Vault, name_or_id: str) -> Release:
     raise InputError(f"There is no release {name_or_id!r}; there are: {names}")
 
 
+def require_apart(vault: Vault, folder: Path, why: str) -> None:
+    """Keep what isn't for recipients out of folders that are handed out.
+
+    Args:
+        vault: the owner's.
+        folder: where it is to go.
+        why: it isn't for them, in words that follow "and".
+
+    Raises:
+        InputError: the folder is a release's, or in one.
+    """
+    resolved = folder.resolve()
+    for release in vault.ledger.releases():
+        output = Path(release.output).resolve()
+        if output == resolved or output in resolved.parents:
+            raise InputError(
+                f"{folder}: this is in the folder of release {release.name}, which is "
+                f"handed out, and {why}; choose another one"
+            )
+
+
 def describe_release(vault: Vault, release: Release) -> dict[str, Any]:
     """All that the owner may want to know of a release, as JSON can hold it.
 
@@ -116,7 +137,8 @@ def released_items(vault: Vault, folder: Path) -> list[Item]:
 def delete_release(vault: Vault, release: Release, *, files: bool) -> int:
     """Forget a release, and delete its files if wanted.
 
-    Copies that were handed out can't be traced or restored by the owner any more.
+    Copies of images that are in no other release can't be traced any more. Files that
+    carry their record are still restored by either key.
     Only files that the ledger lists are deleted, and folders left empty by that; and
     only from a folder whose manifest says that it is this release's.
 
@@ -158,6 +180,8 @@ def _delete_files(vault: Vault, release: Release) -> int:
             "forget it without its files, and delete those yourself"
         )
     deleted = sum(_delete(folder, name) for name in names)
+    if "annotations" in release.parameters:
+        deleted += _delete(folder, contained.bare(release.parameters["annotations"]))
     _delete(folder, manifest.NAME)
     with contextlib.suppress(OSError):  # not empty: something else is in it
         folder.rmdir()

@@ -21,11 +21,10 @@ from fiftyone_reue.media.digest import carried_digest, coefficient_digest, sampl
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.limits import (
     added,
+    of_change,
     subtracted,
     unpacked_limits,
-    within,
 )
-from fiftyone_reue.media.jpeg_coefficients.planes import targets
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.media.jpeg_coefficients.writing import colour_segments
 from fiftyone_reue.media.jpeg_segments import without_record
@@ -34,7 +33,7 @@ from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb import coefficients, reversal
 from fiftyone_reue.perturb.reversal import Content, Reversal
 from fiftyone_reue.vault import records
-from fiftyone_reue.vault.entities import Record
+from fiftyone_reue.vault.entities import LICENCE_OF, Record
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.records import Envelope, OwnerPart, RecipientPart
 from fiftyone_reue.vault.vault import Vault
@@ -57,6 +56,10 @@ TAKEN_OUT = (
 STRIPPED = (
     "this copy was saved again with other metadata or in another way, which the "
     "original file is put together from; restore from the file as it was delivered"
+)
+
+IN_PUBLISHED = (
+    "what makes the original file is in the published copy alone; restore from that"
 )
 
 UNKNOWN = (
@@ -82,7 +85,7 @@ def licensed_copy(
     way = reversal_of(part, envelope, raster)
     licensed = raster.with_samples(way.licensed(raster.samples, raster.colour_channels))
     digest = sample_digest(licensed.samples)
-    _require_same(digest, part.digest, "licensed copy's")
+    require_same(digest, part.digest, "licensed copy's")
     return licensed, digest
 
 
@@ -109,7 +112,7 @@ def licensed_coefficients(
     way = coefficients.unpack(part.content, (raster.height, raster.width))
     licensed = coefficients.licensed_of(way, found)
     digest = coefficient_digest(licensed)
-    _require_same(digest, part.digest, "licensed copy's")
+    require_same(digest, part.digest, "licensed copy's")
     return licensed, digest
 
 
@@ -143,7 +146,8 @@ def _require_key(envelope: Envelope, key: RecipientKey) -> None:
     if envelope.header.key != key.key_id:
         raise WrongKeyError(
             f"Wrong key: the file was sealed for key {envelope.header.key}, the key of "
-            f"{key.name} is {key.key_id}; use the key that came with this copy"
+            f"{key.name} is {key.key_id}; use the key that came with this copy; for "
+            "a published set give your licence too (--license)"
         )
 
 
@@ -160,7 +164,12 @@ def _checked_coefficients(raster: Raster, envelope: Envelope) -> Coefficients:
     return found
 
 
-def _require_same(digest: bytes, wanted: bytes, whose: str) -> None:
+def require_same(digest: bytes, wanted: bytes, whose: str) -> None:
+    """Make sure that what was restored is what it should be.
+
+    Raises:
+        VerificationError: it isn't.
+    """
     if digest != wanted:
         raise VerificationError(
             f"The restored pixels aren't the {whose}, so nothing was written; please "
@@ -261,8 +270,13 @@ class Originals:
         """
         whole = envelope if envelope.file_box else self._kept(envelope)
         if whole is None or not whole.file_box:
-            return None, _without_file(envelope, whole, in_file=in_file)
-        digest = envelope.header.digest
+            published = self._published(envelope)
+            if published is None:
+                return None, _without_file(envelope, whole, in_file=in_file)
+            if not published.file_box:
+                return None, IN_PUBLISHED if published.header.file else PIXELS_ALONE
+            whole = published
+        digest = whole.header.digest
         _, owner_key = self._opened_owner(whole, digest)
         return records.open_file(whole, owner_key, digest), None
 
@@ -295,6 +309,24 @@ class Originals:
             kept = records.unpack(record.blob)
             if record.digest_w == digest and kept.owner_box == envelope.owner_box:
                 return records.licensed_envelope(kept, digest)
+        return None
+
+    def _published(self, envelope: Envelope) -> Envelope | None:
+        """The published set's licensed record for a licensee's copy, or None.
+
+        What makes the original file is sealed there once, for all licensees.
+        """
+        ledger, header = self._vault.ledger, envelope.header
+        licence = ledger.release(header.release)
+        if licence is None or LICENCE_OF not in licence.parameters:
+            return None
+        own = ledger.record(f"{header.release}-{header.sample}")
+        if own is None:
+            return None
+        for record in ledger.records(licence.parameters[LICENCE_OF], [own.sample_id]):
+            if record.image_id == own.image_id:
+                kept = records.unpack(record.blob)
+                return records.licensed_envelope(kept, record.digest_w)
         return None
 
     def _envelope(self, raster: Raster, record: bytes | None) -> Envelope:
@@ -386,7 +418,7 @@ class Originals:
             part.lost,
             envelope.header.peak,
         )
-        _require_same(sample_digest(samples), part.digest, "original's")
+        require_same(sample_digest(samples), part.digest, "original's")
         return raster.with_samples(samples)
 
     def _original_coefficients(
@@ -413,7 +445,7 @@ class Originals:
         part = self._owner_part(envelope, envelope.header.digest)
         offsets = mark_offsets(licensed, self._mark(part, raster), part.lost)
         found = subtracted(licensed, offsets)
-        _require_same(coefficient_digest(found), part.digest, "original's")
+        require_same(coefficient_digest(found), part.digest, "original's")
         return found
 
     def _marked(
@@ -437,9 +469,10 @@ class Originals:
     def _opened_owner(
         self, envelope: Envelope, licensed_digest: bytes
     ) -> tuple[OwnerPart, bytes]:
-        """What the owner's box holds, and the key of the epoch that it is from."""
+        """What the owner's box holds, and the key that it is sealed with."""
         vault = self._vault.vault_id
-        *newer, oldest = self._owner_keys
+        release = envelope.header.release
+        *newer, oldest = records.release_keys(self._owner_keys, release)
         for key in newer:
             with contextlib.suppress(DamagedRecordError):
                 return records.open_owner(envelope, key, vault, licensed_digest), key
@@ -528,8 +561,7 @@ def mark_offsets(
     Raises:
         DamagedRecordError: the limits can't be read, or are of another picture.
     """
-    wanted = targets(found, mark[..., 0])
-    return within(found, wanted, unpacked_limits(limits, found))
+    return of_change(found, mark[..., 0], unpacked_limits(limits, found))
 
 
 def digest_for(raster: Raster, envelope: Envelope) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fiftyone_reue.batch import pipeline, sampling
+from fiftyone_reue.batch import pipeline
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError, NoRecordError, named
@@ -148,11 +148,3 @@ def read_pairs(
         classes=classes,
         outcome=outcome,
     )
-
-
-def chosen_and_size(
-    items: Sequence[Item], count: int, seed: int
-) -> tuple[list[Item], int]:
-    """At most ``count`` items, evenly over the classes, and the side to work at."""
-    chosen = sampling.stratified(items, count, seed)
-    return chosen, sampling.suitable_size(chosen)

@@ -15,7 +15,8 @@ from fiftyone_reue.batch import pipeline, sampling
 from fiftyone_reue.batch.folders import LITTER
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure, Outcome
-from fiftyone_reue.errors import InputError, OutputError, TamperedLedgerError
+from fiftyone_reue.batch.regions import BACKGROUND
+from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.square import to_square
@@ -24,6 +25,7 @@ from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.releases.clusters import Clusters, check_enough, cluster_items
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.vault.commitments import all_recipients
 from fiftyone_reue.vault.entities import Fit, Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.commitment import leaf, merkle_root
@@ -56,6 +58,7 @@ def open_release(
     output: Path,
     config: ProtectConfig,
     moved: bool = False,
+    regions: bool = False,
 ) -> tuple[Release, bytes]:
     """The release for this recipient in this folder: the one begun, or a new one.
 
@@ -68,6 +71,7 @@ def open_release(
         config: how to protect.
         moved: whether a source of another name is known to hold the same images; the
             release takes the name.
+        regions: whether images have classes for their regions.
 
     Returns:
         The release, stored as running, and its 32-byte seed.
@@ -81,18 +85,22 @@ def open_release(
     release = release_in(vault, output)
     if release is not None:
         check_same(
-            vault, release, recipient, config, release.source if moved else source
+            vault,
+            release,
+            recipient,
+            config,
+            release.source if moved else source,
+            regions=regions,
         )
         now = time.time()
         again = replace(release, state="running", updated=now, source=source)
         vault.ledger.put_release(again)
         return again, load_seed(vault, release)
-    _require_empty(output)
+    require_empty(output)
     release_id = new_id()
     options = config.perturbation().changed_options()
     seed = _new_seed(vault, recipient, config)
     now = time.time()
-    leaves = [leaf(r.id, vault.code_seed(r)) for r in _all_recipients(vault)]
     release = Release(
         id=release_id,
         name=name,
@@ -109,10 +117,12 @@ def open_release(
             **({} if config.clusters is None else {"clusters": config.clusters}),
             **({"options": options} if options else {}),
             **({} if config.depth is None else {"depth": config.depth}),
+            **({} if config.quality is None else {"quality": config.quality}),
+            **({"regions": True} if regions else {}),
         },
         state="running",
         fit_id=None,
-        commitment=merkle_root(leaves).hex(),
+        commitment=commitment(vault),
         created=now,
         updated=now,
         finished=None,
@@ -124,19 +134,15 @@ def open_release(
     return release, seed
 
 
-def _all_recipients(vault: Vault) -> list[Recipient]:
-    """All recipients, to whom a new release is committed.
+def commitment(vault: Vault) -> str:
+    """The Merkle root over all recipients' codes as they are now, hex: what a release's
+    first commitment comes after.
 
     Raises:
-        TamperedLedgerError: the ledger has lost one, or one of them was changed.
+        TamperedLedgerError: the ledger has lost a recipient.
     """
-    found = vault.recipients()
-    lost = [one for one in vault.ledger.problems if one.table == "recipients"]
-    if lost:
-        raise TamperedLedgerError(
-            f"No release can be begun while a recipient isn't known: {lost[0]}"
-        )
-    return found
+    leaves = [leaf(r.id, vault.code_seed(r)) for r in all_recipients(vault)]
+    return merkle_root(leaves).hex()
 
 
 def require_enough(
@@ -215,7 +221,7 @@ def fitted_state(
         InputError: the images can't be fitted on.
     """
     method = config.perturbation()
-    classes = tuple(sorted({item.label for item in items if item.label is not None}))
+    classes = classes_of(items)
     fit_id = new_id() if config.refit else None
     known = release.fit_id
     if known is None and fit_id is None:
@@ -238,6 +244,18 @@ def fitted_state(
     summary = {**state.summary, "classes": len(classes)}
     vault.ledger.put_fit(Fit(fit_id, sealed, config.method, summary, time.time()))
     return state, _with_fit(vault, release, fit_id)
+
+
+def classes_of(items: Sequence[Item]) -> tuple[str, ...]:
+    """The classes that a method is fitted for, sorted.
+
+    With regions, what is of none of them counts as one.
+    """
+    found = {item.label for item in items if item.label is not None}
+    for item in items:
+        if item.regions is not None:
+            found |= {BACKGROUND, *item.regions.names}
+    return tuple(sorted(found))
 
 
 def load_state(vault: Vault, release: Release) -> State:
@@ -346,6 +364,8 @@ def check_same(
     recipient: Recipient,
     config: ProtectConfig,
     source: str,
+    *,
+    regions: bool = False,
 ) -> None:
     """Make sure that a release that was begun is the one that is asked for.
 
@@ -364,6 +384,8 @@ def check_same(
             ("clusters", release.parameters.get("clusters"), config.clusters),
             ("carrier", carrier_of_release(release, config), config.carrier),
             ("depth", release.parameters.get("depth"), config.depth),
+            ("quality", release.parameters.get("quality"), config.quality),
+            ("perturbed", _perturbed(by_region(release)), _perturbed(regions)),
             (
                 "options",
                 options_of_release(release),
@@ -377,6 +399,15 @@ def check_same(
             f"{release.output}: this folder holds release {release.name} with "
             f"{'; '.join(differences)}. Choose another output folder"
         )
+
+
+def by_region(release: Release) -> bool:
+    """Whether a release's images have classes for their regions."""
+    return bool(release.parameters.get("regions"))
+
+
+def _perturbed(regions: bool) -> str:
+    return "by region" if regions else "as whole images"
 
 
 def carrier_of_release(release: Release, config: ProtectConfig) -> str:
@@ -395,7 +426,13 @@ def options_of_release(release: Release) -> dict[str, Any]:
     return release.parameters.get("options", earlier)
 
 
-def _require_empty(output: Path) -> None:
+def require_empty(output: Path) -> None:
+    """Make sure that a new release's folder holds nothing, or isn't there yet.
+
+    Raises:
+        InputError: it holds files, or is one.
+        OutputError: it can't be looked into.
+    """
     try:
         occupied = any(path.name.lower() not in LITTER for path in output.iterdir())
     except FileNotFoundError:

@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from fiftyone_reue.batch.folders import image_items
+from fiftyone_reue.alignment.index import FeatureIndex
+from fiftyone_reue.batch import pipeline
 from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import (
-    FATAL,
     InputError,
     MissingPackageError,
-    ReueError,
     TamperedLedgerError,
+    UnalignedImageError,
     UnreadableImageError,
     UnsupportedImageError,
 )
-from fiftyone_reue.media import alpha, offsets
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import with_range
-from fiftyone_reue.media.digest import carried_digest, sample_digest
+from fiftyone_reue.media.digest import carried_digest
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.raster import Raster
-from fiftyone_reue.names import contained
+from fiftyone_reue.progress import Progress
+from fiftyone_reue.releases.locating import SMALL, Locator, Nearest
 from fiftyone_reue.releases.originals import Originals
+from fiftyone_reue.releases.references import References
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Record
-from fiftyone_reue.vault.ledger.problems import BACKUP, NOT_FOUND, quoted
+from fiftyone_reue.vault.file_lock import file_lock
+from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import match, read
+from fiftyone_reue.watermark import match, read, sharpness
 from fiftyone_reue.watermark.evidence import Reading
+from fiftyone_reue.watermark.sharpness import Response
 
-EXPLAINED = 0.6
-"""A suspect belongs to an original that explains this share of its variance ..."""
-
-CLOSE = 4.0
-"""... or that it differs from by no more than so many gray levels (flat images)."""
+FEATURES = "features"
+"""The folder, beside a vault's ledger, of its originals' features."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Suspect:
         used: whether it went into the evidence (one suspect an original does).
         reading: the soft bits, or None.
         reason: why it was not matched, or None.
+        unaligned: whether it looks like part of an original, but lies nowhere on it.
     """
 
     sample_id: str
@@ -72,6 +73,7 @@ class Suspect:
     used: bool = False
     reading: Reading | None = None
     reason: str | None = None
+    unaligned: bool = False
 
     @property
     def size(self) -> int:
@@ -80,45 +82,11 @@ class Suspect:
 
 
 @dataclass(frozen=True)
-class Nearest:
-    """The original that a changed copy belongs to, and how it lies on it.
+class _Unseen:
+    """An original that wasn't looked at for its parts yet."""
 
-    Attributes:
-        image: the original's entry.
-        state: "protected" or "licensed": which copy it is nearest to.
-        orientation: how the suspect must be turned, see
-            :func:`fiftyone_reue.watermark.match.orient`.
-        luma: the suspect's, turned so and of the original's size.
-        left: what remains of that after the reference.
-        distance: the root mean square of what remains, over what is seen.
-        shown: ``(H, W)`` float32 in [0, 1], how much of a mark shows in each pixel;
-            None where all of it does.
-    """
-
-    image: Image
-    state: str
-    orientation: int
-    luma: np.ndarray
-    left: np.ndarray
-    distance: float
-    shown: np.ndarray | None
-
-
-@dataclass(frozen=True)
-class _Reference:
-    """What a suspect may be a copy of, without its mark.
-
-    Attributes:
-        state: "protected" or "licensed".
-        luma: ``(H, W)`` float32; on black where there is an opacity.
-        opacity: ``(H, W)`` float32 in [0, 1], if it was laid on a flat background.
-        shown: see :class:`Nearest`.
-    """
-
-    state: str
-    luma: np.ndarray
-    opacity: np.ndarray | None = None
-    shown: np.ndarray | None = None
+    path: str
+    sample_id: str
 
 
 class Tracer:
@@ -128,6 +96,7 @@ class Tracer:
         vault: the owner's.
         originals_folder: another place to look for originals.
         max_pixels: larger images are refused before they are decoded.
+        witness: is shown what every mark is read from, with the suspect's id.
     """
 
     def __init__(
@@ -136,33 +105,90 @@ class Tracer:
         originals_folder: Path | None = None,
         *,
         max_pixels: int = DEFAULT_MAX_PIXELS,
+        witness: Callable[[str, read.Difference], None] | None = None,
     ) -> None:
         self._max_pixels = max_pixels
+        self._witness = witness
         self._vault = vault
         self._mark_key = vault.derive("watermark")
         self._originals = Originals(vault)
-        self._moved = originals_folder
-        ids, descriptors = [], []
-        for image in vault.ledger.images():
-            ids.append(image.id)
-            descriptors.append(image.descriptor)
-        if not ids and vault.ledger.problems:
+        self._references = References(
+            vault, self._originals, originals_folder, max_pixels
+        )
+        images = list(vault.ledger.images())
+        if not images and vault.ledger.problems:
             raise TamperedLedgerError(
                 f"The ledger has no original left that is as it was: "
                 f"{vault.ledger.problems[-1]}"
             )
-        if not ids:
+        begun = [] if images else vault.ledger.releases()
+        if begun:
+            raise InputError(
+                f"Release {begun[-1].name} was cut off before any of its copies was "
+                "noted, so there is nothing that a suspect could match; protect the "
+                "same images again, which goes on with it"
+            )
+        if not images:
             raise InputError(
                 "Nothing was protected with this vault yet, so there is nothing that a "
                 "suspect could match"
             )
-        self._index = match.Index(ids, descriptors)
-        self._reference = functools.lru_cache(maxsize=64)(self._load_original)
+        ids = [image.id for image in images]
+        self._sources = {image.id: image.source for image in images}
+        self._parts = FeatureIndex(
+            ids, self._references.luma, _features_folder(vault), file_lock
+        )
+        self._locator = Locator(
+            vault.ledger,
+            self._references,
+            match.Index(ids, [image.descriptor for image in images]),
+            self._parts,
+            {
+                image.id: image.descriptor
+                for image in images
+                if min(image.height, image.width) < SMALL
+            },
+        )
 
-    def suspect(self, item: Item) -> Suspect:
-        """Match and read one suspect.
+    @property
+    def knows_parts(self) -> bool:
+        """Whether no original is left to look at for its parts."""
+        return self._parts.is_complete
+
+    def look_at_originals(self) -> Generator[Progress, None, tuple[int, int]]:
+        """Look at what tells parts of originals apart, at those where nobody did yet.
+
+        It is kept beside the vault, so that it is done once.
+
+        Yields:
+            Progress. What was done is kept when it is closed.
+
+        Returns:
+            At how many originals it was looked, and how many more aren't there.
 
         Raises:
+            OutputError: it can't be kept.
+        """
+        todo = [_Unseen(self._sources[one], one) for one in self._parts.missing()]
+        outcome: Outcome = Outcome()
+        steps = pipeline.run(
+            todo, lambda one: self._parts.look(one.sample_id), self._parts.add, outcome
+        )
+        for behind in steps:
+            label = f"Looking at originals for their parts, once: {behind} of "
+            yield Progress(behind / len(todo), f"{label}{len(todo)}")
+        gone = sum(one.sample_id in self._parts.gone for one in todo)
+        return outcome.done - gone, gone
+
+    def suspect(self, item: Item, *, wait: bool = True) -> Suspect:
+        """Match and read one suspect.
+
+        Args:
+            item: which.
+            wait: see :meth:`fiftyone_reue.releases.locating.Locator.nearest`.
+
+        Raises:
+            UnseenOriginalsError: see the same.
             UnreadableImageError, UnsupportedImageError: it can't be read.
         """
         raster = load(
@@ -177,17 +203,23 @@ class Tracer:
         if exact is not None:
             return self._read_exact(unmatched, raster, *exact)
         try:
-            near = self.nearest(raster)
+            near = self.nearest(raster, wait=wait)
         except InputError as error:
-            return replace(unmatched, reason=str(error))
+            lies_nowhere = isinstance(error, UnalignedImageError)
+            return replace(unmatched, reason=str(error), unaligned=lies_nowhere)
+        left, response = near.left, None
+        if near.reference.opacity is None:
+            luma = near.reference.luma
+            left, response = sharpness.softened(near.luma, luma, near.shown)
         return self._read(
             unmatched,
             near.image,
             near.state,
-            near.left,
+            left,
             near.distance,
             exact=False,
             shown=near.shown,
+            response=response,
         )
 
     def exact(self, raster: Raster) -> tuple[Record, str] | None:
@@ -205,54 +237,26 @@ class Tracer:
             return record, "protected" if record.digest_p == digest else "licensed"
         return None
 
-    def nearest(self, raster: Raster) -> Nearest:
+    def nearest(self, raster: Raster, *, wait: bool = True) -> Nearest:
         """The original that a changed copy belongs to.
 
+        Args:
+            raster: the copy.
+            wait: see :meth:`fiftyone_reue.releases.locating.Locator.nearest`.
+
         Raises:
+            UnseenOriginalsError: see the same.
             InputError: it belongs to none, or an original that it might belong to
                 isn't there any more.
         """
-        best: Nearest | None = None
-        problems: list[str] = []
-        for luma in _views(raster):
-            for candidate in self._index.nearest(luma):
-                try:
-                    image = self._vault.ledger.image(candidate.image_id)
-                    if image is None:
-                        # It was there when all of them were read.
-                        problems.append(self._lost(candidate.image_id))
-                        continue
-                    references = list(self._references(image))
-                except FATAL:
-                    raise
-                except ReueError as error:
-                    problems.append(str(error))
-                    continue
-                turned = match.orient(luma, candidate.orientation)
-                turned = match.resize(turned, image.height, image.width)
-                for one in references:
-                    left = read.residual(turned, one.luma, one.opacity)
-                    size = _size(left, one.opacity)
-                    expected = read.centred(one.luma, one.opacity)
-                    if not _belongs(size, _size(left + expected, one.opacity)):
-                        continue
-                    if best is None or size < best.distance:
-                        way = candidate.orientation
-                        best = Nearest(
-                            image, one.state, way, turned, left, size, one.shown
-                        )
-        if best is None:
-            raise InputError(
-                problems[0] if problems else "It looks like none of the originals"
-            )
-        return best
+        return self._locator.nearest(raster, wait=wait)
 
     def _read_exact(
         self, suspect: Suspect, raster: Raster, record: Record, state: str
     ) -> Suspect:
         image = self._vault.ledger.image(record.image_id)
         if image is None:
-            return replace(suspect, reason=self._lost(record.image_id))
+            return replace(suspect, reason=self._references.lost(record.image_id))
         envelope = records.unpack(record.blob)
         if state != "protected":
             envelope = records.licensed_envelope(envelope, record.digest_w)
@@ -275,8 +279,12 @@ class Tracer:
         *,
         exact: bool,
         shown: np.ndarray | None = None,
+        response: Response | None = None,
     ) -> Suspect:
-        soft = read.soft_bits(left, self._mark_key, image.id, _AMPLITUDE, shown)
+        difference = read.Difference(left, shown, response)
+        soft = read.soft_bits(difference, self._mark_key, image.id, AMPLITUDE)
+        if self._witness is not None:
+            self._witness(suspect.sample_id, difference)
         return replace(
             suspect,
             image_id=image.id,
@@ -288,204 +296,16 @@ class Tracer:
             reading=Reading(image.id, soft),
         )
 
-    def _references(self, image: Image) -> Iterable[_Reference]:
-        """What a suspect may be a copy of, without its mark.
 
-        That is the original, or the original with what one of its protected copies
-        had added to the mark; with alpha dropped, or laid on a background.
-        """
-        raster = self._reference(image.id)
-        if (raster.height, raster.width) != (image.height, image.width):
-            raise InputError(
-                f"The ledger says that the original {image.source} has {image.width} x "
-                f"{image.height} pixels, but it has {raster.width} x {raster.height}: "
-                "its entry was changed; restore the ledger from a backup"
-            )
-        opacity = alpha.opacity(raster.samples, raster.colour_channels)
-        if opacity is None:
-            for state, luma in self._unmarked(image, raster):
-                yield _Reference(state, luma)
-            return
-        shown = self._shown_without_alpha(image, opacity)
-        for state, luma in self._unmarked(image, raster):
-            yield _Reference(state, luma, shown=shown)
-            if opacity.any():
-                yield _Reference(state, luma * opacity, opacity, opacity)
-
-    def _shown_without_alpha(
-        self, image: Image, opacity: np.ndarray
-    ) -> np.ndarray | None:
-        """How much of a mark shows where alpha was dropped: what isn't spared."""
-        for record in self._vault.ledger.records_by_image(image.id):
-            try:
-                if not self._originals.spares_hidden(record):
-                    return None
-            except FATAL:
-                raise
-            except ReueError as error:
-                self._leave_out(record, error)
-        return (opacity > 0).astype(np.float32)
-
-    def _unmarked(
-        self, image: Image, raster: Raster
-    ) -> Iterable[tuple[str, np.ndarray]]:
-        """The lumas of the original and of its protected copies without their marks,
-        alpha dropped, and "licensed" or "protected"."""
-        colours = raster.colour_channels
-        luma = read.luma(raster.samples, colours, raster.peak)
-        yield "licensed", luma
-        for record in self._vault.ledger.records_by_image(image.id):
-            copy = change = None
-            try:
-                envelope = records.unpack(record.blob)
-                if envelope.header.in_coefficients:
-                    copy = self._originals.unmarked(raster, envelope)
-                else:
-                    change = self._originals.change(raster, envelope)
-            except FATAL:
-                raise
-            except ReueError as error:
-                self._leave_out(record, error)
-                continue
-            peak = envelope.header.peak
-            if copy is not None:
-                yield "protected", read.luma(copy.samples, colours, peak)
-                continue
-            if change is not None:
-                protected, _ = offsets.add(raster.samples, change, colours, peak)
-                yield "protected", read.luma(protected, colours, peak)
-                continue
-            # The record holds W and no more, or the original JPEG isn't there, so that
-            # only the release's own file tells what was added. If it is gone, this copy
-            # is only known when unchanged.
-            added = self._added_luma(record)
-            if added is not None:
-                yield "protected", luma + added
-
-    def _lost(self, image_id: str) -> str:
-        """Note that an original's row isn't found though there is one; in words."""
-        self._vault.ledger.note("images", quoted(image_id), f"{NOT_FOUND}; {BACKUP}")
-        return f"images, {quoted(image_id)}: {NOT_FOUND}"
-
-    def _leave_out(self, record: Record, error: ReueError) -> None:
-        """Go on without a record: the image's other copies can still be traced."""
-        self._vault.ledger.note_row("records", record, str(error))
-
-    def _added_luma(self, record: Record) -> np.ndarray | None:
-        """What was added to W's luma, out of the release's file; None without it."""
-        raster = self._delivered(record)
-        if raster is None:
-            return None
-        try:
-            envelope = records.unpack(record.blob)
-            licensed, _ = self._originals.licensed(raster, envelope)
-        except FATAL:
-            raise
-        except ReueError:
-            return None
-        peak = envelope.header.peak
-        lumas = [
-            read.luma(r.samples, r.colour_channels, peak) for r in (raster, licensed)
-        ]
-        return lumas[0] - lumas[1]
-
-    def _delivered(self, record: Record) -> Raster | None:
-        """The release's file of a record, if it is there."""
-        try:
-            release = self._vault.ledger.release(record.release_id)
-            if release is None:
-                return None
-            path = contained.inside(Path(release.output), record.output)
-            return load(path, max_pixels=self._max_pixels).raster
-        except FATAL:
-            raise
-        except ReueError:
-            return None
-
-    def _load_original(self, image_id: str) -> Raster:
-        image = self._vault.ledger.image(image_id)
-        assert image is not None
-        for load_it in (self._from_source, self._from_release, self._from_folder):
-            raster = load_it(image)
-            if raster is not None:
-                return with_range(raster)
-        raise InputError(
-            f"The original {image.source} isn't there any more, nor is a protected "
-            "copy of it; say where the originals are now (--originals FOLDER)"
-        )
-
-    def _from_source(self, image: Image) -> Raster | None:
-        return _if_same(image.source, image.digest, self._max_pixels)
-
-    def _from_release(self, image: Image) -> Raster | None:
-        for record in self._vault.ledger.records_by_image(image.id):
-            raster = self._delivered(record)
-            if raster is None:
-                continue
-            try:
-                original = self._originals.original(
-                    raster, record.blob, record.sample_id
-                )
-            except FATAL:
-                raise
-            except ReueError:
-                continue
-            if sample_digest(original.samples) == image.digest:
-                return original
-        return None
-
-    def _from_folder(self, image: Image) -> Raster | None:
-        if self._moved is None:
-            return None
-        path = self._moved_originals.get(image.digest)
-        return _if_same(path, image.digest, self._max_pixels) if path else None
-
-    @functools.cached_property
-    def _moved_originals(self) -> dict[bytes, str]:
-        found = {}
-        for item in image_items(self._moved) if self._moved else []:
-            try:
-                raster = load(item.path, max_pixels=self._max_pixels).raster
-                found[sample_digest(raster.samples)] = item.path
-            except ReueError:
-                continue
-        return found
+def _features_folder(vault: Vault) -> Path:
+    """Where originals' features are kept: beside a ledger that is a file, else in the
+    user's cache. They say roughly what originals look like, as the ledger does."""
+    ledger = vault.ledger.raw
+    if isinstance(ledger, SqliteLedger):
+        return ledger.path.parent / FEATURES
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "fiftyone-reue" / FEATURES / vault.vault_id
 
 
-_AMPLITUDE = 2
+AMPLITUDE = 2
 """The mark amplitude that soft bits are scaled for; a common factor changes nothing."""
-
-
-def _if_same(path: str, digest: bytes, max_pixels: int) -> Raster | None:
-    try:
-        raster = load(path, max_pixels=max_pixels).raster
-    except ReueError:
-        return None
-    return raster if sample_digest(raster.samples) == digest else None
-
-
-def _views(raster: Raster) -> Iterable[np.ndarray]:
-    """A suspect's lumas: alpha dropped, and on white where that is another.
-
-    Programs that save an alpha channel may clear the colours that it hides.
-    """
-    luma = read.luma(raster.samples, raster.colour_channels, raster.peak)
-    yield luma
-    opacity = alpha.opacity(raster.samples, raster.colour_channels)
-    if opacity is not None:
-        yield luma * opacity + 255 * (1 - opacity)
-
-
-def _size(values: np.ndarray, opacity: np.ndarray | None) -> float:
-    """The root mean square over what is seen."""
-    return math.sqrt(read.weighted_mean(values * values, opacity))
-
-
-def _belongs(left: float, spread: float) -> bool:
-    """Whether a suspect belongs to a reference.
-
-    Args:
-        left: the root mean square of what remains of it after the reference.
-        spread: the same of all of it, in gray levels of the reference.
-    """
-    return left <= CLOSE or left**2 <= (1 - EXPLAINED) * spread**2

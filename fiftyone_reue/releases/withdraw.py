@@ -85,7 +85,8 @@ def remove_leftovers(
 
 def _withdrawn_id(record: Record) -> str:
     """One id for one copy in one place, so that withdrawing it again adds nothing."""
-    named = record.digest_p + record.output.encode()
+    digest = record.digest_p or record.digest_w  # of a licence only W is known
+    named = digest + record.output.encode()
     return f"{record.release_id}-{hashlib.sha256(named).hexdigest()[:32]}"
 
 

@@ -19,14 +19,15 @@ from fiftyone_reue.auditing.grid import HeldOut, Plan, run_grid
 from fiftyone_reue.auditing.holdings import Holdings
 from fiftyone_reue.auditing.results import Audit
 from fiftyone_reue.auditing.split import CLEAN_SHARE, TEST_SHARE, split
-from fiftyone_reue.auditing.verdict import Verdict, judge
+from fiftyone_reue.auditing.verdict import NONE, Verdict, judge
+from fiftyone_reue.batch import sampling
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.progress import Progress, mapped
-from fiftyone_reue.releases.pairs import Pairs, chosen_and_size, read_pairs
+from fiftyone_reue.releases.pairs import Pairs, read_pairs
 from fiftyone_reue.vault.vault import Vault
 
 CELLS = "cells.jsonl"
@@ -49,6 +50,8 @@ class AuditConfig:
         seed: of the split into stolen, clean and test images.
         device: "auto", "cpu" or a torch device.
         max_pixels: larger images are refused before they are decoded.
+        size: pixels a side to train at; None for that at which people train on images
+            like these, or the budget's longest where that is less.
     """
 
     budget: str = "quick"
@@ -58,9 +61,13 @@ class AuditConfig:
     seed: int = 0
     device: str = "auto"
     max_pixels: int = DEFAULT_MAX_PIXELS
+    size: int | None = None
 
-    def plan(self) -> Plan:
-        """The grid's plan.
+    def plan(self, side: int) -> Plan:
+        """The grid's plan, which always has the countermeasure "none".
+
+        Args:
+            side: pixels a side to train at.
 
         Raises:
             InputError: a name doesn't exist, or a number is out of range.
@@ -70,11 +77,13 @@ class AuditConfig:
         if not 1 <= seeds <= 20:
             raise InputError("Choose 1 to 20 seeds")
         every = tuple(info.name for info in list_countermeasures())
+        chosen = self.countermeasures or budget.measured(side) or every
+        recipe = Recipe(budget.epochs, budget.least_steps, compile=budget.compile)
         plan = Plan(
-            countermeasures=self.countermeasures or budget.countermeasures or every,
+            countermeasures=chosen if NONE in chosen else (NONE, *chosen),
             victims=self.victims or budget.victims,
             seeds=range(seeds),
-            recipe=Recipe(budget.epochs, budget.least_steps, compile=budget.compile),
+            recipe=recipe.at(side),
             effort=budget.effort,
             device=self.device,
         )
@@ -109,6 +118,7 @@ class AuditSummary:
             "doubts": list(self.verdict.doubts),
             "findings": [asdict(finding) for finding in self.verdict.findings],
             "chance": round(self.audit.chance, 4),
+            "size": self.audit.size,
             "images": self.audit.counts,
             "images_failed": len(self.outcome.failures),
             "report": str(self.report),
@@ -153,10 +163,11 @@ def audit_release(
         OutputError: the output can't be written.
     """
     started = time.monotonic()
-    plan = config.plan()
     budget = budget_named(config.budget)
-    wanted = _needed(budget)
-    chosen, size = chosen_and_size(items, wanted, config.seed)
+    usual = sampling.training_side(items)
+    size = sampling.side_to_train_at(usual, budget.longest, config.size)
+    plan = config.plan(size)
+    chosen = sampling.stratified(items, _needed(budget), config.seed)
     count = len(chosen)
     pairs = yield from mapped(
         read_pairs(vault, chosen, size=size, max_pixels=config.max_pixels),
@@ -203,6 +214,7 @@ def audit_release(
             "batch": plan.recipe.batch,
             "effort": plan.effort.scale,
             "seed": config.seed,
+            "usual_size": usual,
         },
         environment=environment(config.device),
         seconds=round(time.monotonic() - started, 1),

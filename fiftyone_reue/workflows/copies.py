@@ -26,7 +26,6 @@ class Job:
         mark: ``(H, W, 1)`` int8, what makes W of it, gray levels.
         mark_amplitude: the largest of that.
         method: what perturbs W.
-        state: what that was fitted to.
         label: the image's class.
         sample_key: of this release and sample, 32 bytes.
         epsilon: by how much a sample may change in all, gray levels.
@@ -41,7 +40,6 @@ class Job:
     mark: np.ndarray
     mark_amplitude: int
     method: Method
-    state: State
     label: str
     sample_key: bytes
     epsilon: int
@@ -51,6 +49,23 @@ class Job:
     def raster(self) -> Raster:
         """The original."""
         return self.loaded.raster
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """An original perturbed with one state, of which no file was made yet.
+
+    Attributes:
+        shown: gives what P shows, of the original's shape and type.
+        copy: makes the copy, which takes longer.
+    """
+
+    shown: Callable[[], np.ndarray]
+    copy: Callable[[], Copy]
+
+
+Try = Callable[[State], Tried]
+"""What a carrier makes of an original, for any state of its method."""
 
 
 @dataclass(frozen=True, eq=False)

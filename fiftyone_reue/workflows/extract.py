@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,10 +12,15 @@ from fiftyone_reue.batch import pipeline
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
-from fiftyone_reue.progress import Progress
+from fiftyone_reue.progress import Progress, mapped
+from fiftyone_reue.proofs import words
+from fiftyone_reue.proofs.words import originals
+from fiftyone_reue.releases.locating import UnseenOriginalsError
+from fiftyone_reue.releases.looks import note_look
 from fiftyone_reue.releases.tracing import Suspect, Tracer
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import Evidence, weigh
+from fiftyone_reue.watermark.looks import Look
 
 MATCH = "match"
 """A decision: somebody is named."""
@@ -24,6 +30,11 @@ NO_MATCH = "no-match"
 
 UNDECIDED = "undecided"
 """A decision: nobody is named, but rows of the ledger failed their check."""
+
+
+_AT_ONCE, _LOOKING = 0.2, 0.6
+"""The shares of a run's progress that reading what is whole has, and, where that isn't
+all, looking at originals that nobody looked at for their parts yet."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,8 @@ class ExtractSummary:
         names: recipient names by id.
         ledger_problems: rows of the ledger that were left out, since somebody without
             the owner key wrote or removed them, and what is wrong.
+        look: this look as it was noted, or None where nothing was weighed.
+        earlier_looks: those before it, by which its bound is multiplied.
     """
 
     evidence: Evidence
@@ -46,6 +59,8 @@ class ExtractSummary:
     outcome: Outcome
     names: dict[str, str]
     ledger_problems: list[str] = field(default_factory=list)
+    look: Look | None = None
+    earlier_looks: list[Look] = field(default_factory=list)
 
     @property
     def decision(self) -> str:
@@ -60,34 +75,58 @@ class ExtractSummary:
 
     @property
     def named(self) -> str | None:
-        """The recipient that the decision names, or None."""
+        """The recipient that the decision names first, or None."""
         return self.recipient if self.evidence.decided else None
+
+    @property
+    def all_named(self) -> list[str]:
+        """Everybody that the decision names, the firmest first."""
+        return [self.names[one.recipient_id] for one in self.evidence.culprits]
+
+    @property
+    def sources(self) -> dict[str, list[str]]:
+        """Whose copies each original's suspects are from, by the original's id.
+
+        Originals that don't tell by themselves are left out.
+        """
+        found: dict[str, list[str]] = {}
+        for one in self.evidence.culprits:
+            for image_id in one.images:
+                found.setdefault(image_id, []).append(self.names[one.recipient_id])
+        return found
 
     def verdict(self) -> str:
         """The result in words."""
         matched = sum(suspect.image_id is not None for suspect in self.suspects)
         evidence = self.evidence
         if evidence.decided:
-            return (
-                f"These images are derived from the copy of {self.recipient}: the "
-                f"chance of naming anybody this firmly by accident is at most "
-                f"{evidence.p_value:.1e} ({evidence.images} originals, "
-                f"{evidence.recipients_tested} recipients tested). It says whose "
-                "copy it was, not who leaked it."
-            )
+            return self._accusation()
         if self.ledger_problems:
             count = len(self.ledger_problems)
             none = "none of these images could be matched"
-            few = f"{evidence.images} originals point to nobody who is left"
+            point = "points" if evidence.images == 1 else "point"
+            few = f"{originals(evidence.images)} {point} to nobody who is left"
             return (
                 f"Undecided: {few if matched else none}, but the ledger isn't as the "
                 f"owner left it ({count} problem{'s' if count > 1 else ''}, the first: "
                 f"{self.ledger_problems[0]}), so that may be why."
             )
+        if self.outcome.failures and not self.suspects:
+            return (
+                "None of these files could be read as an image, so they say nothing "
+                "about any recipient."
+            )
         if not matched:
+            nowhere = sum(suspect.unaligned for suspect in self.suspects)
+            apart = (
+                f" {nowhere} of them could not be aligned with the originals that they "
+                "look like parts of."
+                if nowhere
+                else ""
+            )
             return (
                 "None of these images matches an original in this vault, so they say "
-                "nothing about any recipient."
+                f"nothing about any recipient.{apart}"
             )
         more = evidence.more_images
         hint = (
@@ -95,11 +134,22 @@ class ExtractSummary:
             if more is not None
             else "these images point to nobody"
         )
-        return f"No decision from {evidence.images} originals: {hint}."
+        return f"No decision from {originals(evidence.images)}: {hint}."
+
+    def _accusation(self) -> str:
+        found = [
+            words.Named(name, one.share, len(one.images), one.p_value)
+            for name, one in zip(self.all_named, self.evidence.culprits, strict=True)
+        ]
+        evidence = self.evidence
+        return words.accusation(
+            found, evidence.images, evidence.recipients_tested, len(self.earlier_looks)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict for machines."""
         evidence = self.evidence
+        sources = self.sources
         return {
             "decision": self.decision,
             "recipient": self.named,
@@ -108,13 +158,28 @@ class ExtractSummary:
             "z": evidence.z,
             "images_used": evidence.images,
             "images_matched": sum(s.image_id is not None for s in self.suspects),
+            "images_unaligned": sum(s.unaligned for s in self.suspects),
             "images_failed": len(self.outcome.failures),
             "recipients_tested": evidence.recipients_tested,
             "best_innocent_p": evidence.best_innocent_p,
+            "best_innocent_z": evidence.best_innocent_z,
+            "needed_z": evidence.needed_z if evidence.energy > 0 else None,
+            "culprits": [
+                {
+                    "recipient": name,
+                    "z": one.z,
+                    "p_value": one.p_value,
+                    "share": one.share,
+                    "images": len(one.images),
+                }
+                for name, one in zip(self.all_named, evidence.culprits, strict=True)
+            ],
+            "look": None if self.look is None else self.look.number,
+            "ways": math.exp(min(evidence.log_ways, 700.0)),
             "more_images_needed": evidence.more_images,
             "verdict": self.verdict(),
             "ledger_problems": self.ledger_problems,
-            "per_image": [_per_image(suspect) for suspect in self.suspects]
+            "per_image": [_per_image(suspect, sources) for suspect in self.suspects]
             + [
                 {"image": failure.sample_id, "matched": None, "error": failure.reason}
                 for failure in self.outcome.failures
@@ -148,18 +213,69 @@ def extract(
     """
     tracer = Tracer(vault, originals_folder, max_pixels=max_pixels)
     outcome = Outcome()
-    suspects: list[Suspect] = []
-    for behind in pipeline.run(items, tracer.suspect, suspects.extend, outcome):
-        yield Progress(behind / len(items), f"Reading marks: {behind} of {len(items)}")
-    suspects = _one_an_original(suspects)
+    suspects = _one_an_original((yield from _traced(tracer, items, outcome)))
     recipients = vault.known_recipients()
     names = {one.id: one.name for one, _, _ in recipients}
     seeds = {one.id: seed for one, _, seed in recipients}
     readings = [s.reading for s in suspects if s.used and s.reading is not None]
-    evidence = weigh(readings, seeds)
+    look, earlier, log_ways = note_look(vault, readings)
+    evidence = weigh(readings, seeds, log_ways)
     best = names[evidence.recipient_id] if evidence.recipient_id else None
     problems = [str(problem) for problem in vault.ledger.problems]
-    return ExtractSummary(evidence, best, suspects, outcome, names, problems)
+    return ExtractSummary(
+        evidence,
+        best,
+        suspects,
+        outcome,
+        names,
+        problems,
+        look if readings else None,
+        earlier,
+    )
+
+
+def _traced(
+    tracer: Tracer, items: Sequence[Item], outcome: Outcome
+) -> Generator[Progress, None, list[Suspect]]:
+    """Every suspect that can be read, in order.
+
+    Those that may be parts of originals come last, since all originals may have to be
+    looked at for them first.
+    """
+    waiting: list[Item] = []
+    found: dict[str, Suspect] = {}
+
+    def quick(item: Item) -> Suspect:
+        try:
+            return tracer.suspect(item, wait=False)
+        except UnseenOriginalsError:
+            waiting.append(item)
+            return Suspect(item.sample_id, item.path)
+
+    def keep(batch: list[Suspect]) -> None:
+        found.update((one.sample_id, one) for one in batch)
+
+    share = 1.0 if tracer.knows_parts else _AT_ONCE
+    for behind in pipeline.run(items, quick, keep, outcome):
+        label = f"Reading marks: {behind} of {len(items)}"
+        yield Progress(share * behind / len(items), label)
+    if waiting:
+        yield from mapped(
+            tracer.look_at_originals(),
+            lambda p: Progress(_AT_ONCE + _LOOKING * p.fraction, p.label),
+        )
+        begun = _AT_ONCE + _LOOKING
+        again = Outcome()
+        for behind in pipeline.run(waiting, tracer.suspect, keep, again):
+            yield Progress(
+                begun + (1 - begun) * behind / len(waiting),
+                f"Looking for parts: {behind} of {len(waiting)}",
+            )
+        outcome.done -= len(again.failures)
+        outcome.failures += again.failures
+        for one in again.failures:
+            del found[one.sample_id]
+    return [found[one.sample_id] for one in items if one.sample_id in found]
 
 
 def _one_an_original(suspects: list[Suspect]) -> list[Suspect]:
@@ -175,7 +291,7 @@ def _one_an_original(suspects: list[Suspect]) -> list[Suspect]:
     return [replace(s, used=True) if id(s) in chosen else s for s in suspects]
 
 
-def _per_image(suspect: Suspect) -> dict[str, Any]:
+def _per_image(suspect: Suspect, sources: dict[str, list[str]]) -> dict[str, Any]:
     return {
         "image": suspect.sample_id,
         "matched": suspect.image_id,
@@ -185,5 +301,6 @@ def _per_image(suspect: Suspect) -> dict[str, Any]:
         "distance": suspect.distance,
         "payload": suspect.payload,
         "used": suspect.used,
+        "from": sources.get(suspect.image_id or "", []) if suspect.used else [],
         "reason": suspect.reason,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from fiftyone_reue.errors import UnsupportedImageError, VerificationError
@@ -12,15 +14,18 @@ from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.original import describe
 from fiftyone_reue.media.raster import Loaded, Raster
 from fiftyone_reue.perturb import reversal
-from fiftyone_reue.workflows.copies import Copy, Job
+from fiftyone_reue.perturb.base import State
+from fiftyone_reue.workflows.copies import Copy, Job, Tried, Try
 
 
-def make(job: Job) -> Copy:
-    """``O -> W -> P`` on samples.
+def begin(job: Job) -> Try:
+    """``O -> W -> P`` on samples, for any state of the method.
+
+    What is returned raises InputError, UnsupportedImageError and VerificationError as
+    :mod:`fiftyone_reue.perturb.reversal` does.
 
     Raises:
-        InputError, UnsupportedImageError, VerificationError: see
-            :mod:`fiftyone_reue.perturb.reversal`.
+        UnsupportedImageError: the file can't be carried as pixels.
     """
     if job.loaded.stored == jpeg.CMYK:
         raise UnsupportedImageError(
@@ -28,18 +33,31 @@ def make(job: Job) -> Copy:
             "--carrier pixels out, or convert it to RGB first"
         )
     raster, peak = job.raster, job.raster.peak
+    colours = raster.colour_channels
+    licensed, lost = offsets.add(raster.samples, job.mark, colours, peak)
+
+    def tried(state: State) -> Tried:
+        perturbed = reversal.perturb(
+            job.method,
+            state,
+            licensed,
+            colours,
+            job.label,
+            job.sample_key,
+            name=job.name,
+            peak=peak,
+        )
+        making = partial(_copy, job, licensed, lost, perturbed)
+        return Tried(lambda: perturbed.samples, making)
+
+    return tried
+
+
+def _copy(
+    job: Job, licensed: np.ndarray, lost: bytes, perturbed: reversal.Perturbed
+) -> Copy:
+    raster, peak = job.raster, job.raster.peak
     original, colours = raster.samples, raster.colour_channels
-    licensed, lost = offsets.add(original, job.mark, colours, peak)
-    perturbed = reversal.perturb(
-        job.method,
-        job.state,
-        licensed,
-        colours,
-        job.label,
-        job.sample_key,
-        name=job.name,
-        peak=peak,
-    )
     content = reversal.smallest(perturbed, licensed, colours, name=job.name, peak=peak)
     kind = release_format(raster)
     carried = allowed(raster.metadata, kind)

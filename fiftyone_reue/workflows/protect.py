@@ -8,9 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Container, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
 
 from fiftyone_reue.batch import outputs, pipeline
 from fiftyone_reue.batch.classes import only_class
+from fiftyone_reue.batch.engines import require_engine
 from fiftyone_reue.batch.folders import LITTER
 from fiftyone_reue.batch.items import Item, with_distinct_folders, with_distinct_outputs
 from fiftyone_reue.batch.pipeline import Failure, Outcome
@@ -19,13 +23,18 @@ from fiftyone_reue.errors import (
     LedgerUnavailableError,
     OutputError,
     VaultError,
-    named,
 )
-from fiftyone_reue.names import contained
-from fiftyone_reue.names.filenames import shown
+from fiftyone_reue.names.filenames import portable, shown
+from fiftyone_reue.perturb.class_map import ClassMap
+from fiftyone_reue.perturb.weaker import weaker
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.releases import manifest
-from fiftyone_reue.releases.changes import Changes, find_changes, refresh
+from fiftyone_reue.releases.changes import (
+    Changes,
+    digest_of,
+    find_changes,
+    refresh,
+)
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.releases.prepare import (
     check_same,
@@ -36,18 +45,38 @@ from fiftyone_reue.releases.prepare import (
     require_enough,
 )
 from fiftyone_reue.releases.withdraw import keep, remove_leftovers, withdraw
-from fiftyone_reue.vault.entities import Recipient, Release
+from fiftyone_reue.vault.commitments import commit_to
+from fiftyone_reue.vault.entities import ANNOTATED_DIGEST, Recipient, Release
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.workflows.protect_image import Protected, Secrets, protect_image
+from fiftyone_reue.workflows.protect_image import Look, Protected, Secrets, Seen
+from fiftyone_reue.workflows.protect_work import Protecting, Task
+
+_COMMITTING = 0.1
+"""The share of what is left of it that reading the originals has, to commit to them."""
 
 _LOOKING = 0.1
 """The share of a run's progress that looking for changes has."""
 
-SHOWN_STRANGERS = 5
+SHOWN_NAMES = 5
+
+LOOKED_AT = 6
+"""Of so many images of a run the visibility is measured, if not of all."""
+
+_NOTHING = ClassMap((), np.zeros((1, 1), np.uint8))
 
 KEPT_FAILURES = 1000
 """So many failures of a release's last run are kept in the ledger."""
+
+
+class Annotations(Protocol):
+    """A file that says what is in the images, and goes along with their copies."""
+
+    @property
+    def name(self) -> str: ...
+
+    def released(self, outputs: Mapping[str, str]) -> bytes:
+        """Its bytes, for these copies' paths by sample."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +91,7 @@ class ProtectSummary:
         converted: how many images of each format this run had to write as PNG.
         psnr: mean over the release in dB, or None without any image.
         notes: what the owner should know, with how many images of this run it is so.
+        noted: the first of these images, by note.
         withheld: kinds of what the originals' files hold and the copies don't, with
             how many images of this run have it; sealed for the owner.
         differing: of the images of this run whose original file won't come back byte
@@ -71,6 +101,8 @@ class ProtectSummary:
         pruned: such copies that this run took out of the folder.
         moved_from: the source's name before, if it has another now.
         strangers: files in the folder that aren't of the release.
+        visibility: of the images of this run that it was measured of, by sample id,
+            their SSIMULACRA2 (:mod:`fiftyone_reue.media.visibility`).
     """
 
     release: Release
@@ -87,10 +119,22 @@ class ProtectSummary:
     pruned: int = 0
     moved_from: str | None = None
     strangers: list[str] = field(default_factory=list)
+    visibility: dict[str, float] = field(default_factory=dict)
+    noted: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def ssimulacra2(self) -> float | None:
+        """The mean of :attr:`visibility`, or None of nothing."""
+        if not self.visibility:
+            return None
+        return sum(self.visibility.values()) / len(self.visibility)
 
     def notices(self) -> list[str]:
         """What the owner should know of the files of this run, a sentence each."""
-        lines = [f"{_of_images(count)}: {note}." for note, count in self.notes.items()]
+        lines = [
+            f"{_of_images(count)} ({_few(self.noted[note], count)}): {note}."
+            for note, count in self.notes.items()
+        ]
         if self.withheld:
             kinds = ", ".join(
                 f"{kind} ({count})" for kind, count in self.withheld.items()
@@ -122,6 +166,7 @@ def protect_folder(
     *,
     config: ProtectConfig,
     prune: bool = False,
+    annotations: Annotations | None = None,
 ) -> Generator[Progress, None, ProtectSummary]:
     """:func:`protect` what was read from a folder.
 
@@ -136,16 +181,18 @@ def protect_folder(
         output: the release's folder.
         config: how.
         prune: as for :func:`protect`.
+        annotations: as for :func:`protect`.
     """
     return protect(
         vault,
         recipient_name,
         items,
         output,
-        name=f"{recipient_name}-{output.resolve().name}",
+        name=f"{recipient_name.strip('()')}-{output.resolve().name}",
         source=str(source.resolve()),
         config=config,
         prune=prune,
+        annotations=annotations,
     )
 
 
@@ -161,6 +208,7 @@ def protect(
     on_batch: Callable[[Release, list[Protected]], None] | None = None,
     prune: bool = False,
     elsewhere: Container[str] = frozenset(),
+    annotations: Annotations | None = None,
 ) -> Generator[Progress, None, ProtectSummary]:
     """Make or complete a release, or bring it up to date.
 
@@ -182,6 +230,7 @@ def protect(
         prune: take copies that have no original any more out of the folder; see
             :mod:`fiftyone_reue.releases.withdraw`.
         elsewhere: samples that have an original and are not in this job.
+        annotations: a file that is to go along with the copies.
 
     Yields:
         Progress. Closing the generator cancels; what was finished is kept.
@@ -194,13 +243,22 @@ def protect(
         RevokedKeyError: the recipient was revoked.
         OutputError: a file can't be written.
         LedgerUnavailableError: the ledger can't be reached or written.
+        MissingPackageError, EngineError: what is to do the work isn't there.
     """
     config.check()
+    require_engine(config.engine)
     recipient = vault.recipient(recipient_name)
     if not items:
         raise InputError("There is no image to protect")
+    if config.whole_images or config.clusters is not None:
+        items = [replace(item, regions=None) for item in items]
     if config.clusters is None:
         _require_labels(items)
+    regions = any(item.regions is not None for item in items)
+    if regions:
+        require_regions(config)
+    if annotations is not None:
+        _require_name(annotations.name)
     require_enough(vault, items, source, config)
     vault.require_active(recipient)
     before = release_in(vault, output)
@@ -208,7 +266,7 @@ def protect(
         require_classes(items, config)
     changes = Changes()
     if before is not None:
-        check_same(vault, before, recipient, config, before.source)
+        check_same(vault, before, recipient, config, before.source, regions=regions)
         looking = find_changes(
             vault.ledger,
             before,
@@ -228,13 +286,16 @@ def protect(
         output=output,
         config=config,
         moved=2 * changes.same > changes.known,
+        regions=regions,
     )
     outcome = Outcome()
     converted: Counter[str] = Counter()
     changed = pruned = 0
     notes: Counter[str] = Counter()
+    noted: dict[str, list[str]] = {}
     withheld: Counter[str] = Counter()
     differing: dict[str, str] = {}
+    visibility: dict[str, float] = {}
     obsolete = changes.obsolete
     try:
         refresh(vault.ledger, release, changes)
@@ -259,24 +320,16 @@ def protect(
             )
             outputs.prepare(output)
             manifest.write(vault, release, recipient)
-            secrets = Secrets.of(vault, recipient, seed)
-            method = config.perturbation()
-
-            def work(item: Item) -> Protected:
-                with named(item.sample_id):
-                    contained.unlinked(output, item.output)
-                return protect_image(
-                    item,
-                    release,
-                    secrets,
-                    method,
-                    state,
-                    vault,
-                    max_pixels=config.max_pixels,
-                    depth=config.depth,
-                    whole_files=config.whole_files,
-                    carrier=release.parameters.get("carrier", "pixels"),
-                )
+            secrets = Secrets.of(vault, recipient, release.id, seed)
+            if config.quality is not None:
+                weaker(state, 1, config.perturbation_amplitude)  # it says if it can't
+            looked_at = {one.sample_id for one in _few_of(todo)}
+            start = share
+            share += (1 - share) * _COMMITTING
+            release, seen = yield from mapped(
+                _commit(vault, release, recipient, todo, secrets, config),
+                lambda p: Progress(start + (share - start) * p.fraction, p.label),
+            )
 
             def commit(batch: list[Protected]) -> list[Failure]:
                 nonlocal changed
@@ -293,7 +346,13 @@ def protect(
                 converted.update(b.converted for b in batch if b.converted)
                 for one in batch:
                     notes.update(one.notes)
+                    for note in one.notes:
+                        first = noted.setdefault(note, [])
+                        if len(first) < SHOWN_NAMES:
+                            first.append(one.item.sample_id)
                     withheld.update(one.withheld)
+                    if one.ssimulacra2 is not None:
+                        visibility[one.item.sample_id] = one.ssimulacra2
                     if one.differs is not None:
                         differing[one.item.sample_id] = one.differs
                 made = {b.item.sample_id for b in batch}
@@ -302,7 +361,29 @@ def protect(
                     on_batch(release, batch)
                 return failures
 
-            for behind in pipeline.run(todo, work, commit, outcome):
+            work = Protecting.of(release, secrets.boxes, state, config)
+            tasks = (
+                Task(
+                    item,
+                    secrets.own(seen[item.sample_id])
+                    if item.sample_id in seen
+                    else None,
+                    config.measure or item.sample_id in looked_at,
+                )
+                for item in todo
+            )
+            slow = config.quality is not None or config.measure
+            each = 1 if slow else None
+            running = pipeline.run(
+                tasks,
+                work,
+                commit,
+                outcome,
+                workers=config.workers,
+                chunk_items=each,
+                engine=config.engine,
+            )
+            for behind in running:
                 fraction = share + (1 - share) * behind / len(todo)
                 label = f"Protecting for {recipient.name}: {behind} of {len(todo)}"
                 yield Progress(fraction, label)
@@ -313,6 +394,8 @@ def protect(
         if prune and obsolete:
             pruned = withdraw(vault.ledger, release, obsolete)
             obsolete = []
+        if annotations is not None:
+            release = _write_annotations(vault, release, annotations)
         release = _close(vault, release, outcome, "done", len(items))
     except (GeneratorExit, KeyboardInterrupt):
         _note_end(vault, release, recipient, outcome, "cancelled", len(items))
@@ -345,7 +428,73 @@ def protect(
         pruned,
         moved_from,
         _strangers(vault.ledger, release),
+        visibility,
+        noted,
     )
+
+
+def _commit(
+    vault: Vault,
+    release: Release,
+    recipient: Recipient,
+    items: Sequence[Item],
+    secrets: Secrets,
+    config: ProtectConfig,
+) -> Generator[Progress, None, tuple[Release, dict[str, Seen]]]:
+    """Commit the release to its originals before any copy is made of them.
+
+    Those that can't be read are left to fail when they are protected.
+
+    Returns:
+        The release with its new root, stored and in its manifest, and what was seen of
+        the originals, by sample id.
+    """
+    look = Look(config.max_pixels, config.depth)
+    found: list[Seen] = []
+    running = pipeline.run(
+        (replace(item, regions=None) for item in items),  # which it has no use for
+        look,
+        found.extend,
+        Outcome(),
+        workers=config.workers,
+        engine=config.engine,
+    )
+    for behind in running:
+        yield Progress(behind / len(items), f"Committing: {behind} of {len(items)}")
+    release = commit_to(vault, release, map(secrets.original, found))
+    manifest.write(vault, release, recipient)
+    return release, {one.sample_id: one for one in found}
+
+
+def _write_annotations(
+    vault: Vault, release: Release, annotations: Annotations
+) -> Release:
+    """Put what is annotated in a release's copies beside them.
+
+    Returns:
+        The release, which knows the file's name (stored).
+    """
+    outputs_of = {r.sample_id: r.output for r in vault.ledger.records(release.id)}
+    data = annotations.released(outputs_of)
+    path = Path(release.output) / annotations.name
+    if not path.is_file() or path.read_bytes() != data:
+        outputs.write_below(Path(release.output), [(annotations.name, data)])
+    known = {"annotations": annotations.name, ANNOTATED_DIGEST: digest_of(data).hex()}
+    parameters = {**release.parameters, **known}
+    if parameters == release.parameters:
+        return release
+    named_now = replace(release, parameters=parameters)
+    vault.ledger.put_release(named_now)
+    return named_now
+
+
+def _require_name(name: str) -> None:
+    """Refuse an annotation file that can't lie beside the copies under its name."""
+    if portable(name) != name:
+        raise InputError(
+            f"{shown(name)}: a file of this name can't lie beside the copies on every "
+            "system; rename it, such as annotations.json"
+        )
 
 
 def withdraw_obsolete(vault: Vault, summary: ProtectSummary) -> ProtectSummary:
@@ -381,7 +530,8 @@ _NAMES = {"WEBP": "WebP", "WEBP-LOSSY": "lossy WebP", "PNM": "PPM or PGM"}
 def _strangers(ledger: Ledger, release: Release) -> list[str]:
     """Files in a release's folder that would be handed out and aren't its copies."""
     folder = Path(release.output)
-    own = {record.output for record in ledger.records(release.id)} | {manifest.NAME}
+    own = {record.output for record in ledger.records(release.id)}
+    own |= {manifest.NAME, str(release.parameters.get("annotations"))}
     found = (
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
@@ -390,11 +540,16 @@ def _strangers(ledger: Ledger, release: Release) -> list[str]:
     return sorted(shown(name) for name in found if name not in own)
 
 
-def _few(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN_STRANGERS
-    return ", ".join(names[:SHOWN_STRANGERS]) + (
-        f" and {more} more" if more > 0 else ""
-    )
+def _few(names: Sequence[str], count: int | None = None) -> str:
+    """The first names of so many, by default of all of them."""
+    more = (len(names) if count is None else count) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _few_of(items: Sequence[Item]) -> Sequence[Item]:
+    """:data:`LOOKED_AT` of the items, spread evenly over them."""
+    count = min(LOOKED_AT, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
 
 
 def _of_images(count: int) -> str:
@@ -411,6 +566,15 @@ def _require_labels(items: Sequence[Item]) -> None:
         )
 
 
+def require_regions(config: ProtectConfig) -> None:
+    """Refuse regions before anything is begun, if the method has no use for them.
+
+    Raises:
+        InputError: the method makes its change for a whole image.
+    """
+    config.perturbation().by_region(_NOTHING)
+
+
 def require_classes(items: Sequence[Item], config: ProtectConfig) -> None:
     """Refuse a single class before anything is begun, if the method would later.
 
@@ -418,6 +582,8 @@ def require_classes(items: Sequence[Item], config: ProtectConfig) -> None:
         InputError: the items have one class, and the method needs two.
     """
     info = config.perturbation().info
+    if any(item.regions is not None for item in items) and not config.whole_images:
+        return  # what is beside them is another
     alone = only_class(items)
     if alone is not None and (info.needs_fit or info.least_classes > 1):
         raise InputError(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+
+import numpy as np
 
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import (
@@ -23,20 +25,24 @@ from fiftyone_reue.media.codec import (
 )
 from fiftyone_reue.media.depth import require_levels, with_range
 from fiftyone_reue.media.digest import sample_digest
-from fiftyone_reue.media.displayed import NOTABLE, largest_shown
+from fiftyone_reue.media.displayed import NOTABLE, largest_shown, orientation_of
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.quality import psnr
 from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.media.visibility import SMALLEST, ssimulacra2
 from fiftyone_reue.perturb.base import Method, State
-from fiftyone_reue.releases.changes import digest_of
+from fiftyone_reue.perturb.weaker import weaker
+from fiftyone_reue.releases.changes import digest_of, made_of
 from fiftyone_reue.releases.prepare import sample_key
 from fiftyone_reue.vault import records
+from fiftyone_reue.vault.commitments import Original
 from fiftyone_reue.vault.entities import Image, Recipient, Record, Release
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import codes, embed, match, patterns, read
 from fiftyone_reue.workflows import in_coefficients, in_pixels
-from fiftyone_reue.workflows.copies import Job
+from fiftyone_reue.workflows.amplitudes import strongest
+from fiftyone_reue.workflows.copies import Copy, Job, Try
 
 LARGEST_LEDGER_FILE = 8 << 10
 """What describes an original file goes into the ledger too, up to so many bytes."""
@@ -52,10 +58,28 @@ UNPERTURBED = (
     "or take it as pixels (--carrier pixels)"
 )
 
+NOTHING_ADDED = (
+    "there is no room in it for a perturbation or a watermark, so that its copy would "
+    "be the original: a JPEG is quantised too coarsely, all of it is white or black, "
+    "or epsilon is too small; raise epsilon, take a JPEG as pixels (--carrier pixels), "
+    "or leave it out"
+)
+
+UNLABELLED = (
+    "nothing of any class is annotated in it, so that nothing but the watermark was "
+    "added"
+)
+
 UNMARKED = (
     "there is no room in it for a watermark, so that it can't be traced: a JPEG is "
     "quantised too coarsely, or epsilon is too small; raise epsilon, or take it as "
     "pixels (--carrier pixels)"
+)
+
+COARSE = (
+    "no amplitude leaves the quality asked for, so the one that looks best was taken: "
+    "the watermark alone shows as much, or the image is smooth; leave it out, or ask "
+    "for less"
 )
 
 LEAST_SEEN = 16
@@ -78,6 +102,8 @@ class Protected:
             owner.
         differs: why the owner won't get this very file back, only its pixels and
             metadata; None: byte for byte.
+        ssimulacra2: how much alike the original and the copy look, see
+            :mod:`fiftyone_reue.media.visibility`; None where it wasn't measured.
     """
 
     item: Item
@@ -89,6 +115,7 @@ class Protected:
     notes: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
     differs: str | None = None
+    ssimulacra2: float | None = None
 
     @property
     def size(self) -> int:
@@ -97,34 +124,139 @@ class Protected:
 
 
 @dataclass(frozen=True)
-class Secrets:
-    """The keys that protecting needs, derived once a run."""
+class Boxes:
+    """What a release's records are sealed with; a worker needs it.
 
-    image_id: bytes
-    sample: bytes
-    mark: bytes
-    owner_box: bytes
-    code_seed: bytes
+    Attributes:
+        vault_id: which vault makes them.
+        recipient: for whom they are.
+        owner: the release's key for owner's boxes, which opens no other release's.
+    """
+
+    vault_id: str
     recipient: RecipientKey
-    release_seed: bytes
+    owner: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Own:
+    """What is one image's own in a release, derived from keys that no worker needs.
+
+    Attributes:
+        image_id: the original's id.
+        digest: of the original's samples, as they were when it was committed to.
+        carrier: what the places of its marks follow from.
+        code: its code bits for this recipient, packed.
+        sample: its name in public headers, 16 hex digits.
+        sample_key: what is its own in the release's perturbation.
+    """
+
+    image_id: str
+    digest: bytes
+    carrier: bytes = field(repr=False)
+    code: bytes = field(repr=False)
+    sample: str
+    sample_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of an original before anything is made of it.
+
+    Attributes:
+        sample_id: which.
+        digest: of its samples.
+        bits: how many code bits an image of its size carries.
+    """
+
+    sample_id: str
+    digest: bytes
+    bits: int
+
+    @property
+    def size(self) -> int:
+        """Bytes held, about."""
+        return 256
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The keys that protecting needs, derived once a run; no worker has them."""
+
+    image_id: bytes = field(repr=False)
+    sample: bytes = field(repr=False)
+    mark: bytes = field(repr=False)
+    code_seed: bytes = field(repr=False)
+    release_seed: bytes = field(repr=False)
+    release_id: str
+    boxes: Boxes
 
     @classmethod
-    def of(cls, vault: Vault, recipient: Recipient, release_seed: bytes) -> Secrets:
-        """Derive them."""
+    def of(
+        cls, vault: Vault, recipient: Recipient, release_id: str, release_seed: bytes
+    ) -> Secrets:
+        """Derive them for a release."""
         return cls(
             image_id=vault.derive("image-id"),
             sample=vault.derive("sample-id"),
             mark=vault.derive("watermark"),
-            owner_box=vault.derive_newest("owner-box"),
             code_seed=vault.code_seed(recipient),
-            recipient=vault.recipient_key(recipient),
             release_seed=release_seed,
+            release_id=release_id,
+            boxes=Boxes(
+                vault.vault_id,
+                vault.recipient_key(recipient),
+                records.release_key(vault.derive_newest("owner-box"), release_id),
+            ),
+        )
+
+    def original(self, seen: Seen) -> Original:
+        """What a release commits to of an original."""
+        one = image_id(self.image_id, seen.digest)
+        return Original(one, seen.digest, patterns.carrier_key(self.mark, one))
+
+    def own(self, seen: Seen) -> Own:
+        """What is the image's own in the release."""
+        original = self.original(seen)
+        return Own(
+            image_id=original.image_id,
+            digest=seen.digest,
+            carrier=original.carrier_key,
+            code=codes.code_bytes(self.code_seed, original.image_id, seen.bits),
+            sample=sample_hash(self.sample, self.release_id, seen.sample_id),
+            sample_key=sample_key(self.release_seed, seen.sample_id),
         )
 
 
 def image_id(key: bytes, digest: bytes) -> str:
     """An original's id: 32 hex digits that tell nothing without the key."""
     return hashlib.blake2b(digest, key=key, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Look:
+    """Looks at originals before anything is made of them; it takes no key for that.
+
+    Attributes:
+        max_pixels: larger images are refused before they are decoded.
+        depth: bits that 16-bit data has, see :func:`media.depth.with_range`.
+    """
+
+    max_pixels: int
+    depth: int | None
+
+    def __call__(self, item: Item) -> Seen:
+        """Look at one.
+
+        Raises:
+            UnreadableImageError, UnsupportedImageError: the image can't be used.
+        """
+        name = item.sample_id
+        raster = load(item.path, name=name, max_pixels=self.max_pixels).raster
+        with named(name):
+            digest = sample_digest(with_range(raster, self.depth).samples)
+        bits = patterns.bit_count(raster.height, raster.width)
+        return Seen(name, digest, bits)
 
 
 def sample_hash(key: bytes, release_id: str, sample_id: str) -> str:
@@ -135,35 +267,39 @@ def sample_hash(key: bytes, release_id: str, sample_id: str) -> str:
 
 def protect_image(
     item: Item,
+    own: Own | None,
+    boxes: Boxes,
     release: Release,
-    secrets: Secrets,
     method: Method,
     state: State,
-    vault: Vault,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     depth: int | None = None,
     whole_files: bool = False,
     carrier: str = "auto",
+    measure: bool = False,
 ) -> Protected:
     """Protect one image in memory and prove that it can be given back.
 
     Args:
         item: the original.
-        release: what it is protected for.
-        secrets: the vault's and the recipient's.
+        own: what is its own; None of one that couldn't be looked at.
+        boxes: what its record is sealed with.
+        release: what it is protected for; its id and parameters matter.
         method: what perturbs it.
         state: what that was fitted to.
-        vault: the owner's.
         max_pixels: larger images are refused before they are decoded.
         depth: bits that 16-bit data has, see :func:`media.depth.with_range`.
         whole_files: see :func:`media.original.describe`.
         carrier: "auto", by which a JPEG's coefficients carry its copies, or "pixels".
+        measure: whether to measure how visible the change is; it is measured anyway
+            where the release has a least quality.
 
     Raises:
         MissingPackageError: coefficients can't be read on this machine.
         UnreadableImageError, UnsupportedImageError: the image can't be used.
-        InputError: it is a protected copy itself, or of an unknown class.
+        InputError: it is a protected copy itself, of an unknown class, or not what
+            was looked at.
         VerificationError: the result would not restore exactly.
     """
     most = largest_file(max_pixels)
@@ -198,12 +334,20 @@ def protect_image(
             "pixels are transparent, too few to carry a mark that could be seen; leave "
             "it out, or take its alpha channel off if that isn't about transparency"
         )
+    if item.regions is not None:
+        turned = orientation_of(raster.metadata)
+        with named(item.sample_id):
+            regions = item.regions.on(height, width, turned)
+            method = method.by_region(regions)
     digest_o = sample_digest(original)
-    image = image_id(secrets.image_id, digest_o)
+    if own is None or own.digest != digest_o:
+        raise InputError(
+            f"{item.sample_id}: it was changed while the release was being made; "
+            "protect it again"
+        )
     amplitude = int(release.parameters["mark_amplitude"])
-    bits = patterns.bit_count(height, width)
-    code = codes.code(secrets.code_seed, image, bits)
-    mark = embed.mark(secrets.mark, image, code, height, width, amplitude)
+    code = codes.unpacked(own.code)
+    mark = embed.carried_mark(own.carrier, code, height, width, amplitude)
     mark = embed.spared(mark, original, colours)
     job = Job(
         item.sample_id,
@@ -214,35 +358,132 @@ def protect_image(
         mark,
         amplitude,
         method,
-        state,
         item.label or "",
-        sample_key(secrets.release_seed, item.sample_id),
+        own.sample_key,
         int(release.parameters["epsilon"]),
         whole_files,
     )
     making = in_pixels if raster.coded is None else in_coefficients
-    copy = making.make(job)
+    quality = release.parameters.get("quality")
+    with_state = making.begin(job)
+    seen = None
+    if quality is not None and min(height, width) >= SMALLEST:
+        state, seen = _within_quality(with_state, state, job, int(quality))
+    coarse = quality is not None and seen is not None and seen < quality
+    copy = with_state(state).copy()
+    if copy.digests[2] == copy.digests[0]:
+        raise UnsupportedImageError(f"{item.sample_id}: {NOTHING_ADDED}")
+    made = _written(item, release, own, boxes, job, copy, max_pixels)
+    data = made.data
+    if measure and seen is None:
+        seen = ssimulacra2(original, made.samples, colours, peak)
+    _, digest_w, digest_p = copy.digests
+    now = time.time()
+    return Protected(
+        item=item,
+        data=data,
+        record=Record(
+            id=f"{release.id}-{own.sample}",
+            release_id=release.id,
+            sample_id=item.sample_id,
+            image_id=own.image_id,
+            label=item.label,
+            source=item.path,
+            output=item.output + suffix(copy.format),
+            digest_p=digest_p,
+            digest_w=digest_w,
+            blob=_ledgers_copy(made.envelope).pack(),
+            psnr=psnr(original, made.samples, colours, peak),
+            created=now,
+            file_digest=made_of(item, source),
+            copy_digest=digest_of(data),
+        ),
+        image=Image(
+            id=own.image_id,
+            digest=digest_o,
+            source=item.path,
+            label=item.label,
+            height=height,
+            width=width,
+            descriptor=match.descriptors(
+                read.luma(original, colours, peak), alpha.opacity(original, colours)
+            ),
+        ),
+        payload=own.code.hex(),
+        converted=raster.format if copy.format != raster.format else None,
+        notes=_notes(raster, int(release.parameters["epsilon"]), depth)
+        + _unchanged(item, *copy.digests)
+        + ((COARSE,) if coarse else ()),
+        withheld=tuple(dict.fromkeys(loaded.left_out + copy.withheld)),
+        differs=copy.file.differs,
+        ssimulacra2=seen,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Written:
+    """A copy with its record, as it was read back from its file's bytes."""
+
+    copy: Copy
+    data: bytes
+    envelope: records.Envelope
+    samples: np.ndarray
+
+
+def _within_quality(
+    with_state: Try, state: State, job: Job, quality: int
+) -> tuple[State, float]:
+    """The state whose change is the strongest that looks well enough; and how it looks.
+
+    No file is made of what is only looked at.
+    """
+    most = job.epsilon - job.mark_amplitude
+    raster = job.raster
+
+    def less(amplitude: int) -> State:
+        return state if amplitude == most else weaker(state, amplitude, most)
+
+    def look(amplitude: int) -> float:
+        shown = with_state(less(amplitude)).shown()
+        seen = ssimulacra2(raster.samples, shown, raster.colour_channels, raster.peak)
+        assert seen is not None  # the image isn't too small
+        return seen
+
+    amplitude, seen = strongest(look, most, quality)
+    return less(amplitude), seen
+
+
+def _written(
+    item: Item,
+    release: Release,
+    own: Own,
+    boxes: Boxes,
+    job: Job,
+    copy: Copy,
+    max_pixels: int,
+) -> _Written:
+    """Seal a copy's record, make its file, and prove that it comes back."""
+    raster = job.raster
     sealed_o, digest_w, digest_p = copy.digests
-    sample = sample_hash(secrets.sample, release.id, item.sample_id)
     envelope = records.seal_protected(
         records.Header(
             "protected",
-            vault.vault_id,
+            boxes.vault_id,
             release.id,
-            sample,
-            secrets.recipient.key_id,
+            own.sample,
+            boxes.recipient.key_id,
             digest_p,
             copy.content.version,
-            None if raster.white is None else peak,
+            None if raster.white is None else raster.peak,
             nonces=True,
         ),
-        secrets.recipient.key,
+        boxes.recipient.key,
         records.RecipientPart(copy.content.data, digest_w),
-        secrets.owner_box,
+        boxes.owner,
         records.OwnerPart(
-            secrets.recipient.recipient_id,
-            image,
-            amplitude,
+            boxes.recipient.recipient_id,
+            own.image_id,
+            job.mark_amplitude,
             copy.lost,
             sealed_o,
             visible=raster.has_alpha,
@@ -254,45 +495,8 @@ def protect_image(
     again = load(data, name=item.sample_id, max_pixels=max_pixels)
     _verify(item, again.record, blob)
     copy.prove(again)
-    _verify_opens(item, data, source)
-    now = time.time()
-    return Protected(
-        item=item,
-        data=data,
-        record=Record(
-            id=f"{release.id}-{sample}",
-            release_id=release.id,
-            sample_id=item.sample_id,
-            image_id=image,
-            label=item.label,
-            source=item.path,
-            output=item.output + suffix(copy.format),
-            digest_p=digest_p,
-            digest_w=digest_w,
-            blob=_ledgers_copy(envelope).pack(),
-            psnr=psnr(original, again.raster.samples, colours, peak),
-            created=now,
-            file_digest=digest_of(source),
-            copy_digest=digest_of(data),
-        ),
-        image=Image(
-            id=image,
-            digest=digest_o,
-            source=item.path,
-            label=item.label,
-            height=height,
-            width=width,
-            descriptor=match.descriptors(
-                read.luma(original, colours, peak), alpha.opacity(original, colours)
-            ),
-        ),
-        payload=codes.code_bytes(secrets.code_seed, image, bits).hex(),
-        converted=raster.format if copy.format != raster.format else None,
-        notes=_notes(raster, int(release.parameters["epsilon"]), depth)
-        + _unchanged(*copy.digests),
-        withheld=tuple(dict.fromkeys(loaded.left_out + copy.withheld)),
-        differs=copy.file.differs,
-    )
+    _verify_opens(item, data, job.source)
+    return _Written(copy, data, envelope, again.raster.samples)
 
 
 def _name_to_seal(item: Item) -> str:
@@ -330,11 +534,14 @@ def _ledgers_copy(envelope: records.Envelope) -> records.Envelope:
     return envelope.without_file()
 
 
-def _unchanged(original: bytes, licensed: bytes, protected: bytes) -> tuple[str, ...]:
+def _unchanged(
+    item: Item, original: bytes, licensed: bytes, protected: bytes
+) -> tuple[str, ...]:
     """What the owner should know where digests say that nothing was added."""
     notes = []
     if protected == licensed:
-        notes.append(UNPERTURBED)
+        empty = item.regions is not None and not item.regions.names
+        notes.append(UNLABELLED if empty else UNPERTURBED)
     if licensed == original:
         notes.append(UNMARKED)
     return tuple(notes)

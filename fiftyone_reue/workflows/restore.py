@@ -6,16 +6,19 @@ import os
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from fiftyone_reue.batch import outputs, pipeline
+from fiftyone_reue.batch.engines import LOCAL, require_engine
 from fiftyone_reue.batch.items import Item, with_distinct_outputs
 from fiftyone_reue.batch.pipeline import Failure, Outcome
 from fiftyone_reue.errors import (
     DamagedRecordError,
     EditedImageError,
+    ForeignRecordError,
     InputError,
     NoRecordError,
     ReueError,
@@ -27,9 +30,9 @@ from fiftyone_reue.errors import (
     WrongKeyError,
     named,
 )
-from fiftyone_reue.media import viewers
+from fiftyone_reue.media import differences, viewers
 from fiftyone_reue.media.codec import encode, load, read_file, release_format, suffix
-from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.media.digest import coefficient_digest, sample_digest
 from fiftyone_reue.media.jpeg_segments import with_record
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.original import Rebuilt
@@ -43,12 +46,15 @@ from fiftyone_reue.releases.originals import (
     Originals,
     copy_of,
     digest_for,
+    jpeg_coefficients,
     licensed_coefficients,
     licensed_copy,
+    require_same,
     reversal_of,
 )
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.key_files import RecipientKey
+from fiftyone_reue.vault.licence_files import LicenceReader
 from fiftyone_reue.vault.records import Envelope, RecipientPart
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import approximate
@@ -130,6 +136,8 @@ def restore_licensed(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     approximate: bool = False,
     records: Path | None = None,
+    engine: str = LOCAL,
+    workers: int | None = None,
 ) -> Generator[Progress, None, RestoreSummary]:
     """Give a recipient's licensed copies back, from the files and the key alone.
 
@@ -144,6 +152,8 @@ def restore_licensed(
         records: the release's files as they were delivered (a folder, or one of
             them), for approximations of what has no record or was cropped, and to
             measure how close they come.
+        engine: see :mod:`fiftyone_reue.batch.engines`; workers get the key.
+        workers: how many threads or workers; by default one a processor.
 
     Yields:
         Progress.
@@ -152,7 +162,9 @@ def restore_licensed(
         InputError: ``records`` has no image, or is of no use.
         RevokedKeyError: the manifest says so.
         OutputError: nothing can be written.
+        MissingPackageError, EngineError: what is to do the work isn't there.
     """
+    require_engine(engine)
     if records is not None and not approximate:
         raise InputError(
             "Files as they were delivered are of use only where an approximation is "
@@ -161,19 +173,58 @@ def restore_licensed(
     for folder in (source, records):
         if folder is not None:
             _require_not_revoked(folder, key)
-    delivered = None if records is None else Delivered(records)
+    work = partial(
+        restore_licensed_image,
+        key=key,
+        output=output,
+        max_pixels=max_pixels,
+        approximately=approximate,
+        delivered=None if records is None else Delivered(records),
+    )
+    return (yield from _restore(items, output, work, "licensed", engine, workers))
 
-    def work(item: Item) -> Restored:
-        return restore_licensed_image(
-            item,
-            key,
-            output,
+
+def restore_by_licence(
+    items: Sequence[Item],
+    output: Path,
+    key: RecipientKey,
+    licence: Path,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    engine: str = LOCAL,
+    workers: int | None = None,
+) -> Generator[Progress, None, RestoreSummary]:
+    """Give a recipient's licensed copies of a published set back.
+
+    Args:
+        items: published files.
+        output: where the licensed copies go; other images there are never replaced.
+        key: the recipient's.
+        licence: the file that was made for them; workers of a cluster open it too.
+        max_pixels: larger images are refused before they are decoded.
+        engine: as for :func:`restore_licensed`.
+        workers: as there.
+
+    Yields:
+        Progress.
+
+    Raises:
+        InputError: the licence isn't one, or is damaged.
+        WrongKeyError: it is another recipient's.
+        ExpiredLicenceError: its last day is over, by this machine's clock.
+        OutputError: nothing can be written.
+        MissingPackageError, EngineError: what is to do the work isn't there.
+    """
+    require_engine(engine)
+    with LicenceReader(licence.absolute(), key) as reader:
+        reader.header.require_valid()
+        work = partial(
+            restore_by_licence_image,
+            licence=reader,
+            output=output,
             max_pixels=max_pixels,
-            approximately=approximate,
-            delivered=delivered,
         )
-
-    return (yield from _restore(items, output, work, "licensed"))
+        return (yield from _restore(items, output, work, "licensed", engine, workers))
 
 
 def restore_original(
@@ -182,6 +233,7 @@ def restore_original(
     output: Path,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    workers: int | None = None,
 ) -> Generator[Progress, None, RestoreSummary]:
     """Give the owner's originals back, from protected or licensed files.
 
@@ -195,6 +247,7 @@ def restore_original(
             lossless re-save is found in the ledger by its samples.
         output: where the originals go; other images there are never replaced.
         max_pixels: larger images are refused before they are decoded.
+        workers: how many threads; by default one a processor.
 
     Yields:
         Progress.
@@ -210,7 +263,7 @@ def restore_original(
         made = _encoded(item, original, None, output)
         return replace(made, differs=file.differs)
 
-    return (yield from _restore(items, output, work, "original"))
+    return (yield from _restore(items, output, work, "original", workers=workers))
 
 
 def restore_licensed_image(
@@ -274,6 +327,101 @@ def restore_licensed_image(
                 return _from_record(item, raster, envelope, part, output)
     ours = records.licensed_envelope(envelope, digest)
     return _encoded(item, licensed, ours.pack(), output)
+
+
+def restore_by_licence_image(
+    item: Item,
+    licence: LicenceReader,
+    output: Path,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Restored:
+    """A recipient's ``P -> W`` for one published file, in memory.
+
+    A file that lost its record in a lossless re-save will do.
+
+    Args:
+        item: the published file.
+        licence: the recipient's.
+        output: where the licensed copy is to go.
+        max_pixels: larger images are refused before they are decoded.
+
+    Raises:
+        InputError: it is a licensed copy already, its place is taken, or the licence
+            isn't for it.
+        ForeignRecordError: the licence is for another release.
+        NoRecordError: it has no record, and the licence doesn't know it.
+        EditedImageError, DamagedRecordError, VerificationError: what they say.
+    """
+    raster, record = _load(item, max_pixels)
+    with named(item.sample_id):
+        found = jpeg_coefficients(raster)
+        digest = (
+            sample_digest(raster.samples)
+            if found is None
+            else coefficient_digest(found)
+        )
+        if record is not None:
+            _require_published(records.unpack(record), licence, digest)
+        entry = licence.entry(digest)
+        if entry is None:
+            raise _not_licensed(record, licence)
+        header = records.Header(
+            "licensed",
+            licence.header.vault,
+            licence.header.licence,
+            entry.sample,
+            licence.header.recipient_key,
+            entry.digest,
+            entry.version,
+            entry.peak,
+            nonces=True,
+        )
+        ours = Envelope(header, b"", entry.owner_box).pack()
+        if found is None:
+            colours = raster.colour_channels
+            samples = differences.applied(raster.samples, entry.difference, colours)
+            require_same(sample_digest(samples), entry.digest, "licensed copy's")
+            return _encoded(item, raster.with_samples(samples), ours, output)
+        blocks = [one.blocks for one in found.components]
+        try:
+            licensed = found.with_blocks(
+                differences.applied_blocks(blocks, entry.difference)
+            )
+        except ValueError as error:
+            raise DamagedRecordError(
+                "The licence doesn't fit this image: a coefficient leaves its range"
+            ) from error
+        require_same(coefficient_digest(licensed), entry.digest, "licensed copy's")
+        return _coded(item, with_record(copy_of(licensed), ours), ours, output)
+
+
+def _require_published(
+    envelope: Envelope, licence: LicenceReader, digest: bytes
+) -> None:
+    """Make sure that a file is of the set that a licence is for, and unchanged."""
+    header = envelope.header
+    if header.tier == "licensed":
+        raise InputError("this file is restored already; there is nothing to do")
+    if (header.vault, header.release) != (licence.header.vault, licence.header.release):
+        raise ForeignRecordError(
+            f"The file is of release {header.release}, the licence is for release "
+            f"{licence.header.release}; use the licence for the set that it is from"
+        )
+    records.check_digest(envelope, digest)
+
+
+def _not_licensed(record: bytes | None, licence: LicenceReader) -> ReueError:
+    issued = moment(licence.header.issued, "%Y-%m-%d")
+    if record is None:
+        return NoRecordError(
+            "The file holds no record and the licence doesn't know its pixels: it "
+            "isn't of the published set, or was changed since; use the published file"
+        )
+    return InputError(
+        f"The licence, issued on {issued}, isn't for this image, which was published "
+        "or changed later; ask the owner for an up-to-date licence"
+    )
 
 
 def _protected_envelope(record: bytes, key: RecipientKey) -> Envelope:
@@ -399,6 +547,8 @@ def _restore(
     output: Path,
     work: Callable[[Item], Restored],
     tier: str,
+    engine: str = LOCAL,
+    workers: int | None = None,
 ) -> Generator[Progress, None, RestoreSummary]:
     outcome = Outcome()
     approximations: list[Approximation] = []
@@ -406,6 +556,7 @@ def _restore(
     written: dict[str, str] = {}
     planned = with_distinct_outputs(items, {})
     private = tier == "original"
+    is_new = not os.path.lexists(output)
     outputs.prepare(output, private=private)
 
     def commit(batch: list[Restored]) -> list[Failure]:
@@ -426,9 +577,16 @@ def _restore(
         approximations.extend(one.approximation for one in batch if one.approximation)
         return failures
 
-    for behind in pipeline.run(planned, work, commit, outcome):
-        label = f"Restoring: {behind} of {len(planned)}"
-        yield Progress(behind / len(planned), label)
+    try:
+        running = pipeline.run(
+            planned, work, commit, outcome, workers=workers, engine=engine
+        )
+        for behind in running:
+            label = f"Restoring: {behind} of {len(planned)}"
+            yield Progress(behind / len(planned), label)
+    finally:
+        if is_new:
+            outputs.remove_empty(output)
     outcome.done -= outcome.skipped + len(approximations)
     return RestoreSummary(
         tier, outcome, len(planned), approximations, differing, written
@@ -534,8 +692,8 @@ def _written(
         return Restored(item, name, b"", differs=file.differs)
     if present and not file.data.startswith(present):  # else it was cut short
         raise InputError(
-            f"{item.sample_id}: another file is at {path} already; choose an empty "
-            "folder, or move it away"
+            f"{item.sample_id}: another file is in its place in the output folder; "
+            "choose an empty folder, or move it away"
         )
     return Restored(item, name, file.data, differs=file.differs)
 
@@ -592,8 +750,8 @@ def _is_there(
         same = False
     if not same:
         raise InputError(
-            f"{item.sample_id}: another image is at {path} already; choose an empty "
-            "folder, or move it away"
+            f"{item.sample_id}: another image is in its place in the output folder; "
+            "choose an empty folder, or move it away"
         )
     return True
 

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fiftyone_reue.auditing.unlearnability import Scores, measure
+from fiftyone_reue.batch import sampling
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.context import TrainingContext
-from fiftyone_reue.networks.recipe import Recipe
+from fiftyone_reue.networks.recipe import PHOTOGRAPH_SIDE, Recipe
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.releases.pairs import (
     Pair,
     Pairs,
-    chosen_and_size,
     read_pairs,
     stream_pairs,
 )
 from fiftyone_reue.vault.vault import Vault
 
-MAX_IMAGES = 6000
-"""More images than this are sampled, evenly over the classes."""
+MAX_IMAGES, MAX_PHOTOGRAPHS = 6000, 2000
+"""More images than this are sampled, evenly over the classes: small ones, and those
+with at least ``PHOTOGRAPH_SIDE`` pixels a side."""
+
+LONGEST = PHOTOGRAPH_SIDE
+"""Pixels a side that there is time for, if nobody asks for more."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,25 @@ class ScoreConfig:
         seed: of the split and the models.
         device: "auto", "cpu" or a torch device.
         max_images: how many images to train on at most; the models judge the rest.
+            None for :data:`MAX_IMAGES` or, of photographs, :data:`MAX_PHOTOGRAPHS`.
         every: whether to score the rest at all.
         max_pixels: larger images are refused before they are decoded.
+        size: pixels a side to train at: 32, 64, 128 or 224. None for that at which
+            people train on images like these, up to :data:`LONGEST`.
     """
 
     seed: int = 0
     device: str = "auto"
-    max_images: int = MAX_IMAGES
+    max_images: int | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
     every: bool = True
+    size: int | None = None
+
+    def most_images(self, size: int) -> int:
+        """How many to train on at most, at so many pixels a side."""
+        if self.max_images is not None:
+            return self.max_images
+        return MAX_IMAGES if size < PHOTOGRAPH_SIDE else MAX_PHOTOGRAPHS
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,8 @@ class ScoreSummary:
         items: the images, those first.
         per_image: their scores, 0 to 1, in the same order.
         outcome: counts and failures.
+        size: pixels a side that was trained at.
+        usual_size: that at which people train on images like these.
     """
 
     release_id: str
@@ -70,6 +86,8 @@ class ScoreSummary:
     items: list[Item]
     per_image: list[float]
     outcome: Outcome
+    size: int
+    usual_size: int
 
     def to_dict(self) -> dict[str, Any]:
         """The figures for machines; accuracies, chance and scores from 0 to 1."""
@@ -79,6 +97,10 @@ class ScoreSummary:
             "accuracy_protected": round(self.scores.accuracy_protected, 4),
             "chance": round(self.scores.chance, 4),
             "unlearnability": self.scores.unlearnability,
+            "margin": self.scores.margin,
+            "level": self.scores.level,
+            "size": self.size,
+            "usual_size": self.usual_size,
             "images": len(self.items),
             "images_trained_on": len(self.scores.clean),
             "images_failed": len(self.outcome.failures),
@@ -91,6 +113,39 @@ class ScoreSummary:
                 for failure in self.outcome.failures
             ],
         }
+
+
+def described(figures: Mapping[str, Any]) -> str:
+    """What :meth:`ScoreSummary.to_dict` says, in sentences."""
+    sentences = [
+        f"Trained on originals {figures['accuracy_clean']:.1%}, on protected copies "
+        f"{figures['accuracy_protected']:.1%}, chance {figures['chance']:.1%}, at "
+        f"{figures['size']} pixels a side."
+    ]
+    value, margin = figures["unlearnability"], figures["margin"]
+    if margin is None:
+        sentences.append(
+            "The originals themselves can't be learned from so few images, so nothing "
+            "can be told of unlearnability."
+        )
+    elif value is None:
+        sentences.append(
+            "Nothing can be told of unlearnability: from so few images, or with "
+            "originals that teach so little, it is known only to within "
+            f"± {margin:.2f}."
+        )
+    else:
+        low, high = max(0.0, value - margin), min(1.0, value + margin)
+        sentences.append(
+            f"Unlearnability {value:.2f} ({low:.2f} to {high:.2f}; 1: no better than "
+            "guessing)."
+        )
+    if figures["size"] < figures["usual_size"]:
+        sentences.append(
+            f"People train on images like these at {figures['usual_size']} pixels, "
+            "where the picture may be another; it takes longer."
+        )
+    return " ".join(sentences)
 
 
 def score(
@@ -112,7 +167,9 @@ def score(
     Raises:
         InputError: too few images or classes, or files of several releases.
     """
-    chosen, size = chosen_and_size(items, config.max_images, config.seed)
+    usual = sampling.training_side(items)
+    size = sampling.side_to_train_at(usual, LONGEST, config.size)
+    chosen = sampling.stratified(items, config.most_images(size), config.seed)
     reading = read_pairs(vault, chosen, size=size, max_pixels=config.max_pixels)
     count = len(chosen)
     pairs = yield from mapped(
@@ -125,7 +182,7 @@ def score(
         pairs.labels,
         len(pairs.classes),
         context=TrainingContext(config.seed, config.device),
-        recipe=Recipe(),
+        recipe=Recipe().at(size),
     )
     more = config.every and len(items) > count
     share = 0.6 if more else 0.8
@@ -138,6 +195,8 @@ def score(
         list(pairs.items),
         scores.per_image.tolist(),
         pairs.outcome,
+        size,
+        usual,
     )
     if more:
         yield from _judge_the_rest(vault, items, chosen, pairs, summary, config, size)

@@ -132,8 +132,8 @@ def train_adversarial(
     from fiftyone_reue.invertible.adversarial import AdversarialNetwork
     from fiftyone_reue.invertible.weights import save_weights
     from fiftyone_reue.perturb.raeg.fit import AdversarialTraining, train
+    from fiftyone_reue.perturb.tap.config import TapConfig
     from fiftyone_reue.perturb.tap.fit import train_surrogate
-    from fiftyone_reue.perturb.tap.method import TapConfig
 
     if len(data.classes) < 2:
         raise InputError(

@@ -103,6 +103,7 @@ def test_folders_within_folders_are_kept_apart_too():
     assert outputs[2:] == ["val/cat/a", "a"]
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.sampled_from("aAbB"), st.sampled_from(["png", "jpg", "PNG"])),

@@ -66,7 +66,8 @@ def test_large_files_make_small_chunks(tmp_path, monkeypatch):
     for i in range(5):
         (tmp_path / f"{i}").write_bytes(b"x" * 60)
     some = [Item(f"{i}", str(tmp_path / f"{i}"), None, "") for i in range(5)]
-    assert [len(c) for c in pipeline._chunks(some)] == [2, 2, 1]
+    assert [len(c) for c in pipeline._chunks(some, 32)] == [2, 2, 1]
+    assert [len(c) for c in pipeline._chunks(some, 1)] == [1] * 5
 
 
 def test_memory_is_bounded_when_commits_are_slow():

@@ -5,6 +5,7 @@ from PIL import Image
 
 from fiftyone_reue.batch import sampling
 from fiftyone_reue.batch.items import Item
+from fiftyone_reue.errors import InputError
 
 pytestmark = pytest.mark.unit
 
@@ -36,6 +37,24 @@ def test_the_size_follows_the_images(tmp_path, side, size):
     (tmp_path / "broken.png").write_bytes(b"no image")
     some = [Item(n, str(tmp_path / n), None, "") for n in ("a.png", "broken.png")]
     assert sampling.suitable_size(some) == size
+
+
+@pytest.mark.parametrize(
+    ("shorter", "side"),
+    [(32, 32), (49, 64), (96, 64), (97, 128), (192, 128), (193, 224), (300, 224)],
+)
+def test_photographs_are_trained_on_at_larger_sides(tmp_path, shorter, side):
+    Image.new("RGB", (shorter + 100, shorter)).save(tmp_path / "a.png")
+    some = [Item("a.png", str(tmp_path / "a.png"), None, "")]
+    assert sampling.training_side(some) == side
+
+
+def test_the_side_is_cut_to_the_time_unless_it_is_asked_for():
+    assert sampling.side_to_train_at(224, 128, None) == 128
+    assert sampling.side_to_train_at(64, 128, None) == 64
+    assert sampling.side_to_train_at(64, 128, 224) == 224
+    with pytest.raises(InputError, match="at 100 pixels a side; choose one of 32, 64"):
+        sampling.side_to_train_at(64, 128, 100)
 
 
 def test_without_a_readable_image_there_is_a_size_still():

@@ -69,6 +69,7 @@ def test_other_names_are_kept_as_they_are(tmp_path, name):
     assert contained.unlinked(tmp_path, name) == tmp_path / name
 
 
+@pytest.mark.slow
 @given(st.text(st.sampled_from("a./\\:C\0"), max_size=12))
 def test_no_name_leads_out(name):
     folder = Path("/some/folder")

@@ -34,6 +34,7 @@ def test_what_a_terminal_would_obey_is_escaped(text, shown):
     assert printable(text) == shown
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_nothing_invisible_is_left(text):
     shown = printable(text)

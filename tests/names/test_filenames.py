@@ -81,6 +81,7 @@ def safe(name: str, limit: int = filenames.LIMIT) -> bool:
     )
 
 
+@pytest.mark.slow
 @given(TEXTS)
 @example("a" * 239)
 @example("a" * 240)
@@ -93,6 +94,7 @@ def test_names_are_safe_and_stay_when_made_safe_again(text):
         assert safe(filenames.apart(name, text, limit), limit)
 
 
+@pytest.mark.slow
 @given(TEXTS, TEXTS)
 @example("a/b", "a%2Fb")
 @example(COMPOSED, DECOMPOSED)

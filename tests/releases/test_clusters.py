@@ -74,6 +74,7 @@ def test_images_that_look_alike_are_one_class(flat):
     assert labels == labels_of(flat)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["MAX_FIT_IMAGES", "MINI_BATCH_FROM"])
 def test_many_images_are_clustered_by_a_part_or_in_batches(flat, monkeypatch, limit):
     monkeypatch.setattr(clustering, limit, 8)
@@ -160,6 +161,7 @@ def test_classes_stay_when_images_are_added(vault, flat, tmp_path, photos):
     assert by_kind(labels) == by_kind(first)
 
 
+@pytest.mark.slow
 def test_a_changed_image_keeps_its_class(vault, flat, tmp_path):
     first = recorded(vault, run(vault, flat, tmp_path / "out"))
     names = sorted(first)
@@ -185,6 +187,7 @@ def test_releases_of_one_source_share_classes_and_fit(vault, flat, tmp_path, pho
     assert new.release.parameters[key] != one.release.parameters[key]
 
 
+@pytest.mark.slow
 def test_an_unreadable_image_is_a_failure_of_its_own(vault, flat, tmp_path):
     (flat / "broken.png").write_bytes(b"no image")
     summary = run(vault, flat, tmp_path / "out")
@@ -200,12 +203,14 @@ def test_what_can_not_be_clustered_leaves_nothing(vault, flat, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_another_number_of_clusters_is_another_release(vault, flat, tmp_path):
     run(vault, flat, tmp_path / "out")
     with pytest.raises(InputError, match="clusters 3, not 2"):
         run(vault, flat, tmp_path / "out", config=replace(CONFIG, clusters=2))
 
 
+@pytest.mark.slow
 def test_centres_are_sealed(vault, flat, tmp_path):
     summary = run(vault, flat, tmp_path / "out")
     fit = vault.ledger.fit(summary.release.parameters["clusters_id"])

@@ -41,6 +41,7 @@ def make(
     return release
 
 
+@pytest.mark.slow
 def test_a_release_is_found_by_id_or_name(vault, make):
     one, two, three = make("one"), make("two"), make("three", "two")
     assert find_release(vault, one.id) == find_release(vault, "one") == one
@@ -56,6 +57,7 @@ def test_in_an_empty_vault_there_are_none_yet(vault):
         find_release(vault, "x")
 
 
+@pytest.mark.slow
 def test_forgetting_keeps_the_files(vault, make, tmp_path):
     gone, kept = make("gone"), make("kept")
     assert delete_release(vault, gone, files=False) == 0
@@ -64,6 +66,7 @@ def test_forgetting_keeps_the_files(vault, make, tmp_path):
     assert len(list((tmp_path / "gone").rglob("*.png"))) == 4
 
 
+@pytest.mark.slow
 def test_deleting_takes_only_what_is_the_releases(vault, make, tmp_path):
     gone, kept = make("gone"), make("kept")
     mine = tmp_path / "gone/cat.txt"
@@ -91,6 +94,7 @@ def test_only_the_releases_own_folder_is_deleted_from(vault, make, tmp_path, sai
     assert delete_release(vault, kept, files=False) == 0
 
 
+@pytest.mark.slow
 def test_a_folder_without_any_of_its_files_is_left_alone(vault, make, tmp_path):
     gone = make("gone")
     shutil.rmtree(tmp_path / "gone")

@@ -9,10 +9,10 @@ from fiftyone_reue.batch.folders import labelled_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError, OutputError, RevokedKeyError
 from fiftyone_reue.perturb.base import Method
+from fiftyone_reue.perturb.rue.config import RueConfig
 from fiftyone_reue.perturb.rue.method import (
     ReversibleUnlearnable,
     ReversibleUnlearnableGratings,
-    RueConfig,
 )
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
@@ -158,6 +158,7 @@ def test_a_fit_is_kept_sealed_and_used_again(vault, tmp_path, items, config):
     assert np.array_equal(load_state(vault, next_one).tables, state.tables)
 
 
+@pytest.mark.slow
 def test_a_new_fit_is_made_where_it_must_be_or_is_asked_for(vault, tmp_path, items):
     fits = set()
     for number, config in enumerate(

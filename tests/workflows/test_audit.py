@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fiftyone_reue.auditing import grid
-from fiftyone_reue.auditing.budgets import BUDGETS
+from fiftyone_reue.auditing.budgets import BUDGETS, INVITED
 from fiftyone_reue.auditing.holdings import Effort
 from fiftyone_reue.auditing.results import Audit
 from fiftyone_reue.batch.folders import labelled_items
@@ -135,13 +135,34 @@ def test_countermeasures_victims_and_seeds_can_be_chosen(vault, protected, tmp_p
     )
     assert summary.report.parent == tmp_path / "report"
     audit = summary.audit
-    assert (audit.countermeasures, audit.seeds) == (["grayscale"], [0, 1])
+    assert (audit.countermeasures, audit.seeds) == (["none", "grayscale"], [0, 1])
     assert audit.victims == ["small_resnet", "mlp"]
+
+
+@pytest.mark.parametrize("budget", ["quick", "full"])
+def test_an_audit_of_photographs_has_the_filters_that_a_pattern_invites(
+    monkeypatch, budget
+):
+    monkeypatch.setattr(audit, "budget_named", BUDGETS.get)
+    names = AuditConfig(budget).plan(128).countermeasures
+    assert names[0] == "none"
+    assert set(INVITED) < set(names)
+    assert AuditConfig(budget, ("jpeg_10",)).plan(128).countermeasures == (
+        *("none", "jpeg_10"),
+    )
+    assert "blur_2" not in AuditConfig("quick").plan(32).countermeasures
+
+
+def test_a_size_can_be_asked_for_and_is_kept(vault, protected, tmp_path):
+    summary = run(vault, protected, tmp_path / "report", size=64)
+    assert (summary.audit.size, summary.to_dict()["size"]) == (64, 64)
+    assert summary.audit.settings["usual_size"] == 32
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"size": 100}, "at 100 pixels a side"),
         ({"countermeasures": ("jpg",)}, "no countermeasure 'jpg'"),
         ({"victims": ("resnet",)}, "no network 'resnet'"),
         ({"seeds": 0}, "1 to 20 seeds"),

@@ -13,6 +13,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.perturb import reversal
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.releases.looks import list_looks
 from fiftyone_reue.releases.tracing import Suspect
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
@@ -213,6 +214,27 @@ def test_the_originals_themselves_accuse_nobody(house, tmp_path):
         assert summary.evidence.p_value > FALSE_ACCUSATION
 
 
+def test_a_release_that_was_cut_off_at_once_is_named(tmp_path, write_folder):
+    vault = create_folder(tmp_path / "vault", plain_key_file=True)
+    source = write_folder(tmp_path / "source", classes=2, each=2, side=48)
+    vault.add_recipient("alice")
+    with pytest.raises(InputError, match="Nothing was protected"):
+        finish(extract(vault, image_items(source)))
+    steps = protect(
+        vault,
+        "alice",
+        labelled_items(source),
+        tmp_path / "out",
+        name="spring",
+        source=str(source),
+        config=ProtectConfig("lsp"),
+    )
+    next(steps)
+    steps.close()
+    with pytest.raises(InputError, match=r"Release spring was cut off .* goes on"):
+        finish(extract(vault, image_items(source)))
+
+
 def test_one_original_counts_once(house, tmp_path):
     """A thousand versions of one image must not add up to a proof."""
     item = image_items(house.root / "licensed-alice")[0]
@@ -224,6 +246,56 @@ def test_one_original_counts_once(house, tmp_path):
     assert len(summary.suspects) == 13
     assert summary.evidence.images == 1
     assert [s.sample_id for s in summary.suspects if s.used] == ["exact.bmp"]
+
+
+def test_all_culprits_of_a_mixed_leak_are_named(tmp_path, write_folder):
+    house = built(tmp_path / "house", write_folder, "lsp")  # that nobody looked at yet
+    leak = tmp_path / "leak"
+    leak.mkdir()
+    folders = [house.root / f"protected-{who}" for who in ("alice", "bob")]
+    taken = [image_items(folder) for folder in folders]
+    for number, (hers, his) in enumerate(zip(*taken, strict=True)):
+        Image.open((hers if number < 8 else his).path).save(leak / f"{number:02}.png")
+    summary = run(house, leak)
+    assert summary.all_named == ["alice", "bob"]
+    found = summary.to_dict()
+    assert [one["recipient"] for one in found["culprits"]] == ["alice", "bob"]
+    assert [one["images"] for one in found["culprits"]] == [8, 4]
+    assert [row["from"] for row in found["per_image"]] == [["alice"]] * 8 + [
+        ["bob"]
+    ] * 4
+    assert "alice" in summary.verdict()
+    assert "bob" in summary.verdict()
+    assert found["best_innocent_p"] > 1e-3  # carol's, or a decoy's
+
+
+def test_looks_are_noted_and_paid_for(vault, tmp_path, write_folder):
+    source = write_folder(tmp_path / "source", side=48)
+    steps = protect(
+        vault,
+        "bob",
+        labelled_items(source),
+        tmp_path / "out",
+        name="r",
+        source=str(source),
+        config=ProtectConfig("lsp"),
+    )
+    finish(steps)
+    house = House(vault, tmp_path)
+    items = image_items(tmp_path / "out")
+    few = tmp_path / "few"
+    few.mkdir()
+    shutil.copy(items[0].path, few / "a.png")
+    first = run(house, tmp_path / "out")
+    assert (first.look.number, first.earlier_looks) == (1, [])
+    assert run(house, tmp_path / "out").to_dict() == first.to_dict()
+    chosen = run(house, few)
+    assert chosen.look.number == 2
+    assert len(chosen.earlier_looks) == 1
+    assert chosen.evidence.log_ways > first.evidence.log_ways
+    assert run(house, few).to_dict() == chosen.to_dict()
+    assert [look.number for look in list_looks(vault)] == [1, 2]
+    assert set(list_looks(vault)[1].images) == {chosen.suspects[0].image_id}
 
 
 def test_a_single_file_is_a_suspect(house):
@@ -315,6 +387,8 @@ def test_no_decision_says_what_would_make_one(house, z, words):
     summary = ExtractSummary(evidence, "alice", [suspect], Outcome(), {})
     assert words in summary.verdict()
     assert summary.verdict().startswith("No decision from 3 originals")
+    alone = replace(summary, evidence=replace(evidence, images=1))
+    assert alone.verdict().startswith("No decision from 1 original:")
     assert summary.to_dict()["recipient"] is None
     assert summary.to_dict()["best_candidate"] == "alice"
 

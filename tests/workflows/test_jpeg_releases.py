@@ -27,11 +27,12 @@ from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.workflows.extract import extract
 from fiftyone_reue.workflows.info import describe as info
 from fiftyone_reue.workflows.protect import protect
-from fiftyone_reue.workflows.protect_image import UNMARKED, UNPERTURBED
+from fiftyone_reue.workflows.protect_image import FOUND_RANGE, NOTHING_ADDED
 from fiftyone_reue.workflows.restore import restore_licensed, restore_original
 from tests.media.jpeg_coefficients.encoded import cjpeg, opencv, picture, pillow
 
-pytestmark = pytest.mark.unit
+# They all share releases that take seconds to make.
+pytestmark = pytest.mark.slow
 
 EXIF = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"  # turned
 
@@ -535,9 +536,32 @@ def test_what_there_was_no_room_for_is_said(house, tmp_path):
     coarse = pillow(picture(), quality=1)
     config = ProtectConfig("rue", epsilon=3)
     summary = protected_twice(house, tmp_path, coarse, config)
-    assert summary.outcome.done == 2
-    assert summary.notes == {UNPERTURBED: 2, UNMARKED: 2}
-    assert any("no room in it for a watermark" in line for line in summary.notices())
+    assert summary.outcome.done == 0
+    assert [one.reason for one in summary.outcome.failures] == [
+        f"{name}/a.jpg: {NOTHING_ADDED}" for name in ("cat", "dog")
+    ]
+    assert not list((tmp_path / "out").rglob("*.jpg"))
+
+
+def test_images_that_something_is_said_of_are_named(house, tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "source" / name).mkdir(parents=True)
+        levels = picture()[..., 0].astype(np.uint16) * 16  # 12 of 16 bits
+        Image.fromarray(levels).save(tmp_path / "source" / name / "scan.png")
+    steps = protect(
+        house.vault,
+        "bob",
+        labelled_items(tmp_path / "source"),
+        tmp_path / "out",
+        name="scans",
+        source=str(tmp_path / "source"),
+        config=ProtectConfig("rue"),
+    )
+    summary = finish(steps)
+    assert summary.notes == {FOUND_RANGE: 2}
+    assert summary.noted == {FOUND_RANGE: ["cat/scan.png", "dog/scan.png"]}
+    said = f"2 images (cat/scan.png, dog/scan.png): {FOUND_RANGE}."
+    assert said in summary.notices()
 
 
 def test_a_stripped_copy_of_nothing_is_refused(house, tmp_path):
@@ -554,6 +578,6 @@ def test_the_header_says_that_coefficients_carry_it(house):
     loaded = load(house.root / "lsp-alice/cat/plain.jpg")
     header = records.unpack(loaded.record).header
     assert header.in_coefficients
-    assert header.version == 3
+    assert header.version == 4
     assert loaded.raster.coded is not None
     assert header.digest == coefficient_digest(read(loaded.raster.coded))

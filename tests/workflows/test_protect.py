@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.batch import pipeline
-from fiftyone_reue.batch.folders import labelled_items
+from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import (
     InputError,
@@ -30,10 +30,13 @@ from fiftyone_reue.workflows.protect import (
     describe_conversions,
     protect,
 )
+from fiftyone_reue.workflows.protect_image import COARSE
+from fiftyone_reue.workflows.restore import restore_original
 
 pytestmark = pytest.mark.integration
 
 LSP = ProtectConfig("lsp", seed=1)
+RUE = ProtectConfig("rue", seed=1)
 
 
 @pytest.fixture
@@ -390,6 +393,61 @@ def test_a_ledger_that_fails_too_does_not_hide_the_reason(
     monkeypatch.setattr(protecting.outputs, "write_below", full)
     with pytest.raises(OutputError, match="disk is full"):
         run(vault, source, tmp_path / "out")
+
+
+@pytest.fixture(params=["png", "jpg"])
+def textured(request, tmp_path: Path, write_folder: Callable[..., Path]) -> Path:
+    """Two classes of two photographs with bands, as samples or as coefficients."""
+    folder = write_folder(tmp_path / "textured", classes=2, each=2, side=80)
+    if request.param == "jpg":
+        for path in folder.rglob("*.png"):
+            Image.open(path).save(path.with_suffix(".jpg"), quality=90)
+            path.unlink()
+    return folder
+
+
+@pytest.mark.slow
+def test_a_quality_makes_images_as_weak_as_it_takes_and_they_come_back(
+    vault, textured, tmp_path
+):
+    strong = run(vault, textured, tmp_path / "strong", config=RUE)
+    assert len(strong.visibility) == 4
+    assert strong.ssimulacra2 == pytest.approx(np.mean([*strong.visibility.values()]))
+    wanted = round(strong.ssimulacra2) + 4
+    config = replace(RUE, quality=wanted)
+    weak = run(vault, textured, tmp_path / "weak", config=config)
+    assert weak.visibility.keys() == strong.visibility.keys()
+    for name, seen in weak.visibility.items():
+        assert seen >= wanted or weak.notes[COARSE]
+        if strong.visibility[name] >= wanted:
+            assert seen == strong.visibility[name]
+    assert weak.ssimulacra2 > strong.ssimulacra2
+    assert weak.psnr > strong.psnr
+    again = run(vault, textured, tmp_path / "again", config=config)
+    assert again.visibility == weak.visibility
+    restored = tmp_path / "restored"
+    outcome = finish(
+        restore_original(vault, image_items(tmp_path / "weak"), restored)
+    ).outcome
+    assert not outcome.failures
+    for item in labelled_items(textured):
+        back = load(str(restored / item.sample_id), name="back").raster.samples
+        original = load(item.path, name="original").raster.samples
+        assert np.array_equal(back, original)
+    with pytest.raises(InputError, match=f"quality {wanted}, not None"):
+        run(vault, textured, tmp_path / "weak", config=RUE)
+
+
+def test_the_visibility_is_measured_of_a_few_unless_of_all(
+    vault, source, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(protecting, "LOOKED_AT", 5)
+    few = run(vault, source, tmp_path / "few")
+    assert len(few.visibility) == 5
+    every = run(vault, source, tmp_path / "all", config=replace(LSP, measure=True))
+    assert len(every.visibility) == 12
+    assert all(value <= 100 for value in every.visibility.values())
+    assert run(vault, source, tmp_path / "all").ssimulacra2 is None  # nothing to do
 
 
 def test_a_half_written_manifest_is_cleared_though_all_images_are_there(

@@ -14,7 +14,7 @@ from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import score as scoring
 from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.restore import restore_licensed
-from fiftyone_reue.workflows.score import ScoreConfig, ScoreSummary, score
+from fiftyone_reue.workflows.score import ScoreConfig, ScoreSummary, described, score
 
 pytestmark = pytest.mark.integration
 
@@ -131,3 +131,42 @@ def test_the_rest_is_judged_by_models_that_never_saw_it(vault, protected):
     names = [image["image"] for image in found["per_image"]]
     assert sorted(names) == sorted(item.sample_id for item in items)
     assert all(0 <= score <= 1 for score in summary.per_image)
+
+
+def test_photographs_are_trained_on_at_their_size_as_far_as_there_is_time(
+    vault, tmp_path, write_folder
+):
+    source = write_folder(tmp_path / "source", classes=2, each=4)
+    for path in source.rglob("*.png"):
+        Image.open(path).resize((200, 210)).save(path)
+    items = labelled_items(make(vault, source, tmp_path / "protected"))
+    found = run(vault, items, every=False).to_dict()
+    assert (found["size"], found["usual_size"]) == (128, 224)
+    assert "People train on images like these at 224 pixels" in described(found)
+    small = run(vault, items, every=False, size=32).to_dict()
+    assert (small["size"], small["usual_size"]) == (32, 224)
+    with pytest.raises(InputError, match="at 33 pixels a side"):
+        run(vault, items, size=33)
+
+
+def test_so_many_images_are_trained_on_as_their_size_allows():
+    assert ScoreConfig().most_images(64) == 6000
+    assert ScoreConfig().most_images(128) == 2000
+    assert ScoreConfig(max_images=10).most_images(224) == 10
+
+
+def test_a_figure_has_its_range_or_nothing_is_told():
+    figures = {
+        "accuracy_clean": 0.219,
+        "accuracy_protected": 0.222,
+        "chance": 0.1,
+        "size": 128,
+        "usual_size": 128,
+        "unlearnability": None,
+        "margin": 0.57,
+    }
+    assert "Nothing can be told" in described(figures)
+    assert "0.00" not in described(figures)
+    assert "can't be learned" in described({**figures, "margin": None})
+    told = described({**figures, "unlearnability": 0.9, "margin": 0.2})
+    assert "Unlearnability 0.90 (0.70 to 1.00; 1: no better than guessing)" in told

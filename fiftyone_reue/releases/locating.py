@@ -1,0 +1,427 @@
+"""Which original a suspect is a copy of, and where it lies on it.
+
+A copy of the whole image is found by how it looks all over. What was cropped, turned,
+framed or drawn over is found by its local features, and is then aligned with its
+original. Nothing here looks at a code, so it costs the evidence nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fiftyone_reue.alignment import agreement, features, maps, registration
+from fiftyone_reue.alignment.index import FeatureIndex
+from fiftyone_reue.alignment.registration import Aligned
+from fiftyone_reue.errors import (
+    FATAL,
+    InputError,
+    ReueError,
+    UnalignedImageError,
+)
+from fiftyone_reue.media import alpha
+from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.releases.references import Reference, References
+from fiftyone_reue.vault.entities import Image
+from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
+from fiftyone_reue.watermark import match, read
+
+EXPLAINED = 0.6
+"""A suspect belongs to an original that explains this share of the variance of what it
+shows of it."""
+
+DRIFT = 0.15
+"""A suspect whose original lies this far from where it should, in pixels, isn't the
+whole of it, only resized."""
+
+WHOLE = 0.97
+"""A suspect that shows this share of an original was not drawn over."""
+
+MIRRORS = (0, 4)
+"""Orientations in which features are looked for; they find turned ones themselves."""
+
+CANDIDATES = 5
+
+MORE_CANDIDATES = 24
+"""So many are tried of which local features speak for parts, if the first ones aren't
+it: a quarter of a photograph may have few of the features that are kept of it."""
+
+_UNLIKE = 0.5
+"""A copy that was made of an original proves itself by it better than this: what was
+added to it is small. For unrelated images it is most often about 0."""
+
+
+SMALL = 96
+"""Originals of fewer pixels a side have too few features for their parts to be found by
+them; where a part lies is looked for all over."""
+
+SHORTLIST = 2000
+"""So many originals are looked all over, those that look most like the suspect as a
+whole."""
+
+
+class UnseenOriginalsError(Exception):
+    """A suspect may be part of an original that wasn't looked at for that yet."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The original that a changed copy belongs to, and how it lies on it.
+
+    Attributes:
+        image: the original's entry.
+        reference: what the suspect is nearest to.
+        orientation: how the suspect must be turned, see
+            :func:`fiftyone_reue.watermark.match.orient`.
+        luma: the suspect's, turned so and on the original's pixels; the original's
+            where the suspect doesn't show it.
+        left: what remains of that after the reference; 0 where the suspect doesn't
+            show the original.
+        distance: the root mean square of what remains, over what is seen.
+        shown: ``(H, W)`` float32 in [0, 1], how much of a mark shows in each pixel;
+            None where all of it does.
+        proof: see :func:`fiftyone_reue.alignment.agreement.proof`.
+        matrix: where the suspect lies, see :mod:`fiftyone_reue.alignment.maps`; None
+            where it is the whole original, resized.
+    """
+
+    image: Image
+    reference: Reference
+    orientation: int
+    luma: np.ndarray
+    left: np.ndarray
+    distance: float
+    shown: np.ndarray | None
+    proof: float
+    matrix: np.ndarray | None = None
+
+    @property
+    def state(self) -> str:
+        """ "protected" or "licensed": which copy it is nearest to."""
+        return self.reference.state
+
+
+@dataclass(frozen=True)
+class _View:
+    """One way to look at a suspect: its luma, turned or mirrored."""
+
+    luma: np.ndarray
+    orientation: int
+
+
+class _Known:
+    """An original, and what it may have become, which is only made when it's asked for.
+
+    Attributes:
+        image: its entry.
+        itself: as it is.
+    """
+
+    def __init__(self, image: Image, references: Iterable[Reference]) -> None:
+        self.image = image
+        self._left = iter(references)
+        self.itself = next(self._left)
+        self._made = [self.itself]
+
+    @property
+    def references(self) -> list[Reference]:
+        """Itself and its copies without their marks."""
+        self._made += self._left
+        return self._made
+
+
+class Locator:
+    """Finds suspects' originals. Usable from threads.
+
+    Args:
+        ledger: the vault's.
+        references: loads originals.
+        index: all originals as a whole.
+        parts: all originals' features.
+        small: the descriptors of originals smaller than SMALL, by id.
+    """
+
+    def __init__(
+        self,
+        ledger: AuthenticatedLedger,
+        references: References,
+        index: match.Index,
+        parts: FeatureIndex,
+        small: Mapping[str, bytes],
+    ) -> None:
+        self._ledger = ledger
+        self._references = references
+        self._index = index
+        self._parts = parts
+        self._small = small
+
+    def nearest(self, raster: Raster, *, wait: bool = True) -> Nearest:
+        """The original that a changed copy belongs to.
+
+        Args:
+            raster: the copy.
+            wait: whether to look at all originals first, which takes long where none
+                was looked at for its parts yet.
+
+        Raises:
+            UnseenOriginalsError: they would have to be, and nobody is to wait.
+            UnalignedImageError: it looks like part of one, but doesn't lie on it.
+            InputError: it belongs to none, or an original that it might belong to
+                isn't there any more.
+        """
+        problems: list[str] = []
+        alike: list[str] = []
+        lumas = list(_views(raster))
+        best = self._as_whole(lumas, problems)
+        if best is None or not _is_settled(best):
+            for found in self._as_small_part(lumas, problems):
+                if best is None or found.proof > best.proof:
+                    best = found
+            if best is not None and best.image.id in self._small:
+                return best
+            if not (wait or self._parts.is_complete):
+                raise UnseenOriginalsError
+            for found in self._as_part(lumas, problems, alike):
+                if best is None or found.proof > best.proof:
+                    best = found
+        if best is not None:
+            return best
+        if problems:
+            raise InputError(problems[0])
+        if alike:
+            raise UnalignedImageError(
+                f"It looks like part of {alike[0]}, but could not be aligned with it; "
+                "give a larger part, or one that is less changed"
+            )
+        raise InputError("It looks like none of the originals")
+
+    def _as_whole(self, lumas: list[np.ndarray], problems: list[str]) -> Nearest | None:
+        """The original that a suspect shows whole, resized or less a few pixels."""
+        best: Nearest | None = None
+        for known, view, resized in _likely(self._candidates(lumas, problems)):
+            found = _beside(known, view, resized)
+            if found is None or (best and best.distance <= found.distance):
+                continue
+            best, seen_as, of = found, view, known
+        if best is None:
+            return None
+        if _drift(best) >= DRIFT:
+            aligned = registration.from_whole(seen_as.luma, of.itself.luma)
+            better = aligned and _beside(of, seen_as, aligned.luma, aligned)
+            if better and better.proof > best.proof:
+                return better
+        return _without_drawn(best, of, seen_as) or best
+
+    def _candidates(
+        self, lumas: list[np.ndarray], problems: list[str]
+    ) -> Iterator[_Candidate]:
+        """Originals that a suspect looks like, and it turned and resized like them."""
+        for luma in lumas:
+            for candidate in self._index.nearest(luma, CANDIDATES):
+                known = self._known(candidate.image_id, problems)
+                if known is None:
+                    continue
+                way = candidate.orientation
+                view = _View(match.orient(luma, way), way)
+                size = known.image.height, known.image.width
+                yield known, view, match.resize(view.luma, *size)
+
+    def _as_small_part(
+        self, lumas: list[np.ndarray], problems: list[str]
+    ) -> Iterator[Nearest]:
+        """Small originals that a suspect shows a part of, shifted and scaled."""
+        if not self._small:
+            return
+        for luma in lumas:
+            likely = (one.image_id for one in self._index.nearest(luma, SHORTLIST))
+            some = {one: self._small[one] for one in likely if one in self._small}
+            for part in match.parts(luma, some, CANDIDATES):
+                known = self._known(part.image_id, problems)
+                if known is None:
+                    continue
+                view = _View(match.orient(luma, part.orientation), part.orientation)
+                cells = (part.top, part.left, part.cells)
+                top, left, side = (one / match.SIDE for one in cells)
+                aligned = registration.from_window(
+                    view.luma, known.itself.luma, (top, left, side)
+                )
+                if aligned is None:
+                    continue
+                near = _beside(known, view, aligned.luma, aligned)
+                if near is not None:
+                    yield near
+
+    def _as_part(
+        self, lumas: list[np.ndarray], problems: list[str], alike: list[str]
+    ) -> Iterator[Nearest]:
+        """Originals that a suspect shows a part of, turned, at an angle or drawn
+        over; notes those on which many features agree and the rest doesn't."""
+        for luma in lumas:
+            views = [_View(match.orient(luma, way), way) for way in MIRRORS]
+            theirs = [features.find(view.luma) for view in views]
+            likely = self._parts.nearest(theirs, MORE_CANDIDATES)
+            proven = False
+            for number, (image_id, ways) in enumerate(likely):
+                if proven and number >= CANDIDATES:
+                    break
+                known = self._known(image_id, problems)
+                if known is None:
+                    continue
+                original = known.itself.luma
+                ours = self._parts.of(image_id)
+                for way in ways:
+                    view, found = views[way], theirs[way]
+                    aligned = registration.by_features(view.luma, original, found, ours)
+                    if aligned is None:
+                        continue
+                    near = _beside(known, view, aligned.luma, aligned)
+                    if near is not None:
+                        proven = True
+                        yield near
+                    else:
+                        alike.append(known.image.source)
+
+    def _known(self, image_id: str, problems: list[str]) -> _Known | None:
+        """An original's entry and what it may have become; notes what is missing."""
+        try:
+            image = self._ledger.image(image_id)
+            if image is None:
+                # It was there when all of them were read.
+                problems.append(self._references.lost(image_id))
+                return None
+            return _Known(image, self._references.of(image))
+        except FATAL:
+            raise
+        except ReueError as error:
+            problems.append(str(error))
+            return None
+
+
+_Candidate = tuple[_Known, _View, np.ndarray]
+"""An original, and a suspect turned as it is, before and after it was resized."""
+
+
+def _likely(candidates: Iterable[_Candidate]) -> list[_Candidate]:
+    """Candidates less those that show nothing of the suspect, where one is proven.
+
+    What an original has become takes long to make.
+    """
+    found = list(candidates)
+    if len(found) < 2:
+        return found
+    proofs = [agreement.proof(luma, one.itself.luma) for one, _, luma in found]
+    if max(proofs) < 1:
+        return found
+    return [
+        one
+        for one, proof in zip(found, proofs, strict=True)
+        if proof >= _UNLIKE or one[0].itself.shown is not None
+    ]
+
+
+def _beside(
+    known: _Known, view: _View, luma: np.ndarray, aligned: Aligned | None = None
+) -> Nearest | None:
+    """A suspect beside what it is nearest to of an original; None if it isn't its.
+
+    Args:
+        known: the original.
+        view: the suspect.
+        luma: the suspect's on the original's pixels.
+        aligned: how it came there, unless it was just resized.
+    """
+    best: Nearest | None = None
+    itself = known.itself
+    for one in known.references:
+        covered = aligned.covered if aligned else None
+        seen = None
+        if aligned and one.opacity is None:
+            seen = agreement.seen(luma, one.luma, aligned.covered).astype(np.float32)
+            if not seen.any():
+                continue
+        left = read.residual(luma, one.luma, one.opacity, seen)
+        weights = _product(one.opacity, seen)
+        size = _size(left, weights)
+        spread = _size(left + read.centred(one.luma, one.opacity, seen), weights)
+        if size**2 > (1 - EXPLAINED) * spread**2 or (best and best.distance <= size):
+            continue
+        proof = agreement.proof(_on_black(luma, one), one.luma, covered)
+        if proof < 1:
+            continue
+        best = Nearest(
+            known.image,
+            one,
+            view.orientation,
+            luma if seen is None else np.where(seen > 0, luma, itself.luma),
+            left if seen is None else left * seen,
+            size,
+            _product(one.shown, seen),
+            proof,
+            aligned.matrix if aligned else None,
+        )
+    return best
+
+
+def _on_black(luma: np.ndarray, reference: Reference) -> np.ndarray:
+    """A suspect as the reference is: on black, whatever even ground it was laid on."""
+    if reference.opacity is None:
+        return luma
+    through = 1 - reference.opacity
+    energy = float((through * through).sum())
+    if energy == 0:
+        return luma
+    ground = float((through * (luma - reference.luma)).sum()) / energy
+    made: np.ndarray = luma - np.float32(ground) * through
+    return made
+
+
+def _without_drawn(near: Nearest, known: _Known, view: _View) -> Nearest | None:
+    """A suspect less what was drawn over it; None if nothing much was."""
+    whole = np.ones(near.luma.shape, bool)
+    if near.reference.opacity is not None:
+        return None
+    seen = agreement.seen(near.luma, near.reference.luma, whole)
+    if seen.mean() >= WHOLE:
+        return None
+    matrix = maps.stretched(near.luma.shape, view.luma.shape)
+    aligned = Aligned(matrix, near.luma, whole, near.proof)
+    return _beside(known, view, near.luma, aligned)
+
+
+def _is_settled(near: Nearest) -> bool:
+    """Whether nothing better is to be expected than a copy of the whole."""
+    if near.matrix is not None and near.left.astype(bool).mean() < WHOLE:
+        return False
+    return _drift(near) < DRIFT
+
+
+def _drift(near: Nearest) -> float:
+    if near.reference.opacity is not None:
+        return 0.0
+    return registration.drift(near.luma, near.reference.luma)
+
+
+def _product(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one * other
+
+
+def _views(raster: Raster) -> Iterable[np.ndarray]:
+    """A suspect's lumas: alpha dropped, and on white where that is another.
+
+    Programs that save an alpha channel may clear the colours that it hides.
+    """
+    luma = read.luma(raster.samples, raster.colour_channels, raster.peak)
+    yield luma
+    opacity = alpha.opacity(raster.samples, raster.colour_channels)
+    if opacity is not None:
+        yield luma * opacity + 255 * (1 - opacity)
+
+
+def _size(values: np.ndarray, weights: np.ndarray | None) -> float:
+    """The root mean square over what is seen."""
+    return math.sqrt(read.weighted_mean(values * values, weights))

@@ -1,0 +1,99 @@
+"""The commitment that a recipient holds, in whatever they were handed."""
+
+from __future__ import annotations
+
+import json
+import stat
+import zipfile
+import zlib
+from pathlib import Path
+
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.releases import manifest
+from fiftyone_reue.vault import licence_files
+
+PACKAGED = "commitment.json"
+"""What a package has beside its images; see
+:mod:`fiftyone_reue.workflows.package`."""
+
+_MOST_BYTES = manifest.MOST_BYTES
+_SQLITE = b"SQLite format 3\0"
+_ZIP = b"PK\3\4"
+_IN_A_PACKAGE = (f"images/{manifest.NAME}", PACKAGED)
+
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    RecursionError,
+    StopIteration,
+    NotImplementedError,
+    RuntimeError,  # a ZIP file that asks for a passphrase
+    zlib.error,
+    zipfile.BadZipFile,
+)
+
+
+def held_root(path: Path) -> str:
+    """The root that whoever holds this can compare with a case's.
+
+    Args:
+        path: a ``manifest.json``, a package's ``commitment.json`` or a licence, under
+            any name; or a folder of copies; or a package, as a folder or a ZIP file.
+
+    Returns:
+        The newest root in it, hex digits.
+
+    Raises:
+        InputError: there is none in it, or it isn't there.
+    """
+    if path.is_dir():
+        for name in (manifest.NAME, *_IN_A_PACKAGE):
+            if (path / name).is_file():
+                return held_root(path / name)
+        raise _none(path)
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise _none(path)
+        with path.open("rb") as file:
+            head = file.read(len(_SQLITE))
+            if head == _SQLITE:
+                return licence_files.read_header(path).commitment
+            if head.startswith(_ZIP):
+                content = json.loads(_packaged(path))
+            elif found.st_size > _MOST_BYTES:
+                raise _none(path)
+            else:
+                content = json.loads(head + file.read())
+    except _UNREADABLE:
+        raise _none(path) from None
+    root = content.get("commitment") if isinstance(content, dict) else None
+    listed = content.get("commitments") if isinstance(content, dict) else None
+    if isinstance(listed, list) and listed and isinstance(listed[-1], dict):
+        root = listed[-1].get("root")
+    if not isinstance(root, str):
+        raise _none(path)
+    return root
+
+
+def _packaged(path: Path) -> bytes:
+    """What the manifest in a package's ZIP file says, or its commitment's file.
+
+    Raises:
+        StopIteration, ValueError, OSError, BadZipFile: there is none to be read.
+    """
+    with zipfile.ZipFile(path) as package:
+        name = next(one for one in _IN_A_PACKAGE if one in package.namelist())
+        with package.open(name) as file:
+            data = file.read(_MOST_BYTES + 1)  # whatever the list says of its length
+    if len(data) > _MOST_BYTES:
+        raise ValueError("no manifest is so long")
+    return data
+
+
+def _none(path: Path) -> InputError:
+    return InputError(
+        f"{path}: there is no commitment here; give the manifest.json that came with "
+        "the copies, a package or its commitment.json, or a licence"
+    )

@@ -1,0 +1,164 @@
+"""The batch loop's work on a Ray cluster of several nodes, some of which are lost."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fiftyone_reue.batch import on_ray, pipeline
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.pipeline import Outcome
+from fiftyone_reue.errors import EngineError, InputError, OutputError
+from tests.ray_cluster import STORE, cluster
+
+pytest.importorskip("ray", reason="ray isn't installed (make venv installs it)")
+
+pytestmark = [pytest.mark.slow, pytest.mark.integration]
+
+
+@dataclass(frozen=True)
+class Result:
+    name: str
+    process: int
+    size: int = 10
+
+
+@dataclass(frozen=True)
+class Work:
+    """Marks in a folder what was begun, and takes its time.
+
+    Attributes:
+        folder: where each try of each item leaves a file.
+        seconds: for an item.
+        deadly: the items that kill whoever has them.
+        wrong: the items that can't be done, or that end the run.
+    """
+
+    folder: Path
+    seconds: float = 0.0
+    deadly: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    fatal: tuple[str, ...] = ()
+
+    def __call__(self, item: Item) -> Result:
+        name = item.sample_id
+        (self.folder / f"{name}.{os.getpid()}").touch()
+        if name in self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if name in self.wrong:
+            raise InputError(f"{name}: this can't be done")
+        if name in self.fatal:
+            raise OutputError("the disk is full")
+        time.sleep(self.seconds)
+        return Result(name, os.getpid())
+
+    def tries(self) -> list[str]:
+        return sorted(path.name.split(".")[0] for path in self.folder.iterdir())
+
+    def processes(self) -> set[int]:
+        return {int(path.name.split(".")[1]) for path in self.folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def two_nodes() -> Iterator[Any]:
+    with cluster(2) as made:
+        yield made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "tries"
+    made.mkdir()
+    return made
+
+
+def items(count: int) -> list[Item]:
+    return [Item(f"{i:04}", f"nowhere/{i}", None, "") for i in range(count)]
+
+
+def steps(count: int, work: Work, done: list[Result], outcome: Outcome, **more: Any):
+    more = {"workers": 2, **more}
+    return pipeline.run(items(count), work, done.extend, outcome, engine="ray", **more)
+
+
+def test_every_item_is_done_once_and_in_order(two_nodes, folder):
+    work, done, outcome = Work(folder, wrong=("0007",)), [], Outcome()
+    behind = list(steps(70, work, done, outcome))
+    left = [item.sample_id for item in items(70) if item.sample_id != "0007"]
+    assert [one.name for one in done] == left
+    assert work.tries() == sorted([*left, "0007"])
+    assert [(one.sample_id, one.reason) for one in outcome.failures] == [
+        ("0007", "0007: this can't be done")
+    ]
+    assert outcome.done == 69
+    assert behind == [32, 64, 70]
+    assert os.getpid() not in work.processes()
+
+
+def test_an_error_that_ends_a_run_is_the_one_that_was_raised(two_nodes, folder):
+    work = Work(folder, fatal=("0003",))
+    with pytest.raises(OutputError, match=r"^the disk is full$"):
+        list(steps(8, work, [], Outcome()))
+
+
+def test_workers_of_another_version_are_not_used(two_nodes, folder, monkeypatch):
+    monkeypatch.setattr(on_ray, "__version__", "9.9")
+    work = Work(folder)
+    with pytest.raises(EngineError, match=r"install the same on every machine"):
+        list(steps(8, work, [], Outcome()))
+    assert work.tries() == []
+
+
+def test_an_image_that_kills_its_workers_costs_that_image_alone(two_nodes, folder):
+    work, done, outcome = Work(folder, deadly=("0002",)), [], Outcome()
+    assert list(steps(12, work, done, outcome, chunk_items=4))[-1] == 12
+    left = [item.sample_id for item in items(12) if item.sample_id != "0002"]
+    assert [one.name for one in done] == left
+    (failure,) = outcome.failures
+    assert failure.sample_id == "0002"
+    assert "every worker that was given this image died" in failure.reason
+    assert work.tries().count("0002") == 4
+
+
+def test_what_a_killed_worker_had_is_done_by_another(two_nodes, folder):
+    work, done, outcome = Work(folder, seconds=0.02), [], Outcome()
+    run = steps(60, work, done, outcome, chunk_items=5)
+    assert next(run) == 5
+    os.kill(next(iter(work.processes())), signal.SIGKILL)
+    assert list(run)[-1] == 60
+    assert [one.name for one in done] == [item.sample_id for item in items(60)]
+    assert len(work.processes()) >= 2
+
+
+def test_a_run_that_is_stopped_keeps_what_is_behind_it(two_nodes, folder):
+    import ray
+
+    work, done, outcome = Work(folder, seconds=0.02), [], Outcome()
+    run = steps(60, work, done, outcome, chunk_items=5)
+    behind = next(run)
+    run.close()
+    assert [one.name for one in done] == [i.sample_id for i in items(behind)]
+    until = time.monotonic() + 20
+    while ray.available_resources().get("CPU") != 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert ray.available_resources()["CPU"] == 2  # the workers are gone
+
+
+def test_what_a_lost_node_had_is_done_by_the_others(two_nodes, folder):
+    node = two_nodes.add_node(num_cpus=1, object_store_memory=STORE)
+    work, done, outcome = Work(folder, seconds=0.05), [], Outcome()
+    run = steps(90, work, done, outcome, chunk_items=5, workers=3)
+    behind = 0
+    while len(work.processes()) < 3:
+        behind = next(run)
+    assert behind < 60
+    two_nodes.remove_node(node, allow_graceful=False)
+    assert list(run)[-1] == 90
+    assert [one.name for one in done] == [item.sample_id for item in items(90)]
+    assert outcome == Outcome(done=90)
+    assert len(work.tries()) > 90
