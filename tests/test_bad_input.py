@@ -26,7 +26,7 @@ from fiftyone_reue.errors import LedgerUnavailableError
 from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.names.filenames import fold, portable
 from fiftyone_reue.networks.recipe import Recipe
-from fiftyone_reue.perturb.rue.method import RueConfig
+from fiftyone_reue.perturb.rue.config import RueConfig
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.workflows import protect as protecting
 from fiftyone_reue.workflows import score as scoring
@@ -224,6 +224,7 @@ def test_one_bad_copy_is_named_and_the_rest_restored(place, tier, change, said):
     place.check("back", 12)
 
 
+@pytest.mark.slow
 def test_the_owner_restores_a_losslessly_resaved_file_all_the_same(place):
     place.run("protect", "source", "out")
     bad = place.root / "out" / BAD
@@ -255,6 +256,7 @@ def test_another_datasets_record_restores_nothing(
     assert "Use the vault that it was protected" in place.fails("original", "out", "o2")
 
 
+@pytest.mark.slow
 def test_two_images_of_one_name_are_both_kept(place):
     image = Image.open(place.root / "source" / BAD)
     image.rotate(90).save(place.root / "source/brick/1.bmp")
@@ -347,6 +349,7 @@ def test_sources_deleted_halfway_are_named_and_the_rest_kept(
     place.completes("protect", "source", "out", done=f"{60 - written} protected")
 
 
+@pytest.mark.slow
 def test_an_output_deleted_halfway_is_made_again(place, monkeypatch):
     monkeypatch.setattr(pipeline, "CHUNK_ITEMS", 2)
     monkeypatch.setattr(pipeline, "COMMIT_ITEMS", 4)
@@ -367,6 +370,7 @@ def test_an_output_deleted_halfway_is_made_again(place, monkeypatch):
     place.completes("original", "out", "back", done="Restored 12 ")
 
 
+@pytest.mark.slow
 def test_a_ledger_stopped_halfway_ends_the_run_and_loses_nothing(place, monkeypatch):
     monkeypatch.setattr(pipeline, "CHUNK_ITEMS", 2)
     monkeypatch.setattr(pipeline, "COMMIT_ITEMS", 4)
@@ -401,6 +405,7 @@ def add_odd(folder: Path, image: bytes) -> list[str]:
     return ["self.png", "gone.png", "zero.png", "pipe.png", r"\xff\xfe.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["protect", "licensed", "original", "extract"])
 def test_what_is_no_file_is_one_failure_each(place, verb):
     if verb != "protect":

@@ -20,16 +20,22 @@ from fiftyone_reue.cli import (
     info,
     init,
     keys,
+    license_,
     link,
     list_,
+    package,
+    preview,
     protect,
     recipient,
     release,
+    report,
     restore,
     reveal,
     score,
     train,
+    unpack,
     vault,
+    verify,
 )
 from fiftyone_reue.cli.errors import Commands
 
@@ -43,9 +49,16 @@ def main() -> None:
 
 main.add_command(init.init)
 main.add_command(recipient.recipient)
+main.add_command(preview.preview)
 main.add_command(protect.protect)
+main.add_command(protect.publish)
+main.add_command(license_.license_)
+main.add_command(package.package)
+main.add_command(unpack.unpack)
 main.add_command(restore.restore)
 main.add_command(extract.extract)
+main.add_command(report.report)
+main.add_command(verify.verify)
 main.add_command(reveal.reveal)
 main.add_command(score.score)
 main.add_command(audit.audit)

@@ -36,3 +36,18 @@ def confirm(operator: str) -> None:
     code = confirmation_code(operator, vault=vault)
     err.print(f"For one {plain(operator)} in the App, within ten minutes:")
     out.print(code)
+
+
+@app.command()
+@guarded
+def work() -> None:
+    """Execute what the plugin's forms start in the FiftyOne App, until Ctrl-C.
+
+    The App starts a worker by itself, which ends when there is nothing to do; this one
+    stays. The owner key is taken from this terminal's environment. What each job says
+    is in its log, which the panel shows.
+    """
+    from fiftyone_reue.samples import worker
+
+    err.print("Waiting for jobs of the App; Ctrl-C ends it")
+    worker.work(logs=True)

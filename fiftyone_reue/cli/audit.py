@@ -14,6 +14,7 @@ from fiftyone_reue.cli.options import (
     device_option,
     json_option,
     pixels_option,
+    size_option,
     vault_option,
 )
 from fiftyone_reue.cli.printing import out, plain, report
@@ -53,6 +54,7 @@ from fiftyone_reue.cli.vaults import opened
     help="Victims of a kind.  [default: the budget's]",
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of the split.")
+@size_option
 @device_option
 @pixels_option
 @json_option
@@ -66,6 +68,7 @@ def audit(
     victims: str | None,
     seeds: int | None,
     seed: int,
+    size: int | None,
     device: str,
     max_pixels: int,
     as_json: bool,
@@ -89,6 +92,7 @@ def audit(
         seed=seed,
         device=device,
         max_pixels=max_pixels,
+        size=size,
     )
     with opened(vault_folder) as vault:
         summary = shown(audit_steps(source, output, vault=vault, config=config))

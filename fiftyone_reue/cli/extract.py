@@ -39,13 +39,13 @@ def extract(
     as_json: bool,
 ) -> int:
     """Say whose copy the images in SRC (a folder, or files) were made from."""
-    from fiftyone_reue.batch.folders import all_suspects
-    from fiftyone_reue.workflows.extract import extract as run
+    from fiftyone_reue.api import extract_steps
 
-    items = all_suspects(sources)
     with opened(vault_folder, tell=False) as vault:
-        job = run(vault, items, originals_folder=originals, max_pixels=max_pixels)
-        summary = shown(job)
+        steps = extract_steps(
+            sources, vault=vault, originals=originals, max_pixels=max_pixels
+        )
+        summary = shown(steps)
     if as_json:
         click.echo(json.dumps(summary.to_dict()))
     else:
@@ -56,14 +56,21 @@ def extract(
 
 
 def _print(summary: ExtractSummary) -> None:
-    from fiftyone_reue.watermark.evidence import bound
-
     out.print(plain(summary.verdict()))
+    if all(suspect.image_id is None for suspect in summary.suspects):
+        return  # there is nothing to lay before anybody
     evidence = summary.evidence
     listed = table("Recipient", "Z", "Chance at most")
     ranked = sorted(evidence.scores.items(), key=lambda pair: -pair[1])
-    for who, z in ranked[:5]:
-        chance = bound(z, evidence.recipients_tested)
+    named = {one.recipient_id: one for one in evidence.culprits}
+    ranked.sort(key=lambda pair: pair[0] not in named)
+    for who, z in ranked[: max(5, len(named))]:
+        firm = named.get(who)
+        chance = evidence.chance(z) if firm is None else firm.p_value
         listed.add_row(plain(summary.names[who]), f"{z:.2f}", f"{chance:.1e}")
-    listed.add_row("[dim]best innocent code", "", f"{evidence.best_innocent_p:.1e}")
+    listed.add_row(
+        "[dim]best innocent code",
+        f"{evidence.best_innocent_z:.2f}",
+        f"{evidence.best_innocent_p:.1e}",
+    )
     print_table(listed)

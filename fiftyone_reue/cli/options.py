@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
+from fiftyone_reue.batch.engines import ENGINES, LOCAL, MOST_WORKERS
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.networks.recipe import SIDES
 from fiftyone_reue.options import Option, options_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -40,6 +42,13 @@ plain_key_file_option = click.option(
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ..."
 )
+size_option = click.option(
+    "--size",
+    type=click.Choice([str(side) for side in SIDES]),
+    callback=lambda _, __, side: None if side is None else int(side),
+    help="Pixels a side to train at.  [default: as people do on such images, where "
+    "there is time for it]",
+)
 pixels_option = click.option(
     "--max-pixels",
     type=click.IntRange(min=1),
@@ -47,6 +56,19 @@ pixels_option = click.option(
     show_default=True,
     help="Refuse larger images before decoding them; without another number here also "
     "those above 25 million pixels with more than 32 for each byte of their file.",
+)
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=LOCAL,
+    show_default=True,
+    help="With --key, what does the work: threads of this process, or the workers of a "
+    "Ray cluster that runs (RAY_ADDRESS says where).",
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    help="So many threads, or workers on Ray; else one a processor.",
 )
 originals_option = click.option(
     "--originals", type=FOLDER, help="Where the originals are, if they moved."

@@ -81,6 +81,10 @@ def failed(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+_NAMED_FIRST = 2
+"""So many files stand before the reason why they failed."""
+
+
 def report(outcome: Outcome) -> int:
     """Say what failed, files that failed for one reason together.
 
@@ -92,7 +96,12 @@ def report(outcome: Outcome) -> int:
         reason = failure.reason.removeprefix(f"{failure.sample_id}: ")
         files.setdefault(reason, []).append(failure.sample_id)
     for reason, names in files.items():
-        err.print(f"[red]Failed:[/] {plain(listed(names))}: {plain(reason)}")
+        which, why = plain(listed(names)), plain(reason)
+        if len(names) <= _NAMED_FIRST:
+            err.print(f"[red]Failed:[/] {which}: {why}")
+        else:  # many names would hide the reason
+            every = count(len(names), "image")
+            err.print(f"[red]Failed:[/] {every}: {why} ({which})")
     if outcome.failures:
         rest = "; the rest is done" if outcome.done or outcome.skipped else ""
         err.print(f"{count(len(outcome.failures), 'image')} failed{rest}.")

@@ -1,11 +1,14 @@
-"""``reue protect``."""
+"""``reue protect`` and ``reue publish``."""
 
 from __future__ import annotations
 
+import functools
 import json
+import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,6 +25,8 @@ from fiftyone_reue.releases.config import ProtectConfig
 if TYPE_CHECKING:
     from fiftyone_reue.workflows.protect import ProtectSummary
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 
 def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
     """Check a method's name, importing the methods only when it comes to that."""
@@ -34,62 +39,101 @@ def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
     return name
 
 
+def protecting_options(command: Command) -> Command:
+    """What `reue protect` and `reue publish` take, but for whom it is."""
+    decorators = (
+        click.argument("source", metavar="SRC", type=FOLDER),
+        click.argument("output", metavar="DST", type=FOLDER),
+        vault_option,
+        settings(
+            ProtectConfig,
+            method={"callback": known_method},
+            clusters={"metavar": "N"},
+            depth={"metavar": "BITS"},
+            quality={"metavar": "N"},
+        ),
+        click.option(
+            "--option",
+            "options",
+            metavar="NAME=VALUE",
+            multiple=True,
+            help="An option of the method, as `reue list options` says; several times.",
+        ),
+        click.option(
+            "--scenes",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="Images for deep_hiding to hide, a folder for each class; else from "
+            "its bank.",
+        ),
+        click.option(
+            "--classes-at",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="The classes are the folders N levels below SRC; else that is found "
+            "out.",
+        ),
+        click.option(
+            "--coco",
+            type=FOLDER,
+            metavar="FILE",
+            help="A COCO annotation file (JSON) of the images in SRC: every box or "
+            "mask in them gets the texture of its own class, and DST the annotations.",
+        ),
+        click.option(
+            "--prune",
+            is_flag=True,
+            help="Take copies whose original is gone out of DST, without asking.",
+        ),
+        json_option,
+    )
+    return functools.reduce(lambda made, add: add(made), reversed(decorators), command)
+
+
 @click.command()
-@click.argument("source", metavar="SRC", type=FOLDER)
-@click.argument("output", metavar="DST", type=FOLDER)
-@vault_option
 @click.option("--recipient", "name", required=True, help="Whom the copy is for.")
-@settings(
-    ProtectConfig,
-    method={"callback": known_method},
-    clusters={"metavar": "N"},
-    depth={"metavar": "BITS"},
-)
-@click.option(
-    "--option",
-    "options",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="An option of the method, as `reue list options` says; several times.",
-)
-@click.option(
-    "--scenes",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Images for deep_hiding to hide, a folder for each class; else from its bank.",
-)
-@click.option(
-    "--classes-at",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="The classes are the folders N levels below SRC; else that is found out.",
-)
-@click.option(
-    "--prune",
-    is_flag=True,
-    help="Take copies whose original is gone out of DST, without asking.",
-)
-@json_option
+@protecting_options
 @guarded
-def protect(
+def protect(name: str, **given: Any) -> int:
+    """Protect the ImageFolder SRC into DST for one recipient.
+
+    Each folder in SRC is a class, or each folder in its splits (train/cat, val/cat).
+    Without such folders, let --clusters make classes; of images with boxes or masks,
+    let --coco say where which class is.
+    Run the same command again after an interruption, or when images were added,
+    replaced, moved or deleted: what changed is known by content, and only that is done.
+    """
+    return _protect(name, **given)
+
+
+@click.command()
+@protecting_options
+@guarded
+def publish(**given: Any) -> int:
+    """Protect the ImageFolder SRC into DST for everybody, to be put anywhere.
+
+    All is as for `reue protect`, but that nobody is given a key: `reue license` makes a
+    small file for each recipient, which turns the published copies into their own.
+    """
+    return _protect(None, **given)
+
+
+def _protect(
+    name: str | None,
+    *,
     source: Path,
     output: Path,
     vault_folder: Path,
-    name: str,
     options: tuple[str, ...],
     scenes: Path | None,
     classes_at: int | None,
+    coco: Path | None,
     prune: bool,
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Protect the ImageFolder SRC into DST for one recipient.
-
-    Each folder in SRC is a class, or each folder in its splits (train/cat, val/cat).
-    Without such folders, let --clusters make classes.
-    Run the same command again after an interruption, or when images were added,
-    replaced, moved or deleted: what changed is known by content, and only that is done.
-    """
+    """Protect for a recipient; None: for everybody."""
     from fiftyone_reue.batch.classes import counts, listing, remarks
+    from fiftyone_reue.batch.coco import read_coco
     from fiftyone_reue.batch.folders import read_source
     from fiftyone_reue.workflows.protect import protect_folder, withdraw_obsolete
 
@@ -100,18 +144,38 @@ def protect(
     clusters = config.clusters
     if clusters is not None and classes_at is not None:
         raise click.UsageError("--clusters and --classes-at both say what classes are")
+    if coco is not None and (clusters is not None or classes_at is not None):
+        other = "--classes-at" if clusters is None else "--clusters"
+        raise click.UsageError(f"--coco and {other} both say what classes are")
     said: list[str] = []
     found: dict[str, int] = {}
-    tree = read_source(source, output, classes_at, clustered=clusters is not None)
+    annotations = None if coco is None else read_coco(coco, source, output)
+    tree = (
+        read_source(source, output, classes_at, clustered=clusters is not None)
+        if annotations is None
+        else annotations.tree
+    )
     if clusters is None:
         found = counts(tree.items)
-        said = remarks(tree.items, tree.layout)
+        said = (
+            remarks(tree.items, tree.layout)
+            if annotations is None
+            else annotations.remarks
+        )
         if not as_json:
             for line in (listing(tree.items), *said):
                 out.print(plain(line))
     with opened(vault_folder) as vault:
+        whom = vault.published().name if name is None else name
         job = protect_folder(
-            vault, name, tree.items, source, output, config=config, prune=prune
+            vault,
+            whom,
+            tree.items,
+            source,
+            output,
+            config=config,
+            prune=prune,
+            annotations=annotations,
         )
         summary = shown(job)
         if summary.obsolete and not as_json and _agreed(summary.obsolete):
@@ -139,11 +203,14 @@ def _figures(summary: ProtectSummary, config: ProtectConfig) -> dict[str, Any]:
         "skipped": summary.outcome.skipped,
         "converted_to_png": sum(summary.converted.values()),
         "psnr": summary.psnr,
+        "ssimulacra2": summary.ssimulacra2,
+        "visibility": summary.visibility,
         "changed": summary.changed,
         "obsolete": summary.obsolete,
         "pruned": summary.pruned,
         "moved_from": summary.moved_from,
         "notes": summary.notes,
+        "noted": summary.noted,
         "strangers": summary.strangers,
         "withheld": summary.withheld,
         "differing": [
@@ -193,13 +260,28 @@ def _notices(summary: ProtectSummary) -> list[str]:
     return lines
 
 
+def _seen(summary: ProtectSummary) -> str:
+    from fiftyone_reue.media.visibility import SCALE
+
+    if summary.ssimulacra2 is None:
+        return ""
+    images = count(len(summary.visibility), "image", "images")
+    looks = f"SSIMULACRA2 {summary.ssimulacra2:.0f} of 100 in the mean of {images}"
+    return f", {looks} ({SCALE})"
+
+
 def _print(summary: ProtectSummary) -> None:
-    outcome = summary.outcome
+    from fiftyone_reue.vault.vault import PUBLISHED
+
+    outcome, release = summary.outcome, summary.release
+    published = summary.recipient == PUBLISHED
+    whom = "everybody" if published else summary.recipient
     out.print(
-        f"Release {plain(summary.release.id)} for {plain(summary.recipient)}: "
+        f"Release {plain(release.name)} ({release.id}) for {plain(whom)}: "
         f"{outcome.done} protected, {outcome.skipped} were there, "
         f"{len(outcome.failures)} failed"
         + (f"; PSNR {summary.psnr:.1f} dB" if summary.psnr else "")
+        + _seen(summary)
     )
     for line in _notices(summary):
         out.print(plain(line))
@@ -207,3 +289,9 @@ def _print(summary: ProtectSummary) -> None:
         from fiftyone_reue.workflows.protect import describe_conversions
 
         out.print(describe_conversions(summary.converted))
+    if published and (outcome.done or outcome.skipped):
+        out.print(
+            "Nobody has a key to it; make a licence for each recipient: reue license "
+            f"NAME --release {plain(shlex.quote(release.name))} --vault ... "
+            "--out NAME.license"
+        )

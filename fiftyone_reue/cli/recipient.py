@@ -102,8 +102,7 @@ def key(
     _check_sealing(passphrase, public_key)
     with opened(vault_folder) as vault:
         person = vault.recipient(name)
-        vault.require_active(person)
-        secret = vault.recipient_key(person)
+        secret = vault.key_to_send(person)
         write_key_file(
             key_out, secret, new_of_key_file(passphrase), public_key=public_key
         )

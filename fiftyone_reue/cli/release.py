@@ -1,9 +1,11 @@
-"""``reue release``: list, show, delete."""
+"""``reue release``: list, show, stamp, delete."""
 
 from __future__ import annotations
 
 import json
+import os
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,13 @@ from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import json_option, vault_option
 from fiftyone_reue.cli.printing import SHOWN_NAMES, out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.errors import InputError
 from fiftyone_reue.names.display import printable
 
 
 @click.group()
 def release() -> None:
-    """List, show and delete releases."""
+    """List, show, time-stamp and delete releases."""
 
 
 @release.command("list")
@@ -45,11 +48,16 @@ def list_(vault_folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"releases": rows}))
         return
-    listed = table("Id", "Name", "Recipient", "Method", "State", "Images", "Folder")
+    listed = table("Name", "Recipient", "Method", "State", "Images")
+    called = Counter(row["name"] for row in rows)
     for row in rows:
-        keys = ("id", "name", "recipient", "method", "state", "images", "output")
-        listed.add_row(*(plain(str(row[key])) for key in keys))
+        # What other commands take to mean this one: an id where a name means several.
+        name = row["name"] if called[row["name"]] == 1 else row["id"]
+        others = (str(row[key]) for key in ("recipient", "method", "state", "images"))
+        listed.add_row(plain(str(name)), *map(plain, others))
     print_table(listed)
+    if rows:
+        out.print("`reue release show NAME` says where one is, and all about it.")
 
 
 @release.command()
@@ -106,11 +114,65 @@ def _number(value: Any) -> str:
 @release.command()
 @click.argument("name")
 @vault_option
+@click.option(
+    "--request",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a request (RFC 3161, .tsq) to this file, for any time stamp authority.",
+)
+@click.option(
+    "--reply",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Keep the authority's reply (.tsr) in this file, for every case to come.",
+)
+@guarded
+def timestamp(
+    name: str, vault_folder: Path, request: Path | None, reply: Path | None
+) -> None:
+    """Have it signed when a release's commitment was there, by whom others believe.
+
+    Nothing is sent: write a request, send it to an authority, and keep its reply. The
+    authority learns a hash and nothing else. `reue report` puts the reply into cases,
+    and `reue verify --authority` checks it.
+    """
+    from fiftyone_reue.media.codec import read_file
+    from fiftyone_reue.media.files import write_atomic
+    from fiftyone_reue.proofs.timestamps import LARGEST
+    from fiftyone_reue.releases.lookup import find_release
+    from fiftyone_reue.workflows.timestamp import keep_reply, timestamp_request
+
+    if (request is None) == (reply is None):
+        raise click.UsageError("Give one of --request and --reply")
+    with opened(vault_folder) as vault:
+        found = find_release(vault, name)
+        if request is not None:
+            if os.path.lexists(request):
+                raise InputError(f"{request} is there already; choose another name")
+            write_atomic(request, timestamp_request(vault, found))
+            out.print(
+                f"Send {plain(str(request))} to a time stamp authority as "
+                "application/timestamp-query, and give its reply with --reply."
+            )
+        if reply is not None:
+            kept = keep_reply(vault, found, read_file(reply, most=LARGEST))
+            out.print(
+                f"Kept: commitment {kept.digest.hex()} was there on {kept.when}, says "
+                "the authority."
+            )
+
+
+@release.command()
+@click.argument("name")
+@vault_option
 @click.option("--files", is_flag=True, help="Delete the protected files too.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @guarded
 def delete(name: str, vault_folder: Path, files: bool, yes: bool) -> None:
-    """Forget a release: its copies can't be traced or restored any more."""
+    """Forget a release: its copies can't be traced any more, but for those of
+    images that are in other releases too.
+
+    Files that carry their record are still restored, by your key and by the
+    recipient's: a key that was handed out can't be taken back.
+    """
     from fiftyone_reue.releases.lookup import delete_release, find_release
 
     with opened(vault_folder) as vault:
@@ -118,8 +180,9 @@ def delete(name: str, vault_folder: Path, files: bool, yes: bool) -> None:
         if not yes:
             click.confirm(
                 f"Forget release {printable(found.name)} ({printable(found.id)})? "
-                "Copies of it can't be "
-                "traced or restored to the original any more",
+                "Copies of images that are in no other release can't be traced any "
+                "more; files that carry their record are still restored, by your key "
+                "and by the recipient's",
                 abort=True,
             )
         deleted = delete_release(vault, found, files=files)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from fiftyone_reue.batch.engines import LOCAL
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import FOLDER, json_option, pixels_option
+from fiftyone_reue.cli.options import (
+    FOLDER,
+    engine_option,
+    json_option,
+    pixels_option,
+    workers_option,
+)
 from fiftyone_reue.cli.passphrases import existing_of_identity, existing_of_key_file
 from fiftyone_reue.cli.printing import SHOWN_NAMES, err, failed, out, plain, report
 from fiftyone_reue.cli.progress import shown
@@ -31,6 +39,12 @@ if TYPE_CHECKING:
     help="Your identity, if the key file was sealed for your own key "
     "(REUE_IDENTITY_FILE).",
 )
+@click.option(
+    "--license",
+    "licence",
+    type=FOLDER,
+    help="With --key, of a published set: the licence that you were sent.",
+)
 @click.option("--vault", "vault_folder", type=FOLDER, help="The owner's vault.")
 @click.option(
     "--approximate",
@@ -42,6 +56,8 @@ if TYPE_CHECKING:
     type=FOLDER,
     help="For that, the release as delivered: of crops and files without a record.",
 )
+@engine_option
+@workers_option
 @pixels_option
 @json_option
 @guarded
@@ -50,15 +66,19 @@ def restore(
     output: Path,
     key_path: Path | None,
     identity: Path | None,
+    licence: Path | None,
     vault_folder: Path | None,
     approximate: bool,
     records: Path | None,
+    engine: str,
+    workers: int | None,
     max_pixels: int,
     as_json: bool,
 ) -> int:
     """Restore SRC into DST.
 
-    With --key, the recipient's licensed copies, from the files and the key alone.
+    With --key, the recipient's licensed copies, from the files and the key alone; of a
+    published set with --license too.
     With --vault, the owner's originals, from protected or licensed copies: the
     original files byte for byte, or it says of each what differs.
 
@@ -66,8 +86,7 @@ def restore(
     With --approximate it is restored as nearly as can be instead, to files that end in
     .approximate.png and carry no record.
     """
-    from fiftyone_reue.batch.folders import check_apart, image_items
-    from fiftyone_reue.workflows import restore as restoring
+    from fiftyone_reue.api import restore_steps
 
     if (key_path is None) == (vault_folder is None):
         raise click.UsageError("give --key (recipient) or --vault (owner), one of them")
@@ -75,27 +94,30 @@ def restore(
         raise click.UsageError("--approximate is for licensed copies: give --key")
     if records is not None and not approximate:
         raise click.UsageError("--records is of use only with --approximate")
-    check_apart(source, output)
-    items = image_items(source)
-    if key_path is not None:
-        key = _key(key_path, identity)
-        job = restoring.restore_licensed(
-            items,
-            source,
-            output,
-            key,
-            max_pixels=max_pixels,
-            approximate=approximate,
-            records=records,
+    if licence is not None and (key_path is None or approximate):
+        raise click.UsageError("--license goes with --key, and without --approximate")
+    if engine != LOCAL and key_path is None:
+        raise click.UsageError(
+            "--engine goes with --key: originals take the whole vault, which no worker "
+            "gets"
         )
-        summary = shown(job)
-    else:
-        assert vault_folder is not None
+    steps = partial(
+        restore_steps,
+        source,
+        output,
+        license=licence,
+        approximate=approximate,
+        records=records,
+        max_pixels=max_pixels,
+        engine=engine,
+        workers=workers,
+    )
+    if vault_folder is not None:
         with opened(vault_folder) as vault:
-            job = restoring.restore_original(
-                vault, items, output, max_pixels=max_pixels
-            )
-            summary = shown(job)
+            summary = shown(steps(vault=vault))
+    else:
+        assert key_path is not None
+        summary = shown(steps(key=_key(key_path, identity)))
     if as_json:
         click.echo(json.dumps(_figures(summary)))
     else:

@@ -61,20 +61,18 @@ def reveal(
     shows an image, the stripes found in it, the scene seen in them, and the scene that
     was hidden. A decoy is what another key would have hidden; half a second each.
     """
-    from fiftyone_reue.batch.folders import all_suspects
-    from fiftyone_reue.workflows.reveal import reveal as run
+    from fiftyone_reue.api import reveal_steps
 
-    items = all_suspects(sources, apart_from=output)
     with opened(vault_folder) as vault:
-        job = run(
-            vault,
-            items,
+        steps = reveal_steps(
+            sources,
             output,
-            originals_folder=originals,
+            vault=vault,
+            originals=originals,
             decoys=decoys,
             max_pixels=max_pixels,
         )
-        summary = shown(job)
+        summary = shown(steps)
     if as_json:
         click.echo(json.dumps(summary.to_dict()))
     else:

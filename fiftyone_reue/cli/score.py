@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -15,6 +14,7 @@ from fiftyone_reue.cli.options import (
     device_option,
     json_option,
     pixels_option,
+    size_option,
     vault_option,
 )
 from fiftyone_reue.cli.printing import out, report
@@ -31,10 +31,9 @@ from fiftyone_reue.cli.vaults import opened
 @click.option(
     "--max-images",
     type=click.IntRange(min=8),
-    default=6000,
-    show_default=True,
-    help="Train on so many; all are scored.",
+    help="Train on so many; all are scored.  [default: 6000, of photographs 2000]",
 )
+@size_option
 @device_option
 @pixels_option
 @json_option
@@ -43,36 +42,22 @@ def score(
     source: Path,
     vault_folder: Path,
     seed: int,
-    max_images: int,
+    max_images: int | None,
+    size: int | None,
     device: str,
     max_pixels: int,
     as_json: bool,
 ) -> int:
     """Measure the unlearnability of the release in SRC."""
     from fiftyone_reue.api import score_steps
-    from fiftyone_reue.workflows.score import ScoreConfig
+    from fiftyone_reue.workflows.score import ScoreConfig, described
 
-    config = ScoreConfig(seed, device, max_images, max_pixels)
+    config = ScoreConfig(seed, device, max_images, max_pixels, size=size)
     with opened(vault_folder) as vault:
         summary = shown(score_steps(source, vault=vault, config=config))
     figures = summary.to_dict()
     if as_json:
         click.echo(json.dumps(figures))
     else:
-        _print(figures)
+        out.print(described(figures))
     return report(summary.outcome)
-
-
-def _print(figures: dict[str, Any]) -> None:
-    out.print(
-        f"Trained on originals {figures['accuracy_clean']:.1%}, on protected "
-        f"copies {figures['accuracy_protected']:.1%}, chance "
-        f"{figures['chance']:.1%}"
-    )
-    value = figures["unlearnability"]
-    out.print(
-        "The originals themselves can't be learned from so few images, so "
-        "unlearnability can't be told"
-        if value is None
-        else f"Unlearnability {value:.2f} (1: no better than guessing)"
-    )

@@ -1,4 +1,4 @@
-"""``reue vault``: check, repair."""
+"""``reue vault``: check, index, repair."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import app_option, json_option, optional_vault_option
+from fiftyone_reue.cli.options import (
+    app_option,
+    json_option,
+    optional_vault_option,
+    originals_option,
+    pixels_option,
+)
 from fiftyone_reue.cli.passphrases import ask_existing
 from fiftyone_reue.cli.printing import count, err, out, plain
+from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened_either, require_one
 
 
 @click.group()
 def vault() -> None:
-    """Check a vault's ledger, and put back a lost description or list."""
+    """Check a vault's ledger, put back what it lost, and prepare tracing."""
 
 
 @vault.command()
@@ -71,6 +78,43 @@ def check(
         return 1
     out.print(f"The ledger of vault {report.vault_id} is as you left it: {rows}.")
     return 0
+
+
+@vault.command()
+@optional_vault_option
+@app_option
+@originals_option
+@pixels_option
+@json_option
+@guarded
+def index(
+    vault_folder: Path | None,
+    app: bool,
+    originals: Path | None,
+    max_pixels: int,
+    as_json: bool,
+) -> int:
+    """Look at the originals for what tells their parts apart, ahead of a leak.
+
+    The first `reue extract` that meets a cropped, turned or framed suspect does it
+    otherwise. What is known is kept beside the ledger, so only new originals are looked
+    at; an interrupted run goes on.
+    """
+    from fiftyone_reue.releases.tracing import Tracer
+
+    with opened_either(vault_folder, app) as held:
+        tracer = Tracer(held, originals, max_pixels=max_pixels)
+        looked, gone = shown(tracer.look_at_originals())
+    if as_json:
+        click.echo(json.dumps({"originals": looked, "gone": gone}))
+        return int(bool(gone))
+    out.print(f"Looked at {count(looked, 'original')} for the first time.")
+    if gone:
+        err.print(
+            f"[red]Not there:[/] {count(gone, 'original')}, nor a protected copy; say "
+            "where they are now (--originals FOLDER)"
+        )
+    return int(bool(gone))
 
 
 @vault.command()

@@ -44,7 +44,7 @@ def test_wrong_usage_is_status_2(house, words):
         ),
         (["protect", "@source", "@vault", "--recipient", "bob"], "isn't empty"),
         (["protect", "@source/brick", "@x", "--recipient", "bob"], "class/name.png"),
-        (["restore", "@none", "@x"], "no such folder"),
+        (["restore", "@none", "@x"], "no such file or folder"),
         (["extract", "@none"], "no such file or folder"),
         (["reveal", "@none", "--out", "@x"], "no such file or folder"),
         (["recipient", "revoke", "eve"], "no recipient 'eve'"),

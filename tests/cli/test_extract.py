@@ -8,6 +8,7 @@ from PIL import Image
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["alice", "bob"])
 @pytest.mark.parametrize("tier", ["p", "w"])
 def test_a_leak_names_its_recipient(house, tmp_path, who, tier, leak):
@@ -58,6 +59,20 @@ def test_single_files_can_be_given(house):
     assert (five["recipient"], five["images_used"]) == ("bob", 5)
 
 
+def test_without_a_match_there_is_no_table(house, tmp_path, photos):
+    Image.fromarray(photos["rocket"]).save(tmp_path / "rocket.jpg")
+    out = house.ok("extract", str(tmp_path / "rocket.jpg"), "--vault", "@vault").stdout
+    assert "None of these images matches" in out
+    assert "best innocent code" not in out
+
+
+def test_what_is_no_image_is_not_said_to_match_nothing(house, tmp_path):
+    (tmp_path / "text.png").write_text("no image")
+    words = ("extract", str(tmp_path / "text.png"), "--vault", "@vault")
+    found = house.json(*words, status=1)
+    assert "could be read as an image" in found["verdict"]
+
+
 def test_the_verdict_in_words(house):
     out = house.ok("extract", "@pa", "--vault", "@vault").stdout
     assert "derived from the copy of alice" in out
@@ -66,6 +81,7 @@ def test_the_verdict_in_words(house):
     assert out.index("alice") < out.index("bob")
 
 
+@pytest.mark.slow
 def test_a_suspect_that_can_not_be_read_is_reported_beside_the_verdict(
     house, tmp_path, leak
 ):

@@ -8,6 +8,7 @@ from tests.keyrings import owner_keys_in
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 def test_rotation_touches_no_image_and_no_recipient(place):
     place.protect("alice", "@out")
     old = (place.root / "vault/owner.key").read_bytes()

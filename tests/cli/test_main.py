@@ -15,6 +15,7 @@ from fiftyone_reue import __version__, cli
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 def test_help_is_quick():
     """Nothing heavy is imported before a command needs it."""
     program = (

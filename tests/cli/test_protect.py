@@ -61,6 +61,7 @@ def test_rue_is_the_default_and_repeats_with_a_seed(place, same):
     assert same(place.path("o"), place.path("source"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [3, 8, 32])
 def test_epsilon_bounds_every_sample(place, epsilon, images):
     assert place.protect("alice", "@out", "--epsilon", str(epsilon)).exit_code == 0
@@ -70,6 +71,7 @@ def test_epsilon_bounds_every_sample(place, epsilon, images):
         assert epsilon / 2 < change.max() <= epsilon
 
 
+@pytest.mark.slow
 def test_a_second_run_writes_nothing_and_a_third_what_is_missing(place):
     def snapshot() -> dict[Path, tuple[bytes, int]]:
         files = [p for p in Path(place.path("out")).rglob("*") if p.is_file()]
@@ -89,6 +91,7 @@ def test_a_second_run_writes_nothing_and_a_third_what_is_missing(place):
     }
 
 
+@pytest.mark.slow
 def test_formats_are_kept(place, same):
     folder = place.root / "source/mixed"
     folder.mkdir()
@@ -148,6 +151,7 @@ def test_what_changed_is_counted_and_what_is_obsolete_named(place):
     assert not (place.root / "out/cat/2.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["y", "n"])
 def test_at_a_terminal_obsolete_copies_go_after_a_question(place, monkeypatch, answer):
     place.protect("alice", "@out")
@@ -168,6 +172,7 @@ def test_at_a_terminal_obsolete_copies_go_after_a_question(place, monkeypatch, a
     assert len(asked) == 1
 
 
+@pytest.mark.slow
 def test_a_renamed_source_is_said_and_gone_on_with(place):
     place.protect("alice", "@out")
     was = place.root / "source"
@@ -196,6 +201,7 @@ def tree(place, *folders: str) -> None:
             turned.save(path / f"{one}.png")
 
 
+@pytest.mark.slow
 def test_classes_are_told_before_anything_is_begun(place):
     done = place.protect("alice", "@out")
     first = done.stdout.splitlines()[0]
@@ -205,6 +211,7 @@ def test_classes_are_told_before_anything_is_begun(place):
     assert report["remarks"] == []
 
 
+@pytest.mark.slow
 def test_splits_are_no_classes(place, same):
     tree(place, "train/cat", "train/dog", "val/cat", "val/dog")
     done = place.protect("alice", "@out")
@@ -217,6 +224,7 @@ def test_splits_are_no_classes(place, same):
     assert same(place.path("o"), place.path("source"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folders", [("train", "val"), ("x/cat", "x/dog", "y/cat")])
 def test_classes_are_not_guessed(place, folders):
     tree(place, *folders)
@@ -252,6 +260,7 @@ def test_one_class_is_refused_before_anything_is_begun(place):
     assert "There is one class only, cat" in done.stdout
 
 
+@pytest.mark.slow
 def test_classes_of_one_image_are_remarked_on(place):
     for path in Path(place.path("source")).rglob("[1-3].png"):
         path.unlink()
@@ -265,6 +274,7 @@ def test_classes_of_one_image_are_remarked_on(place):
 ODD_CLASSES = ("猫", "犬", "a b", "a%2Fb", "x:y", "con", "caf\u00e9", "cafe\u0301")
 
 
+@pytest.mark.slow
 def test_others_read_the_classes_that_were_protected(place):
     datasets = pytest.importorskip("torchvision.datasets")
     tree(place, *ODD_CLASSES, "UP", "up")
@@ -276,6 +286,7 @@ def test_others_read_the_classes_that_were_protected(place):
     assert len({name.casefold() for name in read.classes}) == len(read.classes)
 
 
+@pytest.mark.slow
 def test_what_is_not_protected_is_counted_and_named(place):
     image = Image.open(place.path("source/brick/0.png"))
     image.rotate(90).save(place.root / "source/brick/x.tga")

@@ -42,6 +42,7 @@ def test_a_lost_key_file_is_written_again(place):
     assert "revoked" in place.fails(*words)
 
 
+@pytest.mark.slow
 def test_a_sealed_key_file_needs_its_passphrase(place, quick_scrypt):
     place.protect("alice", "@out")
     words = ("recipient", "key", "alice", "--vault", "@vault", "--key-out", "@s.key")
@@ -105,6 +106,7 @@ def test_a_recipient_makes_the_key_themselves(place, images):
     assert place.json("extract", "@w", "--vault", "@vault")["recipient"] == "carol"
 
 
+@pytest.mark.slow
 def test_a_lost_identity_is_replaced(place):
     assert place.protect("alice", "@out").exit_code == 0
     identity(place, "lost.txt")
@@ -130,6 +132,7 @@ def test_a_wrong_public_key_adds_nobody(place):
     assert not (place.root / "c.key").exists()
 
 
+@pytest.mark.slow
 def test_an_identity_that_others_can_read_is_warned_of(place):
     assert place.protect("alice", "@out").exit_code == 0
     key = ("--key-out", "@a.age", "--public-key", identity(place))

@@ -5,6 +5,7 @@ import pytest
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 def test_releases_are_listed_and_deleted(place):
     place.protect("alice", "@pa")
     place.protect("bob", "@pb")
@@ -13,7 +14,7 @@ def test_releases_are_listed_and_deleted(place):
         ("alice", "done", 12),
         ("bob", "done", 12),
     ]
-    assert rows[0]["id"] in place.ok("release", "list", "--vault", "@vault").stdout
+    assert rows[0]["name"] in place.ok("release", "list", "--vault", "@vault").stdout
     asked = place.run("release", "delete", rows[0]["id"], "--vault", "@vault")
     assert asked.exit_code == 1  # nobody said yes
     words = ("--vault", "@vault", "--files", "--yes")
@@ -23,6 +24,7 @@ def test_releases_are_listed_and_deleted(place):
     assert [row["recipient"] for row in left] == ["alice"]
 
 
+@pytest.mark.slow
 def test_a_release_is_shown_to_its_owner(place):
     Path(place.path("source/brick/0.png")).write_bytes(b"broken")
     place.protect("alice", "@pa")
@@ -47,6 +49,7 @@ def test_a_release_is_shown_to_its_owner(place):
     )
 
 
+@pytest.mark.slow
 def test_many_failures_are_cut_short_on_the_terminal(place):
     for number in range(14):
         Path(place.path(f"source/brick/bad{number:02}.png")).write_bytes(b"broken")

@@ -12,6 +12,7 @@ def sql(place, statement: str) -> None:
         attacker.execute(statement)
 
 
+@pytest.mark.slow
 def test_a_whole_ledger_is_told_so(place):
     place.protect("alice", "@pa")
     assert "is as you left it: 2 recipients" in place.ok(*CHECK).stdout
@@ -21,6 +22,7 @@ def test_a_whole_ledger_is_told_so(place):
     assert found["rows"] == {
         "recipients": 2,
         "fits": 1,
+        "papers": 1,
         "releases": 1,
         "images": 12,
         "records": 12,
@@ -28,6 +30,7 @@ def test_a_whole_ledger_is_told_so(place):
     }
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_named(place):
     place.protect("alice", "@pa")
     sql(place, "UPDATE recipients SET name = 'bobby' WHERE name = 'bob'")
@@ -41,6 +44,7 @@ def test_what_is_wrong_is_named(place):
     assert {"recipients", "records"} <= tables
 
 
+@pytest.mark.slow
 def test_an_accepted_ledger_misses_nothing(place):
     place.protect("alice", "@pa")
     sql(place, "DELETE FROM records WHERE sample_id LIKE '%/0.png'")
@@ -59,6 +63,7 @@ def test_a_lost_description_is_put_back(place):
     assert "are whole" in place.fails("vault", "repair", "--vault", "@vault")
 
 
+@pytest.mark.slow
 def test_extract_says_what_it_left_out(place):
     place.protect("alice", "@pa")
     sql(place, "DELETE FROM recipients WHERE name = 'bob'")
@@ -80,6 +85,7 @@ def test_lists_say_what_they_leave_out(place):
     assert "Wrong in the ledger: recipients, 'bob'" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_lost_list_is_put_back(place):
     place.protect("alice", "@pa")
     sql(place, "DELETE FROM inventory")
@@ -89,3 +95,11 @@ def test_a_lost_list_is_put_back(place):
     assert "is back" in place.ok("vault", "repair", "--vault", "@vault").stdout
     place.ok(*CHECK)
     assert "alice" in place.ok("release", "list", "--vault", "@vault").stdout
+
+
+@pytest.mark.slow
+def test_originals_can_be_looked_at_ahead_of_a_leak(place):
+    place.protect("alice", "@pa")
+    words = ("vault", "index", "--vault", "@vault")
+    assert place.json(*words) == {"originals": 12, "gone": 0}
+    assert "Looked at 0 originals" in place.ok(*words).stdout

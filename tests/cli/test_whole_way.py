@@ -13,6 +13,7 @@ from fiftyone_reue.workflows import score as scoring
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 def test_from_init_to_naming_who_leaked(place, tmp_path, same, leak):
     """The contract from end to end, each step by its words alone."""
     for who in ("alice", "bob"):
@@ -77,8 +78,8 @@ def test_a_flat_folder_is_protected_by_clusters(place, monkeypatch, same):
 def test_invertible_methods_go_the_whole_way(
     place, tmp_path, monkeypatch, method, same, images, leak
 ):
-    from fiftyone_reue.perturb.raeg.method import RaegConfig
-    from fiftyone_reue.perturb.tap.method import TapConfig
+    from fiftyone_reue.perturb.raeg.config import RaegConfig
+    from fiftyone_reue.perturb.tap.config import TapConfig
 
     quick = TapConfig(epochs=1, least_steps=5)
     monkeypatch.setattr(
@@ -105,6 +106,7 @@ def test_invertible_methods_go_the_whole_way(
     assert "Wrong key" in place.fails("restore", "@p", "@x", "--key", "@bob.key")
 
 
+@pytest.mark.slow
 def test_no_key_is_ever_printed(place):
     keys = [
         line

@@ -47,6 +47,7 @@ def test_no_command_or_option_is_gone() -> None:
         assert set(names) <= now[command], command
 
 
+@pytest.mark.slow
 def test_a_seeded_release_has_the_same_pixels(tmp_path: Path) -> None:
     """With one vault, one seed and a method of whole numbers, on any machine."""
     shutil.copytree(GOLDEN / "vault", tmp_path / "vault")

@@ -1,0 +1,55 @@
+"""``reue verify``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from fiftyone_reue.cli.errors import guarded
+from fiftyone_reue.cli.options import FOLDER, json_option, pixels_option
+from fiftyone_reue.cli.printing import out, plain, print_table, table
+
+
+@click.command()
+@click.argument("case", type=FOLDER)
+@click.option(
+    "--manifest",
+    type=FOLDER,
+    help="What a recipient holds the commitment in: the manifest.json that they were "
+    "handed, a package or its commitment.json, or their licence.",
+)
+@click.option(
+    "--authority",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificates (PEM) of whom you believe when a commitment was there: the root "
+    "of the authority that stamped it, and those between.",
+)
+@pixels_option
+@json_option
+@guarded
+def verify(
+    case: Path,
+    manifest: Path | None,
+    authority: Path | None,
+    max_pixels: int,
+    as_json: bool,
+) -> int:
+    """Recompute the verdict of a case that `reue report` wrote, without the vault.
+
+    Says of each step whether it was checked or must be believed. Ends with status 1
+    if a step failed or nobody is named.
+    """
+    from fiftyone_reue.api import verify as run
+
+    found = run(case, manifest=manifest, authority=authority, max_pixels=max_pixels)
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+        return int(not found.holds)
+    out.print(plain(found.verdict()))
+    listed = table("Step", "State", "What")
+    for one in found.steps:
+        listed.add_row(one.name, one.state, plain(one.text))
+    print_table(listed)
+    return int(not found.holds)
