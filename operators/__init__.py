@@ -3,23 +3,35 @@
 from typing import Any
 
 from .audit_release import AuditRelease
+from .confirm_owner_key import ConfirmOwnerKey
 from .delete_release import DeleteRelease
 from .extract_watermark import ExtractWatermark
+from .license_recipient import LicenseRecipient
 from .manage_recipients import ManageRecipients
+from .mark_samples import MarkSamples
+from .package_release import PackageRelease
+from .preview_protection import PreviewProtection
 from .protect_dataset import ProtectDataset
+from .publish_dataset import PublishDataset
 from .restore_dataset import RestoreDataset
 from .reveal_hidden import RevealHidden
 from .score_unlearnability import ScoreUnlearnability
 from .show_release import ShowRelease
 
 OPERATORS = (
+    PreviewProtection,
     ProtectDataset,
+    PublishDataset,
+    LicenseRecipient,
+    PackageRelease,
     RestoreDataset,
     ExtractWatermark,
     RevealHidden,
     ScoreUnlearnability,
     AuditRelease,
+    ConfirmOwnerKey,
     ManageRecipients,
+    MarkSamples,
     ShowRelease,
     DeleteRelease,
 )

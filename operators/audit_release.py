@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import fiftyone as fo
 import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
@@ -18,7 +17,7 @@ from fiftyone_reue.auditing.verdict import count_attacks
 from fiftyone_reue.names.display import markdown
 from fiftyone_reue.networks.registry import list_networks
 
-from . import confirming, forms
+from . import background, confirming, forms
 from .parameters import call, read
 from .running import finished, notify, risk, vault_of
 
@@ -38,6 +37,7 @@ class Parameters:
     seeds: int | None = None
     seed: int = 0
     device: str = "auto"
+    size: int | None = None
     output_dir: str | None = None
 
 
@@ -55,7 +55,6 @@ class AuditRelease(foo.Operator):
             dynamic=True,
             allow_immediate_execution=True,
             allow_delegated_execution=True,
-            default_choice_to_delegated=True,
             **risk("LOW"),
         )
 
@@ -67,6 +66,14 @@ class AuditRelease(foo.Operator):
         return ACTION
 
     def execute(self, ctx: Any) -> dict[str, Any]:
+        if background.wanted(ctx):
+            background.start(
+                ctx,
+                self.uri,
+                _job_label(ctx.params),
+                needs_code=_needs_code(ctx.params),
+            )
+            return {background.STARTED: True}
         from fiftyone_reue.samples import audit_steps
 
         parameters = read(Parameters, ctx.params)
@@ -92,7 +99,9 @@ class AuditRelease(foo.Operator):
             "images_failed": len(result.failures),
         }
 
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def resolve_output(self, ctx: Any) -> types.Property | None:
+        if background.job_started(ctx):
+            return None
         outputs = types.Object()
         outputs.str("shown", label="Verdict", view=types.MarkdownView())
         outputs.str("more", label="In more words", view=types.MarkdownView())
@@ -117,6 +126,7 @@ class AuditRelease(foo.Operator):
         seeds: int | None = None,
         seed: int = 0,
         device: str = "auto",
+        size: int | None = None,
         output_dir: str | None = None,
         delegate: bool = False,
         delegation_target: str | None = None,
@@ -141,12 +151,17 @@ class AuditRelease(foo.Operator):
                 seeds=seeds,
                 seed=seed,
                 device=device,
+                size=size,
                 output_dir=output_dir,
             ),
             delegate=delegate,
             delegation_target=delegation_target,
             confirms=ACTION if output_dir else None,
         )
+
+
+def _job_label(params: Mapping[str, Any]) -> str:
+    return f"Audit {params.get('release') or 'the release shown'}"
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
@@ -162,6 +177,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         label="How much to spend",
     )
     _grid(inputs, budget_named(ctx.params.get("budget") or Parameters.budget))
+    forms.training_size(inputs)
     inputs.int("seed", min=0, default=0, label="Seed of the split into parts")
     forms.folder(
         inputs,
@@ -173,7 +189,6 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     forms.device(inputs)
     if _needs_code(ctx.params):
         confirming.ask(inputs, ctx, ACTION)
-    _patience(inputs)
 
 
 def _needs_code(params: Mapping[str, Any]) -> bool:
@@ -209,7 +224,7 @@ def _cost(budget: Budget) -> str:
     count = count_attacks(budget.countermeasures)
     tried = f"{count} countermeasures" if count else "Every countermeasure"
     repeated = "" if budget.seeds == 1 else f", repeated {budget.seeds} times"
-    time = "Minutes on a GPU, about half an hour on two CPU cores"
+    time = "Minutes on a GPU, on two CPU cores half an hour, of photographs an hour"
     if budget.compile:
         time = "Hours on a GPU; not for a CPU"
     return (
@@ -240,19 +255,6 @@ def _default_folder(ctx: Any, names: Sequence[str]) -> str:
     if output:
         return str(report_folder(str(output)))
     return "a new one beside the release's folder"
-
-
-def _patience(inputs: types.Object) -> None:
-    """What happens to a run that outlasts the App's patience."""
-    minutes = fo.config.operator_timeout // 60
-    inputs.view(
-        "patience",
-        types.Notice(
-            label=f"Schedule it if a worker runs. Without one, the App calls it timed "
-            f"out after {minutes} minutes, but it goes on and the panel Protection "
-            "status shows the result.",
-        ),
-    )
 
 
 def _row(finding: dict[str, Any]) -> dict[str, str]:

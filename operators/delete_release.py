@@ -84,8 +84,10 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         "warning",
         types.Warning(
             label="This can't be undone",
-            description="Copies that were handed out can't be traced, and the owner "
-            "can't restore from them, any more.",
+            description="Copies of images that are in no other release can't be "
+            "traced any more. Files "
+            "that carry their record are still restored, by your key and by the "
+            "recipient's.",
         ),
     )
     confirming.ask(inputs, ctx, ACTION)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import fiftyone.core.collections as foc
@@ -11,9 +12,11 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.names.display import markdown, printable
 
-from . import confirming, forms
+from . import background, confirming, forms
 from .parameters import call, read
 from .running import finished, notify, risk, vault_of
+
+ACTION = "extract_watermark"
 
 _SHOWN = 10
 
@@ -25,10 +28,12 @@ class Parameters:
     Attributes:
         folder: weigh the images of this folder instead of the samples.
         originals: a folder with the originals, if they moved.
+        case_dir: a new folder for a case that others can check.
     """
 
     folder: str | None = None
     originals: str | None = None
+    case_dir: str | None = None
 
 
 class ExtractWatermark(foo.Operator):
@@ -37,7 +42,7 @@ class ExtractWatermark(foo.Operator):
     @property
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
-            name="extract_watermark",
+            name=ACTION,
             label="Trace leaked images to a recipient",
             description="Read the watermarks of suspect images and weigh the evidence",
             icon="fingerprint",
@@ -51,26 +56,41 @@ class ExtractWatermark(foo.Operator):
         return forms.asked(ctx, _fill, "Trace leaked images to a recipient", "Trace")
 
     def resolve_run_name(self, ctx: Any) -> str:
-        confirming.drop(ctx)
-        return "extract_watermark"
+        confirming.exchange(ctx, ACTION, needed=_needs_code(ctx.params))
+        return ACTION
 
     def execute(self, ctx: Any) -> dict[str, Any]:
+        if background.wanted(ctx):
+            background.start(
+                ctx,
+                self.uri,
+                "Trace leaked images",
+                needs_code=_needs_code(ctx.params),
+                panel=background.LEAK_PANEL,
+            )
+            return {background.STARTED: True}
         from fiftyone_reue.samples import extract_steps
         from fiftyone_reue.samples.extract import extract_folder_steps
         from fiftyone_reue.workflows.extract import UNDECIDED
 
         parameters = read(Parameters, ctx.params)
         vault = vault_of(ctx)
+        if _needs_code(asdict(parameters)):
+            confirming.require(ctx, ACTION, vault)
         if parameters.folder is not None:
             steps = extract_folder_steps(
                 parameters.folder,
                 dataset=ctx.dataset,
                 originals=parameters.originals,
+                case_dir=parameters.case_dir or None,
                 vault=vault,
             )
         else:
             steps = extract_steps(
-                ctx.target_view(), originals=parameters.originals, vault=vault
+                ctx.target_view(),
+                originals=parameters.originals,
+                case_dir=parameters.case_dir or None,
+                vault=vault,
             )
         check = finished(ctx, steps)
         well = not check.failures and check.decision != UNDECIDED
@@ -87,7 +107,9 @@ class ExtractWatermark(foo.Operator):
         ]
         return verdict
 
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def resolve_output(self, ctx: Any) -> types.Property | None:
+        if background.job_started(ctx):
+            return None
         outputs = types.Object()
         outputs.str("shown", label="Verdict", view=types.MarkdownView())
         outputs.str("decision", label="Decision")
@@ -107,6 +129,7 @@ class ExtractWatermark(foo.Operator):
         sample_collection: foc.SampleCollection,
         folder: str | None = None,
         originals: str | None = None,
+        case_dir: str | None = None,
         delegate: bool = False,
         delegation_target: str | None = None,
     ) -> Any:
@@ -117,15 +140,17 @@ class ExtractWatermark(foo.Operator):
                 the verdict.
             folder: weigh the images of this folder instead of the samples.
             originals: a folder with the originals, if they moved.
+            case_dir: a new folder for a case that others can check, or None.
             delegate: whether to schedule it for a delegated worker.
             delegation_target: an orchestrator, where there are several.
         """
         return call(
             self.uri,
             sample_collection,
-            Parameters(folder, originals),
+            Parameters(folder, originals, case_dir),
             delegate=delegate,
             delegation_target=delegation_target,
+            confirms=ACTION if case_dir else None,
         )
 
 
@@ -136,4 +161,19 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         label="Or a folder of suspects",
         description="On the server, the whole path; empty for the samples above",
     )
+    forms.folder(
+        inputs,
+        ctx.params,
+        "case_dir",
+        label="Folder for a case",
+        description="Leave it empty for none; or the whole path of a new folder, for a "
+        "report and what others need to check it without your vault",
+    )
     forms.originals(inputs)
+    if _needs_code(ctx.params):
+        confirming.ask(inputs, ctx, ACTION)
+
+
+def _needs_code(params: Mapping[str, Any]) -> bool:
+    """Whether it writes codes and images to a folder of the request's choice."""
+    return bool(params.get("case_dir"))

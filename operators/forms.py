@@ -9,8 +9,11 @@ from typing import Any
 import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import ReueError
-from fiftyone_reue.names.display import markdown, printable
+from fiftyone_reue.names.display import count, markdown, printable
+from fiftyone_reue.networks.recipe import SIDES
 from fiftyone_reue.options import Option
+
+from .running import secrets_of
 
 PLUGIN = "@reue/fiftyone-reue"
 
@@ -22,6 +25,8 @@ def asked(
     button: str,
     *,
     dataset: bool = True,
+    key: bool = True,
+    vault: bool = True,
 ) -> types.Property:
     """An operator's form; what is wrong with the vault or dataset is shown in it.
 
@@ -31,15 +36,20 @@ def asked(
         label: its heading.
         button: what submits it.
         dataset: whether it needs an open dataset, else it says so.
+        key: whether it needs the owner key.
+        vault: whether it needs a vault.
     """
-    from fiftyone_reue.samples.vaults import require_vault
+    from fiftyone_reue.samples.vaults import require_key, require_vault
 
     inputs = types.Object()
     try:
         if dataset and ctx.dataset is None:
             block(inputs, "Open a dataset first")
         else:
-            require_vault()
+            if key and vault:
+                require_key(secrets_of(ctx))
+            elif vault:
+                require_vault()
             fill(inputs, ctx)
     except ReueError as error:
         block(inputs, str(error))
@@ -47,10 +57,12 @@ def asked(
     return types.Property(inputs, view=view)
 
 
-def block(inputs: types.Object, text: str, details: str = "") -> None:
+def block(
+    inputs: types.Object, text: str, details: str = "", *, name: str = "problem"
+) -> None:
     """Show why the form can't be submitted."""
     view = types.Warning(label=markdown(text), description=markdown(details))
-    prop = inputs.view("problem", view)
+    prop = inputs.view(name, view)
     prop.invalid = True
     prop.error_message = printable(text)
 
@@ -69,12 +81,17 @@ def choice(
         values: value, label and description of each choice.
         **options: of the property.
     """
-    view = types.DropdownView()
+    view = types.DropdownView(componentsProps=spoken(str(options.get("label") or name)))
     for value, label, description in values:
         view.add_choice(
             value, label=printable(label), description=printable(description)
         )
     return inputs.enum(name, view.values(), view=view, **options)
+
+
+def spoken(label: str) -> dict[str, Any]:
+    """A dropdown's parts with what a screen reader says; the App names none."""
+    return {"select": {"SelectDisplayProps": {"aria-label": printable(label)}}}
 
 
 def radio(
@@ -164,18 +181,88 @@ def folder_problem(path: str) -> str | None:
     return None
 
 
+def file(
+    inputs: types.Object,
+    params: Mapping[str, Any],
+    name: str,
+    taken: Callable[[Path], str | None],
+    **options: Any,
+) -> None:
+    """What is to be written on the server, typed in.
+
+    Args:
+        inputs: the form.
+        params: what was filled in.
+        name: the parameter's.
+        taken: why nothing can be written at a path, in a few words; None if it can.
+        **options: of the property.
+    """
+    prop = inputs.str(name, required=True, **options)
+    text = params.get(name)
+    given = isinstance(text, str) and text  # of anything else FiftyOne says so
+    problem = _file_problem(Path(str(text)).expanduser(), taken) if given else None
+    if problem:
+        prop.invalid = True
+        prop.error_message = problem
+
+
+def _file_problem(path: Path, taken: Callable[[Path], str | None]) -> str | None:
+    if not path.is_absolute():
+        return "Give the whole path, from / on"
+    problem = taken(path)
+    if problem is None and not path.parent.is_dir():
+        return f"There is no folder {path.parent}"
+    return problem
+
+
+def key_confirmed(inputs: types.Object, ctx: Any, action: str) -> bool:
+    """Whether the owner confirmed to know about the owner key; else says where to.
+
+    Python is asked nothing: there it was said when the vault was made.
+
+    Args:
+        inputs: the form.
+        ctx: the operator's.
+        action: its name.
+    """
+    from fiftyone_reue.samples.owner_key import owner_key_facts
+
+    if ctx.request_params.get("spaces") is None or ctx.delegated:
+        return True
+    if owner_key_facts(secrets_of(ctx)).confirmed:
+        return True
+    block(
+        inputs,
+        "Read about your owner key first",
+        "Where it is, how to keep a copy, and that nothing comes back without it.",
+        name="unconfirmed_key",
+    )
+    inputs.btn(
+        "read_owner_key",
+        "Read and confirm",
+        icon="vpn_key",
+        on_click=f"{PLUGIN}/confirm_owner_key",
+        prompt=True,
+        params={"next": action},
+    )
+    return False
+
+
+NEED_A_CONFIRMED_KEY = ("protect_dataset", "publish_dataset")
+"""The operators of which the form asks for it."""
+
+
 def owner_key(inputs: types.Object, ctx: Any) -> None:
     """Where the owner key is, if a person should know."""
-    from fiftyone_reue.samples.vaults import SECRETS, key_notice
+    from fiftyone_reue.samples.vaults import key_notice
 
-    values = {name: ctx.secret(name) for name in SECRETS}
-    text = key_notice({name: value for name, value in values.items() if value})
+    text = key_notice(secrets_of(ctx))
     if text:
         inputs.view("owner_key", types.Notice(label=text))
 
 
 def recipient(
-    inputs: types.Object, *, allow_revoked: bool = False, **options: Any
+    inputs: types.Object, ctx: Any, *, allow_revoked: bool = False, **options: Any
 ) -> bool:
     """A choice among the vault's recipients; says what to do where there is none.
 
@@ -200,9 +287,27 @@ def recipient(
             prompt=True,
         )
         return False
-    values = [(p.name, p.name, f"{p.releases} releases") for p in recipients]
-    choice(inputs, "recipient", values, **options)
+    values = [(p.name, p.name, count(p.releases, "release")) for p in recipients]
+    prop = choice(inputs, "recipient", values, **options)
+    given = ctx.params.get("recipient")
+    if given and given not in [p.name for p in recipients]:
+        prop.invalid = True
+        prop.error_message = recipient_problem(str(given))
     return True
+
+
+def recipient_problem(name: str) -> str:
+    """Why no copy can be made for somebody who can't be chosen, and what to do."""
+    from fiftyone_reue.samples import list_recipients
+
+    known = {person.name: person.revoked_at for person in list_recipients()}
+    if name in known:
+        return f"{printable(name)} was revoked: choose somebody else, or add them anew"
+    active = [printable(one) for one, revoked in known.items() if revoked is None]
+    return (
+        f"There is no recipient {printable(name)!r}; choose {', '.join(active)}, or "
+        "add them first"
+    )
 
 
 def release(
@@ -263,3 +368,15 @@ def device(inputs: types.Object) -> None:
         ("cuda", "GPU (CUDA)", ""),
     ]
     choice(inputs, "device", values, default="auto", label="Compute on")
+
+
+def training_size(inputs: types.Object) -> None:
+    """At how many pixels to train."""
+    inputs.int(
+        "size",
+        min=SIDES[0],
+        max=SIDES[-1],
+        label="Pixels a side to train at",
+        description=f"{', '.join(map(str, SIDES))}; leave it empty for what people "
+        "train at on such images, where there is time for it",
+    )

@@ -62,7 +62,9 @@ class ManageRecipients(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Manage recipients", "Go on", dataset=False)
+        return forms.asked(
+            ctx, _fill, "Manage recipients", "Go on", dataset=False, key=False
+        )
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import list_recipients
@@ -166,31 +168,29 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         _public_key(inputs, ctx)
         confirming.ask(inputs, ctx, ACTION)
     elif action == REVOKE:
-        chosen = forms.recipient(inputs, required=True, label="Recipient")
+        chosen = forms.recipient(inputs, ctx, required=True, label="Recipient")
         if chosen:
             inputs.view(
                 "warning",
                 types.Warning(
                     label="This stops future releases and restores only",
-                    description="It can't reach copies and keys handed out already.",
+                    description="It can't reach copies and keys handed out "
+                    "already, and can't be undone.",
                 ),
             )
             confirming.ask(inputs, ctx, ACTION)
 
 
 def _key_file(inputs: types.Object, ctx: Any) -> None:
-    prop = inputs.str(
+    forms.file(
+        inputs,
+        ctx.params,
         "key_out",
-        required=True,
+        _taken,
         label="Key file to write",
         description="The whole path on the server, such as /home/me/alice.key. The "
         "file is secret: send it to nobody else",
     )
-    text = ctx.params.get("key_out")
-    problem = _key_file_problem(Path(text).expanduser()) if text else None
-    if problem:
-        prop.invalid = True
-        prop.error_message = problem
 
 
 def _public_key(inputs: types.Object, ctx: Any) -> None:
@@ -212,13 +212,9 @@ def _public_key(inputs: types.Object, ctx: Any) -> None:
         prop.error_message = str(error)
 
 
-def _key_file_problem(path: Path) -> str | None:
-    if not path.is_absolute():
-        return "Give the whole path, from / on"
+def _taken(path: Path) -> str | None:
     if path.is_dir():
         return "This is a folder; add a file name"
     if path.exists():
         return "This file is there already; choose another name"
-    if not path.parent.is_dir():
-        return f"There is no folder {path.parent}"
     return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.collections as foc
@@ -12,7 +13,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.errors import InputError
 
-from . import confirming, forms
+from . import background, confirming, forms
 from .parameters import call, read
 from .running import notify, reported, risk, vault_of
 
@@ -37,6 +38,7 @@ class Parameters:
         release: which copies to restore from.
         approximate: whether licensed copies may be approximate where pixels changed.
         records: a folder with the copies as they were delivered, for that.
+        among_originals: whether the output folder may be one that has the originals.
     """
 
     output_dir: str
@@ -45,6 +47,7 @@ class Parameters:
     release: str | None = None
     approximate: bool = False
     records: str | None = None
+    among_originals: bool = False
 
 
 class RestoreDataset(foo.Operator):
@@ -72,6 +75,10 @@ class RestoreDataset(foo.Operator):
         return ACTION
 
     def execute(self, ctx: Any) -> Iterator[Any]:
+        if background.wanted(ctx):
+            label = _job_label(ctx.params)
+            yield from background.start(ctx, self.uri, label, needs_code=True)
+            return
         result = yield from reported(ctx, _steps(ctx))
         yield from notify(ctx, result.text(), well=not result.failures)
 
@@ -84,6 +91,7 @@ class RestoreDataset(foo.Operator):
         release: str | None = None,
         approximate: bool = False,
         records: str | None = None,
+        among_originals: bool = False,
         delegate: bool = False,
         delegation_target: str | None = None,
     ) -> Any:
@@ -94,13 +102,22 @@ class RestoreDataset(foo.Operator):
             tier: "original", or "licensed" with a recipient.
             approximate: with "licensed", whether something near it will do where
                 pixels changed since.
+            among_originals: whether the output folder may have the originals in it.
             delegate: whether to schedule it for a delegated worker.
             delegation_target: an orchestrator, where there are several.
         """
         return call(
             self.uri,
             sample_collection,
-            Parameters(output_dir, tier, recipient, release, approximate, records),
+            Parameters(
+                output_dir,
+                tier,
+                recipient,
+                release,
+                approximate,
+                records,
+                among_originals,
+            ),
             delegate=delegate,
             delegation_target=delegation_target,
             confirms=ACTION,
@@ -126,6 +143,12 @@ def _steps(ctx: Any) -> Generator[Progress, None, RestoredSamples]:
     )
 
 
+def _job_label(params: Mapping[str, Any]) -> str:
+    if params.get("tier") == LICENSED:
+        return f"Restore licensed copies of {params.get('recipient')}"
+    return "Restore originals"
+
+
 def _recipient(parameters: Parameters) -> str | None:
     if parameters.tier == ORIGINAL:
         return None
@@ -146,7 +169,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     ]
     forms.choice(inputs, "tier", tiers, default=ORIGINAL, label="Restore to")
     licensed = ctx.params.get("tier") == LICENSED
-    if licensed and not forms.recipient(inputs, required=True, label="Recipient"):
+    if licensed and not forms.recipient(inputs, ctx, required=True, label="Recipient"):
         return
     forms.release(
         inputs,
@@ -163,9 +186,29 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         label="Output folder",
         description="The whole path of a folder for the restored files",
     )
+    _among_originals(inputs, ctx)
     if licensed:
         _approximately(inputs, ctx)
     confirming.ask(inputs, ctx, ACTION)
+
+
+def _among_originals(inputs: types.Object, ctx: Any) -> None:
+    """Ask before restored files are written into a folder that has the originals."""
+    from fiftyone_reue.samples.expected import holds_originals
+
+    given = ctx.params.get("output_dir")
+    if not isinstance(given, str) or not given or forms.folder_problem(given):
+        return
+    if holds_originals(ctx.dataset, Path(given).expanduser()):
+        prop = inputs.bool(
+            "among_originals",
+            default=False,
+            label="Write the restored files among the originals",
+            description="The originals of this dataset are in that folder",
+        )
+        if not ctx.params.get("among_originals"):
+            prop.invalid = True
+            prop.error_message = "Tick this, or choose another folder"
 
 
 def _approximately(inputs: types.Object, ctx: Any) -> None:

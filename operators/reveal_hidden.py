@@ -13,7 +13,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.names.display import markdown, printable
 
-from . import confirming, forms
+from . import background, confirming, forms
 from .parameters import call, read
 from .running import finished, notify, risk, vault_of
 
@@ -62,6 +62,14 @@ class RevealHidden(foo.Operator):
         return ACTION
 
     def execute(self, ctx: Any) -> dict[str, Any]:
+        if background.wanted(ctx):
+            background.start(
+                ctx,
+                self.uri,
+                "Reveal what was hidden",
+                needs_code=_needs_code(ctx.params),
+            )
+            return {background.STARTED: True}
         from fiftyone_reue.samples import reveal_steps
 
         parameters = read(Parameters, ctx.params)
@@ -89,7 +97,9 @@ class RevealHidden(foo.Operator):
         result["shown"] = markdown(result["verdict"])
         return {**result, **_best(found)}
 
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def resolve_output(self, ctx: Any) -> types.Property | None:
+        if background.job_started(ctx):
+            return None
         outputs = types.Object()
         outputs.str("shown", label="Verdict", view=types.MarkdownView())
         _show_best(outputs, ctx.results or {})

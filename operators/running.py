@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import fiftyone.operators.types as types
 
-from fiftyone_reue.errors import CancelledError, ReueError
+from fiftyone_reue.errors import ReueError
 from fiftyone_reue.names.display import printable
 from fiftyone_reue.progress import Progress, finish
 
@@ -20,6 +21,9 @@ Done = TypeVar("Done")
 _SECONDS_BETWEEN_UPDATES = 0.25
 _SECONDS_BETWEEN_STORED_UPDATES = 2.0
 
+# By the library's name, which a worker writes the messages of.
+logger = logging.getLogger("fiftyone_reue.operators")
+
 
 def vault_of(ctx: Any) -> Vault:
     """The vault in FiftyOne's database, with the owner key from the secrets.
@@ -27,11 +31,17 @@ def vault_of(ctx: Any) -> Vault:
     An operator never creates it: whoever can send a request would decide when an owner
     key is made, and the answer would have to say where.
     """
-    from fiftyone_reue.samples.vaults import SECRETS, open_vault
+    from fiftyone_reue.samples.vaults import open_vault
+
+    return open_vault(secrets_of(ctx), create=False)
+
+
+def secrets_of(ctx: Any) -> dict[str, str]:
+    """The variables that the owner key comes from, of those that are set."""
+    from fiftyone_reue.samples.vaults import SECRETS
 
     values = {name: ctx.secret(name) for name in SECRETS}
-    secrets = {name: value for name, value in values.items() if value}
-    return open_vault(secrets, create=False)
+    return {name: value for name, value in values.items() if value}
 
 
 def reported(
@@ -65,11 +75,12 @@ def reported(
             if time.monotonic() - shown < wait:
                 continue
             shown = time.monotonic()
+            label = printable(step.label)
             if ctx.delegated:
                 _require_wanted(ctx)
-                ctx.set_progress(step.fraction, label=printable(step.label))
+                ctx.set_progress(step.fraction, label=label)
+                logger.info("%3.0f %%  %s", 100 * step.fraction, label)
             else:
-                label = printable(step.label)
                 yield ctx.ops.set_progress(progress=step.fraction, label=label)
     finally:
         steps.close()
@@ -81,8 +92,13 @@ def finished(ctx: Any, steps: Generator[Progress, None, Done]) -> Done:
 
 
 def notify(ctx: Any, text: str, *, well: bool) -> list[Any]:
-    """Reload the dataset and show the result, where somebody looks at the App."""
+    """Reload the dataset and show the result, where somebody looks at the App.
+
+    A job keeps the result as its last step.
+    """
     if ctx.delegated:
+        ctx.set_progress(1.0, label=printable(text, lines=True))
+        logger.info("%s", printable(text, lines=True))
         return []
     return [
         ctx.ops.reload_dataset(),
@@ -101,10 +117,7 @@ def risk(level: str) -> dict[str, Any]:
 def _require_wanted(ctx: Any) -> None:
     """Stop a delegated run that was marked as failed, which is how to cancel one."""
     operation_id = ctx.request_params.get("run_doc")
-    if operation_id is None:
-        return
-    from fiftyone.operators.delegated import DelegatedOperationService
+    if operation_id is not None:
+        from fiftyone_reue.samples import jobs
 
-    operation = DelegatedOperationService().get(operation_id)
-    if operation is not None and operation.run_state == "failed":
-        raise CancelledError("Stopped; what was finished is kept, run it again")
+        jobs.require_wanted(operation_id)

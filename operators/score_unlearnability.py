@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.names.display import markdown
 
-from . import confirming, forms
+from . import background, confirming, forms
 from .parameters import call, read
 from .running import finished, notify, risk, vault_of
 
@@ -23,7 +24,8 @@ class Parameters:
     release: str | None = None
     seed: int = 0
     device: str = "auto"
-    max_images: int = 6000
+    max_images: int | None = None
+    size: int | None = None
 
 
 class ScoreUnlearnability(foo.Operator):
@@ -51,6 +53,9 @@ class ScoreUnlearnability(foo.Operator):
         return "score_unlearnability"
 
     def execute(self, ctx: Any) -> dict[str, Any]:
+        if background.wanted(ctx):
+            background.start(ctx, self.uri, _job_label(ctx.params))
+            return {background.STARTED: True}
         from fiftyone_reue.samples import score_steps
 
         parameters = read(Parameters, ctx.params)
@@ -65,10 +70,13 @@ class ScoreUnlearnability(foo.Operator):
         told_so = {"text": text, "shown": markdown(text)}
         return {**figures, **told_so, "images_failed": len(failures)}
 
-    def resolve_output(self, ctx: Any) -> types.Property:
+    def resolve_output(self, ctx: Any) -> types.Property | None:
+        if background.job_started(ctx):
+            return None
         outputs = types.Object()
         outputs.str("shown", label="Result", view=types.MarkdownView())
         outputs.float("unlearnability", label="Unlearnability, 0 to 1")
+        outputs.float("margin", label="Known to within")
         outputs.float("accuracy_clean", label="Accuracy, trained on originals")
         outputs.float("accuracy_protected", label="Accuracy, trained on copies")
         outputs.float("chance", label="Accuracy of guessing")
@@ -81,7 +89,8 @@ class ScoreUnlearnability(foo.Operator):
         release: str | None = None,
         seed: int = 0,
         device: str = "auto",
-        max_images: int = 6000,
+        max_images: int | None = None,
+        size: int | None = None,
         delegate: bool = False,
         delegation_target: str | None = None,
     ) -> Any:
@@ -95,10 +104,14 @@ class ScoreUnlearnability(foo.Operator):
         return call(
             self.uri,
             sample_collection,
-            Parameters(release, seed, device, max_images),
+            Parameters(release, seed, device, max_images, size),
             delegate=delegate,
             delegation_target=delegation_target,
         )
+
+
+def _job_label(params: Mapping[str, Any]) -> str:
+    return f"Measure {params.get('release') or 'the release shown'}"
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
@@ -108,9 +121,10 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     inputs.int(
         "max_images",
         min=8,
-        default=Parameters.max_images,
         label="Images at most",
-        description="Sampled evenly over the classes; fewer are faster",
+        description="Sampled evenly over the classes; leave it empty for 6,000, of "
+        "photographs 2,000",
     )
+    forms.training_size(inputs)
     inputs.int("seed", min=0, default=0, label="Seed of the split and the models")
     forms.device(inputs)

@@ -9,6 +9,9 @@ import fiftyone as fo
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from fiftyone_reue.names.display import markdown
+from fiftyone_reue.samples.releases import shown_release
+
 from . import forms
 from .parameters import call, read
 from .running import finished, notify, risk, vault_of
@@ -31,6 +34,7 @@ class ShowRelease(foo.Operator):
             label="Show a release",
             description="Make a release the one that the samples' fields show",
             icon="visibility",
+            dynamic=True,
             view_target=False,
             **risk("LOW"),
         )
@@ -56,3 +60,12 @@ class ShowRelease(foo.Operator):
 def _fill(inputs: types.Object, ctx: Any) -> None:
     if not forms.release(inputs, ctx, required=True, description=""):
         forms.block(inputs, "There is no release yet", "Protect the dataset first.")
+        return
+    shown = shown_release(ctx.dataset)
+    wanted = ctx.params.get("release")
+    if shown is not None and wanted is not None and shown != wanted:
+        text = (
+            f"The samples show release {shown} now, and will show {wanted} instead. No "
+            "file changes, and nothing is handed out by it."
+        )
+        inputs.view("instead", types.Notice(label=markdown(text)))

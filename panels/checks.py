@@ -14,9 +14,14 @@ from bson import ObjectId
 
 from fiftyone_reue.errors import UnsafePathError
 from fiftyone_reue.names import contained
+from fiftyone_reue.proofs import contents
+from fiftyone_reue.samples import checks as case_file
 from fiftyone_reue.samples import runs
 from fiftyone_reue.samples.vaults import open_ledger
+from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION
 from fiftyone_reue.workflows.extract import UNDECIDED
+
+from . import figures
 
 _FOLDER = "folder "
 _SOURCE = "fiftyone:"
@@ -39,10 +44,15 @@ class Check:
         failed: suspects that could not be read.
         p_value: the best recipient's bound.
         z: and statistic.
-        best_innocent_p: the bound of the best code of anybody else.
+        best_innocent_p: the bound of the best code of anybody who isn't named.
+        best_innocent_z: its statistic.
+        needed_z: from which statistic on somebody is named.
         tested: by how many recipients the bounds were multiplied.
         more: how many more images a decision would need, or None.
         recipients: ``recipient``, ``z`` and ``p_value`` of the likeliest ones.
+        name: what somebody called it, or "".
+        notes: what somebody wrote to it, or "".
+        case: the folder of the case that was written, or None.
     """
 
     key: str
@@ -57,13 +67,22 @@ class Check:
     p_value: float
     z: float
     best_innocent_p: float
+    best_innocent_z: float
+    needed_z: float
     tested: int
     more: int | None
     recipients: list[dict[str, Any]]
+    name: str = ""
+    notes: str = ""
+    case: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As a panel's state holds it."""
         return asdict(self)
+
+    def called(self) -> str:
+        """Its name, or else its number."""
+        return self.name or f"check {self.key.rpartition('_')[2]}"
 
     def outcome(self) -> str:
         """The verdict in a few words."""
@@ -90,9 +109,10 @@ class Pair:
 
 
 def list_checks(dataset: fo.Dataset) -> list[Check]:
-    """All checks of a dataset, newest first."""
-    found = [_check(dataset, key) for key in dataset.list_runs(method=runs.EXTRACT)]
-    return sorted(found, key=lambda check: (check.date, check.key), reverse=True)
+    """All checks of a dataset, newest first; deleted ones aren't among them."""
+    found = [_check(dataset, key) for key in case_file.list_checks(dataset)]
+    # Of two in one second, the longer key has the higher number.
+    return sorted(found, key=lambda c: (c.date, len(c.key), c.key), reverse=True)
 
 
 def findings(dataset: fo.Dataset, key: str) -> list[dict[str, Any]]:
@@ -128,6 +148,29 @@ def pairs(dataset: fo.Dataset, suspects: str, rows: list[dict[str, Any]]) -> lis
     return shown
 
 
+def reports(case: str | None) -> dict[str, str]:
+    """The addresses of a case's reports in the App, by what they are called."""
+    if not case:
+        return {}
+    files = {"Report": contents.HTML_NAME, "Report as PDF": contents.PDF_NAME}
+    paths = {label: str(Path(case) / name) for label, name in files.items()}
+    return {label: _url(path) for label, path in paths.items() if _exists(path)}
+
+
+def folder_of(check: Mapping[str, Any]) -> str:
+    """The folder, or file, that a check's suspects were in."""
+    return str(check["suspects"]).removeprefix(_FOLDER)
+
+
+def names_of(dataset: fo.Dataset, images: list[str]) -> dict[str, str]:
+    """The files' names of suspects that are samples of a dataset."""
+    ids = [image for image in images if ObjectId.is_valid(image)]
+    if not ids:
+        return {}
+    found = dataset.select(ids).values(["id", "filepath"])
+    return {one: Path(path).name for one, path in zip(*found, strict=True)}
+
+
 def are_samples(check: Mapping[str, Any]) -> bool:
     """Whether a check's suspects were samples, not files of a folder."""
     return not check["suspects"].startswith(_FOLDER)
@@ -151,9 +194,14 @@ def home_of(sample_ids: list[str]) -> fo.Dataset | None:
 
 def _check(dataset: fo.Dataset, key: str) -> Check:
     config = runs.get_config(dataset, key) or {}
+    tested = int(config.get("recipients_tested") or 1)
+    innocent = float(config.get("best_innocent_p") or 1.0)
+    # Checks that older versions made have no statistics for these two.
+    innocent_z = config.get("best_innocent_z", figures.z_of(innocent, tested))
+    needed = config.get("needed_z") or figures.z_of(FALSE_ACCUSATION, tested)
     return Check(
         key=key,
-        date=str(config.get("created", ""))[:16].replace("T", " "),
+        date=str(config.get("created", ""))[:19].replace("T", " "),
         suspects=str(config.get("suspects", "")),
         verdict=str(config.get("verdict", "")),
         named=config.get("recipient"),
@@ -163,10 +211,15 @@ def _check(dataset: fo.Dataset, key: str) -> Check:
         failed=int(config.get("images_failed") or 0),
         p_value=float(config.get("p_value") or 1.0),
         z=float(config.get("z") or 0.0),
-        best_innocent_p=float(config.get("best_innocent_p") or 1.0),
-        tested=int(config.get("recipients_tested") or 1),
+        best_innocent_p=innocent,
+        best_innocent_z=float(innocent_z),
+        needed_z=float(needed),
+        tested=tested,
         more=config.get("more_images_needed"),
         recipients=list(config.get("recipients") or []),
+        name=str(config.get("title") or ""),
+        notes=str(config.get("notes") or ""),
+        case=config.get("case"),
     )
 
 

@@ -100,6 +100,16 @@ def measure(dataset: fo.Dataset, label_path: str | None) -> Coverage:
     )
 
 
+def count_view(view: Any) -> dict[str, int] | None:
+    """How many images a view has, and how many are protected; None of all images."""
+    if isinstance(view, fo.Dataset) or not view._stages:
+        return None
+    if not view._root_dataset.has_field(STATE) or view._is_generated:
+        return {"total": view.count(), PROTECTED: 0}
+    states = view.count_values(STATE)
+    return {"total": sum(states.values()), PROTECTED: int(states.get(PROTECTED, 0))}
+
+
 def histogram(steps: Mapping[int, int], limit: int = 20, widest: int = 200) -> Bins:
     """Bins of a round width, as few as show the spread.
 

@@ -96,7 +96,9 @@ def evidence_bars(
     shown = rows[:limit]
     names = [label(row["recipient"] or INNOCENT) for row in shown]
     accused = [
-        row["recipient"] is not None and row["recipient"] == named for row in shown
+        row["recipient"] is not None
+        and (row["recipient"] == named or row.get("named", False))
+        for row in shown
     ]
     return [
         {

@@ -1,49 +1,273 @@
-"""Work that outlasts one event of a panel, and how far it is.
-
-The App shows nothing while an event runs, so the panel asks every second. What is
-known here is only this process's, which serves the App: a hint, not a record.
-"""
+"""The section of a panel that lists jobs: progress, estimate, cancel, log, result."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Generator
-from typing import TypeVar
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from fiftyone_reue.progress import Progress, finish, mapped
+import fiftyone.operators.types as types
 
-Done = TypeVar("Done")
+from fiftyone_reue.names.display import duration, markdown, printable
+from fiftyone_reue.samples import jobs, worker
+from fiftyone_reue.samples.jobs import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    RUNNING,
+    WAITING,
+    Job,
+)
 
-_running: dict[str, str] = {}
-_lock = threading.Lock()
+from . import layout
+
+PLUGIN = worker.PLUGIN
+
+BUSY_MS, QUIET_MS, LOST_MS = 2500, 6000, 60_000
+"""How long after an answer a panel looks for news again: while a job goes on, and
+otherwise; and how often if there was no answer."""
+
+_NO_LOG = "This job has no log on this machine."
+
+MOST_SHOWN = 5
+LOG_LINES = 30
+
+_PATIENCE = timedelta(seconds=30)
+"""A worker starts within that; a job that waits longer has none."""
+
+_JUST = timedelta(seconds=30)
+"""A job that ended within that may have begun since a panel last looked."""
+
+_SEVERITY = {
+    FAILED: "error",
+    CANCELLED: "info",
+    INTERRUPTED: "warning",
+    DONE: "success",
+}
 
 
-def begin(key: str, label: str) -> bool:
-    """Claim a job's place; False if the same job runs already."""
-    with _lock:
-        if key in _running:
-            return False
-        _running[key] = label
-        return True
+class JobsSection:
+    """What a panel that lists jobs inherits; it refreshes itself when one has ended.
+
+    A panel gives ``refresh``, which reads everything anew, and may name in ``listed``
+    the operators whose jobs it lists.
+    """
+
+    listed: Sequence[str] | None = None
+
+    shown_at_once: Sequence[str] = ("preview_protection",)
+    """Operators whose result is what somebody waits for: it opens by itself."""
+
+    def refresh(self, ctx: Any) -> None:
+        """Read everything anew."""
+        raise NotImplementedError
+
+    # -- events
+
+    def read_jobs(self, ctx: Any) -> None:
+        """Put the jobs into the panel's state."""
+        found = self._jobs(ctx)
+        log_of = ctx.panel.state.log_of
+        rows = [_row(job, log=job.id == log_of) for job in found[:MOST_SHOWN]]
+        ctx.panel.state.jobs = rows
+        ctx.panel.state.more_jobs = max(0, len(found) - MOST_SHOWN)
+
+    def follow(self, ctx: Any) -> None:
+        """Look for news; what a job changed is read anew once it has ended."""
+        ctx.panel.state.looks = (ctx.panel.state.looks or 0) + 1
+        if ctx.dataset is None:
+            return
+        before = {row["id"]: row["state"] for row in ctx.panel.state.jobs or []}
+        self.read_jobs(ctx)
+        over = [row for row in ctx.panel.state.jobs if row["state"] not in jobs.OPEN]
+        new = [row for row in over if row["id"] not in before]
+        ended = [row for row in over if before.get(row["id"]) in jobs.OPEN]
+        if ended or new:
+            self.refresh(ctx)
+        for row in ended:
+            if row["has_result"] and row["operator"] in self.shown_at_once:
+                self._show_result(ctx, row["id"])
+        # Reloading has the App ask anew, and a panel that lost its state takes all jobs
+        # for new: so only for what was seen to end, or began and ended since.
+        if ended or any(row["just_ended"] for row in new):
+            ctx.ops.reload_dataset()
+            # Else the grid keeps samples without fields that are new.
+            ctx.ops.reload_samples()
+
+    def cancel_job(self, ctx: Any) -> None:
+        jobs.cancel(ctx.params["job"])
+        self.follow(ctx)
+
+    def clear_job(self, ctx: Any) -> None:
+        """Forget a job that has ended."""
+        jobs.clear(ctx.params["job"])
+        self.read_jobs(ctx)
+
+    def clear_jobs(self, ctx: Any) -> None:
+        """Forget all jobs that have ended."""
+        for job in self._jobs(ctx):
+            if job.state not in jobs.OPEN:
+                jobs.clear(job.id)
+        self.read_jobs(ctx)
+
+    def repeat_job(self, ctx: Any) -> None:
+        """Open a job's form again, with all that was filled in."""
+        job = jobs.get_job(ctx.params["job"])
+        if job is None:
+            return
+        ctx.prompt(f"{PLUGIN}/{job.operator}", params=dict(job.params))
+
+    def toggle_log(self, ctx: Any) -> None:
+        """Show a job's log, or hide it again."""
+        wanted = ctx.params["job"]
+        ctx.panel.state.log_of = None if ctx.panel.state.log_of == wanted else wanted
+        self.read_jobs(ctx)
+
+    def show_result(self, ctx: Any) -> None:
+        """Show what a job's operator shows at its end."""
+        self._show_result(ctx, ctx.params["job"])
+
+    def _show_result(self, ctx: Any, job_id: str) -> None:
+        found = jobs.result_of(job_id)
+        if found is not None:
+            schema, values = found
+            ctx.trigger("show_output", {"outputs": schema, "results": values})
+
+    def start_worker(self, ctx: Any) -> None:
+        worker.ensure()
+        self.read_jobs(ctx)
+
+    def _jobs(self, ctx: Any) -> list[Job]:
+        found = jobs.list_jobs(ctx.dataset)
+        if self.listed is not None:
+            found = [job for job in found if job.operator in self.listed]
+        return found
+
+    # -- layout
+
+    def render_jobs(self, panel: types.Object, state: Any) -> None:
+        """The section, if there is any job, and what looks for news."""
+        rows = state.jobs or []
+        busy = any(row["state"] in jobs.OPEN for row in rows)
+        if rows:
+            layout.heading(panel, "jobs_title", "Jobs")
+        for number, row in enumerate(rows):
+            self._render_job(panel, f"job_{number}", row, state.log_of)
+        self._render_rest(panel, rows, state.more_jobs)
+        self._render_timers(panel, busy, state.looks or 0)
+
+    def _render_timers(self, panel: types.Object, busy: bool, looks: int) -> None:
+        """What looks for news: again only after the answer, however long it takes.
+
+        An interval would send questions faster than a busy server answers. One that
+        got no answer at all is asked again by the slow interval.
+        """
+        wait = BUSY_MS if busy else QUIET_MS
+        view = types.TimerView(timeout=wait, on_timeout=self.follow)
+        # Under the same name, the App would keep the timer that has gone off.
+        panel.view(f"{'busy' if busy else 'quiet'}_timer_{looks % 2}", view)
+        again = types.TimerView(interval=LOST_MS, on_interval=self.follow)
+        panel.view("lost_timer", again)
+
+    def _render_job(
+        self, panel: types.Object, name: str, row: dict[str, Any], log_of: str | None
+    ) -> None:
+        if row["state"] in jobs.OPEN:
+            layout.note(panel, name, _open_text(row))
+            if row["state"] == RUNNING:
+                layout.progress(panel, f"{name}_bar", row["fraction"])
+            if row["stranded"]:
+                text = "No worker runs, so this job waits"
+                more = f"Start one here, or run `{worker.COMMAND}` in a terminal"
+                layout.alert(panel, f"{name}_stranded", "warning", text, more)
+        else:
+            severity = _SEVERITY[row["state"]]
+            layout.alert(panel, name, severity, *_ended_text(row))
+        buttons = layout.buttons(panel, f"{name}_actions")
+        params = {"job": row["id"]}
+        for key, label, click, icon in self._actions(row):
+            layout.button(buttons, f"{name}_{key}", label, click, icon, params=params)
+        if log_of == row["id"]:
+            # An answer that was on its way when the log was asked for has none yet.
+            waits = "Reading the log ..." if row["log"] is None else _NO_LOG
+            lines = row["log"] or [waits]
+            # The App's view of code needs a network that leads to jsdelivr.net.
+            panel.md(markdown("\n".join(lines)), name=f"{name}_log")
+
+    def _actions(self, row: dict[str, Any]) -> list[tuple[str, str, Any, str]]:
+        if row["state"] in jobs.OPEN:
+            offered = [("cancel", "Cancel", self.cancel_job, "cancel")]
+            if row["stranded"]:
+                start = ("start", "Start a worker", self.start_worker, "play_arrow")
+                offered.insert(0, start)
+        else:
+            offered = [("clear", "Close", self.clear_job, "close")]
+            if row["state"] != DONE:
+                text = "Try again" if row["state"] == FAILED else "Go on"
+                offered.insert(0, ("repeat", text, self.repeat_job, "replay"))
+            if row["has_result"]:
+                result = ("result", "Show the result", self.show_result, "visibility")
+                offered.insert(0, result)
+        return [*offered, ("log", "Log", self.toggle_log, "subject")]
+
+    def _render_rest(
+        self, panel: types.Object, rows: list[dict[str, Any]], more: int | None
+    ) -> None:
+        ended = [row for row in rows if row["state"] not in jobs.OPEN]
+        if more:
+            layout.note(panel, "more_jobs", f"And {more} earlier")
+        if len(ended) > 1 or more:
+            buttons = layout.buttons(panel, "jobs_actions")
+            text = "Close all that ended"
+            layout.button(buttons, "clear_jobs", text, self.clear_jobs, "clear_all")
 
 
-def run(key: str, steps: Generator[Progress, None, Done]) -> Done:
-    """Run a job that :func:`begin` gave a place to, to its end or error."""
+def _row(job: Job, *, log: bool) -> dict[str, Any]:
+    """A job as a panel's state holds it; nothing of what it was given."""
+    lines = jobs.read_log(job, LOG_LINES) if log else []
+    now = datetime.now(UTC)
+    waited = job.queued and now - job.queued > _PATIENCE
+    return {
+        "id": job.id,
+        "operator": job.operator,
+        "label": printable(job.label),
+        "state": job.state,
+        "fraction": job.fraction,
+        "step": printable(job.step, lines=True),
+        "left": None if job.seconds_left is None else duration(job.seconds_left),
+        "has_result": job.has_result,
+        "just_ended": job.ended is not None and now - job.ended < _JUST,
+        "problem": job.problem and printable(job.problem, lines=True),
+        "stranded": bool(job.state == WAITING and waited and worker.state() is None),
+        "log": [printable(line) for line in lines] if log else None,
+    }
 
-    def note(step: Progress) -> None:
-        _running[key] = step.label
 
-    try:
-        return finish(mapped(steps, note))
-    finally:
-        end(key)
-
-
-def end(key: str) -> None:
-    """Give a job's place back."""
-    _running.pop(key, None)
+def _open_text(row: dict[str, Any]) -> str:
+    if row["state"] == WAITING:
+        return f"{row['label']}: waits for its turn"
+    parts = [f"{row['fraction']:.0%}", row["step"]]
+    if row["left"]:
+        parts.append(f"{row['left']} left")
+    return f"{row['label']}: " + " · ".join(part for part in parts if part)
 
 
-def label(key: str) -> str | None:
-    """What a job is doing, or None if it isn't running."""
-    return _running.get(key)
+def _ended_text(row: dict[str, Any]) -> tuple[str, str]:
+    match row["state"]:
+        case state if state == DONE:
+            first, _, rest = row["step"].partition("\n")
+            return first or f"{row['label']}: done", rest
+        case state if state == CANCELLED:
+            text = "What was finished is kept; go on to make the rest."
+            return f"{row['label']}: cancelled", text
+        case state if state == INTERRUPTED:
+            text = (
+                "Its process ended. What was finished is kept; go on to make the rest."
+            )
+            return f"{row['label']}: interrupted", text
+        case _:
+            first, _, rest = (row["problem"] or "It failed; see its log").partition(
+                "\n"
+            )
+            return f"{row['label']}: {first}", rest

@@ -142,7 +142,7 @@ def table(
             a button, several are a menu.
         styles: looks of single cells, by CSS selector.
     """
-    cell = {"sx": {"fontSize": "0.8125rem", "px": 1, "whiteSpace": "nowrap"}}
+    cell = {"sx": {"fontSize": "0.8125rem", "px": 0.5, "whiteSpace": "nowrap"}}
     view = types.TableView(
         max_inline_actions=1,
         actions_label=" ",
@@ -178,6 +178,16 @@ def plot(
         config=figures.CONFIG,
         space=space,
     )
+
+
+def spoken(label: str) -> dict[str, Any]:
+    """A dropdown's parts with what a screen reader says; the App names none."""
+    return {"select": {"SelectDisplayProps": {"aria-label": printable(label)}}}
+
+
+def progress(panel: types.Object, name: str, fraction: float) -> None:
+    """A bar."""
+    panel.float(name, default=fraction, view=types.ProgressView())
 
 
 def _text(panel: types.Object, name: str, text: str, **look: Any) -> None:

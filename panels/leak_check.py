@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import fiftyone.operators as foo
@@ -11,15 +12,16 @@ import fiftyone.operators.types as types
 from fiftyone.operators.categories import Categories
 
 from fiftyone_reue.errors import ReueError
-from fiftyone_reue.progress import Progress
-from fiftyone_reue.samples import extract_steps, open_vault
-from fiftyone_reue.samples.extract import extract_folder_steps
-from fiftyone_reue.samples.vaults import SECRETS
-from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION
+from fiftyone_reue.names.display import count
+from fiftyone_reue.samples import checks as case_file
+from fiftyone_reue.samples import jobs, worker
+from fiftyone_reue.samples.extract import KEPT_IMAGES
 
-from . import checks, figures, jobs, layout
+from . import checks, figures, layout
+from .jobs import JobsSection
 
-PLUGIN = "@reue/fiftyone-reue"
+_EXTRACT = f"{worker.PLUGIN}/extract_watermark"
+_LABEL = "Trace leaked images"
 
 GRID = "grid"
 SELECTED = "selected"
@@ -31,12 +33,17 @@ ELSEWHERE = "elsewhere"
 PAGE = 4
 """Pairs on a page."""
 
+MOST_COMPARED = 20
+"""Suspects that differ between two checks, of which so many are listed."""
+
 BARS = 8
 """Recipients in the figure; the table has more."""
 
 
-class LeakCheckPanel(foo.Panel):
+class LeakCheckPanel(JobsSection, foo.Panel):
     """Suspects in, verdict out: with the evidence, and the pairs behind it."""
+
+    listed = ("extract_watermark",)
 
     @property
     def config(self) -> foo.PanelConfig:
@@ -56,8 +63,8 @@ class LeakCheckPanel(foo.Panel):
     def on_load(self, ctx: Any) -> None:
         state = ctx.panel.state
         state.choice = state.choice or {"suspects": GRID, "folder": ""}
-        state.problem = None
-        self.follow(ctx)
+        state.problem = state.compared = None
+        self.refresh(ctx)
 
     def on_change_dataset(self, ctx: Any) -> None:
         self.on_load(ctx)
@@ -67,70 +74,196 @@ class LeakCheckPanel(foo.Panel):
         ctx.panel.state.problem = None
 
     def start(self, ctx: Any) -> None:
-        """Say that the check runs, then run it as an event of its own."""
+        """Start a job that checks the suspects."""
         state = ctx.panel.state
-        state.problem = _problem(ctx, state.choice or {})
-        if state.problem is None:
-            state.busy = "Starting ..."
-            ctx.prompt(self.method_to_uri("run"), skip_prompt=True)
-
-    def run(self, ctx: Any) -> None:
-        """Check the suspects; what goes wrong is shown, not raised."""
-        state = ctx.panel.state
-        key = _job(ctx)
-        if jobs.begin(key, "Opening the vault"):
-            try:
-                jobs.run(key, _steps(ctx, state.choice or {}))
-                ctx.ops.reload_dataset()
-            except ReueError as error:
-                state.problem = str(error)
-            finally:
-                jobs.end(key)
+        choice = state.choice or {}
+        state.problem = _problem(ctx, choice)
+        if state.problem is not None:
+            return
+        try:
+            jobs.queue_on(_suspects(ctx, choice), _EXTRACT, _LABEL, _params(choice))
+        except ReueError as error:
+            state.problem = str(error)
         self.follow(ctx)
 
+    def refresh(self, ctx: Any) -> None:
+        """Show the newest check."""
+        if ctx.dataset is None:
+            return
+        self.read_jobs(ctx)
+        self._open_newest(ctx)
+
     def follow(self, ctx: Any) -> None:
-        """Show how far the check is, or once it is done the newest one."""
-        ctx.panel.state.busy = jobs.label(_job(ctx))
-        if ctx.panel.state.busy is None:
-            self._open_newest(ctx)
+        """Look for news, and whether it is too late to undo a deletion."""
+        super().follow(ctx)
+        if ctx.dataset is not None and ctx.panel.state.deleted:
+            self._list_deleted(ctx)
 
     def schedule(self, ctx: Any) -> None:
-        """Run the operator instead, with its form: for many suspects."""
-        ctx.prompt(f"{PLUGIN}/extract_watermark", on_success=self.on_load)
+        """Run the operator instead, with its form and what was typed so far."""
+        params = _params(ctx.panel.state.choice or {})
+        ctx.prompt(_EXTRACT, params=params, on_success=self.follow)
 
     def open_check(self, ctx: Any) -> None:
         """Show a past check."""
-        key = ctx.panel.state.past[int(ctx.params["row"])]
+        self._open_key(ctx, self._key_of_row(ctx))
+
+    # -- the case file
+
+    def save_about(self, ctx: Any) -> None:
+        """Keep the name and the notes of the check that is shown."""
+        state = ctx.panel.state
+        about = state.about or {}
+        key = state.check["key"]
+        texts = {name: about.get(name) or "" for name in ("name", "notes")}
+        self._do(ctx, lambda: case_file.annotate_check(ctx.dataset, key, **texts))
+        if state.problem is None:
+            self._list(ctx)
+            self._open_key(ctx, key)
+            ctx.ops.notify("Saved the name and the notes", variant="success")
+
+    def delete_shown(self, ctx: Any) -> None:
+        """Delete the check that is shown."""
+        self._delete(ctx, ctx.panel.state.check["key"])
+
+    def delete_row(self, ctx: Any) -> None:
+        """Delete a row's check."""
+        self._delete(ctx, self._key_of_row(ctx))
+
+    def undo_delete(self, ctx: Any) -> None:
+        """Bring back what was deleted last."""
+        key = ctx.params["check"]
+        self._do(ctx, lambda: case_file.undelete_check(ctx.dataset, key))
+        self._list(ctx)
+        self._open_key(ctx, key)
+
+    def compare_row(self, ctx: Any) -> None:
+        """Say what changed between a row's check and the one that is shown."""
+        state = ctx.panel.state
+        key, other = sorted(
+            (self._key_of_row(ctx), state.check["key"]),
+            key=state.past_keys.index,
+            reverse=True,
+        )
+        if key == other:
+            state.compared = {"text": _COMPARE_ITSELF, "same": True}
+            ctx.panel.data.changed_scores = ctx.panel.data.changed_suspects = []
+            return
+        found = case_file.compare_checks(ctx.dataset, key, other)
+        known = {check.key: check for check in checks.list_checks(ctx.dataset)}
+        state.compared = {
+            "title": f"{known[key].called()} and {known[other].called()}",
+            "text": found.text(),
+            "same": found.same_verdict,
+            "before": f"{known[key].called()}: {found.before}",
+            "after": f"{known[other].called()}: {found.after}",
+            "suspects": len(found.changed) + len(found.added) + len(found.removed),
+        }
+        ctx.panel.data.changed_scores = layout.cells(map(_score_row, found.scores))
+        rows = self._suspect_rows(ctx, found)
+        ctx.panel.data.changed_suspects = layout.cells(rows[:MOST_COMPARED])
+
+    def close_comparison(self, ctx: Any) -> None:
+        ctx.panel.state.compared = None
+
+    def write_report(self, ctx: Any) -> None:
+        """Ask where to write the case of the check that is shown: it is made anew."""
+        check = ctx.panel.state.check
+        params: dict[str, Any] = {"case_dir": ""}
+        if checks.are_samples(check):
+            images = [
+                row["image"] for row in checks.findings(ctx.dataset, check["key"])
+            ]
+            if len(images) < KEPT_IMAGES:
+                view = ctx.dataset.select(images)
+            else:  # the run doesn't list all of them
+                view = ctx.dataset.load_run_view(check["key"])
+            ctx.ops.set_view(view)
+            params["view_target"] = "CURRENT_VIEW"
+        else:
+            params["folder"] = checks.folder_of(check)
+        ctx.prompt(_EXTRACT, params=params, on_success=self.follow)
+
+    def _suspect_rows(
+        self, ctx: Any, found: case_file.ChecksCompared
+    ) -> list[dict[str, str]]:
+        """The suspects that differ, by their files' names where they are samples."""
+        changed = [(one.image, one.before, one.after) for one in found.changed]
+        changed += [(image, "–", "new") for image in found.added]
+        changed += [(image, "not there any more", "–") for image in found.removed]
+        names = checks.names_of(ctx.dataset, [row[0] for row in changed])
+        return [
+            {"suspect": names.get(image, image), "before": before, "after": after}
+            for image, before, after in changed
+        ]
+
+    def _delete(self, ctx: Any, key: str) -> None:
+        state = ctx.panel.state
+        self._do(ctx, lambda: case_file.delete_check(ctx.dataset, key))
+        state.compared = None
+        shown = state.check["key"] if state.check else None
+        self._list(ctx)
+        if shown is not None and shown in state.past_keys:
+            self._open_key(ctx, shown)
+        else:
+            self._open_newest(ctx)
+
+    def _do(self, ctx: Any, change: Callable[[], None]) -> None:
+        """Change something; what is wrong is shown."""
+        ctx.panel.state.problem = None
+        try:
+            change()
+        except ReueError as error:
+            ctx.panel.state.problem = str(error)
+
+    def _key_of_row(self, ctx: Any) -> str:
+        return str(ctx.panel.state.past_keys[int(ctx.params["row"])])
+
+    def _open_key(self, ctx: Any, key: str) -> None:
         known = {check.key: check for check in checks.list_checks(ctx.dataset)}
         if key in known:
             self._open(ctx, known[key])
 
     def _open_newest(self, ctx: Any) -> None:
+        known = self._list(ctx)
+        if known:
+            self._open(ctx, known[0])
+        else:
+            ctx.panel.state.check = None
+
+    def _list(self, ctx: Any) -> list[checks.Check]:
+        """List the checks that there are, newest first."""
         state = ctx.panel.state
-        if ctx.dataset is None:
-            return
         ctx.dataset.reload()
+        self._list_deleted(ctx)
         known = checks.list_checks(ctx.dataset)
-        state.past = [check.key for check in known]
+        state.past_keys = [check.key for check in known]
         ctx.panel.data.past = layout.cells(
             {
                 "date": check.date,
+                "name": check.called(),
                 "suspects": check.suspects,
                 "outcome": check.outcome(),
             }
             for check in known
         )
-        if known:
-            self._open(ctx, known[0])
-        else:
-            state.check = None
+        return known
+
+    def _list_deleted(self, ctx: Any) -> None:
+        case_file.forget_deleted(ctx.dataset)
+        ctx.panel.state.deleted = case_file.deleted_checks(ctx.dataset)
 
     def _open(self, ctx: Any, check: checks.Check) -> None:
+        shown = ctx.panel.state.check
+        if not shown or shown["key"] != check.key:
+            # Else what somebody is typing would be lost.
+            ctx.panel.state.about = {"name": check.name, "notes": check.notes}
         found = checks.findings(ctx.dataset, check.key)
         ctx.panel.state.check = {
             **check.to_dict(),
             "images": len(found),
             "originals": _whereabouts(ctx.dataset, _original_ids(found)),
+            "reports": checks.reports(check.case),
         }
         bars = _bars(check)
         ctx.panel.data.evidence = figures.evidence_bars(bars, check.named, BARS)
@@ -208,18 +341,18 @@ class LeakCheckPanel(foo.Panel):
         state = ctx.panel.state
         layout.title(panel, "title", "Whose copy are these images?")
         self._render_choice(panel, state)
-        if state.busy:
-            layout.note(panel, "busy", state.busy)
-            panel.view("timer", types.TimerView(interval=1000, on_interval=self.follow))
-            return layout.page(panel)
+        self.render_jobs(panel, state)
         if state.problem:
             first, _, rest = state.problem.partition("\n")
             layout.alert(panel, "problem", "error", first, rest)
+        self._render_deleted(panel, state)
         if state.check:
             if state.problem:
                 layout.heading(panel, "before", "The last check that worked")
             self._render_check(panel, state)
             self._render_pairs(panel, state)
+            self._render_about(panel, state)
+            self._render_compared(panel, state)
             self._render_past(panel, state)
         else:
             panel.md(_EMPTY, name="empty")
@@ -251,11 +384,10 @@ class LeakCheckPanel(foo.Panel):
         layout.button(
             row,
             "check",
-            "Checking ..." if state.busy else "Check",
+            "Check",
             self.start,
             "policy",
             primary=True,
-            disabled=bool(state.busy),
         )
         layout.button(row, "schedule", "With options", self.schedule, "tune")
 
@@ -270,9 +402,7 @@ class LeakCheckPanel(foo.Panel):
             layout.plot(
                 panel,
                 "evidence",
-                figures.evidence_layout(
-                    bars, figures.z_of(FALSE_ACCUSATION, check["tested"])
-                ),
+                figures.evidence_layout(bars, check["needed_z"]),
                 figures.rows_height(bars),
                 None,
             )
@@ -289,6 +419,12 @@ class LeakCheckPanel(foo.Panel):
             text, show = "Go to the originals", self.go_to_originals
         if check["originals"]:
             layout.button(row, "originals", text, show, "image")
+        for number, (label, address) in enumerate(check["reports"].items()):
+            layout.link_button(row, f"report_{number}", label, address, "open_in_new")
+        if check["matched"]:
+            text = "Write the report anew" if check["reports"] else "Write a report"
+            layout.button(row, "write_report", text, self.write_report, "description")
+        layout.button(row, "delete", "Delete this check", self.delete_shown, "delete")
 
     def _render_pairs(self, panel: types.Object, state: Any) -> None:
         if not state.pairs:
@@ -324,11 +460,59 @@ class LeakCheckPanel(foo.Panel):
             text = f"Page {state.page + 1} of {state.pages}"
             layout.note(panel, "page", text)
 
+    def _render_deleted(self, panel: types.Object, state: Any) -> None:
+        """What can be brought back; for a minute."""
+        for number, key in enumerate(state.deleted or []):
+            text = f"Deleted check {key.rpartition('_')[2]}; gone for good in a minute"
+            layout.note(panel, f"deleted_{number}", text)
+            row = layout.buttons(panel, f"deleted_actions_{number}")
+            params = {"check": key}
+            layout.button(row, "undo", "Undo", self.undo_delete, "undo", params=params)
+
+    def _render_about(self, panel: types.Object, state: Any) -> None:
+        layout.heading(panel, "about_title", "Name and notes of this check")
+        form = types.Object()
+        name = types.TextFieldView(placeholder="A name, such as: forum, May")
+        form.str("name", view=name, label="Name")
+        notes = types.TextFieldView(
+            placeholder="Where it was found, who told, what was done",
+            multiline=True,
+            rows=3,
+        )
+        form.str("notes", view=notes, label="Notes")
+        panel.define_property("about", form)
+        row = layout.buttons(panel, "about_actions")
+        layout.button(row, "save_about", "Save", self.save_about, "save")
+
+    def _render_compared(self, panel: types.Object, state: Any) -> None:
+        found = state.compared
+        if not found:
+            return
+        layout.heading(panel, "compared_title", "What changed")
+        severity = "info" if found["same"] else "warning"
+        layout.alert(panel, "compared", severity, found["text"], found.get("title", ""))
+        if "before" in found:
+            layout.note(panel, "compared_before", found["before"])
+            layout.note(panel, "compared_after", found["after"])
+            layout.table(panel, "changed_scores", _SCORE_COLUMNS)
+            if found["suspects"]:
+                layout.table(panel, "changed_suspects", _SUSPECT_COLUMNS)
+            if found["suspects"] > MOST_COMPARED:
+                text = f"And {found['suspects'] - MOST_COMPARED} more suspects"
+                layout.note(panel, "compared_more", text)
+        row = layout.buttons(panel, "compared_actions")
+        text = "Close the comparison"
+        layout.button(row, "close_comparison", text, self.close_comparison, "close")
+
     def _render_past(self, panel: types.Object, state: Any) -> None:
-        if len(state.past) < 2:
+        if len(state.past_keys) < 2:
             return
         layout.heading(panel, "past_title", "Checks so far")
-        actions = (("open", "visibility", "Show this check", self.open_check),)
+        actions = (
+            ("open", "visibility", "Show this check", self.open_check),
+            ("compare", "compare_arrows", "Compare with the shown", self.compare_row),
+            ("delete", "delete", "Delete this check", self.delete_row),
+        )
         layout.table(panel, "past", _PAST_COLUMNS, actions)
 
 
@@ -342,9 +526,26 @@ _COLUMNS = (
 
 _PAST_COLUMNS = (
     ("date", "When (UTC)"),
+    ("name", "Name"),
     ("suspects", "Suspects"),
     ("outcome", "Verdict"),
 )
+
+_SCORE_COLUMNS = (
+    ("recipient", "Copy of"),
+    ("z_before", "Z before"),
+    ("z_after", "Z after"),
+    ("p_before", "Chance before"),
+    ("p_after", "Chance after"),
+)
+
+_SUSPECT_COLUMNS = (
+    ("suspect", "Suspect"),
+    ("before", "Before"),
+    ("after", "After"),
+)
+
+_COMPARE_ITSELF = "This check is the one that is shown; compare it with another"
 
 _EMPTY = """
 Load images that you found somewhere as a dataset, or name their folder, and press
@@ -358,7 +559,7 @@ Load images that you found somewhere as a dataset, or name their folder, and pre
 
 _DECOY = (
     "The best innocent is the best of a thousand codes that nobody was ever given, and "
-    "of everybody but the first. An accusation should stand far above it."
+    "of everybody who isn't named. An accusation should stand far above it."
 )
 
 
@@ -367,21 +568,32 @@ def chance(p_value: float) -> str:
     return f"{p_value:.2g}" if p_value >= 0.001 else f"{p_value:.0e}"
 
 
-def _job(ctx: Any) -> str:
-    return "leak check " + ("" if ctx.dataset is None else str(ctx.dataset._doc.id))
+def _score_row(one: case_file.ChangedScore) -> dict[str, str]:
+    return {
+        "recipient": one.recipient,
+        "z_before": "–" if one.z_before is None else f"{one.z_before:.1f}",
+        "z_after": "–" if one.z_after is None else f"{one.z_after:.1f}",
+        "p_before": "–" if one.p_before is None else chance(one.p_before),
+        "p_after": "–" if one.p_after is None else chance(one.p_after),
+    }
 
 
-def _steps(ctx: Any, choice: dict[str, Any]) -> Generator[Progress, None, Any]:
-    secrets = {name: ctx.secret(name) for name in SECRETS}
-    vault = open_vault(
-        {name: text for name, text in secrets.items() if text}, create=False
-    )
-    if choice.get("suspects") == FOLDER:
-        folder = choice["folder"].strip()
-        return extract_folder_steps(folder, dataset=ctx.dataset, vault=vault)
-    if choice.get("suspects") == SELECTED:
-        return extract_steps(ctx.dataset.select(ctx.selected), vault=vault)
-    return extract_steps(ctx.view, vault=vault)
+def _params(choice: dict[str, Any]) -> dict[str, Any]:
+    """Of the operator that checks."""
+    if choice.get("suspects") != FOLDER:
+        return {}
+    return {"folder": (choice.get("folder") or "").strip()}
+
+
+def _suspects(ctx: Any, choice: dict[str, Any]) -> Any:
+    """The samples to check; with a folder, the dataset that keeps the verdict."""
+    match choice.get("suspects"):
+        case state if state == FOLDER:
+            return ctx.dataset
+        case state if state == SELECTED:
+            return ctx.dataset.select(ctx.selected)
+        case _:
+            return ctx.view
 
 
 def _problem(ctx: Any, choice: dict[str, Any]) -> str | None:
@@ -390,6 +602,9 @@ def _problem(ctx: Any, choice: dict[str, Any]) -> str | None:
         return "Nothing is selected; tick some images in the grid first"
     if suspects == FOLDER and not (choice.get("folder") or "").strip():
         return "Type the folder of the suspects first"
+    if suspects == FOLDER and not Path(choice["folder"].strip()).expanduser().exists():
+        folder = choice["folder"].strip()
+        return f"{folder}: there is no such file or folder; check the path"
     return None
 
 
@@ -405,20 +620,22 @@ def _whereabouts(dataset: Any, sample_ids: list[str]) -> str | None:
 
 
 def _bars(check: checks.Check) -> list[dict[str, Any]]:
-    """The likeliest recipients, and after the first one the best innocent."""
+    """Who is named, or the likeliest one, then the best innocent, then the others."""
     innocent = {
         "recipient": None,
         "p_value": check.best_innocent_p,
-        "z": figures.z_of(check.best_innocent_p, check.tested),
+        "z": check.best_innocent_z,
     }
-    return [*check.recipients[:1], innocent, *check.recipients[1:]]
+    accused = sum(bool(bar.get("named")) for bar in check.recipients) or 1
+    return [*check.recipients[:accused], innocent, *check.recipients[accused:]]
 
 
 def _who(bar: dict[str, Any], check: checks.Check) -> str:
     name = bar["recipient"]
     if name is None:
         return "the best innocent"
-    return f"{name} (named)" if name == check.named else str(name)
+    named = bar.get("named", name == check.named)
+    return f"{name} (named)" if named else str(name)
 
 
 def _verdict(check: dict[str, Any]) -> tuple[str, str]:
@@ -436,6 +653,7 @@ def _verdict(check: dict[str, Any]) -> tuple[str, str]:
 def _facts(check: dict[str, Any]) -> str:
     unread = f" · {check['failed']} unreadable" if check["failed"] else ""
     return (
-        f"{check['suspects']}, {check['date']} UTC: {check['images']} suspects · "
+        f"{check['suspects']}, {check['date']} UTC: "
+        f"{count(check['images'], 'suspect')} · "
         f"{check['matched']} match an original · {check['used']} used{unread}"
     )

@@ -11,13 +11,17 @@ from fiftyone import ViewField as F
 from fiftyone.operators.categories import Categories
 
 from fiftyone_reue.errors import VaultError
-from fiftyone_reue.names.display import printable
-from fiftyone_reue.samples import find_stale
-from fiftyone_reue.samples.vaults import SECRETS, key_notice
+from fiftyone_reue.names.display import count, printable
+from fiftyone_reue.samples import find_stale, list_published, views
+from fiftyone_reue.samples.marks import DESCRIPTIONS
+from fiftyone_reue.samples.owner_key import owner_key_facts
+from fiftyone_reue.samples.releases import shown_release
+from fiftyone_reue.samples.vaults import SECRETS
 
-from . import audits, coverage, figures, layout
+from . import audits, coverage, figures, holdings, layout
 from .coverage import FAILED, PROTECTED, UNPROTECTED
-from .releases import label_path, release_rows
+from .jobs import JobsSection
+from .releases import label_path, release_rows, runs_stamp
 
 PLUGIN = "@reue/fiftyone-reue"
 
@@ -27,7 +31,7 @@ MOST_CLASSES = 30
 _ICONS = {UNPROTECTED: "remove_moderator", FAILED: "report"}
 
 
-class ProtectionStatus(foo.Panel):
+class ProtectionStatus(JobsSection, foo.Panel):
     """Coverage, quality and releases of a dataset; every bar filters the grid."""
 
     @property
@@ -51,18 +55,35 @@ class ProtectionStatus(foo.Panel):
     def on_change_dataset(self, ctx: Any) -> None:
         self.refresh(ctx)
 
+    def on_change_view(self, ctx: Any) -> None:
+        """Say how much of what the grid shows is protected."""
+        if ctx.dataset is not None:
+            ctx.panel.state.in_view = coverage.count_view(ctx.view)
+
+    def follow(self, ctx: Any) -> None:
+        """Look for news, also of runs that nobody began in this panel."""
+        if ctx.dataset is None:
+            return
+        super().follow(ctx)
+        ctx.dataset.reload()
+        if ctx.panel.state.runs != runs_stamp(ctx.dataset):
+            self.refresh(ctx)
+        elif ctx.panel.state.key_known is False:  # until a form confirmed it
+            ctx.panel.state.key_notice, ctx.panel.state.key_known = _key_notice(ctx)
+
     def refresh(self, ctx: Any) -> None:
         """Count everything anew."""
         if ctx.dataset is None:
             return
         dataset = ctx.dataset
         dataset.reload()
+        self.read_jobs(ctx)
         path = label_path(dataset)
         found = coverage.measure(dataset, path)
         classes = _most_to_do(found.classes)
         psnr = coverage.histogram(found.psnr)
         score = coverage.histogram(found.unlearnability, widest=1)
-        shown = _shown(dataset)
+        shown = shown_release(dataset)
         rows = release_rows(dataset, shown)
         reasons = _reasons(dataset) if found.states[FAILED] else []
         ctx.panel.state.status = {
@@ -76,17 +97,23 @@ class ProtectionStatus(foo.Panel):
             "psnr": psnr.edges,
             "unlearnability": score.edges,
             "releases": [row.release for row in rows],
+            "shown": shown,
             "reasons": reasons,
         }
+        ctx.panel.state.runs = runs_stamp(dataset)
+        ctx.panel.state.in_view = coverage.count_view(ctx.view)
         ctx.panel.state.stale = None
         ctx.panel.state.problem = None
-        ctx.panel.state.key_notice = _key_notice(ctx)
+        ctx.panel.state.key_notice, ctx.panel.state.key_known = _key_notice(ctx)
         colour = figures.COLOURS[PROTECTED]
         ctx.panel.data.classes = figures.coverage_bars(classes)
         ctx.panel.data.recipients = figures.bars(found.recipients, colour, "images")
         ctx.panel.data.methods = figures.bars(found.methods, colour, "images")
         ctx.panel.data.psnr = figures.histogram(psnr, colour, " dB")
         ctx.panel.data.unlearnability = figures.histogram(score, colour, "")
+        held = holdings.holding_rows(dataset)
+        ctx.panel.state.held = holdings.holdings_text(held)
+        ctx.panel.data.holdings = layout.cells(row.to_dict() for row in held)
         ctx.panel.data.releases = layout.cells(row.to_dict() for row in rows)
         names = [row.release for row in rows]
         wanted = ctx.panel.state.audited
@@ -106,18 +133,15 @@ class ProtectionStatus(foo.Panel):
             "changed": len(stale.changed),
             "missing": len(stale.missing),
         }
-        if stale.ids:
-            ctx.dataset.save_view(
-                STALE_VIEW,
-                ctx.dataset.select(stale.ids),
-                description="The original or its class changed, or the copy is missing",
-                overwrite=True,
-            )
-        elif ctx.dataset.has_saved_view(STALE_VIEW):
-            ctx.dataset.delete_saved_view(STALE_VIEW)
+        view = ctx.dataset.select(stale.ids) if stale.ids else None
+        views.save(ctx.dataset, views.STALE, view, DESCRIPTIONS[views.STALE])
 
     def show_stale(self, ctx: Any) -> None:
-        ctx.ops.set_view(ctx.dataset.load_saved_view(STALE_VIEW))
+        ctx.ops.set_view(ctx.dataset.load_saved_view(views.STALE))
+
+    def mark(self, ctx: Any) -> None:
+        """Ask what to tag and save as views."""
+        self._prompt(ctx, "mark_samples", {})
 
     def show_state(self, ctx: Any) -> None:
         """Show the images of one state."""
@@ -166,6 +190,32 @@ class ProtectionStatus(foo.Panel):
     def score_release(self, ctx: Any) -> None:
         self._prompt_release(ctx, "score_unlearnability")
 
+    def package_release(self, ctx: Any) -> None:
+        self._prompt_release(ctx, "package_release")
+
+    def license_release(self, ctx: Any) -> None:
+        """Ask whom to license a row's release to, if it is published."""
+        release = self._release_of_row(ctx)
+        if release in list_published(ctx.dataset):
+            self._prompt(ctx, "license_recipient", {"release": release})
+        else:
+            ctx.panel.state.problem = (
+                f"Release {printable(release)} is one recipient's own, who needs no "
+                "licence; publish the images to license them"
+            )
+
+    def publish(self, ctx: Any) -> None:
+        """Ask what to publish."""
+        self._prompt(ctx, "publish_dataset", {})
+
+    def read_owner_key(self, ctx: Any) -> None:
+        """Show what to know of the owner key, to be confirmed."""
+        self._prompt(ctx, "confirm_owner_key", {})
+
+    def recipients(self, ctx: Any) -> None:
+        """Ask whom to add or revoke."""
+        self._prompt(ctx, "manage_recipients", {})
+
     def delete_release(self, ctx: Any) -> None:
         self._prompt_release(ctx, "delete_release")
 
@@ -206,7 +256,7 @@ class ProtectionStatus(foo.Panel):
     def _open_audit(self, ctx: Any, release: str) -> None:
         found = audits.last_audit(ctx.dataset, release)
         ctx.panel.state.audited = release
-        ctx.panel.state.audit = found[0].to_dict() if found else None
+        ctx.panel.state.last_audit = found[0].to_dict() if found else None
         rows = [row.to_dict() for row in found[1]] if found else []
         ctx.panel.data.audit = layout.cells(rows)
 
@@ -222,12 +272,23 @@ class ProtectionStatus(foo.Panel):
             layout.alert(panel, "problem", "error", ctx.panel.state.problem)
         if ctx.panel.state.key_notice:
             layout.alert(panel, "owner_key", "warning", ctx.panel.state.key_notice)
+        if ctx.panel.state.key_known is False:
+            layout.alert(panel, "unconfirmed_key", "warning", _UNCONFIRMED)
+            row = layout.buttons(panel, "key_actions")
+            text = "Read and confirm"
+            layout.button(row, "read_owner_key", text, self.read_owner_key, "vpn_key")
+        self.render_jobs(panel, ctx.panel.state)
         if _is_untouched(status):
             self._render_empty(panel, status)
         else:
-            self._render_summary(panel, status, ctx.panel.state.stale)
+            state = ctx.panel.state
+            self._render_summary(panel, status, state.stale, state.in_view)
             self._render_coverage(panel, status)
             self._render_releases(panel, status)
+            layout.heading(panel, "holdings_title", "What went to whom")
+            layout.note(panel, "holdings_text", ctx.panel.state.held)
+            styles = _FOLDER_WRAPS
+            layout.table(panel, "holdings", _HOLDING_COLUMNS, styles=styles)
             if status["releases"]:
                 self._render_audit(panel, ctx.panel.state)
             self._render_quality(panel, status)
@@ -242,9 +303,15 @@ class ProtectionStatus(foo.Panel):
         )
 
     def _render_summary(
-        self, panel: types.Object, status: dict[str, Any], stale: dict[str, Any] | None
+        self,
+        panel: types.Object,
+        status: dict[str, Any],
+        stale: dict[str, Any] | None,
+        in_view: dict[str, int] | None,
     ) -> None:
         layout.title(panel, "headline", _headline(status))
+        if in_view:
+            layout.note(panel, "in_view", _view_text(in_view))
         row = layout.buttons(panel, "actions")
         layout.button(
             row, "protect", "Protect images", self.protect, "shield", primary=True
@@ -262,6 +329,9 @@ class ProtectionStatus(foo.Panel):
                 )
         layout.button(row, "all", "Show all", self.show_all, "apps")
         layout.button(row, "check", "Check files", self.check_files, "fact_check")
+        layout.button(
+            row, "mark", "Mark failed, stale, weak", self.mark, "bookmark_add"
+        )
         layout.button(row, "refresh", "Refresh", self.refresh, "refresh")
         if stale is not None:
             layout.note(panel, "stale_text", _stale_text(stale))
@@ -312,15 +382,25 @@ class ProtectionStatus(foo.Panel):
             ("show", "visibility", "Show this release", self.show_release),
             ("score", "science", "Measure its unlearnability", self.score_release),
             ("audit", "gavel", "Audit how well it holds", self.audit_release),
+            ("package", "inventory_2", "Pack it to hand it over", self.package_release),
+            ("license", "card_membership", "License it", self.license_release),
             ("delete", "delete", "Delete this release", self.delete_release),
         )
-        layout.table(panel, "releases", _COLUMNS, actions)
+        layout.table(panel, "releases", _COLUMNS, actions, _STATE_WRAPS)
+        self._render_sharing(panel)
+
+    def _render_sharing(self, panel: types.Object) -> None:
+        row = layout.buttons(panel, "sharing")
+        text = "Publish for everybody"
+        layout.button(row, "publish", text, self.publish, "public")
+        layout.button(row, "recipients", "Recipients", self.recipients, "group")
 
     def _render_audit(self, panel: types.Object, state: Any) -> None:
         layout.heading(panel, "audit_title", "How well it holds")
-        names, chosen, found = state.status["releases"], state.audited, state.audit
+        names, chosen, found = state.status["releases"], state.audited, state.last_audit
         if len(names) > 1:
-            choices = types.DropdownView()
+            spoken = layout.spoken("The release whose audit is shown")
+            choices = types.DropdownView(componentsProps=spoken)
             for name in names:
                 choices.add_choice(name, label=printable(name))
             panel.enum(
@@ -374,8 +454,6 @@ class ProtectionStatus(foo.Panel):
         )
 
 
-STALE_VIEW = "reue_stale"
-
 _COLUMNS = (
     ("release", "Release"),
     ("recipient", "For"),
@@ -383,9 +461,25 @@ _COLUMNS = (
     ("state", "State"),
     ("images", "Images"),
     ("psnr", "PSNR"),
+    ("ssimulacra2", "SSIMULACRA2, of 100"),
     ("unlearnability", "Unlearn."),
     ("date", "Made"),
 )
+_STATE_WRAPS = {"& td:nth-of-type(4)": {"whiteSpace": "normal"}}
+
+_HOLDING_COLUMNS = (
+    ("recipient", "Recipient"),
+    ("release", "Release"),
+    ("images", "Images"),
+    ("begun", "Begun"),
+    ("updated", "Changed"),
+    ("key", "Key"),
+    ("folder", "Folder"),
+)
+_FOLDER_WRAPS = {
+    "& td:nth-of-type(7)": {"whiteSpace": "normal", "wordBreak": "break-all"},
+    "& td:nth-of-type(6)": {"whiteSpace": "normal"},
+}
 
 _EMPTY = """
 Protecting makes a copy of this dataset's {total} images for one recipient:
@@ -396,6 +490,11 @@ Protecting makes a copy of this dataset's {total} images for one recipient:
 
 Your own files and labels stay as they are.
 """
+
+_UNCONFIRMED = (
+    "You haven't confirmed yet that you know where the owner key is. Whoever has it "
+    "can restore every original, and without it nobody can"
+)
 
 _UNSCORED = (
     "Not measured yet. The flask beside a release trains small models on it and on "
@@ -419,16 +518,24 @@ _UNAUDITED = (
 
 
 def _level_styles(levels: list[str]) -> dict[str, dict[str, Any]]:
-    """The colour of each row's level, and room for long words in the last column."""
+    """The colour of each row's level, and lines that break in the longest columns."""
     cell = "& tbody tr:nth-of-type({row}) td:nth-of-type({column})"
     coloured = {
         cell.format(row=row, column=_LEVEL_COLUMN): {
-            "color": figures.LEVEL_COLOURS[level],
+            # A bar: no colour of text can be read on both themes' backgrounds.
+            "boxShadow": f"inset 3px 0 0 {figures.LEVEL_COLOURS[level]}",
             "fontWeight": 600,
         }
         for row, level in enumerate(levels, start=1)
     }
-    return {f"& td:nth-of-type({_NEEDS_COLUMN})": {"whiteSpace": "normal"}, **coloured}
+    breaking = {
+        "& td:nth-of-type(1)": {"whiteSpace": "normal"},
+        f"& td:nth-of-type({_NEEDS_COLUMN})": {
+            "whiteSpace": "normal",
+            "minWidth": "9em",
+        },
+    }
+    return {**breaking, **coloured}
 
 
 def _audit_facts(found: dict[str, Any]) -> str:
@@ -447,11 +554,19 @@ def _audit_facts(found: dict[str, Any]) -> str:
 def _headline(status: dict[str, Any]) -> str:
     total, states = status["total"], status["states"]
     share = states[PROTECTED] / total if total else 0.0
-    return f"{states[PROTECTED]} of {total} images are protected ({share:.0%})"
+    images = f"{states[PROTECTED]} of {count(total, 'image')}"
+    verb = "is" if total == 1 else "are"
+    text = f"{images} {verb} protected ({share:.0%})"
+    return f"{text} in release {status['shown']}" if status["shown"] else text
+
+
+def _view_text(in_view: dict[str, int]) -> str:
+    images = count(in_view["total"], "image")
+    return f"The grid shows {images}, {in_view[PROTECTED]} of them protected."
 
 
 def _stale_text(stale: dict[str, Any]) -> str:
-    checked = f"Checked {stale['checked']} files"
+    checked = f"Checked {count(stale['checked'], 'file')}"
     if not stale["changed"] and not stale["missing"]:
         return f"{checked}: every copy is there and up to date."
     found = [
@@ -465,12 +580,16 @@ def _stale_text(stale: dict[str, Any]) -> str:
     return f"{checked}: {', '.join(found)}. Protect them again to mend this."
 
 
-def _key_notice(ctx: Any) -> str | None:
+def _key_notice(ctx: Any) -> tuple[str | None, bool | None]:
+    """What is to be said of the owner key, and whether it was confirmed."""
     values = {name: ctx.secret(name) for name in SECRETS}
     try:
-        return key_notice({name: value for name, value in values.items() if value})
+        facts = owner_key_facts(
+            {name: value for name, value in values.items() if value}
+        )
     except VaultError as error:
-        return str(error)
+        return str(error), None
+    return facts.warning, facts.confirmed is not None
 
 
 def _is_untouched(status: dict[str, Any]) -> bool:
@@ -487,14 +606,6 @@ def _most_to_do(classes: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]
         reverse=True,
     )
     return {label: classes[label] for label in sorted(left[:MOST_CLASSES])}
-
-
-def _shown(dataset: Any) -> str | None:
-    if not dataset.has_field("protection.release"):
-        return None
-    view = dataset.match(coverage.of_state(PROTECTED)).limit(1)
-    names = view.values("protection.release")
-    return names[0] if names else None
 
 
 def _reasons(dataset: Any, count: int = 3) -> list[str]:

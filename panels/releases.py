@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +10,13 @@ from typing import Any
 import fiftyone as fo
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.names.display import count
 from fiftyone_reue.samples import runs, source
+from fiftyone_reue.samples.processes import is_gone
+from fiftyone_reue.samples.several_labels import list_of
+from fiftyone_reue.samples.vaults import open_ledger
+from fiftyone_reue.vault.ledger.base import Ledger
+from fiftyone_reue.vault.vault import PUBLISHED
 
 SILENT = timedelta(minutes=10)
 """A run that has said nothing for so long was killed: none reports more rarely."""
@@ -25,6 +32,7 @@ class ReleaseRow:
     state: str
     images: str
     psnr: str
+    ssimulacra2: str
     unlearnability: str
     date: str
 
@@ -40,10 +48,26 @@ def release_rows(dataset: fo.Dataset, shown: str | None) -> list[ReleaseRow]:
         dataset: theirs.
         shown: the release that the fields show, which is marked.
     """
+    ledger = open_ledger()
+    revoked = {p.name for p in ledger.recipients() if p.revoked_at is not None}
+    # A licence's source is the published folder.
+    licences = Counter(release.source for release in ledger.releases())
     found = []
     for key in dataset.list_runs(method=runs.PROTECT):
         config = runs.get_config(dataset, key) or {}
-        found.append((str(config.get("created") or ""), _row(key, config, shown)))
+        found.append(
+            (
+                str(config.get("created") or ""),
+                _row(
+                    key,
+                    config,
+                    shown,
+                    _copies(ledger, config),
+                    revoked,
+                    licences[str(config.get("output_dir"))],
+                ),
+            )
+        )
     found.sort(key=lambda pair: (pair[0], pair[1].release), reverse=True)
     return [row for _, row in found]
 
@@ -51,7 +75,7 @@ def release_rows(dataset: fo.Dataset, shown: str | None) -> list[ReleaseRow]:
 def label_path(dataset: fo.Dataset) -> str | None:
     """The path of the class labels that the newest release went by.
 
-    None if there is no release, or the field is gone.
+    None if there is no release, the field is gone, or samples have several labels.
     """
     newest: tuple[str, str] | None = None
     for key in dataset.list_runs(method=runs.PROTECT):
@@ -62,22 +86,48 @@ def label_path(dataset: fo.Dataset) -> str | None:
     if newest is None:
         return None
     try:
-        return source.label_path(dataset, newest[1])
+        path = source.label_path(dataset, newest[1])
+        return None if list_of(path) else path
     except InputError:
         return None
 
 
-def _row(key: str, config: dict[str, Any], shown: str | None) -> ReleaseRow:
-    counts = config.get("counts") or {}
-    done = counts.get("protected", config.get("made"))
-    total = counts.get("total")
+def runs_stamp(dataset: fo.Dataset) -> str:
+    """Text that is another one whenever a run of the plugin's has changed."""
+    configs = [
+        (key, (runs.get_config(dataset, key) or {}).get("updated"))
+        for method in (runs.PROTECT, runs.EXTRACT)
+        for key in dataset.list_runs(method=method)
+    ]
+    return repr(sorted(configs, key=repr))
+
+
+def _copies(ledger: Ledger, config: dict[str, Any]) -> int | None:
+    """How many copies a release has, whatever its last run was about."""
+    release_id = config.get("release_id")
+    return None if release_id is None else ledger.count_records(release_id)
+
+
+def _row(
+    key: str,
+    config: dict[str, Any],
+    shown: str | None,
+    copies: int | None,
+    revoked: set[str],
+    licences: int,
+) -> ReleaseRow:
+    recipient = str(config.get("recipient") or "")
+    if recipient == PUBLISHED:
+        recipient = f"everybody, {count(licences, 'licence')}"
+    failed = (config.get("counts") or {}).get("failed")
     return ReleaseRow(
         release=key,
-        recipient=str(config.get("recipient") or ""),
+        recipient=f"{recipient} (revoked)" if recipient in revoked else recipient,
         method=str(config.get("perturbation") or ""),
         state=_state(config) + (", shown" if key == shown else ""),
-        images=_text(done, "d") + (f" / {total}" if total else ""),
+        images=_text(copies, ",d") + (f", {failed} failed" if failed else ""),
         psnr=_text(config.get("psnr"), ".1f"),
+        ssimulacra2=_text(config.get("ssimulacra2"), ".0f"),
         unlearnability=_text(config.get("unlearnability"), ".2f"),
         date=_date(config.get("created")),
     )
@@ -86,7 +136,8 @@ def _row(key: str, config: dict[str, Any], shown: str | None) -> ReleaseRow:
 def _state(config: dict[str, Any]) -> str:
     state = str(config.get("state") or "")
     updated = _time(config.get("updated"))
-    if state == "running" and updated and datetime.now(UTC) - updated > SILENT:
+    silent = updated is not None and datetime.now(UTC) - updated > SILENT
+    if state == "running" and (silent or is_gone(config.get("process"))):
         return "interrupted"
     return state
 

@@ -5,6 +5,14 @@ that yields :class:`fiftyone_reue.progress.Progress` and returns the same summar
 """
 
 from fiftyone_reue.samples.audit import AuditedSamples, audit_samples, audit_steps
+from fiftyone_reue.samples.checks import (
+    ChecksCompared,
+    annotate_check,
+    compare_checks,
+    delete_check,
+    list_checks,
+    undelete_check,
+)
 from fiftyone_reue.samples.confirm import confirmation_code
 from fiftyone_reue.samples.extract import (
     LeakCheck,
@@ -12,11 +20,29 @@ from fiftyone_reue.samples.extract import (
     extract_samples,
     extract_steps,
 )
+from fiftyone_reue.samples.license import (
+    license_samples,
+    license_steps,
+    list_published,
+)
+from fiftyone_reue.samples.marks import Marked, mark_samples, mark_steps
+from fiftyone_reue.samples.owner_key import (
+    OwnerKeyFacts,
+    confirm_owner_key,
+    owner_key_facts,
+)
+from fiftyone_reue.samples.package import (
+    packable_fields,
+    package_samples,
+    package_steps,
+)
+from fiftyone_reue.samples.preview import preview_samples, preview_steps
 from fiftyone_reue.samples.protect import (
     ProtectedSamples,
     protect_samples,
     protect_steps,
 )
+from fiftyone_reue.samples.publish import publish_samples, publish_steps
 from fiftyone_reue.samples.recipients import (
     add_recipient,
     list_recipients,
@@ -46,28 +72,49 @@ from fiftyone_reue.samples.vaults import (
 
 __all__ = [
     "AuditedSamples",
+    "ChecksCompared",
     "LeakCheck",
+    "Marked",
+    "OwnerKeyFacts",
     "ProtectedSamples",
     "RestoredSamples",
     "RevealedSamples",
     "ScoredSamples",
     "Stale",
     "add_recipient",
+    "annotate_check",
     "audit_samples",
     "audit_steps",
     "check_vault",
+    "compare_checks",
+    "confirm_owner_key",
     "confirmation_code",
+    "delete_check",
     "delete_release",
     "delete_release_steps",
     "extract_folder",
     "extract_samples",
     "extract_steps",
     "find_stale",
+    "license_samples",
+    "license_steps",
+    "list_checks",
+    "list_published",
     "list_recipients",
     "list_releases",
+    "mark_samples",
+    "mark_steps",
     "open_vault",
+    "owner_key_facts",
+    "packable_fields",
+    "package_samples",
+    "package_steps",
+    "preview_samples",
+    "preview_steps",
     "protect_samples",
     "protect_steps",
+    "publish_samples",
+    "publish_steps",
     "repair_vault",
     "restore_samples",
     "restore_steps",
@@ -79,4 +126,5 @@ __all__ = [
     "score_steps",
     "show_release",
     "show_release_steps",
+    "undelete_check",
 ]

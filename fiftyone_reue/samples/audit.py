@@ -67,6 +67,7 @@ def audit_samples(
     seeds: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    size: int | None = None,
     output_dir: str | None = None,
     vault: Vault | None = None,
     progress: ProgressOption = None,
@@ -86,6 +87,8 @@ def audit_samples(
         seeds: victims of a kind; None for the budget's number.
         seed: of the split into stolen, clean and test images.
         device: "auto", "cpu" or a torch device.
+        size: pixels a side to train at: 32, 64, 128 or 224; by default that at which
+            people train on images like these, in the quick budget up to 128.
         output_dir: the report's folder; by default beside the release's.
         vault: by default the one in FiftyOne's database.
         progress: as in FiftyOne's own functions.
@@ -104,6 +107,7 @@ def audit_samples(
         seeds=seeds,
         seed=seed,
         device=device,
+        size=size,
         output_dir=output_dir,
         vault=vault,
     )
@@ -120,6 +124,7 @@ def audit_steps(
     seeds: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    size: int | None = None,
     output_dir: str | None = None,
     vault: Vault | None = None,
 ) -> Generator[Progress, None, AuditedSamples]:
@@ -134,6 +139,7 @@ def audit_steps(
         seeds=seeds,
         seed=seed,
         device=device,
+        size=size,
     )
     output = Path(output_dir) if output_dir else report_folder(chosen.output)
     summary = yield from audit_release(vault, items, config, output)

@@ -26,9 +26,14 @@ ACTIONS = (
     "restore_dataset",
     "delete_release",
     "manage_recipients",
+    "preview_protection",
     "protect_dataset",
+    "publish_dataset",
+    "license_recipient",
+    "package_release",
     "reveal_hidden",
     "audit_release",
+    "extract_watermark",
 )
 """The operators that a code can be for."""
 

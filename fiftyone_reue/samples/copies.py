@@ -64,7 +64,9 @@ def show_from_ledger(
     """
     info = info_of(vault, release)
     seed = vault.code_seed(vault.recipient(release.recipient_id))
-    scores = runs.get_results(dataset, release.name).get("unlearnability") or {}
+    results = runs.get_results(dataset, release.name)
+    scores = results.get("unlearnability") or {}
+    seen = results.get("ssimulacra2") or {}
     behind = 0
     for start in range(0, len(sample_ids), fields.BATCH):
         some = sample_ids[start : start + fields.BATCH]
@@ -77,6 +79,7 @@ def show_from_ledger(
                 payload=payloads[record.image_id],
                 psnr=record.psnr,
                 unlearnability=scores.get(record.sample_id),
+                ssimulacra2=seen.get(record.sample_id),
             )
             for record in records
         ]

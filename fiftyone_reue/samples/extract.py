@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fiftyone_reue.batch.folders import suspect_items
+from fiftyone_reue.batch.folders import suspect_items, whole_path
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, TamperedLedgerError
@@ -17,8 +17,8 @@ from fiftyone_reue.samples import fields, runs, source
 from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark.evidence import bound
 from fiftyone_reue.workflows import extract as folders
+from fiftyone_reue.workflows.report import report
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -40,12 +40,14 @@ class LeakCheck:
         summary: the statistics and every suspect.
         originals: the matched originals' sample ids by image id, where known.
         failures: suspects that could not be read, and why.
+        case: the folder of the case that was written, or None.
     """
 
     run: str | None
     summary: folders.ExtractSummary = field(repr=False)
     originals: dict[str, str] = field(repr=False)
     failures: list[Failure] = field(repr=False)
+    case: str | None = None
 
     @property
     def decision(self) -> str:
@@ -54,8 +56,13 @@ class LeakCheck:
 
     @property
     def recipient(self) -> str | None:
-        """Whom the evidence names, or None."""
+        """Whom the evidence names first, or None."""
         return self.summary.named
+
+    @property
+    def recipients(self) -> list[str]:
+        """Everybody that the evidence names, the firmest first."""
+        return self.summary.all_named
 
     @property
     def p_value(self) -> float:
@@ -80,18 +87,23 @@ class LeakCheck:
         ]
         verdict["recipients"] = self._recipients()
         verdict["images_failed"] = len(self.failures)
+        verdict["case"] = self.case
         return verdict
 
     def _recipients(self) -> list[dict[str, Any]]:
         evidence = self.summary.evidence
-        ranked = sorted(evidence.scores.items(), key=lambda pair: -pair[1])
+        named = {one.recipient_id for one in evidence.culprits}
+        ranked = sorted(
+            evidence.scores.items(), key=lambda pair: (pair[0] not in named, -pair[1])
+        )
         return [
             {
                 "recipient": self.summary.names[who],
                 "z": z,
-                "p_value": bound(z, evidence.recipients_tested),
+                "p_value": evidence.chance(z),
+                "named": who in named,
             }
-            for who, z in ranked[:KEPT_RECIPIENTS]
+            for who, z in ranked[: max(KEPT_RECIPIENTS, len(named))]
         ]
 
 
@@ -99,6 +111,7 @@ def extract_samples(
     samples: foc.SampleCollection,
     *,
     originals: str | os.PathLike[str] | None = None,
+    case_dir: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
     progress: ProgressOption = None,
 ) -> LeakCheck:
@@ -113,13 +126,17 @@ def extract_samples(
         samples: the suspects, a dataset or view; of groups, the active slice.
         originals: a folder with the originals, if they moved since they were
             protected.
+        case_dir: a new folder for a case that others can check, see
+            :func:`fiftyone_reue.report`; None writes none.
         vault: by default the one in FiftyOne's database.
         progress: as in FiftyOne's own functions.
 
     Raises:
-        InputError: there is no suspect, or nothing was protected yet.
+        InputError: there is no suspect, nothing was protected yet, or the case's folder
+            holds something.
+        OutputError: the case can't be written.
     """
-    steps = extract_steps(samples, originals=originals, vault=vault)
+    steps = extract_steps(samples, originals=originals, case_dir=case_dir, vault=vault)
     return run(steps, progress)
 
 
@@ -128,6 +145,7 @@ def extract_folder(
     *,
     dataset: fo.Dataset | None = None,
     originals: str | os.PathLike[str] | None = None,
+    case_dir: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
     progress: ProgressOption = None,
 ) -> LeakCheck:
@@ -141,14 +159,17 @@ def extract_folder(
         folder: the suspects.
         dataset: where to keep the verdict as a run; None keeps it nowhere.
         originals: a folder with the originals, if they moved.
+        case_dir: as for :func:`extract_samples`.
         vault: by default the one in FiftyOne's database.
         progress: as in FiftyOne's own functions.
 
     Raises:
-        InputError: there is no such folder, no image in it, or nothing was protected.
+        InputError: there is no such folder, no image in it, nothing was protected, or
+            the case's folder holds something.
+        OutputError: the case can't be written.
     """
     steps = extract_folder_steps(
-        folder, dataset=dataset, originals=originals, vault=vault
+        folder, dataset=dataset, originals=originals, case_dir=case_dir, vault=vault
     )
     return run(steps, progress)
 
@@ -157,6 +178,7 @@ def extract_steps(
     samples: foc.SampleCollection,
     *,
     originals: str | os.PathLike[str] | None = None,
+    case_dir: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
 ) -> Generator[Progress, None, LeakCheck]:
     """See :func:`extract_samples`."""
@@ -170,7 +192,7 @@ def extract_steps(
         )
     vault = vault or open_vault()
     fields.declare_leak(dataset)
-    check = yield from _weigh(vault, job.items, job.failures, originals)
+    check = yield from _weigh(vault, job.items, job.failures, originals, case_dir)
     check = _keep(samples, dataset, check, f"dataset {dataset.name}")
     fields.write_leaks(dataset, _leaks(check))
     return check
@@ -181,13 +203,14 @@ def extract_folder_steps(
     *,
     dataset: fo.Dataset | None = None,
     originals: str | os.PathLike[str] | None = None,
+    case_dir: str | os.PathLike[str] | None = None,
     vault: Vault | None = None,
 ) -> Generator[Progress, None, LeakCheck]:
     """See :func:`extract_folder`."""
     path = Path(folder).expanduser()
     items = suspect_items(path)
     vault = vault or open_vault()
-    check = yield from _weigh(vault, items, [], originals)
+    check = yield from _weigh(vault, items, [], originals, case_dir)
     if dataset is None:
         return check
     return _keep(dataset, source.dataset_of(dataset), check, f"folder {path}")
@@ -198,11 +221,18 @@ def _weigh(
     items: list[Item],
     failures: list[Failure],
     originals: str | os.PathLike[str] | None,
+    case_dir: str | os.PathLike[str] | None,
 ) -> Generator[Progress, None, LeakCheck]:
     folder = None if originals is None else Path(originals).expanduser()
-    summary = yield from folders.extract(vault, items, originals_folder=folder)
+    case = None if case_dir is None else whole_path(case_dir)
+    if case is None:
+        summary = yield from folders.extract(vault, items, originals_folder=folder)
+    else:
+        steps = report(vault, items, case, originals_folder=folder)
+        summary = (yield from steps).extracted
     known = _original_samples(vault, summary)
-    return LeakCheck(None, summary, known, [*failures, *summary.outcome.failures])
+    failed = [*failures, *summary.outcome.failures]
+    return LeakCheck(None, summary, known, failed, None if case is None else str(case))
 
 
 def _original_samples(vault: Vault, summary: folders.ExtractSummary) -> dict[str, str]:
@@ -233,7 +263,7 @@ def _keep(
     values = {**verdict, "suspects": of, "created": created, "state": "done"}
     runs.put(samples, key, runs.EXTRACT, values)
     runs.put_results(dataset, key, per_image=per_image)
-    return LeakCheck(key, check.summary, check.originals, check.failures)
+    return replace(check, run=key)
 
 
 def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
@@ -242,6 +272,7 @@ def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
         "recipient": check.recipient,
         "p_value": check.p_value,
     }
+    sources = check.summary.sources
     found = {
         suspect.sample_id: {
             **verdict,
@@ -252,6 +283,9 @@ def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
             "distance": suspect.distance,
             "payload": suspect.payload,
             "used": suspect.used,
+            "copies_of": ", ".join(sources.get(suspect.image_id or "", ()))
+            if suspect.used
+            else None,
             "reason": suspect.reason,
         }
         for suspect in check.summary.suspects

@@ -49,6 +49,11 @@ _PROTECTION = (
     _Leaf("payload", "StringField", "The watermark's code bits, hexadecimal"),
     _Leaf("psnr", "FloatField", "Of the copy against the original, in dB"),
     _Leaf(
+        "ssimulacra2",
+        "FloatField",
+        "How much alike copy and original look, up to 100; where it was measured",
+    ),
+    _Leaf(
         "unlearnability",
         "FloatField",
         "0 to 1: how much less a model learns of this image from protected copies",
@@ -73,6 +78,7 @@ _LEAK = (
     _Leaf("distance", "FloatField", "Difference to the copy matched, in gray levels"),
     _Leaf("payload", "StringField", "The code bits read, hexadecimal"),
     _Leaf("used", "BooleanField", "Whether it went into the evidence"),
+    _Leaf("copies_of", "StringField", "Whose copies this image by itself points to"),
     _Leaf("reason", "StringField", "Why it was not matched"),
 )
 
@@ -89,6 +95,7 @@ class Shown:
         payload: the code bits as hex digits.
         psnr: in dB.
         unlearnability: 0 to 1, or None before it was measured.
+        ssimulacra2: up to 100, or None where it wasn't measured.
     """
 
     sample_id: str
@@ -96,6 +103,7 @@ class Shown:
     payload: str
     psnr: float
     unlearnability: float | None = None
+    ssimulacra2: float | None = None
 
 
 @dataclass(frozen=True)
@@ -207,6 +215,7 @@ def show_copies(
             key_ref=release.key_ref,
             payload=copy.payload,
             psnr=copy.psnr,
+            ssimulacra2=copy.ssimulacra2,
             unlearnability=copy.unlearnability,
             state="protected",
             error=None,
@@ -275,6 +284,13 @@ def samples_showing(dataset: fo.Dataset, release: str | None) -> set[str]:
             for sample_id, name, state, path in rows
             if name == release and state == "protected" and path
         }
+
+
+def samples_of_state(dataset: fo.Dataset, state: str) -> Any:
+    """The samples whose fields say "protected" or "failed"."""
+    from fiftyone import ViewField
+
+    return all_samples(dataset).match(ViewField(f"{PROTECTION}.state") == state)
 
 
 def write_lists(

@@ -10,18 +10,26 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from fiftyone_reue.batch.classes import listing, remarks
 from fiftyone_reue.batch.folders import whole_path
+from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
+from fiftyone_reue.media.visibility import SCALE
 from fiftyone_reue.names.filenames import component
-from fiftyone_reue.progress import Progress
+from fiftyone_reue.progress import Progress, finish, mapped
 from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
 from fiftyone_reue.releases.lookup import delete_release
-from fiftyone_reue.releases.prepare import open_release, release_in
-from fiftyone_reue.samples import copies, fields, runs, source, views
+from fiftyone_reue.releases.prepare import (
+    by_region,
+    check_same,
+    open_release,
+    release_in,
+)
+from fiftyone_reue.samples import copies, fields, processes, runs, source, views
 from fiftyone_reue.samples.progress_bars import ProgressOption, run
+from fiftyone_reue.samples.releases import show_release_steps
 from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.entities import Recipient, Release
-from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.vault.vault import PUBLISHED, Vault
 from fiftyone_reue.workflows import protect as folders
 from fiftyone_reue.workflows.protect_image import Protected
 
@@ -51,6 +59,8 @@ class ProtectedSamples:
         skipped: made by an earlier run.
         converted: of those made, how many of each format had to become PNG.
         psnr: mean over the release in dB, or None without any image.
+        ssimulacra2: mean over those images of this run of which it was measured, up to
+            100, or None; see :mod:`fiftyone_reue.media.visibility`.
         failures: samples that could not be protected, and why.
         changed: of those made, how many had a copy of another original or class.
         obsolete: ids of samples that have a copy in the folder, and are not in the
@@ -76,14 +86,22 @@ class ProtectedSamples:
     pruned: int = 0
     notices: list[str] = field(default_factory=list, repr=False)
     remarks: list[str] = field(default_factory=list, repr=False)
+    ssimulacra2: float | None = None
 
     def text(self) -> str:
         """The result in a sentence, then the first failures."""
         there = f", {self.skipped} were there already" if self.skipped else ""
+        published = self.recipient == PUBLISHED
         sentence = (
-            f"Protected {self.protected} images for {self.recipient}{there} "
+            f"Protected {self.protected} images for "
+            f"{'everybody' if published else self.recipient}{there} "
             f"(release {self.release})"
         )
+        if self.psnr is not None and self.ssimulacra2 is not None:
+            sentence += (
+                f"; PSNR {self.psnr:.1f} dB, SSIMULACRA2 {self.ssimulacra2:.0f} of 100 "
+                f"({SCALE})"
+            )
         if self.changed:
             sentence += (
                 f"; {self.changed} anew, the original, its name or class having changed"
@@ -131,7 +149,9 @@ def protect_samples(
         recipient: for whom, by name.
         output_dir: the release's folder, see :func:`default_output` for the default.
         label_field: the field with each sample's class, Classification or string; by
-            default the only Classification field.
+            default the only Classification field. Of Detections and Segmentation each
+            region is perturbed by its own class, or with ``whole_images`` the image by
+            that of the largest; of Classifications the most frequent is the class.
         name: what a new release is called, an identifier; by default ``alice_1``.
         prune: take copies whose sample is not in the dataset any more out of the
             folder; what tracing them needs is kept.
@@ -175,16 +195,24 @@ def protect_steps(
     dataset = source.dataset_of(samples)
     path = None if clusters else source.label_path(dataset, label_field)
     yield Progress(0.0, "Reading the samples")
-    job = source.labelled_job(samples, path) if path else source.unlabelled_job(samples)
+    vault = vault or open_vault()
+    person = vault.recipient(recipient)
+    wanted = path is not None and source.has_regions(path) and not config.whole_images
+    output = _output(vault, dataset, person, output_dir, name, config, regions=wanted)
+    regions = wanted and not _of_whole_images(vault, output)
+    if regions:
+        folders.require_regions(config)
+    job = (
+        source.labelled_job(samples, path, regions=regions)
+        if path
+        else source.unlabelled_job(samples)
+    )
     if not job.items:
         raise InputError(_nothing_to_do(job.failures))
     if path:
         folders.require_classes(job.items, config)
     if path:
         yield Progress(0.0, listing(job.items))
-    vault = vault or open_vault()
-    person = vault.recipient(recipient)
-    output = _output(vault, dataset, person, output_dir, name)
     _drop_abortive(vault, dataset, output)
     release, _ = open_release(
         vault,
@@ -193,12 +221,15 @@ def protect_steps(
         source=source.source_of(dataset),
         output=output,
         config=config,
+        regions=regions,
     )
     fields.declare_protection(dataset)
     info = copies.info_of(vault, release)
-    run = _Run(samples, release, info, path)
+    run = _Run(vault, samples, release, info, path)
     run.begin()
     try:
+        if vault.ledger.count_records(release.id):
+            yield from _show_alone(vault, dataset, release)
         yield from _catch_up(vault, dataset, release, [i.sample_id for i in job.items])
         summary = yield from folders.protect(
             vault,
@@ -232,9 +263,10 @@ def protect_steps(
             obsolete=summary.obsolete,
             pruned=summary.pruned,
             notices=summary.notices(),
-            remarks=remarks(job.items) if path else [],
+            remarks=_remarks(job.items, path, begun_so=wanted and not regions),
+            ssimulacra2=summary.ssimulacra2,
         )
-        run.done(result, reasons)
+        run.done(result, reasons, summary.visibility)
     except (GeneratorExit, KeyboardInterrupt):
         run.end("cancelled", None)
         raise
@@ -273,11 +305,13 @@ class _Run:
 
     def __init__(
         self,
+        vault: Vault,
         samples: foc.SampleCollection,
         release: Release,
         info: fields.ReleaseInfo,
         label_field: str | None,
     ) -> None:
+        self._vault = vault
         self._samples = samples
         self._dataset = samples._root_dataset
         self._release = release
@@ -298,11 +332,14 @@ class _Run:
             output_dir=release.output,
             created=runs.stamp(release.created),
             finished=None,
+            process=processes.this_process(),
             state="running",
             error=None,
         )
 
     def show(self, release: Release, batch: list[Protected]) -> None:
+        if not self._made:  # a run that makes nothing changes nothing
+            finish(_show_alone(self._vault, self._dataset, release))
         folder = Path(release.output)
         shown = [
             fields.Shown(
@@ -310,6 +347,7 @@ class _Run:
                 str(folder / one.record.output),
                 one.payload,
                 one.record.psnr,
+                ssimulacra2=one.ssimulacra2,
             )
             for one in batch
         ]
@@ -317,7 +355,12 @@ class _Run:
         self._made += len(batch)
         self._put(made=self._made)
 
-    def done(self, result: ProtectedSamples, reasons: dict[str, str]) -> None:
+    def done(
+        self,
+        result: ProtectedSamples,
+        reasons: dict[str, str],
+        seen: dict[str, float],
+    ) -> None:
         counts = {
             "total": result.total,
             "protected": result.protected + result.skipped,
@@ -331,11 +374,17 @@ class _Run:
             state="done",
             counts=counts,
             psnr=result.psnr,
+            **({"ssimulacra2": result.ssimulacra2} if seen else {}),
             finished=runs.now(),
             made=None,
         )
+        results = runs.get_results(self._dataset, self._release.name)
         runs.put_results(
-            self._dataset, self._release.name, counts=counts, failures=kept
+            self._dataset,
+            self._release.name,
+            counts=counts,
+            failures=kept,
+            ssimulacra2={**(results.get("ssimulacra2") or {}), **seen},
         )
 
     def end(self, state: str, error: BaseException | None) -> None:
@@ -356,14 +405,89 @@ def _output(
     person: Recipient,
     output_dir: str | os.PathLike[str] | None,
     name: str | None,
+    config: ProtectConfig,
+    *,
+    regions: bool,
 ) -> Path:
     if output_dir is not None:
         return whole_path(output_dir).resolve()
-    former = _former_output(dataset, person.name, name)
-    begun = release_in(vault, former)
+    output = default_output(dataset, person.name, name).resolve()
+    former = _former_output(dataset, person.name, name).resolve()
+    begun = None if former == output else release_in(vault, former)
     if begun is not None and begun.source == source.source_of(dataset):
-        return former.resolve()
-    return default_output(dataset, person.name, name).resolve()
+        return former
+    number = 2
+    while _is_locked(vault, dataset, person, output, config, regions=regions):
+        output = output.with_name(component(f"{name or person.name}-{number}"))
+        number += 1
+    return output
+
+
+def _is_locked(
+    vault: Vault,
+    dataset: fo.Dataset,
+    person: Recipient,
+    output: Path,
+    config: ProtectConfig,
+    *,
+    regions: bool,
+) -> bool:
+    """Whether a run that ended early left images of other settings in a folder.
+
+    They are kept, and what is asked for now goes into another folder. A release that
+    was finished is not left for another in silence.
+    """
+    release = release_in(vault, output)
+    if release is None or not _ended_early(dataset, release):
+        return False
+    if vault.ledger.count_records(release.id) == 0:
+        return False
+    try:
+        origin = source.source_of(dataset)
+        regions = regions and not _of_whole_images(vault, output)
+        check_same(vault, release, person, config, origin, regions=regions)
+    except InputError:
+        return True
+    return False
+
+
+def _of_whole_images(vault: Vault, output: Path) -> bool:
+    """Whether a folder holds a release that was begun without regions.
+
+    Earlier versions perturbed an image with boxes by the largest one's class, and a
+    release of theirs goes on like that.
+    """
+    release = release_in(vault, output)
+    if release is None or by_region(release):
+        return False
+    return vault.ledger.count_records(release.id) > 0
+
+
+def _remarks(items: list[Item], path: str | None, *, begun_so: bool) -> list[str]:
+    if path is None:
+        return []
+    empty = sum(i.regions is not None and not i.regions.names for i in items)
+    said = [] if any(item.regions for item in items) else remarks(items)
+    if empty:
+        images = "1 image has" if empty == 1 else f"{empty} images have"
+        said.append(
+            f"{images} no region of a class; nothing is added there but the watermark."
+        )
+    if begun_so:
+        said.append(
+            "This release was begun with whole images perturbed, each by the class of "
+            "its largest region, and goes on like that; give a new one a name for each "
+            "region to have its own."
+        )
+    return said
+
+
+def _ended_early(dataset: fo.Dataset, release: Release) -> bool:
+    """Whether a release's last run failed, was cancelled or was killed."""
+    if release.state in ("failed", "cancelled"):
+        return True
+    run = runs.get_config(dataset, release.name) or {}
+    return release.state == "running" and processes.is_gone(run.get("process"))
 
 
 def _name(
@@ -397,11 +521,25 @@ def _drop_abortive(vault: Vault, dataset: fo.Dataset, output: Path) -> None:
     Else its folder could only be used with the very settings that failed.
     """
     for release in copies.releases_of(vault, dataset):
-        ended = release.state in ("failed", "cancelled")
         here = release.output == str(output)
-        if here and ended and vault.ledger.count_records(release.id) == 0:
+        ended = here and _ended_early(dataset, release)
+        if ended and vault.ledger.count_records(release.id) == 0:
             delete_release(vault, release, files=True)
             runs.delete(dataset, release.name)
+
+
+def _show_alone(
+    vault: Vault, dataset: fo.Dataset, release: Release
+) -> Generator[Progress, None, None]:
+    """Have the samples show no other release's copies beside this one's.
+
+    Who sees some samples' copies for one recipient and some for another, in one field,
+    may hand them out together.
+    """
+    shown = set(fields.all_samples(dataset).distinct(f"{fields.PROTECTION}.release"))
+    if shown - {None, release.name}:
+        steps = show_release_steps(dataset, release.name, vault=vault)
+        yield from mapped(steps, lambda step: Progress(0.0, step.label))
 
 
 def _catch_up(

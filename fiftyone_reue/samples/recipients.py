@@ -13,7 +13,7 @@ from fiftyone_reue.vault.identities import check_public_key
 from fiftyone_reue.vault.key_files import write_key_file
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.passphrases import chosen
-from fiftyone_reue.vault.vault import Vault
+from fiftyone_reue.vault.vault import PUBLISHED, Vault
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class RecipientInfo:
 
 
 def list_recipients(ledger: Ledger | None = None) -> list[RecipientInfo]:
-    """All recipients, oldest first; no key is needed.
+    """All recipients, oldest first; no key is needed. Published sets have none.
 
     Example::
 
@@ -56,6 +56,7 @@ def list_recipients(ledger: Ledger | None = None) -> list[RecipientInfo]:
             releases=sum(r.recipient_id == person.id for r in releases),
         )
         for person in ledger.recipients()
+        if person.name != PUBLISHED
     ]
 
 

@@ -29,6 +29,15 @@ def list_releases(dataset: fo.Dataset) -> list[str]:
     return list(dataset.list_runs(method=runs.PROTECT))
 
 
+def shown_release(dataset: fo.Dataset) -> str | None:
+    """The release whose copies a dataset's fields show, or None."""
+    if not dataset.has_field(f"{fields.PROTECTION}.release"):
+        return None
+    found = fields.samples_of_state(dataset, "protected").limit(1)
+    names = found.values(f"{fields.PROTECTION}.release")
+    return names[0] if names else None
+
+
 def find_release(vault: Vault, dataset: fo.Dataset, name: str) -> Release:
     """A release of a dataset by its name.
 
@@ -105,7 +114,9 @@ def delete_release(
     vault: Vault | None = None,
     progress: ProgressOption = None,
 ) -> int:
-    """Forget a release: its copies can't be traced or restored by the owner any more.
+    """Forget a release: its copies can't be traced any more.
+
+    (Those of images that are in other releases can.)
 
     If the dataset shows it, it shows its newest other release afterwards.
 

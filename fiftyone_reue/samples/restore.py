@@ -12,6 +12,7 @@ from fiftyone_reue.batch.folders import whole_path
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, UnsafePathError
+from fiftyone_reue.names.display import count
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import copies, fields, source
 from fiftyone_reue.samples.progress_bars import ProgressOption, run
@@ -38,6 +39,7 @@ class RestoredSamples:
         restored: written in this run, exactly.
         skipped: there already, exactly.
         failures: samples that could not be restored, and why.
+        absent: how many of the samples have no copy to restore from.
         approximations: samples that were restored only approximately.
         differing: of originals whose pixels are exact but whose bytes aren't the
             original file's, by sample id, why.
@@ -53,6 +55,7 @@ class RestoredSamples:
     approximations: list[Approximation] = field(default_factory=list, repr=False)
     differing: dict[str, str] = field(default_factory=dict, repr=False)
     files: str = ""
+    absent: int = 0
 
     def text(self) -> str:
         """The result in a sentence, then the first failures."""
@@ -63,6 +66,9 @@ class RestoredSamples:
             sentence += f"; {self.files}"
         if self.approximations:
             sentence += f"; {described(self.approximations)}"
+        if self.absent:
+            verb = "has" if self.absent == 1 else "have"
+            sentence += f"; {count(self.absent, 'sample')} {verb} no copy in it"
         if not self.failures:
             return sentence
         reasons = source.describe(self.failures)
@@ -141,11 +147,12 @@ def restore_steps(
     yield Progress(0.0, "Reading the samples")
     ids = source.sample_ids(samples)
     chosen = _release(vault, dataset, person, release)
+    failures: list[Failure] = []
     if chosen is None:
-        items, failures = _shown_items(dataset, ids)
+        items = _shown_items(dataset, ids)
     else:
         items, failures = _release_items(vault, chosen, ids)
-    if not items:
+    if not items and not failures:
         raise InputError(
             f"None of the {len(ids)} samples has a protected copy to restore from; "
             "choose samples or a release that have"
@@ -179,6 +186,7 @@ def restore_steps(
         approximations=summary.approximations,
         differing=summary.differing,
         files=summary.files_text(),
+        absent=len(ids) - len(items) - len(failures),
     )
 
 
@@ -212,22 +220,18 @@ def _newest_of(vault: Vault, dataset: fo.Dataset, person: Recipient) -> Release:
     return own[-1]
 
 
-def _shown_items(
-    dataset: fo.Dataset, ids: list[str]
-) -> tuple[list[Item], list[Failure]]:
+def _shown_items(dataset: fo.Dataset, ids: list[str]) -> list[Item]:
     if dataset.get_field(fields.PROTECTED) is None:
-        return [], []
+        return []
     chosen = fields.all_samples(dataset).select(ids, ordered=True)
-    rows = zip(*chosen.values(["id", "filepath", fields.PROTECTED]), strict=True)
-    items, failures = [], []
-    for sample_id, file, copy in rows:
+    rows = zip(*chosen.values(["id", fields.PROTECTED]), strict=True)
+    items = []
+    for sample_id, copy in rows:
         if copy:
             # Copies that older versions made have the sample's id itself.
             ends = (sample_id, source.tag(source.source_of(dataset), sample_id))
             items.append(Item(sample_id, copy, None, _name(copy, ends, sample_id)))
-        else:
-            failures.append(Failure(sample_id, file, "it has no protected copy"))
-    return items, failures
+    return items
 
 
 def _release_items(
@@ -242,9 +246,6 @@ def _release_items(
             continue
         output = record.output.rsplit(".", 1)[0]
         items.append(Item(record.sample_id, path, record.label, output))
-    made = {item.sample_id for item in items} | {one.sample_id for one in failures}
-    reason = f"it has no copy in release {release.name}"
-    failures += [Failure(key, key, reason) for key in ids if key not in made]
     return items, failures
 
 

@@ -13,6 +13,7 @@ from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import Progress
+from fiftyone_reue.releases.lookup import require_apart
 from fiftyone_reue.samples import fields, source
 from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.vaults import open_vault
@@ -156,7 +157,7 @@ def reveal_steps(
         )
     vault = vault or open_vault()
     if output is not None:
-        _require_apart(vault, output)
+        require_apart(vault, output, "the pictures show what is hidden in it")
         fields.declare_revealed(dataset)
     fields.declare_reveal(dataset)
     folder = None if originals is None else Path(originals).expanduser()
@@ -177,19 +178,6 @@ def reveal_steps(
     }
     fields.write_values(dataset, fields.REVEALED, {**nothing, **pictures})
     return RevealedSamples(summary, failures, str(output))
-
-
-def _require_apart(vault: Vault, output: Path) -> None:
-    """Keep the pictures out of releases: who gets one must not get its scenes."""
-    resolved = output.resolve()
-    for release in vault.ledger.releases():
-        folder = Path(release.output).resolve()
-        if folder == resolved or folder in resolved.parents:
-            raise InputError(
-                f"{output}: this is in the folder of release {release.name}, which is "
-                "handed out, and the pictures show what is hidden in it; choose "
-                "another one"
-            )
 
 
 def _with_copies(dataset: fo.Dataset, items: list[Item]) -> list[Item]:

@@ -32,7 +32,12 @@ class ScoredSamples:
         accuracy_protected: of models trained on protected copies.
         chance: of always naming the largest class.
         unlearnability: 1 if a protected copy teaches nothing, 0 if as much as the
-            originals; None if the originals themselves can't be learned.
+            originals; None if nothing can be told.
+        margin: by how much it may be another; None if the originals themselves can't
+            be learned.
+        level: what it says: "holds", "weakened", "broken" or "not tellable".
+        size: pixels a side that was trained at.
+        usual_size: that at which people train on images like these.
         images: how many were measured.
         failures: protected files that could not be read, and why.
     """
@@ -42,25 +47,16 @@ class ScoredSamples:
     accuracy_protected: float
     chance: float
     unlearnability: float | None
+    margin: float | None
+    level: str
+    size: int
+    usual_size: int
     images: int
     failures: list[Failure] = field(repr=False)
 
     def text(self) -> str:
-        """The result in two sentences."""
-        trained = (
-            f"Release {self.release}: trained on originals {self.accuracy_clean:.1%}, "
-            f"on protected copies {self.accuracy_protected:.1%}, chance "
-            f"{self.chance:.1%}."
-        )
-        if self.unlearnability is None:
-            return (
-                f"{trained} The originals themselves can't be learned from so few "
-                "images, so unlearnability can't be told."
-            )
-        return (
-            f"{trained} Unlearnability {self.unlearnability:.2f} (1: no better than "
-            "guessing)."
-        )
+        """The result in a few sentences."""
+        return f"Release {self.release}. {folders.described(vars(self))}"
 
 
 def score_samples(
@@ -69,7 +65,8 @@ def score_samples(
     *,
     seed: int = 0,
     device: str = "auto",
-    max_images: int = folders.MAX_IMAGES,
+    max_images: int | None = None,
+    size: int | None = None,
     vault: Vault | None = None,
     progress: ProgressOption = None,
 ) -> ScoredSamples:
@@ -85,7 +82,9 @@ def score_samples(
         seed: of the split and the models.
         device: "auto", "cpu" or a torch device.
         max_images: train on so many at most, evenly over the classes; the models
-            judge the rest.
+            judge the rest. By default 6,000, of photographs 2,000.
+        size: pixels a side to train at: 32, 64, 128 or 224; by default that at which
+            people train on images like these, up to 128.
         vault: by default the one in FiftyOne's database.
         progress: as in FiftyOne's own functions.
 
@@ -93,7 +92,13 @@ def score_samples(
         InputError: no such release, or too few images or classes.
     """
     steps = score_steps(
-        samples, release, seed=seed, device=device, max_images=max_images, vault=vault
+        samples,
+        release,
+        seed=seed,
+        device=device,
+        max_images=max_images,
+        size=size,
+        vault=vault,
     )
     return run(steps, progress)
 
@@ -104,7 +109,8 @@ def score_steps(
     *,
     seed: int = 0,
     device: str = "auto",
-    max_images: int = folders.MAX_IMAGES,
+    max_images: int | None = None,
+    size: int | None = None,
     vault: Vault | None = None,
 ) -> Generator[Progress, None, ScoredSamples]:
     """See :func:`score_samples`."""
@@ -112,7 +118,7 @@ def score_steps(
     vault = vault or open_vault()
     chosen, items = release_items(vault, samples, release)
     summary = yield from folders.score(
-        vault, items, ScoreConfig(seed, device, max_images)
+        vault, items, ScoreConfig(seed, device, max_images, size=size)
     )
     scores = {
         item.sample_id: float(value)
@@ -126,6 +132,10 @@ def score_steps(
         accuracy_protected=figures["accuracy_protected"],
         chance=figures["chance"],
         unlearnability=figures["unlearnability"],
+        margin=figures["margin"],
+        level=figures["level"],
+        size=figures["size"],
+        usual_size=figures["usual_size"],
         images=figures["images"],
         failures=summary.outcome.failures,
     )

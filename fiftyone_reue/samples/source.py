@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.batch.regions import BACKGROUND, Regions
+from fiftyone_reue.errors import InputError, UnreadableImageError
 from fiftyone_reue.names.display import printable
 from fiftyone_reue.names.filenames import component, portable
 from fiftyone_reue.samples.database_errors import plain_errors, require_dataset
+from fiftyone_reue.samples.regions import regions_of
+from fiftyone_reue.samples.several_labels import (
+    BOXES,
+    LABELS,
+    MASK,
+    list_of,
+    of_boxes,
+    of_labels,
+)
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -78,12 +89,21 @@ def source_of(dataset: fo.Dataset) -> str:
 
 
 def label_fields(dataset: fo.Dataset) -> list[str]:
-    """The fields that hold one class a sample: Classifications first, then strings."""
+    """The fields that a class can be taken from.
+
+    Those with one Classification a sample first, then strings, then Detections,
+    Segmentation and Classifications.
+    """
     import fiftyone as fo
 
     strings = dataset.get_field_schema(ftype=fo.StringField)
     own = [name for name in strings if name not in _OWN_FIELDS]
-    return [*_classifications(dataset), *own]
+    several = [
+        name
+        for kind in (fo.Detections, fo.Segmentation, fo.Classifications)
+        for name in _fields_of(dataset, kind)
+    ]
+    return [*_fields_of(dataset, fo.Classification), *own, *several]
 
 
 def label_path(dataset: fo.Dataset, field: str | None) -> str:
@@ -91,8 +111,9 @@ def label_path(dataset: fo.Dataset, field: str | None) -> str:
 
     Args:
         dataset: the dataset.
-        field: a Classification or string field, or its path down to ``label``; None
-            takes the only Classification field there is.
+        field: a Classification, string, Detections, Segmentation or Classifications
+            field, or its path down to ``label``, or ``mask``; None takes the only
+            Classification field there is.
 
     Raises:
         InputError: there is no such field, or none or several to choose from.
@@ -103,12 +124,16 @@ def label_path(dataset: fo.Dataset, field: str | None) -> str:
         return _only_classification(dataset)
     schema = dataset.get_field_schema(flat=True)
     found = schema.get(field)
-    if isinstance(found, fo.StringField):
+    if isinstance(found, fo.StringField) and not _below_other_list(schema, field):
         return field
+    mask_field = field.removesuffix(f".{MASK}")
+    if mask_field in _fields_of(dataset, fo.Segmentation):
+        return f"{mask_field}.{MASK}"
     if isinstance(found, fo.EmbeddedDocumentField):
-        inner = f"{field}.label"
-        if isinstance(schema.get(inner), fo.StringField):
-            return inner
+        for inner in ("label", f"{BOXES}.label", f"{LABELS}.label"):
+            path = f"{field}.{inner}"
+            if isinstance(schema.get(path), fo.StringField):
+                return path
     if found is None:
         problem = f"The dataset has no field {field!r}"
     else:
@@ -117,7 +142,9 @@ def label_path(dataset: fo.Dataset, field: str | None) -> str:
 
 
 def _only_classification(dataset: fo.Dataset) -> str:
-    found = _classifications(dataset)
+    import fiftyone as fo
+
+    found = _fields_of(dataset, fo.Classification)
     if len(found) == 1:
         return f"{found[0]}.label"
     if found:
@@ -131,13 +158,39 @@ def _only_classification(dataset: fo.Dataset) -> str:
     )
 
 
-def _classifications(dataset: fo.Dataset) -> list[str]:
+def _fields_of(dataset: fo.Dataset, kind: type) -> list[str]:
     import fiftyone as fo
 
     schema = dataset.get_field_schema(
-        ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
+        ftype=fo.EmbeddedDocumentField, embedded_doc_type=kind
     )
     return list(schema)
+
+
+def _below_other_list(schema: dict[str, Any], path: str) -> bool:
+    """Whether a sample has several values there, and no rule says which counts."""
+    import fiftyone as fo
+
+    if list_of(path) is not None:
+        return False
+    parts = path.split(".")
+    above = (".".join(parts[:end]) for end in range(1, len(parts)))
+    return any(isinstance(schema.get(name), fo.ListField) for name in above)
+
+
+def _labels(samples: foc.SampleCollection, path: str) -> list[Any]:
+    """Each sample's class, by the rules for several labels where it has several."""
+    through = list_of(path)
+    if through is None:
+        return _values(samples, path)[0]
+    if through == LABELS:
+        return [of_labels(some) for some in _values(samples, path)[0]]
+    if through == MASK:
+        found = (regions.label for regions in regions_of(samples, path))
+        return [None if label == BACKGROUND else label for label in found]
+    boxes = f"{path.removesuffix('.label')}.bounding_box"
+    both = _values(samples, path, boxes)
+    return [of_boxes(*one) for one in zip(*both, strict=True)]
 
 
 def _choices(dataset: fo.Dataset) -> str:
@@ -147,20 +200,35 @@ def _choices(dataset: fo.Dataset) -> str:
     return f"choose as label_field one of: {', '.join(names)}; or choose clusters"
 
 
-def labelled_job(samples: foc.SampleCollection, path: str) -> Job:
+def has_regions(path: str) -> bool:
+    """Whether labels of this path say where in an image a class is."""
+    return list_of(path) in (BOXES, MASK)
+
+
+def labelled_job(
+    samples: foc.SampleCollection, path: str, *, regions: bool = False
+) -> Job:
     """The originals of some samples, with their classes.
 
     Args:
         samples: a dataset or view; of groups, the active slice.
         path: of the class labels, see :func:`label_path`.
+        regions: whether each is to have its regions, of a path that has some.
 
     Raises:
         InputError: the view leaves out the label field.
     """
-    ids, files, labels = _values(samples, "id", "filepath", path)
+    ids, files = _values(samples, "id", "filepath")
     origin = source_of(samples._root_dataset)
     items: list[Item] = []
     failures: list[Failure] = []
+    if regions:
+        places = regions_of(samples, path)
+        for sample_id, file, found in zip(ids, files, places, strict=True):
+            made = _with_regions(sample_id, file, found, origin)
+            (items if isinstance(made, Item) else failures).append(made)  # type: ignore[arg-type]
+        return Job(items, failures)
+    labels = _labels(samples, path)
     for sample_id, file, label in zip(ids, files, labels, strict=True):
         reason = _unusable(file)
         if reason is None and not isinstance(label, str):
@@ -171,6 +239,39 @@ def labelled_job(samples: foc.SampleCollection, path: str) -> Job:
         output = f"{component(label)}/{_file_name(file, origin, sample_id)}"
         items.append(Item(sample_id, file, label, output))
     return Job(items, failures)
+
+
+def _with_regions(
+    sample_id: str, file: str, regions: Regions, origin: str
+) -> Item | Failure:
+    reason = _unusable(file)
+    try:
+        label = regions.label
+    except UnreadableImageError as error:
+        reason = reason or str(error)
+    if reason is not None:
+        return Failure(sample_id, file, reason)
+    output = _file_name(file, origin, sample_id)
+    return Item(sample_id, file, label, output, regions=regions)
+
+
+def count_classes(samples: foc.SampleCollection, path: str) -> dict[str | None, int]:
+    """How many samples have each class; those under None have none.
+
+    Args:
+        samples: a dataset or view.
+        path: of the class labels, see :func:`label_path`.
+
+    Raises:
+        InputError: the view leaves out the label field.
+    """
+    if list_of(path) is not None:
+        return dict(Counter(_labels(samples, path)))
+    with plain_errors():
+        try:
+            return dict(samples.count_values(path))
+        except ValueError as error:
+            raise _left_out(error) from error
 
 
 def unlabelled_job(samples: foc.SampleCollection) -> Job:
@@ -247,7 +348,11 @@ def _values(samples: foc.SampleCollection, *paths: str) -> list[list[Any]]:
         try:
             return samples.values(list(paths))
         except ValueError as error:
-            raise InputError(
-                f"The view leaves out a field that is needed ({error}); use a view "
-                "with all fields"
-            ) from error
+            raise _left_out(error) from error
+
+
+def _left_out(error: ValueError) -> InputError:
+    return InputError(
+        f"The view leaves out a field that is needed ({error}); use a view with all "
+        "fields"
+    )

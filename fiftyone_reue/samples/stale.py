@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fiftyone_reue.batch.items import Item
-from fiftyone_reue.progress import finish
+from fiftyone_reue.progress import Progress, finish, mapped
 from fiftyone_reue.releases.changes import find_changes
 from fiftyone_reue.samples import fields, runs, source
 from fiftyone_reue.samples.database_errors import plain_errors
@@ -52,6 +54,13 @@ def find_stale(samples: foc.SampleCollection) -> Stale:
     Raises:
         LedgerUnavailableError: MongoDB can't be reached.
     """
+    return finish(stale_steps(samples))
+
+
+def stale_steps(
+    samples: foc.SampleCollection,
+) -> Generator[Progress, None, Stale]:
+    """See :func:`find_stale`."""
     dataset = source.dataset_of(samples)
     if dataset.get_field(fields.PROTECTED) is None:
         return Stale([], [])
@@ -67,17 +76,17 @@ def find_stale(samples: foc.SampleCollection) -> Stale:
             shown.setdefault(release, {})[sample_id] = file
     changed: set[str] = set()
     current: set[str] = set()
-    for name, files in shown.items():
+    for number, (name, files) in enumerate(shown.items()):
         labels = _labels(samples, dataset, name)
         items = [Item(one, file, labels.get(one), "") for one, file in files.items()]
-        steps = find_changes(
+        looking = find_changes(
             ledger,
             releases[name],
             items,
             elsewhere=ledger.record_sample_ids(releases[name].id),
             by_label=bool(labels),
         )
-        found = finish(steps)
+        found = yield from mapped(looking, partial(_part, number, len(shown)))
         changed |= found.changed
         current |= found.current
     copied = [row[0] for row in rows if row[2]]
@@ -85,6 +94,11 @@ def find_stale(samples: foc.SampleCollection) -> Stale:
         [one for one in copied if one in changed],
         [one for one in copied if one not in changed and one not in current],
     )
+
+
+def _part(number: int, count: int, step: Progress) -> Progress:
+    """Progress of one of several releases as that of all."""
+    return Progress((number + step.fraction) / count, step.label)
 
 
 def _labels(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import logging
 import os
 import re
@@ -128,7 +130,7 @@ def _opened(
     ledger: MongoLedger, secrets: Mapping[str, str] | None, ask: Ask | None
 ) -> tuple[Vault, OwnerKeyProvider]:
     """The vault of a ledger, and where its owner key came from."""
-    meta = _described(ledger)
+    meta = described(ledger)
     folder, name = _memo_folder(), _database()
     require_remembered(meta["vault_id"], remembered_of(folder, name), folder)
     provider = resolve(meta, folder, secrets, ask)
@@ -263,7 +265,7 @@ def key_notice(secrets: Mapping[str, str] | None = None) -> str | None:
         LedgerUnavailableError: MongoDB can't be reached.
     """
     secrets = os.environ if secrets is None else secrets
-    in_file = plain_file(_described(open_ledger())["provider"]["kind"], secrets)
+    in_file = plain_file(described(open_ledger())["provider"]["kind"], secrets)
     return f"{in_file} is in a file. {PLAIN_FILE_WARNING}" if in_file else None
 
 
@@ -274,11 +276,41 @@ def require_vault() -> None:
         VaultError: there is none yet, and how one is made, or it lost its description.
         LedgerUnavailableError: MongoDB can't be reached.
     """
-    _described(open_ledger())
+    described(open_ledger())
 
 
-def _described(ledger: MongoLedger) -> dict[str, Any]:
-    """The description of the vault that a ledger has."""
+def require_key(secrets: Mapping[str, str]) -> None:
+    """Make sure that there is a vault, and that its owner key is here and right.
+
+    A form asks that at every keystroke, and a passphrase takes half a second; so a key
+    that was right once is taken to be for as long as the vault's description stays.
+
+    Args:
+        secrets: as for :func:`open_vault`.
+
+    Raises:
+        VaultError: there is no vault yet, or its owner key is missing.
+        WrongKeyError: the owner key is another vault's.
+        LedgerUnavailableError: MongoDB can't be reached.
+    """
+    meta = described(open_ledger())
+    known = json.dumps([meta, dict(secrets)], sort_keys=True, default=str)
+    mark = hashlib.sha256(_RIGHT_SALT + known.encode()).digest()
+    if mark not in _right:
+        open_vault(secrets, create=False)
+        _right.add(mark)
+
+
+_RIGHT_SALT = os.urandom(16)
+_right: set[bytes] = set()
+
+
+def described(ledger: MongoLedger) -> dict[str, Any]:
+    """The description of the vault that a ledger has.
+
+    Raises:
+        VaultError: there is no vault yet; says how one is made.
+    """
     meta = ledger.get_meta()
     if meta is None:
         require_no_vault(ledger)  # or it lost its description
@@ -373,11 +405,13 @@ __all__ = [
     "KEY_FILE_NAME",
     "SECRETS",
     "check_vault",
+    "described",
     "key_folder",
     "key_notice",
     "open_ledger",
     "open_vault",
     "repair_vault",
+    "require_key",
     "require_vault",
     "rotate_key",
 ]

@@ -1,8 +1,8 @@
-"""The saved views that show what is protected and what is not."""
+"""The saved views that show what is protected, what is not, and what needs a look."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.samples.fields import PROTECTION
@@ -10,9 +10,19 @@ from fiftyone_reue.samples.fields import PROTECTION
 if TYPE_CHECKING:
     import fiftyone as fo
 
-PROTECTED = "reue_protected"
-UNPROTECTED = "reue_unprotected"
-FAILED = "reue_failed"
+PROTECTED = "protection: protected"
+UNPROTECTED = "protection: unprotected"
+FAILED = "protection: failed"
+STALE = "protection: stale"
+WEAK = "protection: weak"
+
+FORMER = {
+    "reue_protected": PROTECTED,
+    "reue_unprotected": UNPROTECTED,
+    "reue_failed": FAILED,
+    "reue_stale": STALE,
+}
+"""What earlier versions called them."""
 
 
 def refresh(dataset: fo.Dataset) -> None:
@@ -30,7 +40,15 @@ def refresh(dataset: fo.Dataset) -> None:
     }
     with plain_errors():
         for name, (view, description) in views.items():
-            if view.limit(1).count():
-                dataset.save_view(name, view, description=description, overwrite=True)
-            elif dataset.has_saved_view(name):
-                dataset.delete_saved_view(name)
+            filled = view.limit(1).count()
+            save(dataset, name, view if filled else None, description)
+        for name in FORMER:
+            save(dataset, name, None)
+
+
+def save(dataset: fo.Dataset, name: str, view: Any, description: str = "") -> None:
+    """Save a view under a name, or with None take the one of this name away."""
+    if view is not None:
+        dataset.save_view(name, view, description=description, overwrite=True)
+    elif dataset.has_saved_view(name):
+        dataset.delete_saved_view(name)

@@ -1,5 +1,6 @@
 """The real App in a browser. ``REUE_SCREENSHOTS=folder`` keeps its pictures."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -16,8 +17,7 @@ import pytest
 
 REUE = "from fiftyone_reue.cli import main; main()"
 SERVE = Path(__file__).with_name("serve.py")
-REBOUND = "rebound.test"
-START_SECONDS = 120
+START_SECONDS = 500
 PATIENCE_MS = 30_000
 
 
@@ -47,6 +47,16 @@ class Server:
         )
         # FiftyOne may have something to say first.
         return ran.stdout.splitlines()[-1]
+
+    def python(self, program: str) -> None:
+        """Runs a program beside the App, on its database."""
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            check=True,
+        )
 
 
 @dataclass
@@ -109,13 +119,31 @@ class App:
         self.page.get_by_role("option").filter(has_text=value).first.click()
         self.page.get_by_role("listbox").wait_for(state="detached")
 
-    def count(self, wanted: int) -> None:
+    def count(self, wanted: int, timeout: float | None = None) -> None:
         """Wait until the grid has so many samples."""
         text = f"{wanted} sample" if wanted == 1 else f"{wanted} samples"
-        self.page.get_by_text(text, exact=True).wait_for()
+        self.page.get_by_text(text, exact=True).wait_for(timeout=timeout)
 
-    def press_bar(self, plot: Any, number: int) -> None:
-        """Click a bar of a figure; plotly wants the mouse to be there first."""
+    def make_room(self) -> None:
+        """Widen the window: beside a panel, the grid's tools lie over one another."""
+        self.page.set_viewport_size({"width": 2200, "height": 950})
+
+    def filter_by_bar(self, plot: Any, number: int, wanted: int) -> None:
+        """Click a bar of a figure until the grid has so many samples.
+
+        A click is lost if the figure is drawn anew meanwhile; one clicks again.
+        """
+        from playwright.sync_api import TimeoutError as Late
+
+        for _ in range(3):
+            self._press_bar(plot, number)
+            with contextlib.suppress(Late):
+                self.count(wanted, timeout=10_000)
+                return
+        self.count(wanted)
+
+    def _press_bar(self, plot: Any, number: int) -> None:
+        """Plotly wants the mouse to be there first."""
         bar = plot.locator(".bars .point path").nth(number)
         bar.scroll_into_view_if_needed()
         box = bar.bounding_box()
@@ -165,25 +193,32 @@ def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         _wait_for(address, process, log)
         yield Server(address, folder, environment)
     finally:
+        workers = _workers_of(process)
         _stop(process)
+        for worker in workers:
+            worker.kill()
         _drop_database(name)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    # A stranger's name that leads to this machine, as its owner may arrange.
-    arguments.append(f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=chromium, args=arguments)
-        yield opened
-        opened.close()
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """Note whether a test failed, for :func:`app`."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture
-def app(server: Server, browser: Any, screenshots: Path) -> Iterator[App]:
+def app(
+    server: Server,
+    browser: Any,
+    screenshots: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[App]:
     """The App in a fresh page."""
     context = browser.new_context(viewport={"width": 1500, "height": 950})
     # Its pop-up about the paid edition would lie over everything.
@@ -194,6 +229,8 @@ def app(server: Server, browser: Any, screenshots: Path) -> Iterator[App]:
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     yield App(page, server, screenshots)
+    if request.node.stash.get(_FAILED, False):
+        page.screenshot(path=screenshots / f"failed_{request.node.name}.png")
     context.close()
 
 
@@ -214,6 +251,18 @@ def _wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
         except OSError:
             time.sleep(0.5)
     pytest.fail(f"the App didn't start:\n{log.read_text()[-4000:]}")
+
+
+def _workers_of(process: subprocess.Popen) -> list[Any]:
+    """The workers that the App started, which would outlive it."""
+    import psutil
+
+    below = psutil.Process(process.pid).children(recursive=True)
+    # One that ended is still listed, until the App starts another process.
+    running = [one for one in below if one.status() != psutil.STATUS_ZOMBIE]
+    return [
+        one for one in running if "fiftyone_reue.samples.worker" in str(one.cmdline())
+    ]
 
 
 def _stop(process: subprocess.Popen) -> None:

@@ -6,7 +6,10 @@
 - ``released``: the same, nine of ten classes protected for bob and six for alice too;
   bob's copy was audited, by far too little training to mean anything
 - ``few``: two classes of the same, nothing protected
-- ``attacked``: the same two classes, protected for dora
+- ``attacked`` and ``worn``: the same two classes, protected for dora; of ``worn`` one
+  copy was deleted
+- ``previewed``: as ``tiles``
+- ``mixed``: the same two classes as JPEG, PNG and WebP files, nothing protected
 - ``found`` and ``unlabelled``: JPEG files made of bob's copy
 """
 
@@ -38,24 +41,29 @@ CLASSES = (
 SIZE = 112
 TILES = 6
 LEAKED = 12
+MIXED = ((".jpg", {"quality": 85}), (".png", {}), (".webp", {"lossless": True}))
 
 
 def main(folder: Path, port: int) -> None:
     paths = [path for name in CLASSES for path in _tiles(name, folder / "tiles")]
     for name in ("alice", "bob", "carol", "dora"):
         reue.add_recipient(name, folder / f"{name}.key")
-    tiles = _dataset("tiles", paths)
+    reue.confirm_owner_key()
+    tiles = _dataset("tiles", paths, labelled=True)
     released = tiles.clone("released", persistent=True)
     few = tiles.match(F("ground_truth.label").is_in(CLASSES[:2]))
     few.clone("few", persistent=True)
-    attacked = few.clone("attacked", persistent=True)
-    reue.protect_samples(
-        attacked,
-        "dora",
-        output_dir=folder / "handed_out" / "dora",
-        method="lsp",
-        progress=False,
-    )
+    tiles.clone("previewed", persistent=True)
+    _dataset("mixed", _mixed(paths[: 2 * TILES], folder / "mixed"), labelled=True)
+    for name, copies in (("attacked", "dora"), ("worn", "dora_worn")):
+        reue.protect_samples(
+            few.clone(name, persistent=True),
+            "dora",
+            output_dir=folder / "handed_out" / copies,
+            method="lsp",
+            progress=False,
+        )
+    Path(fo.load_dataset("worn").first().protected_filepath).unlink()
     for name, count in (("alice", 6), ("bob", 9)):
         reue.protect_samples(
             released.match(F("ground_truth.label").is_in(CLASSES[:count])),
@@ -97,10 +105,22 @@ def _tiles(name: str, folder: Path) -> list[Path]:
     return paths
 
 
-def _dataset(name: str, paths: list[Path]) -> fo.Dataset:
+def _mixed(paths: list[Path], folder: Path) -> list[Path]:
+    """The same pictures as files of three kinds, of each class two."""
+    made = []
+    for number, path in enumerate(paths):
+        suffix, options = MIXED[number % len(MIXED)]
+        made.append(folder / path.parent.name / f"{path.stem}{suffix}")
+        made[-1].parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(path) as image:
+            image.convert("RGB").save(made[-1], **options)
+    return made
+
+
+def _dataset(name: str, paths: list[Path], *, labelled: bool = False) -> fo.Dataset:
     dataset = fo.Dataset(name, persistent=True)
     samples = [fo.Sample(filepath=str(path)) for path in paths]
-    if name == "tiles":
+    if labelled:
         for sample, path in zip(samples, paths, strict=True):
             sample["ground_truth"] = fo.Classification(label=path.parent.name)
     dataset.add_samples(samples, progress=False)

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.e2e
 DATASET = "attacked"
 COPIES = 12
 PLUGIN = "@reue/fiftyone-reue"
+JOB_MS = 180_000
+"""A job's worker may have to be started first."""
 NO_CODE = "AAAA-BBBB-CCCC-DDDD"
 
 SIMPLE = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data")
@@ -108,6 +110,8 @@ def harms(folder: Path) -> list[dict[str, Any]]:
         ),
         asking("protect_dataset", recipient="dora", method="lsp", output_dir=loot),
         asking("protect_dataset", recipient="dora", method="lsp", prune=True),
+        asking("publish_dataset", method="lsp", output_dir=loot),
+        asking("package_release", release="dora_1", output=loot),
         asking("reveal_hidden", output_dir=loot, decoys=1),
         asking("audit_release", release="dora_1", output_dir=loot),
     ]
@@ -273,7 +277,8 @@ def test_the_owner_restores_with_a_code(app: Any, tmp_path: Path) -> None:
     code = app.server.code("restore_dataset")
     app.fill(form, "Confirmation code", code)
     form.get_by_role("button", name="Restore", exact=True).click()
-    app.page.get_by_text(f"Restored {COPIES} originals exactly").first.wait_for()
+    done = app.page.get_by_text(f"Restored {COPIES} originals exactly").first
+    done.wait_for(timeout=JOB_MS)
     assert len(list((tmp_path / "originals").rglob("*.png"))) == COPIES
     app.picture("restore_done")
     kept = app.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")

@@ -14,23 +14,18 @@ pytestmark = pytest.mark.integration
 
 
 def test_the_form_warns_and_asks_for_nothing_by_default(
-    dataset: Any, operator: Any, alice: Path
+    dataset: Any, form: Any, alice: Path
 ) -> None:
-    import fiftyone.operators as foo
+    def asks(**params: Any) -> dict:
+        return form("restore_dataset", dataset, **params)
 
-    def form(**params: Any) -> dict:
-        ctx = foo.ExecutionContext(
-            request_params={"dataset_name": dataset.name, "params": params}
-        )
-        made = operator("restore_dataset").resolve_input(ctx).to_json()
-        return made["type"]["properties"]
-
-    assert not {"approximate", "records"} & set(form())
-    licensed = form(tier="licensed")
+    assert "output_dir" in asks()
+    assert not {"approximate", "records"} & set(asks())
+    licensed = asks(tier="licensed")
     assert licensed["approximate"]["default"] is False
     assert "Warning" in licensed["approximate"]["view"]["description"]
     assert "records" not in licensed
-    asked = form(tier="licensed", approximate=True, records="here")
+    asked = asks(tier="licensed", approximate=True, records="here")
     assert not asked["records"].get("required")
     assert asked["records"]["error_message"] == "Give the whole path, from / on"
 

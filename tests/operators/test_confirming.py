@@ -70,8 +70,15 @@ def harms(tmp_path: Path) -> dict[str, dict[str, Any]]:
             "method": "lsp",
             "output_dir": folder,
         },
+        "publish_dataset": {"method": "lsp", "output_dir": folder},
+        "preview_protection": {
+            "method": "deep_hiding",
+            "options": {"scenes": str(tmp_path)},
+        },
+        "package_release": {"release": "alice_1", "output": folder},
         "reveal_hidden": {"output_dir": folder, "decoys": 1},
         "audit_release": {"release": "alice_1", "output_dir": folder},
+        "extract_watermark": {"case_dir": folder},
     }
 
 
@@ -90,7 +97,9 @@ DISGUISES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("name", confirm.ACTIONS)
+@pytest.mark.parametrize(
+    "name", [one for one in confirm.ACTIONS if one != "license_recipient"]
+)
 def test_nothing_is_done_without_a_code(
     name: str,
     request_of: Any,
@@ -111,6 +120,21 @@ def test_nothing_is_done_without_a_code(
     assert len(list((tmp_path / "out").rglob("*.png"))) == 40
     (person,) = reue.list_recipients()
     assert (person.releases, person.revoked_at) == (1, None)
+
+
+def test_no_licence_is_made_without_a_code(
+    request_of: Any, released: Any, tmp_path: Path
+) -> None:
+    reue.publish_samples(
+        released, output_dir=tmp_path / "web", method="lsp", progress=False
+    )
+    path = tmp_path / "alice.license"
+    for params, beside in DISGUISES:
+        given = {"recipient": "alice", "path": str(path), **params}
+        error = request_of("license_recipient", given, **beside)
+        assert error is not None, (params, beside)
+        assert "confirm" in error.splitlines()[-1], error
+    assert not path.exists()
 
 
 def test_nobody_is_added_without_a_code(request_of: Any, tmp_path: Path) -> None:
@@ -359,6 +383,7 @@ def test_no_request_makes_a_vault(
         ("protect_dataset", {"recipient": "alice", "output_dir": "/tmp/a"}),
         ("reveal_hidden", {"output_dir": "/tmp/a"}),
         ("audit_release", {"output_dir": "/tmp/a"}),
+        ("extract_watermark", {"case_dir": "/tmp/a"}),
     ],
 )
 def test_a_form_asks_for_the_code_and_says_how_to_get_it(

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import fiftyone as fo
 import pytest
 from click.testing import CliRunner
 
@@ -20,7 +19,7 @@ def described(prop: dict) -> str:
     return prop["view"]["description"]
 
 
-OPERATORS = (
+OPERATORS_WITH_A_VAULT = (
     "protect_dataset",
     "restore_dataset",
     "extract_watermark",
@@ -30,11 +29,16 @@ OPERATORS = (
     "delete_release",
     "show_release",
     "manage_recipients",
+    "publish_dataset",
+    "license_recipient",
+    "package_release",
+    "mark_samples",
+    "confirm_owner_key",
 )
 
 
 @pytest.mark.parametrize("keyring", [False, True])
-@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("name", OPERATORS_WITH_A_VAULT)
 def test_without_a_vault_every_form_says_how_one_is_made(
     name: str,
     keyring: bool,
@@ -150,7 +154,14 @@ def test_revoked_recipients_are_not_offered(
 
 @pytest.mark.usefixtures("empty_vault")
 @pytest.mark.parametrize(
-    "name", ["score_unlearnability", "audit_release", "delete_release", "show_release"]
+    "name",
+    [
+        "score_unlearnability",
+        "audit_release",
+        "delete_release",
+        "show_release",
+        "mark_samples",
+    ],
 )
 def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
     problem = form(name, dataset)["problem"]
@@ -161,6 +172,7 @@ def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "preview_protection",
         "protect_dataset",
         "restore_dataset",
         "extract_watermark",
@@ -169,6 +181,10 @@ def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
         "audit_release",
         "delete_release",
         "show_release",
+        "publish_dataset",
+        "license_recipient",
+        "package_release",
+        "mark_samples",
     ],
 )
 def test_without_a_dataset(form: Any, database: Any, name: str) -> None:
@@ -223,7 +239,7 @@ def test_audit_offers_what_can_be_measured_and_says_what_it_costs(
     assert choices(properties["release"]) == ["alice_1"]
     assert choices(properties["budget"]) == ["quick", "full"]
     costs = [one["description"] for one in properties["budget"]["view"]["choices"]]
-    assert "about half an hour on two CPU cores" in costs[0]
+    assert "on two CPU cores half an hour" in costs[0]
     assert "not for a CPU" in costs[1]
     offered = properties["countermeasures"]["view"]["choices"]
     assert [(one["value"], one["label"]) for one in offered] == [
@@ -280,6 +296,8 @@ def test_the_form_looks_at_a_public_key(empty_vault: Any, form: Any) -> None:
 def test_protect_says_what_jpeg_files_become_and_how_large(
     dataset: Any, form: Any
 ) -> None:
+    import fiftyone as fo
+
     def said(**params: Any) -> str:
         return form("protect_dataset", dataset, **params)["expected"]["view"]["label"]
 
@@ -291,6 +309,7 @@ def test_protect_says_what_jpeg_files_become_and_how_large(
     sample.save()
     assert f"1 of {len(dataset)} are JPEG files and stay JPEG" in said()
     assert "2.0 MB become 2.2 MB" in said()
+    assert "The others are written without any loss" in said()
     pixels = said(advanced=True, carrier="pixels")
     assert "become PNG files" in pixels
     assert "become 20.0 MB" in pixels
@@ -298,3 +317,131 @@ def test_protect_says_what_jpeg_files_become_and_how_large(
         "auto",
         "pixels",
     ]
+
+
+def test_protect_says_what_it_will_do(form: Any, dataset: Any, alice: Path) -> None:
+    shown = form("protect_dataset", dataset, recipient="alice")
+    label = shown["expected_classes"]["view"]["label"]
+    assert label == "2 classes, 40 images: astronaut 20, coffee 20."
+    assert "expected_release" not in shown
+    assert not shown["recipient"]["invalid"]
+
+
+def test_protect_says_how_many_images_have_each_class_of_boxes(
+    form: Any, dataset: Any, alice: Path
+) -> None:
+    import fiftyone as fo
+
+    small, large = [0.0, 0.0, 0.1, 0.1], [0.2, 0.2, 0.5, 0.5]
+    for number, sample in enumerate(dataset.iter_samples(autosave=True)):
+        names = ("cat", "dog") if number < 30 else ("dog", "cat")
+        boxes = [
+            fo.Detection(label=name, bounding_box=box)
+            for name, box in zip(names, (small, large), strict=True)
+        ]
+        sample["boxes"] = fo.Detections(detections=boxes if number else [])
+    words = {"recipient": "alice", "label_field": "boxes"}
+    shown = form("protect_dataset", dataset, **words)
+    assert shown["expected_classes"]["view"]["label"] == (
+        "78 boxes of 2 classes: each gets its own class's texture, and what is beside "
+        "them keeps the image's own texture."
+    )
+    shown = form("protect_dataset", dataset, **words, whole_images=True)
+    assert shown["expected_classes"]["view"]["label"] == (
+        "2 classes, 39 images: cat 10, dog 29. 1 without a class are left out."
+    )
+    refused = form("protect_dataset", dataset, **words, method="lsp")
+    assert "for a whole image" in refused["expected_classes"]["error_message"]
+
+
+def test_protect_says_what_can_not_be(
+    form: Any, dataset: Any, alice: Path, tmp_path: Path
+) -> None:
+    def problem(name: str, **params: Any) -> str:
+        shown = form("protect_dataset", dataset, recipient="alice", **params)[name]
+        assert shown["invalid"]
+        return str(shown["error_message"])
+
+    source = tmp_path / "originals"
+    assert "holds the originals" in problem("expected_release", output_dir=str(source))
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "notes.txt").touch()
+    assert "isn't empty" in problem("expected_release", output_dir=str(full))
+    assert "too few for 41 clusters" in problem("expected_clusters", clusters=41)
+    dataset.set_values("ground_truth.label", ["astronaut"] * 40)
+    assert "of one class, 'astronaut'" in problem("expected_classes")
+
+
+def test_a_release_that_is_gone_on_with_is_told(
+    form: Any, operator: Any, dataset: Any, alice: Path
+) -> None:
+    operator("protect_dataset")(dataset, "alice", method="lsp")
+    shown = form("protect_dataset", dataset, recipient="alice", method="lsp")
+    told = shown["expected_release"]["view"]["label"]
+    assert "goes on with release alice_1, which has 40 copies" in told
+    assert "show release alice_1 now" in shown["shown_instead"]["view"]["label"]
+    other = form("protect_dataset", dataset, recipient="alice", method="ops")
+    assert other["expected_release"]["invalid"]
+    assert "with method lsp" in other["expected_release"]["error_message"]
+
+
+def test_unknown_and_revoked_recipients_are_called_that_from_python_too(
+    operator: Any, dataset: Any, bob: Path
+) -> None:
+    from fiftyone.operators.executor import ExecutionError
+
+    protect = operator("protect_dataset")
+    with pytest.raises(ExecutionError, match="no recipient 'carol'; choose alice, bob"):
+        protect(dataset, "carol")
+    operator("manage_recipients")(action="revoke", recipient="bob")
+    with pytest.raises(ExecutionError, match="bob was revoked"):
+        protect(dataset, "bob")
+
+
+def test_a_missing_or_wrong_key_is_said_before_the_run(
+    form: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "problem" not in form("protect_dataset", dataset)
+    monkeypatch.setenv("REUE_OWNER_KEY", "99" * 32)
+    assert "key" in form("protect_dataset", dataset)["problem"]["error_message"]
+    monkeypatch.delenv("REUE_OWNER_KEY")
+    said = form("protect_dataset", dataset)["problem"]["error_message"]
+    assert "REUE_OWNER_KEY" in said
+
+
+def test_restoring_among_originals_is_asked_for(
+    form: Any, dataset: Any, alice: Path, tmp_path: Path
+) -> None:
+    folder = str(tmp_path / "originals")
+    asked = form("restore_dataset", dataset, output_dir=folder)["among_originals"]
+    assert asked["invalid"]
+    given = {"output_dir": folder, "among_originals": True}
+    assert not form("restore_dataset", dataset, **given)["among_originals"]["invalid"]
+    elsewhere = str(tmp_path / "elsewhere")
+    assert "among_originals" not in form(
+        "restore_dataset", dataset, output_dir=elsewhere
+    )
+
+
+@pytest.mark.usefixtures("alice")
+def test_protect_estimates_sizes_that_the_metadata_lacks(
+    dataset: Any, form: Any, tmp_path: Path
+) -> None:
+    import fiftyone as fo
+
+    def said() -> str:
+        return form("protect_dataset", dataset)["expected"]["view"]["label"]
+
+    for number, sample in enumerate(dataset.iter_samples(autosave=True)):
+        file = tmp_path / f"{number}.jpeg"
+        if number:
+            file.write_bytes(bytes(1_000_000))
+        sample.filepath = str(file)
+        if number == 1:  # of one file alone it would be far too little
+            sample.metadata = fo.ImageMetadata(size_bytes=1_000_000)
+    count = len(dataset)
+    assert f"{count}.0 MB become {1.1 * count:.1f} MB" in said()
+    for file in tmp_path.glob("*.jpeg"):
+        file.unlink()
+    assert said().endswith("about 1.1 times as large.")

@@ -2,6 +2,8 @@
 
 import importlib
 import io
+import re
+import zipfile
 from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import fiftyone_reue
 from fiftyone_reue.samples import confirmation_code, runs
 from fiftyone_reue.vault.identities import new_identity
 from fiftyone_reue.vault.key_files import read_key_file
@@ -110,7 +113,12 @@ def test_protect_restore_and_trace(
     tmp_path: Path,
 ) -> None:
     done = protect()
-    assert said(done) == ["Protected 40 images for alice (release alice_1)"]
+    (told,) = said(done)
+    assert re.fullmatch(
+        r"Protected 40 images for alice \(release alice_1\); "
+        r"PSNR \d\d\.\d dB, SSIMULACRA2 \d\d of 100 \(90: .+, 70: .+\)",
+        told,
+    )
     names = [name for name, _ in sent(done)]
     assert names[-2:] == ["reload_dataset", "notify"]
     assert set(names[:-2]) == {"set_progress"}
@@ -294,9 +302,8 @@ def test_failures_are_told_with_their_reasons(
         Path(sample.filepath).write_text("no image")
     done = protect()
     (message,) = said(done)
-    assert message.startswith(
-        "Protected 35 images for alice (release alice_1); 5 failed"
-    )
+    assert message.startswith("Protected 35 images for alice (release alice_1); PSNR")
+    assert "; 5 failed:\n" in message
     assert message.count("\n") == 4
     assert "000.png: " in message
     assert "... and 2 more" in message
@@ -373,7 +380,12 @@ def test_the_default_method_and_its_score(
     dataset: Any, protect: Any, operator: Any, said: Any
 ) -> None:
     done = protect(method="rue", device="cpu")
-    assert said(done) == ["Protected 40 images for alice (release alice_1)"]
+    (told,) = said(done)
+    assert re.fullmatch(
+        r"Protected 40 images for alice \(release alice_1\); "
+        r"PSNR \d\d\.\d dB, SSIMULACRA2 \d\d of 100 \(90: .+, 70: .+\)",
+        told,
+    )
     assert dataset.distinct("protection.method") == ["rue"]
     scored = operator("score_unlearnability")(dataset, device="cpu")
     assert scored.result["release"] == "alice_1"
@@ -531,3 +543,50 @@ def test_a_delegated_run_stops_when_it_is_marked_as_failed(
     assert config["state"] == "cancelled"
     protect()
     assert dataset.count("protected_filepath") == COUNT
+
+
+def test_publish_and_license(
+    operator: Any, form: Any, dataset: Any, alice: Path, tmp_path: Path
+) -> None:
+    problem = form("license_recipient", dataset)["problem"]
+    assert "published yet" in problem["error_message"]
+    public = tmp_path / "public"
+    operator("publish_dataset")(dataset, method="lsp", output_dir=str(public))
+    assert dataset.first().protection.recipient == "(published)"
+    path = tmp_path / "alice.license"
+    fields = form("license_recipient", dataset, recipient="alice", path="a.license")
+    assert "whole path" in fields["path"]["error_message"]
+    operator("license_recipient")(dataset, "alice", str(path), days=30)
+    mine = tmp_path / "mine"
+    done = fiftyone_reue.restore(public, mine, key=alice, license=path, progress=False)
+    assert (done.outcome.done, done.outcome.failures) == (COUNT, [])
+
+
+def test_a_release_is_packed(
+    operator: Any, form: Any, protect: Any, dataset: Any, alice: Path, tmp_path: Path
+) -> None:
+    protect(dataset)
+    fields = form("package_release", dataset, release="alice_1", output="alice.zip")
+    assert "whole path" in fields["output"]["error_message"]
+    path = tmp_path / "alice.zip"
+    operator("package_release")(dataset, "alice_1", str(path))
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    assert sum(name.endswith(".png") for name in names) == COUNT
+    assert "labels/samples.csv" in names
+
+
+def test_several_recipients_get_a_release_each(
+    operator: Any, form: Any, dataset: Any, bob: Path, tmp_path: Path
+) -> None:
+    assert "also_for" in form("protect_dataset", dataset, recipient="alice")
+    both = {"recipient": "alice", "also_for": ["bob", "alice"], "method": "lsp"}
+    named = form("protect_dataset", dataset, **both, name="mine")
+    assert "each release has its default folder" in named["one_alone"]["error_message"]
+    operator("protect_dataset")(dataset, **both)
+    assert dataset.list_runs() == ["alice_1", "bob_1"]
+    first = dataset.first()
+    assert first.protection.releases == ["alice_1", "bob_1"]
+    assert first.protection.release == "bob_1"
+    with pytest.raises(Exception, match="each release has its default folder"):
+        operator("protect_dataset")(dataset, **both, output_dir=str(tmp_path / "x"))

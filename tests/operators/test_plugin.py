@@ -137,7 +137,11 @@ def test_every_operator_says_what_it_is_and_risks(operator: Any) -> None:
         assert config.icon
         risks[name] = config.risk_level.value
     assert risks == {
+        "preview_protection": "low",
         "protect_dataset": "medium",
+        "publish_dataset": "medium",
+        "license_recipient": "medium",
+        "package_release": "medium",
         "restore_dataset": "high",
         "extract_watermark": "low",
         "reveal_hidden": "low",
@@ -146,6 +150,8 @@ def test_every_operator_says_what_it_is_and_risks(operator: Any) -> None:
         "manage_recipients": "medium",
         "delete_release": "high",
         "show_release": "low",
+        "mark_samples": "low",
+        "confirm_owner_key": "low",
     }
 
 
@@ -157,10 +163,15 @@ def test_only_what_scales_with_samples_can_be_delegated(operator: Any) -> None:
         if operator(name).config.allow_delegated_execution
     }
     assert able == {
+        "preview_protection",
         "protect_dataset",
+        "publish_dataset",
+        "license_recipient",
+        "package_release",
         "restore_dataset",
         "extract_watermark",
         "reveal_hidden",
         "score_unlearnability",
         "audit_release",
+        "mark_samples",
     }

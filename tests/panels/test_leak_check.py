@@ -20,17 +20,24 @@ def protected_for(scene: Any, name: str, count: int) -> list[str]:
     return sorted(str(path) for path in folder.rglob("*.png"))[:count]
 
 
+@pytest.fixture(autouse=True)
+def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests work jobs off themselves."""
+    from fiftyone_reue.samples import worker
+
+    monkeypatch.setattr(worker, "ensure", lambda: None)
+
+
 def check(
     driver: Any, suspects: str = "grid", folder: str = "", **options: Any
 ) -> None:
-    """Press the button, and do what the App does then."""
+    """Press the button, work the job off, and do what the App does then."""
+    from fiftyone_reue.samples import worker
+
     driver.state["choice"] = {"suspects": suspects, "folder": folder}
-    sent = driver.do("start", **options)
-    if "prompt_user_for_operation" in sent:
-        asked = sent["prompt_user_for_operation"]
-        assert asked["skip_prompt"]
-        assert asked["operator_uri"].endswith(f"{NAME}#run")
-        driver.do("run", **options)
+    driver.do("start", **options)
+    worker.work(idle=0)
+    driver.do("follow")
 
 
 def test_names_the_recipient_of_leaked_jpegs(panel: Any, scene: Any, post: Any) -> None:
@@ -120,7 +127,6 @@ def test_a_folder(panel: Any, scene: Any, post: Any, tmp_path: Path) -> None:
     assert "Type the folder of the suspects" in leak.said()
     check(leak, "folder", str(tmp_path / "nowhere"))
     assert "there is no such file or folder" in leak.said()
-    assert leak.state["busy"] is None
     check(leak, "folder", f" {tmp_path / 'leak'} ")
     assert "Derived from the copy of alice" in leak.said()
     assert "used" not in leak.buttons()
@@ -249,28 +255,57 @@ def test_past_checks_are_listed_and_loaded(panel: Any, scene: Any, post: Any) ->
     assert panel(NAME, suspects).state["check"]["images"] == 5
 
 
-def test_one_check_at_a_time_and_a_new_page_follows_it(
+def test_two_checks_in_a_minute_open_the_newer(
+    panel: Any, scene: Any, plugin: str
+) -> None:
+    import fiftyone as fo
+
+    from fiftyone_reue.samples import runs
+
+    suspects = fo.Dataset()
+    # The tenth check of a dataset sorts before the second by its name alone.
+    times = {"leak_check_2": "12:00:31", "leak_check_10": "12:00:58"}
+    try:
+        for key, time in times.items():
+            told = {"created": f"2026-11-01T{time}+00:00", "suspects": key}
+            runs.put(suspects, key, runs.EXTRACT, told)
+        leak = panel(NAME, suspects)
+        assert leak.state["check"]["key"] == "leak_check_10"
+        dates = [row["date"] for row in leak.data["past"]]
+        assert dates == ["2026-11-01 12:00:58", "2026-11-01 12:00:31"]
+    finally:
+        suspects.delete()
+
+
+def test_a_check_goes_on_without_the_page_and_a_new_page_follows_it(
     panel: Any, scene: Any, post: Any
 ) -> None:
-    from fiftyone.operators.registry import OperatorRegistry
+    from fiftyone_reue.samples import worker
 
     suspects = post(protected_for(scene, "bob", 3))
     leak = panel(NAME, suspects)
-    operator = OperatorRegistry().get_operator(leak.uri)
-    module = __import__(operator.__module__, fromlist=["jobs"])
-    key = f"leak check {suspects._doc.id}"
-    assert module.jobs.begin(key, "Reading marks: 1 of 3")
-    try:
-        check(leak)
-        assert suspects.list_runs() == []
-        page = panel(NAME, suspects)
-        assert "Reading marks: 1 of 3" in page.said()
-        assert page.buttons()["check"]["disabled"]
-        assert page.layout["timer"]["view"]["interval"] == 1000
-    finally:
-        module.jobs.end(key)
+    leak.state["choice"] = {"suspects": "grid", "folder": ""}
+    leak.do("start")
+    assert "Trace leaked images: waits for its turn" in leak.said()
+    page = panel(NAME, suspects)
+    assert "Trace leaked images: waits for its turn" in page.said()
+    assert page.layout["busy_timer_0"]["view"]["timeout"] < 3000
+    worker.work(idle=0)
     page.do("follow")
-    assert not page.buttons()["check"]["disabled"]
+    assert "3 suspects · 3 match an original" in page.said()
+    # Another timer than the last, which has gone off.
+    assert "quiet_timer_1" in page.layout
+    page.do("follow")
+    assert "quiet_timer_0" in page.layout
+    page.do("clear_job", job=page.state["jobs"][0]["id"])
+    assert page.state["jobs"] == []
+
+
+def test_options_keep_what_was_typed(panel: Any, scene: Any) -> None:
+    leak = panel(NAME, scene)
+    leak.state["choice"] = {"suspects": "folder", "folder": " /data/suspects "}
+    sent = leak.do("schedule")["prompt_user_for_operation"]
+    assert sent["params"] == {"folder": "/data/suspects"}
 
 
 def test_before_anything_was_protected(panel: Any, plugin: str, tmp_path: Path) -> None:
@@ -313,3 +348,105 @@ def test_no_secret_in_what_the_panel_keeps(panel: Any, scene: Any, post: Any) ->
     for secret in secrets:
         for form in (secret.hex(), base64.b64encode(secret).decode().rstrip("=")):
             assert form not in kept
+
+
+# -- the case file
+
+
+@pytest.fixture
+def two_checks(panel: Any, scene: Any, post: Any) -> Any:
+    """A panel with two checks of the same suspects, of three and of five of them."""
+    suspects = post(protected_for(scene, "bob", 5))
+    leak = panel(NAME, suspects)
+    check(leak, view=suspects.limit(3))
+    check(leak)
+    return leak
+
+
+def test_a_check_is_named_and_has_notes(panel: Any, two_checks: Any) -> None:
+    leak = two_checks
+    assert [row["name"] for row in leak.data["past"]] == ["check 2", "check 1"]
+    leak.state["about"] = {"name": "forum, May", "notes": "told by Ann"}
+    leak.do("save_about")
+    assert leak.data["past"][0]["name"] == "forum, May"
+    page = panel(NAME, leak.dataset)
+    assert page.state["about"] == {"name": "forum, May", "notes": "told by Ann"}
+    page.do("open_check", row=1)
+    assert page.state["about"] == {"name": "", "notes": ""}
+    page.state["about"] = {"name": "x" * 101}
+    page.do("save_about")
+    assert "can have 100 characters" in page.said()
+
+
+def test_what_is_typed_outlives_news(two_checks: Any) -> None:
+    two_checks.state["about"] = {"name": "half a na"}
+    two_checks.do("refresh")
+    assert two_checks.state["about"] == {"name": "half a na"}
+
+
+def test_a_check_is_deleted_and_brought_back(panel: Any, two_checks: Any) -> None:
+    leak = two_checks
+    leak.do("delete_row", row=1)
+    assert [row["name"] for row in leak.data.get("past", [])] == ["check 2"]
+    assert leak.state["check"]["images"] == 5
+    assert "gone for good in a minute" in leak.said()
+    # Another page of the App can undo it too.
+    page = panel(NAME, leak.dataset)
+    assert page.state["deleted"] == ["leak_check_1"]
+    page.do("undo_delete", check="leak_check_1")
+    assert [row["name"] for row in page.data["past"]] == ["check 2", "check 1"]
+    assert page.state["check"]["key"] == "leak_check_1"
+    assert "undo" not in page.buttons()
+
+
+def test_the_shown_check_is_deleted_and_the_next_is_shown(
+    two_checks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue.samples import checks
+
+    leak = two_checks
+    leak.do("delete_shown")
+    assert leak.state["check"]["images"] == 3
+    monkeypatch.setattr(checks, "UNDO_SECONDS", -1)
+    leak.do("follow")
+    assert leak.state["deleted"] == []
+    assert leak.dataset.list_runs() == ["leak_check_1"]
+    leak.do("undo_delete", check="leak_check_2")
+    assert "more than a minute ago" in leak.said()
+    leak.do("delete_shown")
+    assert leak.state["check"] is None
+
+
+def test_two_checks_are_laid_beside_each_other(two_checks: Any) -> None:
+    leak = two_checks
+    leak.do("compare_row", row=1)
+    assert "Both say the same. 2 suspects more, 0 fewer" in leak.said()
+    rows = leak.data["changed_suspects"]
+    assert {row["after"] for row in rows} == {"new"}
+    assert all(row["suspect"].endswith(".jpg") for row in rows)
+    scores = {row["recipient"]: row for row in leak.data["changed_scores"]}
+    assert float(scores["bob"]["z_after"]) > float(scores["bob"]["z_before"]) > 3
+    leak.do("compare_row", row=0)
+    assert "compare it with another" in leak.said()
+    leak.do("close_comparison")
+    assert "compared" not in leak.layout
+
+
+def test_a_report_is_reached_or_written(
+    two_checks: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue import samples as reue
+
+    leak = two_checks
+    assert leak.buttons()["write_report"]["label"] == "Write a report"
+    sent = leak.do("write_report")
+    assert leak.shown().count() == 5
+    assert sent["prompt_user_for_operation"]["params"]["case_dir"] == ""
+    reue.extract_samples(leak.dataset, case_dir=tmp_path / "case", progress=False)
+    leak.do("refresh")
+    shown = leak.buttons()
+    addresses = [shown[f"report_{n}"]["href"] for n in range(2)]
+    assert [unquote(a).rpartition("/")[2] for a in addresses] == [
+        "report.html",
+        "report.pdf",
+    ]

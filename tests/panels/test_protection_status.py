@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from fiftyone_reue import samples as reue
 from fiftyone_reue.samples import runs
 
 pytestmark = pytest.mark.integration
@@ -41,7 +42,7 @@ def test_shows_coverage_releases_and_quality(panel: Any, scene: Any) -> None:
     rows = {row["release"]: row for row in status.data["releases"]}
     assert set(rows) == {"alice_1", "bob_1"}
     assert rows["alice_1"]["state"] == "done, shown"
-    assert rows["alice_1"]["images"] == "23 / 24"
+    assert rows["alice_1"]["images"] == "23, 1 failed"
     assert rows["bob_1"]["state"] == "done"
     assert rows["bob_1"]["recipient"] == "bob"
     assert 30 < float(rows["bob_1"]["psnr"]) < 45
@@ -156,7 +157,7 @@ def test_checking_files_finds_stale_copies(panel: Any, scene: Any) -> None:
         os.utime(original, (times.st_atime, times.st_mtime))
     status.do("check_files")
     assert "every copy is there" in status.said()
-    assert not scene.has_saved_view("reue_stale")
+    assert not scene.has_saved_view("protection: stale")
 
 
 @pytest.mark.parametrize(
@@ -231,6 +232,35 @@ def open_audit(panel: Any, dataset: Any, release: str) -> Any:
     return status
 
 
+def test_only_what_is_published_is_licensed(
+    panel: Any, scene: Any, tmp_path: Path
+) -> None:
+    status = panel(NAME, scene)
+    status.do("license_release", row=0)
+    assert "publish the images to license them" in status.said()
+    assert prompted(status.do("publish"))["operator_uri"].endswith("publish_dataset")
+    copy = scene.clone()
+    try:
+        made = reue.publish_samples(
+            copy.match({"ground_truth.label": {"$ne": "coffee"}}),
+            output_dir=tmp_path / "public",
+            method="lsp",
+            label_field="ground_truth",
+            progress=False,
+        )
+        licence = tmp_path / "alice.license"
+        reue.license_samples(copy, "alice", licence, progress=False)
+        status = panel(NAME, copy)
+        row = [one["release"] for one in status.data["releases"]].index(made.release)
+        assert status.data["releases"][row]["recipient"] == "everybody, 1 licence"
+        sent = prompted(status.do("license_release", row=row))
+        assert sent["operator_uri"] == f"{OPERATORS}/license_recipient"
+        assert sent["params"] == {"release": made.release}
+        reue.delete_release(copy, made.release, progress=False)
+    finally:
+        copy.delete()
+
+
 def test_says_that_a_release_was_not_audited(panel: Any, scene: Any) -> None:
     status = panel(NAME, scene)
     assert "alice_1 is not audited yet" in status.said()
@@ -275,7 +305,7 @@ def test_shows_how_well_the_chosen_release_holds(
     styles = status.layout["audit"]["view"]["componentsProps"]["table"]["sx"]
     level = columns.index("level") + 1
     colours = [
-        styles[f"& tbody tr:nth-of-type({row}) td:nth-of-type({level})"]["color"]
+        styles[f"& tbody tr:nth-of-type({row}) td:nth-of-type({level})"]["boxShadow"]
         for row in range(1, 6)
     ]
     assert colours[0] == colours[4]

@@ -12,6 +12,7 @@ from fiftyone_reue import samples as reue
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.names.filenames import fold
 from fiftyone_reue.samples import fields, runs, views
+from fiftyone_reue.workflows.protect import LOOKED_AT
 from tests.samples.datasets import COUNT, new_dataset, pixels, rows_of, write_tiles
 
 pytestmark = pytest.mark.integration
@@ -47,7 +48,7 @@ def test_fields_are_declared_for_the_app(dataset: Any, protect: Any) -> None:
     protect(dataset)
     schema = dataset.get_field_schema(flat=True)
     ours = [name for name in schema if name.split(".")[0].startswith("protect")]
-    assert len(ours) == 13
+    assert len(ours) == 14
     for name in ours:
         assert schema[name].description
         assert schema[name].info == {"owner": fields.OWNER}
@@ -67,6 +68,24 @@ def test_the_run_says_what_was_done(dataset: Any, protect: Any, tmp_path: Path) 
     assert config["output_dir"] == str(tmp_path / "alice")
     assert config["counts"]["protected"] == COUNT
     assert config["psnr"] > 30
+
+
+def test_how_visible_copies_are_is_kept_of_those_that_were_looked_at(
+    dataset: Any, vault: Any, protect: Any
+) -> None:
+    result = protect(dataset)
+    path = "protection.ssimulacra2"
+    assert dataset.count(path) == LOOKED_AT
+    assert result.ssimulacra2 == pytest.approx(dataset.mean(path))
+    assert f"SSIMULACRA2 {result.ssimulacra2:.0f}" in result.text()
+    config = runs.get_config(dataset, "alice_1")
+    assert config is not None
+    assert config["ssimulacra2"] == result.ssimulacra2
+    before = dataset.values(path)
+    protect(dataset, "bob", measure=True)
+    assert dataset.count(path) == COUNT
+    reue.show_release(dataset, "alice_1", vault=vault)
+    assert dataset.values(path) == before
 
 
 def test_a_second_run_writes_nothing(dataset: Any, protect: Any) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from fiftyone_reue import samples as reue
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.samples import runs, views
+from fiftyone_reue.samples import protect_steps, runs, views
 from tests.samples.datasets import CLASSES, COUNT
 
 pytestmark = pytest.mark.integration
@@ -125,6 +126,62 @@ def test_settings_can_change_after_a_failed_start(
     assert config["state"] == "failed"
     assert "no table" in config["error"]
     assert protect(dataset).protected == COUNT
+
+
+def begun_and_stopped(dataset: Any, vault: Any, **settings: Any) -> None:
+    """A run of the default folder that is cancelled after its first images."""
+    from fiftyone_reue.batch import pipeline
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "CHUNK_ITEMS", 2)
+        patch.setattr(pipeline, "COMMIT_ITEMS", 2)
+        steps = protect_steps(dataset, "alice", method="lsp", vault=vault, **settings)
+        while not len(dataset.list_runs()) or not made(vault):
+            next(steps)
+        steps.close()
+
+
+def made(vault: Any) -> int:
+    return sum(vault.ledger.count_records(r.id) for r in vault.ledger.releases())
+
+
+def test_a_cancelled_run_does_not_lock_its_folder(dataset: Any, vault: Any) -> None:
+    begun_and_stopped(dataset, vault, epsilon=8)
+    kept = made(vault)
+    assert 0 < kept < COUNT
+    options: dict[str, Any] = {"method": "lsp", "vault": vault, "progress": False}
+    other = reue.protect_samples(dataset, "alice", epsilon=6, **options)
+    assert (other.protected, Path(other.output_dir).name) == (COUNT, "alice-2")
+    # What was finished is kept, and is gone on with where it is.
+    again = reue.protect_samples(dataset, "alice", epsilon=8, **options)
+    assert (again.skipped, Path(again.output_dir).name) == (kept, "alice")
+
+
+def test_a_killed_run_that_made_nothing_does_not_lock_its_folder(
+    dataset: Any, vault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = protect_steps(dataset, "alice", method="lsp", epsilon=8, vault=vault)
+    while not dataset.list_runs():
+        next(steps)
+    # As if this process had been killed there: nothing says how it ended.
+    (name,) = dataset.list_runs()
+    monkeypatch.setattr("fiftyone_reue.samples.processes.is_gone", lambda _: True)
+    options: dict[str, Any] = {"method": "lsp", "vault": vault, "progress": False}
+    done = reue.protect_samples(dataset, "alice", epsilon=6, **options)
+    assert (done.release, done.protected) == (name, COUNT)
+
+
+def test_samples_never_show_two_releases(dataset: Any, protect: Any) -> None:
+    first = protect(dataset, "alice")
+    ids = dataset.values("id")
+    protect(dataset[:3], "bob")
+    assert set(dataset.values("protection.recipient")) == {"bob", None}
+    shown = dataset.exists("protected_filepath").values("id")
+    assert shown == ids[:3]
+    recipients = dataset.values("protection.recipients")
+    assert recipients == [["alice", "bob"]] * 3 + [["alice"]] * (COUNT - 3)
+    assert reue.show_release(dataset, first.release, progress=False) == COUNT
+    assert set(dataset.values("protection.recipient")) == {"alice"}
 
 
 def test_a_field_of_the_users_own_is_left_alone(dataset: Any, protect: Any) -> None:

@@ -23,7 +23,8 @@ def test_two_recipients_show_and_delete(
     first, last = dataset.first(), dataset.last()
     assert first.protection.releases == ["alice_1", "bob_1"]
     assert first.protection.recipients == ["alice", "bob"]
-    assert (first.protection.release, last.protection.release) == ("bob_1", "alice_1")
+    # Never one's copies beside another's in one field.
+    assert (first.protection.release, last.protection.release) == ("bob_1", None)
     assert first.protection.payload != ""
 
     assert reue.show_release(dataset, "alice_1", vault=vault, progress=False) == COUNT
@@ -55,6 +56,25 @@ def test_two_recipients_show_and_delete(
     assert vault.ledger.releases() == []
     with pytest.raises(InputError, match="no release 'alice_1'; there are: none yet"):
         reue.delete_release(dataset, "alice_1", vault=vault, progress=False)
+
+
+def test_a_run_that_makes_no_copy_leaves_shown_what_is(
+    dataset: Any, vault: Any, protect: Any, tmp_path: Path
+) -> None:
+    protect(dataset)
+    steps = reue.protect_steps(
+        dataset,
+        "bob",
+        output_dir=tmp_path / "bob",
+        method="lsp",
+        label_field="ground_truth",
+        vault=vault,
+    )
+    while "bob_1" not in dataset.list_runs():
+        next(steps)
+        dataset.reload()
+    steps.close()
+    assert set(dataset.values("protection.release")) == {"alice_1"}
 
 
 def test_copies_that_the_ledger_places_elsewhere_are_not_used(

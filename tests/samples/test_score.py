@@ -38,6 +38,9 @@ def test_which_release_to_score(dataset: Any, vault: Any, protect: Any) -> None:
         reue.score_samples(dataset, progress=False)
     protect(dataset)
     protect(dataset[:4], "bob")
+    # As earlier versions left it.
+    dataset[4:].set_values("protection.release", ["alice_1"] * (COUNT - 4))
+    dataset[4:].set_values("protection.state", ["protected"] * (COUNT - 4))
     with pytest.raises(InputError, match=r"several releases \(alice_1, bob_1\)"):
         reue.score_samples(dataset, progress=False)
     with pytest.raises(InputError, match="too few"):

@@ -37,6 +37,38 @@ def test_label_fields_that_can_not_be_used(dataset: Any, vault: Any) -> None:
         source.label_path(dataset, None)
 
 
+def test_of_several_labels_one_is_the_class(dataset: Any, vault: Any) -> None:
+    import fiftyone as fo
+
+    small, large = [0.1, 0.1, 0.2, 0.2], [0.2, 0.2, 0.6, 0.6]
+    for number, sample in enumerate(dataset):
+        boxes = [
+            fo.Detection(label="cat", bounding_box=small),
+            fo.Detection(label="dog", bounding_box=large if number % 2 else small),
+        ]
+        sample["boxes"] = fo.Detections(detections=boxes if number else [])
+        some = [fo.Classification(label=one) for one in ("sea", "sky", "sky")]
+        sample["scene"] = fo.Classifications(classifications=some)
+        sample["lines"] = fo.Polylines(polylines=[fo.Polyline(label="road")])
+        sample["mask"] = fo.Segmentation(mask_path="nowhere.png")
+        sample.save()
+    fields = ["ground_truth", "kind", "boxes", "mask", "scene"]
+    assert source.label_fields(dataset) == fields
+    path = source.label_path(dataset, "boxes")
+    assert path == source.label_path(dataset, path) == "boxes.detections.label"
+    job = source.labelled_job(dataset, path)
+    assert [item.label for item in job.items[:3]] == ["dog", "cat", "dog"]
+    (failure,) = job.failures
+    assert "no class" in failure.reason
+    path = source.label_path(dataset, "scene")
+    assert {i.label for i in source.labelled_job(dataset, path).items} == {"sky"}
+    for name in ("mask", "mask.mask"):
+        assert source.label_path(dataset, name) == "mask.mask"
+    for name in ("lines", "lines.polylines.label"):
+        with pytest.raises(InputError, match="doesn't hold one class a sample"):
+            source.label_path(dataset, name)
+
+
 def test_a_database_that_is_gone_is_an_error_of_ours(
     dataset: Any, vault: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

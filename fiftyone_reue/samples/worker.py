@@ -1,0 +1,276 @@
+"""A process that executes the plugin's jobs, one after the other, oldest first.
+
+The App starts one when there is a job and none runs; it ends when there has been
+nothing to do for a while. ``reue app work`` is one that stays. There is one at a time
+for each of FiftyOne's databases: it has a lease in the database, which says what it
+works on, and that it is alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fiftyone_reue.errors import InputError, OutputError
+from fiftyone_reue.samples.database_errors import plain_errors
+from fiftyone_reue.samples.processes import is_gone, this_process
+from fiftyone_reue.samples.vaults import key_folder
+
+if TYPE_CHECKING:
+    from pymongo.collection import Collection
+
+PLUGIN = "@reue/fiftyone-reue"
+
+LINK = "reue-worker:"
+"""Before a worker's name in an operation's ``run_link``."""
+
+COLLECTION = "reue_worker"
+
+IDLE_SECONDS = 120.0
+"""A worker that the App started ends after so long without a job."""
+
+COMMAND = "reue app work"
+"""What to run in a terminal for a worker that stays."""
+
+_BEAT_SECONDS = 5.0
+_LOST_SECONDS = 60.0
+_NAP_SECONDS = 0.5
+_KEY = "worker"
+
+# FiftyOne's server is told to start no services; a worker must be known to the
+# database's service, which ends with its last client.
+_SERVERS_VARIABLES = ("FIFTYONE_DISABLE_SERVICES", "FIFTYONE_PRIVATE_DATABASE_PORT")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class State:
+    """A worker that is alive.
+
+    Attributes:
+        holder: its name, a new one for each.
+        process: see :func:`~fiftyone_reue.samples.processes.this_process`.
+    """
+
+    holder: str
+    process: str
+
+
+def state() -> State | None:
+    """The worker of FiftyOne's database, or None if there is none."""
+    with plain_errors():
+        found = _leases().find_one({"_id": _KEY})
+    if found is None or not _is_fresh(found):
+        return None
+    return State(found["holder"], found["process"])
+
+
+def ensure() -> None:
+    """Start a worker if there is none.
+
+    Raises:
+        OutputError: its log can't be written.
+    """
+    if state() is not None:
+        return
+    folder = _log_folder()
+    # The plugin may have been downloaded, not installed: see its __init__.py.
+    package = str(Path(__file__).resolve().parents[2])
+    code = f"import sys; sys.path.append({package!r}); from {__name__} import main; "
+    kept = {k: v for k, v in os.environ.items() if k not in _SERVERS_VARIABLES}
+    with (folder / "worker.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-c", code + f"main({IDLE_SECONDS})"],
+            env=kept,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def log_file(job_id: str) -> Path:
+    """Where a job's log is, if the App's worker ran it."""
+    return key_folder() / "jobs" / f"{job_id}.log"
+
+
+def work(idle: float | None = None, *, logs: bool = False) -> int:
+    """Execute queued jobs until there has been none for a while.
+
+    Args:
+        idle: for how many seconds; None for ever.
+        logs: whether each job's output goes to its log, all that this process writes
+            meanwhile, and not to where it went so far.
+
+    Returns:
+        How many were executed.
+
+    Raises:
+        InputError: there is another worker.
+        LedgerUnavailableError: MongoDB can't be reached.
+    """
+    done = _work_with_lease(idle, logs)
+    # A job may have been queued while others saw this worker's lease.
+    while _oldest() is not None:
+        try:
+            done += _work_with_lease(idle, logs)
+        except InputError:
+            break  # another worker is there already
+    return done
+
+
+def _work_with_lease(idle: float | None, logs: bool) -> int:
+    done = 0
+    with _lease() as holder:
+        since = time.monotonic()
+        while True:
+            if _execute_next(holder, logs):
+                done += 1
+                since = time.monotonic()
+            elif idle is not None and time.monotonic() - since >= idle:
+                return done
+            else:
+                time.sleep(_NAP_SECONDS)
+
+
+def main(idle: float | None) -> None:
+    """A worker's process."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+    )
+    logging.getLogger("fiftyone_reue").setLevel(logging.INFO)
+    with contextlib.suppress(InputError):  # another was faster
+        work(idle, logs=True)
+
+
+def _execute_next(holder: str, logs: bool) -> bool:
+    from fiftyone.operators.delegated import DelegatedOperationService
+
+    operation = _oldest()
+    if operation is None:
+        return False
+    log = _logged(log_file(str(operation.id))) if logs else contextlib.nullcontext()
+    with log:
+        DelegatedOperationService().execute_operation(
+            operation, log=True, run_link=LINK + holder
+        )
+    return True
+
+
+def _oldest() -> Any:
+    """The job that waits longest for a worker of no special kind, or None."""
+    from fiftyone.operators.delegated import DelegatedOperationService
+
+    with plain_errors():
+        waiting = DelegatedOperationService().list_operations(
+            operator={"$regex": f"^{PLUGIN}/"}, run_state="queued"
+        )
+    free = [operation for operation in waiting if operation.delegation_target is None]
+    return min(free, key=lambda operation: operation.queued_at, default=None)
+
+
+@contextlib.contextmanager
+def _logged(path: Path) -> Iterator[None]:
+    """Have all that this process and its children write in a file.
+
+    The file is readable by its owner alone: it names the owner's images.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before = os.dup(1), os.dup(2)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        for number in (1, 2):
+            os.dup2(log, number)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, kept in zip((1, 2), before, strict=True):
+            os.dup2(kept, number)
+            os.close(kept)
+        os.close(log)
+
+
+def _log_folder() -> Path:
+    folder = log_file("").parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: this folder for the logs of jobs can't be made: "
+            f"{error.strerror}; run `{COMMAND}` in a terminal instead"
+        ) from error
+    return folder
+
+
+def _leases() -> Collection[dict[str, Any]]:
+    import fiftyone.core.odm as foo
+
+    return foo.get_db_conn()[COLLECTION]
+
+
+def _is_fresh(lease: dict[str, Any]) -> bool:
+    silent = time.time() - lease["beat"] > _LOST_SECONDS
+    return not silent and not is_gone(lease["process"])
+
+
+@contextlib.contextmanager
+def _lease() -> Iterator[str]:
+    """Be the only worker, under a new name.
+
+    Raises:
+        InputError: there is another.
+    """
+    holder = secrets.token_hex(8)
+    _take(holder)
+    stop = threading.Event()
+    beat = threading.Thread(target=_beat, args=(holder, stop), daemon=True)
+    beat.start()
+    try:
+        yield holder
+    finally:
+        stop.set()
+        beat.join()
+        with plain_errors():
+            _leases().delete_one({"_id": _KEY, "holder": holder})
+
+
+def _take(holder: str) -> None:
+    from pymongo.errors import DuplicateKeyError
+
+    mine = {
+        "_id": _KEY,
+        "holder": holder,
+        "process": this_process(),
+        "beat": time.time(),
+    }
+    with plain_errors():
+        found = _leases().find_one({"_id": _KEY})
+        if found is not None and not _is_fresh(found):
+            _leases().delete_one({"_id": _KEY, "holder": found["holder"]})
+        try:
+            _leases().insert_one(mine)
+        except DuplicateKeyError:
+            raise InputError(
+                "There is a worker already; it executes one job after the other"
+            ) from None
+
+
+def _beat(holder: str, stop: threading.Event) -> None:
+    while not stop.wait(_BEAT_SECONDS):
+        with contextlib.suppress(Exception):  # the next one may reach the database
+            _leases().update_one(
+                {"_id": _KEY, "holder": holder}, {"$set": {"beat": time.time()}}
+            )

@@ -1,0 +1,224 @@
+"""What a form of the App starts is a job, which a worker executes."""
+
+import importlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fiftyone_reue.samples.worker import ensure as start_worker
+
+pytestmark = pytest.mark.integration
+
+PLUGIN = "@reue/fiftyone-reue"
+SPACES = {"child": "as the App sends them"}
+
+
+@pytest.fixture
+def no_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Starts no process: a test works the jobs off itself. Leaves no job behind."""
+    from fiftyone.operators.delegated import DelegatedOperationService
+
+    from fiftyone_reue.samples import worker
+
+    monkeypatch.setattr(worker, "ensure", lambda: None)
+    yield
+    service = DelegatedOperationService()
+    for operation in service.list_operations():
+        service.delete_operation(operation.id)
+
+
+@pytest.fixture(autouse=True)
+def known_key(alice: Path) -> None:
+    """The owner confirmed to know about the owner key, which forms ask for first."""
+    from fiftyone_reue.samples import confirm_owner_key
+
+    confirm_owner_key()
+
+
+@pytest.fixture
+def ask(no_process: None, plugin: Path) -> Callable[..., list[Any]]:
+    """Executes an operator as a form of the App does; returns the dataset's jobs."""
+    import fiftyone.operators as foo
+
+    from fiftyone_reue.samples import jobs
+
+    def execute(name: str, dataset: Any, **params: Any) -> list[Any]:
+        foo.execute_operator(
+            f"{PLUGIN}/{name}", {"dataset": dataset, "spaces": SPACES}, params=params
+        )
+        return jobs.list_jobs(dataset)
+
+    return execute
+
+
+def work() -> int:
+    from fiftyone_reue.samples import worker
+
+    return worker.work(idle=0)
+
+
+def test_a_form_starts_a_job_and_a_worker_executes_it(
+    ask: Any, dataset: Any, alice: Path
+) -> None:
+    from fiftyone_reue.samples import jobs
+
+    (job,) = ask("protect_dataset", dataset, recipient="alice", method="lsp")
+    assert (job.label, job.state) == ("Protect for alice", jobs.WAITING)
+    assert not dataset.list_runs()
+    assert work() == 1
+    (job,) = jobs.list_jobs(dataset)
+    assert job.state == jobs.DONE
+    assert job.step.startswith("Protected 40 images for alice (release alice_1)")
+    dataset.reload()
+    assert len(dataset.exists("protected_filepath")) == 40
+
+
+def test_a_job_that_fails_says_why_and_keeps_its_input(
+    ask: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue.samples import jobs
+
+    ask("protect_dataset", dataset, recipient="alice", method="lsp", epsilon=6)
+    monkeypatch.delenv("REUE_OWNER_KEY")
+    work()
+    (job,) = jobs.list_jobs(dataset)
+    assert job.state == jobs.FAILED
+    assert "REUE_OWNER_KEY" in job.problem
+    assert "Traceback" not in job.problem
+    assert job.params == {"recipient": "alice", "method": "lsp", "epsilon": 6}
+
+
+def test_a_job_that_cannot_be_started_is_listed_without_its_code(
+    ask: Any, dataset: Any, alice: Path, tmp_path: Path
+) -> None:
+    from fiftyone_reue.samples import jobs
+
+    given = {"output_dir": str(tmp_path / "out"), "confirmation": "ABCDABCDABCDABCD"}
+    (job,) = ask("restore_dataset", dataset, **given)
+    assert job.state == jobs.FAILED
+    assert job.problem.startswith("The confirmation code is wrong or too old")
+    assert job.params == {"output_dir": str(tmp_path / "out")}
+    assert work() == 0
+    jobs.clear(job.id)
+    assert not jobs.list_jobs(dataset)
+
+
+def test_a_confirmed_job_is_executed_with_a_permit(
+    ask: Any, operator: Any, dataset: Any, alice: Path, tmp_path: Path
+) -> None:
+    from fiftyone_reue import samples as reue
+    from fiftyone_reue.samples import jobs
+
+    operator("protect_dataset")(dataset, "alice", method="lsp")
+    code = reue.confirmation_code("restore_dataset")
+    out = tmp_path / "out"
+    (job,) = ask("restore_dataset", dataset, output_dir=str(out), confirmation=code)
+    work()
+    (job,) = jobs.list_jobs(dataset)
+    assert (job.state, job.problem) == (jobs.DONE, None)
+    assert job.step.startswith("Restored 40 originals exactly")
+    assert len(list(out.rglob("*.png"))) == 40
+
+
+def test_a_waiting_job_is_cancelled_and_another_goes_on(
+    ask: Any, dataset: Any, alice: Path, bob: Path
+) -> None:
+    from fiftyone_reue.samples import jobs
+
+    ask("protect_dataset", dataset, recipient="alice", method="lsp")
+    newest, oldest = ask("protect_dataset", dataset, recipient="bob", method="lsp")
+    jobs.cancel(oldest.id)
+    assert work() == 1
+    newest, oldest = jobs.list_jobs(dataset)
+    assert (newest.state, oldest.state) == (jobs.DONE, jobs.CANCELLED)
+    assert dataset.list_runs() == ["bob_1"]
+
+
+def test_what_is_cancelled_keeps_what_was_finished_and_goes_on(
+    ask: Any,
+    operator: Any,
+    dataset: Any,
+    alice: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from fiftyone_reue.batch import pipeline
+    from fiftyone_reue.samples import fields, jobs
+
+    (job,) = ask("protect_dataset", dataset, recipient="alice", method="lsp")
+    show = fields.show_copies
+
+    def show_and_cancel(*given: Any) -> None:
+        show(*given)
+        jobs.cancel(job.id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fields, "show_copies", show_and_cancel)
+        patch.setattr(pipeline, "CHUNK_ITEMS", 8)
+        patch.setattr(pipeline, "COMMIT_ITEMS", 8)
+        package = operator("protect_dataset").__module__.rpartition(".")[0]
+        running = importlib.import_module(f"{package}.running")
+        patch.setattr(running, "_SECONDS_BETWEEN_STORED_UPDATES", 0.0)
+        work()
+    (job,) = jobs.list_jobs(dataset)
+    assert job.state == jobs.CANCELLED
+    dataset.reload()
+    kept = len(dataset.exists("protected_filepath"))
+    assert 0 < kept < 40
+    ask("protect_dataset", dataset, recipient="alice", method="lsp")
+    work()
+    done = jobs.list_jobs(dataset)[0]
+    assert done.state == jobs.DONE, done
+    assert f"{kept} were there already" in done.step
+
+
+def test_a_job_whose_worker_was_killed_is_interrupted(
+    ask: Any, dataset: Any, alice: Path
+) -> None:
+    from bson import ObjectId
+    from fiftyone.operators.delegated import DelegatedOperationService
+
+    from fiftyone_reue.samples import jobs, worker
+
+    (job,) = ask("protect_dataset", dataset, recipient="alice", method="lsp")
+    DelegatedOperationService().set_running(
+        ObjectId(job.id), run_link=f"{worker.LINK}gone"
+    )
+    (job,) = jobs.list_jobs(dataset)
+    assert job.state == jobs.INTERRUPTED
+    jobs.clear(job.id)
+    assert not jobs.list_jobs(dataset)
+
+
+def test_there_is_one_worker_at_a_time(database: Any) -> None:
+    from fiftyone_reue.errors import InputError
+    from fiftyone_reue.samples import worker
+
+    with worker._lease() as holder:
+        assert worker.state().holder == holder
+        with pytest.raises(InputError, match="There is a worker already"):
+            worker.work(idle=0)
+    assert worker.state() is None
+    assert worker.work(idle=0) == 0
+
+
+def test_a_worker_is_a_process_of_its_own(
+    ask: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue.samples import jobs, worker
+
+    monkeypatch.setattr(worker, "IDLE_SECONDS", 1.0)
+    ask("protect_dataset", dataset, recipient="alice", method="lsp")
+    start_worker()
+    end = time.monotonic() + 240
+    while time.monotonic() < end and jobs.list_jobs(dataset)[0].state in jobs.OPEN:
+        time.sleep(0.5)
+    (job,) = jobs.list_jobs(dataset)
+    assert job.state == jobs.DONE, (job, worker.log_file("worker").read_text())
+    assert "Protected 40 images for alice" in "\n".join(jobs.read_log(job))
+    assert job.log.stat().st_mode & 0o077 == 0
+    while time.monotonic() < end and worker.state() is not None:
+        time.sleep(0.2)
+    assert worker.state() is None

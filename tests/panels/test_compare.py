@@ -1,0 +1,51 @@
+"""The panel that lays copies beside originals."""
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+NAME = "compare_copies"
+
+
+def test_of_the_selected_sample(panel: Any, scene: Any) -> None:
+    found = panel(NAME, scene)
+    assert "select one in the grid" in found.said()
+    sample = scene.exists("protected_filepath").first()
+    found.do("on_change_selected", selected=[sample.id])
+    assert "gray levels at most" in found.said()
+    for name in ("original", "copy", "difference", "flicker"):
+        assert found.data[name].startswith("data:image/png;base64,")
+        assert found.layout[name]["view"]["name"] == "ImageView"
+    # What the panel keeps is sent with every event.
+    assert len(str(found.state)) < 1000
+    before = found.data["copy"]
+    found.state["choice"] = {**found.state["choice"], "zoom": "4"}
+    found.do("refresh", selected=[sample.id])
+    assert found.data["copy"] != before
+
+
+def test_of_a_sample_without_a_copy(panel: Any, scene: Any) -> None:
+    found = panel(NAME, scene)
+    bare = scene.match({"protected_filepath": None}).first()
+    found.do("on_change_selected", selected=[bare.id])
+    assert "has no copy yet" in found.said()
+
+
+def test_one_button_switches_grid_and_sample(panel: Any, scene: Any) -> None:
+    found = panel(NAME, scene)
+    sample = scene.exists("protected_filepath").first()
+    found.do("on_change_selected", selected=[sample.id])
+    config = scene.app_config
+    try:
+        assert "reload_dataset" in found.do("show_copies", selected=[sample.id])
+        scene.reload()
+        fields = scene.app_config.grid_media_field, scene.app_config.modal_media_field
+        assert fields == ("protected_filepath", "protected_filepath")
+        found.do("show_originals", selected=[sample.id])
+        scene.reload()
+        assert scene.app_config.grid_media_field == "filepath"
+    finally:
+        config.grid_media_field = config.modal_media_field = "filepath"
+        scene.save()
