@@ -15,11 +15,9 @@ from fiftyone_reue.prf import derive
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.watermark import codes, embed, patterns, read
 from fiftyone_reue.watermark.evidence import (
-    FALSE_ACCUSATION,
     Reading,
-    bound,
     decoy_statistics,
-    statistic,
+    weigh,
 )
 
 MARK_KEY = derive(KEY, "mark")
@@ -60,7 +58,7 @@ def our_reading(suspect: Pixels, reference: Pixels, original: Pixels) -> Reading
     """
     left = read.residual(read.luma(suspect, 3), read.luma(reference, 3))
     which = image_id(original)
-    return Reading(which, read.soft_bits(left, MARK_KEY, which, MARK))
+    return Reading(which, read.soft_bits(read.Difference(left), MARK_KEY, which, MARK))
 
 
 def read_ours(images: ImageSet, noises: Sequence[Noise]) -> list[dict]:
@@ -93,17 +91,18 @@ def _our_row(
 ) -> dict:
     found = {}
     for edit, quality in EDITS.items():
-        z, right, innocent, margins = [], [], [], []
+        z, right, innocent, margins, decided = [], [], [], [], []
         for original, suspect, reference in zip(
             images.images, suspects, references, strict=True
         ):
             reading = our_reading(edited(suspect, quality), reference, original)
             code = codes.code(CODE_SEED, reading.image_id, len(reading.soft))
-            z.append(statistic([reading], CODE_SEED))
+            found_alone = weigh([reading], {"recipient": CODE_SEED}, tested=RECIPIENTS)
+            z.append(found_alone.z)
+            decided.append(found_alone.decided)
             margins.append(margin(reading.soft * code))
             right.append(np.mean(np.where(reading.soft > 0, 1, -1) == code))
             innocent.append(decoy_statistics([reading], DECOYS))
-        decided = [bound(one, RECIPIENTS) <= FALSE_ACCUSATION for one in z]
         found[edit] = {
             "z": mean(z),
             "z_sd": float(np.std(z, ddof=1)),

@@ -32,6 +32,7 @@ import mozjpeg_lossless_optimization as mozjpeg
 import numpy as np
 from PIL import Image
 
+from benchmarks.markdown import table
 from fiftyone_reue.demo.tiles import PHOTOS, load_photo
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
@@ -257,16 +258,6 @@ def _rounded(found: Coefficients, wanted: list[np.ndarray | None]) -> list[np.nd
         else np.rint(target / PARTS / one.quantisation)
         for target, one in zip(wanted, found.components, strict=True)
     ]
-
-
-def table(rows: list[dict]) -> str:
-    """Rows as a table of Markdown."""
-    names = list(rows[0])
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    lines += [
-        "| " + " | ".join(str(row[name]) for name in names) + " |" for row in rows
-    ]
-    return "\n".join(lines)
 
 
 def report(result: dict) -> str:

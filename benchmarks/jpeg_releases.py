@@ -7,7 +7,8 @@
 The archives hold Imagenette's JPEG files and photographs as PNG. Releases are made by
 the default method at epsilon 8; speed is that of gratings too. Evidence is of 60
 photographs, carried by coefficients and by pixels. With `--only`, what was measured of
-the other parts before is kept.
+the other parts before is kept, and with `--of`, `--size` and `--attack` of the others
+of these.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.jpeg_exact import of_archive, of_encoders, photograph, table
+import fiftyone_reue.workflows.protect as protecting
+from benchmarks.jpeg_exact import of_archive, of_encoders, photograph
+from benchmarks.markdown import table
 from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
@@ -48,8 +51,19 @@ RECIPIENTS = 5
 PHOTOGRAPHS = 60
 ORDERS = 25
 METHODS = ("rue", "rue_gratings")
+SOURCES = ("Imagenette", "encoders")
 PARTS = ("evidence", "sizes", "exactness", "speed")
-SIZES = {"224 px": (224, 224), "1 MP": (1152, 896), "12 MP": (4032, 3024)}
+SIZES = {
+    "224 px": (224, 224),
+    "1 MP": (1152, 896),
+    "12 MP": (4032, 3024),
+    "50 MP": (8160, 6144),
+}
+FILES = {"224 px": 60, "1 MP": 12, "12 MP": 2, "50 MP": 2}
+"""How many of each size are timed."""
+
+SCREENSHOTS = (0.5, 0.75, 1.0, 1.25, 1.5)
+"""Scales at which a picture is shown when somebody takes a picture of the screen."""
 LARGE = 50_000
 
 
@@ -172,11 +186,15 @@ def spent_by_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def speeds(house: House) -> list[dict]:
-    """Throughput of a run's verbs beside jpegtran's on the same files, one thread."""
+def speeds(house: House, sizes: list[str]) -> list[dict]:
+    """Throughput of a run's verbs beside jpegtran's on the same files, one thread.
+
+    Without the look at how visible the change is, which is of a few images a run.
+    """
+    protecting.LOOKED_AT = 0
     rows = []
-    for (size, (width, height)), method in itertools.product(SIZES.items(), METHODS):
-        count = {"224 px": 60, "1 MP": 12, "12 MP": 2}[size]
+    for size, method in itertools.product(sizes, METHODS):
+        (width, height), count = SIZES[size], FILES[size]
         place = house.folder / f"{size} {method}".replace(" ", "_")
         files = (
             (str(i), encoded.pillow(photograph(i, width, height), quality=75))
@@ -211,6 +229,7 @@ def speeds(house: House) -> list[dict]:
             "jpegtran ms": round(1000 * bare, 1),
         }
         row |= {f"{name} ms": round(1000 * each, 1) for name, each in parts.items()}
+        row["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         row |= {
             f"{name} / jpegtran": round(bare / parts[name], 2)
             for name in ("protect", "restore O")
@@ -239,18 +258,44 @@ def attacks() -> dict[str, Callable[[Image.Image], bytes]]:
         f"JPEG-{quality}": lambda image, quality=quality: saved(image, quality)
         for quality in (90, 75, 50, 30)
     }
-    return made | {
-        "half size, JPEG-90": lambda image: saved(scaled(image, 0.5), 90),
-        "1.3 times, JPEG-75": lambda image: saved(scaled(image, 1.3), 75),
-        "3 px off each side, JPEG-90": lambda image: saved(cut(image, 3), 90),
-        "mirrored, JPEG-75": lambda image: saved(
-            image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 75
-        ),
-    }
+    return (
+        made
+        | {
+            "half size, JPEG-90": lambda image: saved(scaled(image, 0.5), 90),
+            "1.3 times, JPEG-75": lambda image: saved(scaled(image, 1.3), 75),
+            "3 px off each side, JPEG-90": lambda image: saved(cut(image, 3), 90),
+            "mirrored, JPEG-75": lambda image: saved(
+                image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 75
+            ),
+        }
+        | {
+            f"screenshot at {by}, PNG": lambda image, by=by: screenshot(image, by)
+            for by in SCREENSHOTS
+        }
+    )
 
 
-def evidence(house: House, photos: Path, imagenette: Path) -> list[dict]:
-    """Bits read and images needed, carried by coefficients and by pixels."""
+def screenshot(image: Image.Image, by: float) -> bytes:
+    """A part of a screen: the picture at another scale on a page, as PNG."""
+    width, height = (round(side * by) for side in image.size)
+    shown = image.resize((width, height), Image.Resampling.BILINEAR)
+    page = Image.new("RGB", (width + 61, height + 118), (247, 247, 249))
+    page.paste((32, 33, 36), (0, 0, page.width, 71))  # the browser's bar
+    page.paste(shown, (23, 94))
+    file = io.BytesIO()
+    page.save(file, "PNG")
+    return file.getvalue()
+
+
+def evidence(house: House, photos: Path, imagenette: Path, only: str) -> list[dict]:
+    """Bits read and images needed, carried by coefficients and by pixels.
+
+    Args:
+        house: where it is done.
+        photos: an archive of PNG files.
+        imagenette: an archive of JPEG files, for the rest.
+        only: part of the names of the attacks to try.
+    """
     place = house.folder / "evidence"
     pictures: list[tuple[str, bytes]] = []
     with zipfile.ZipFile(photos) as archive:
@@ -263,16 +308,21 @@ def evidence(house: House, photos: Path, imagenette: Path) -> list[dict]:
     pictures += list(itertools.islice(of_archive(imagenette), wanted))
     written(iter(pictures), place / "source")
     rows = []
+    chosen = {
+        name: attack
+        for name, attack in {"none": None, **attacks()}.items()
+        if only in name
+    }
     for carrier in ("auto", "pixels"):
         house.protect(place / "source", place / carrier, carrier=carrier)
-        for name, attack in {"none": None, **attacks()}.items():
+        for name, attack in chosen.items():
             target = place / f"{carrier}-{name}".replace(" ", "_")
             target.mkdir()
             for number, data in enumerate(by_name(place / carrier).values()):
                 with Image.open(io.BytesIO(data)) as image:
                     image.load()
                     file = attack(image.convert("RGB")) if attack else data
-                suffix = ".png" if attack is None and carrier == "pixels" else ".jpg"
+                suffix = ".png" if file.startswith(b"\x89PNG") else ".jpg"
                 (target / f"{number:03}{suffix}").write_bytes(file)
             found = finish(extract(house.vault, image_items(target)))
             rows.append({"carrier": carrier, "attack": name, **figures(house, found)})
@@ -304,6 +354,17 @@ def figures(house: House, found: ExtractSummary) -> dict:
         "bits right": round(100 * statistics.mean(right), 1) if right else "",
         "images needed": middle if middle <= len(readings) else "more",
     }
+
+
+def renewed(before: list[dict], rows: list[dict], key: tuple[str, ...]) -> list[dict]:
+    """Rows measured before, but for those that were measured again."""
+
+    def of(row: dict) -> tuple:
+        return tuple(row[name] for name in key)
+
+    again = {of(row): row for row in rows}
+    kept = [again.pop(of(row), row) for row in before]
+    return kept + list(again.values())
 
 
 def beside(rows: list[dict]) -> list[dict]:
@@ -345,8 +406,11 @@ fails. Sizes are with the record.
 
 ## Speed
 
-Processor time of one thread a file, everything included (ledger, checks, files);
-`jpegtran -copy all` is a process of its own, whose start counts.
+Processor time of one thread a file, everything included (ledger, checks, files) but the
+look at how visible the change is, which is of a few images a run; `jpegtran -copy all`
+is a process of its own, whose start counts. Memory is that at the process's peak, which
+is while extracting, small sizes first. See the [notes](jpeg_releases_notes.md) on what
+makes the difference.
 
 {table(result["speed"])}
 
@@ -367,6 +431,9 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, action="append", help="parts to run")
     parser.add_argument("--count", type=int, default=1000, help="of Imagenette's files")
     parser.add_argument("--every", type=int, default=8, help="of the encoders' files")
+    parser.add_argument("--of", choices=SOURCES, action="append", help="exactness of")
+    parser.add_argument("--size", choices=SIZES, action="append", help="to be timed")
+    parser.add_argument("--attack", default="", help="part of the attacks' names")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
     if shutil.which("jpegtran") is None:
@@ -381,7 +448,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         house = House(Path(folder) / "house")
         if "evidence" in wanted:
-            result["evidence"] = evidence(house, options.photos, options.imagenette)
+            archives = options.photos, options.imagenette
+            rows = evidence(house, *archives, options.attack)
+            result["evidence"] = renewed(
+                result.get("evidence", []), rows, ("carrier", "attack")
+            )
             print(table(beside(result["evidence"])), flush=True)
         if options.imagenette:
             every = list(of_archive(options.imagenette))
@@ -393,13 +464,13 @@ def main() -> None:
             scratch = Path(folder) / "scratch"
             scratch.mkdir()
             some = itertools.islice(of_encoders(scratch), 0, None, options.every)
-            result["exactness"] = [
-                exactness(house, iter(chosen), "Imagenette"),
-                exactness(house, some, "encoders"),
-            ]
+            files = dict(zip(SOURCES, (iter(chosen), some), strict=True))
+            rows = [exactness(house, files[name], name) for name in options.of or files]
+            result["exactness"] = renewed(result.get("exactness", []), rows, ("files",))
             print(table(result["exactness"]), flush=True)
         if "speed" in wanted:
-            result["speed"] = speeds(house)
+            rows = speeds(house, options.size or list(SIZES))
+            result["speed"] = renewed(result.get("speed", []), rows, ("size", "method"))
     options.output.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")
     path.with_suffix(".md").write_text(report(result))

@@ -29,10 +29,14 @@ MARK_AMPLITUDE = 2
 
 METHODS = (
     *("rue", "rue_marked", "rue_gratings", "rue_gratings_marked", "rue_published"),
+    *("rue_jpeg", "rue_gratings_jpeg"),
     *("deep_hiding", "raeg", "em_class", "em", "tap", "mi_ue", "pil", "lsp", "ar"),
     *("candidate_atoms", "candidate_pool"),
 )
-CONTROLS = ("originals", "uniform_noise", "shuffled_labels")
+CONTROLS = ("originals", "originals_jpeg", "uniform_noise", "shuffled_labels")
+MARKED = ("_marked", "_jpeg")
+"""Behind the name of a subject that has a watermark: as pixels, or as JPEG files."""
+
 SUBJECTS = (*CONTROLS, *METHODS)
 
 
@@ -108,7 +112,7 @@ def pairs_name(subject: str, copy: int, *, known: bool = False) -> str:
 
 def amplitude(name: str, epsilon: int) -> int:
     """A subject's perturbation's, gray levels."""
-    return epsilon - MARK_AMPLITUDE if name.endswith("_marked") else epsilon
+    return epsilon - MARK_AMPLITUDE if name.endswith(MARKED) else epsilon
 
 
 def made(
@@ -146,17 +150,24 @@ def made(
 
         each = 1 if name == "candidate_atoms" else 3
         return perturbed(images, labels, each, epsilon, key)
-    marked = name.endswith("_marked")
+    if name == "originals_jpeg":
+        from photograph_jpeg import originals
+
+        return originals(images)
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.registry import create_method
     from fiftyone_reue.progress import finish
 
-    method = create_method(name.removesuffix("_marked"))
-    if marked:
+    method = create_method(name.removesuffix("_marked").removesuffix("_jpeg"))
+    options = FitOptions(amplitude(name, epsilon), 0, key, device)
+    if name.endswith("_jpeg"):
+        from photograph_jpeg import released
+
+        classes = photographs.classes
+        return released(images, labels, classes, method, options, MARK_AMPLITUDE)
+    if name.endswith("_marked"):
         images = licensed(images, MARK_AMPLITUDE, key)
-    epsilon = amplitude(name, epsilon)
     data = FitData(images, labels, photographs.classes)
-    options = FitOptions(epsilon, 0, key, device)
     return finish(method.perturb_steps(data, options))
 
 

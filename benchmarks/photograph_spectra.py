@@ -1,7 +1,5 @@
-"""Filters of spectra: what is weak in them, what classes or images differ in.
+"""Filters of spectra: what classes or images differ in.
 
-- ``shrunk``: an overlapping cosine transform whose small coefficients are left out, the
-  usual denoiser without training (Yu and Sapiro, IEEE TIP 2011).
 - ``with_class_spectra``: a linear filter for each class, after which its images have
   the mean spectrum of all; takes labels, which thieves have.
 - ``with_mean_spectra``: every image's smoothed spectrum is made that of all images.
@@ -9,41 +7,14 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch.nn import functional
 
-BLOCK = 8
-SIGMA = 8.0
-"""Gray levels that :func:`shrunk` takes for noise, as an epsilon of 8 has at most."""
-MOST = 2.7
-"""Standard deviations below which a coefficient is left out."""
 AROUND = 5
 """Frequencies a side that an image's spectrum is smoothed over."""
 FARTHEST = 4.0
 """The most that a frequency is made stronger or weaker by."""
 CHUNK = 300
-
-
-def shrunk(x: torch.Tensor) -> torch.Tensor:
-    """``(N, 3, S, S)`` float32 gray levels to the same."""
-    place = torch.arange(BLOCK, device=x.device, dtype=torch.float32)
-    waves = torch.cos((2 * place + 1) * place[:, None] * math.pi / (2 * BLOCK))
-    waves = waves * math.sqrt(2 / BLOCK)
-    waves[0] *= math.sqrt(0.5)
-    atoms = torch.einsum("ux,vy->uvxy", waves, waves).reshape(-1, 1, BLOCK, BLOCK)
-    single = x.reshape(-1, 1, *x.shape[2:])
-    padded = functional.pad(single, (BLOCK - 1,) * 4, mode="reflect")
-    found = functional.conv2d(padded, atoms)
-    kept = found.abs() > MOST * SIGMA
-    kept[:, 0] = True
-    weight = 1 / kept.sum(1, keepdim=True)
-    total = functional.conv_transpose2d(found * kept * weight, atoms)
-    ones = torch.ones(1, 1, BLOCK, BLOCK, device=x.device)
-    share = functional.conv_transpose2d(weight, ones)
-    inner = slice(BLOCK - 1, 1 - BLOCK)
-    return (total / share)[..., inner, inner].reshape(x.shape)
 
 
 def with_class_spectra(

@@ -19,11 +19,13 @@ import torch
 from photograph_atoms import without_atoms
 from photograph_denoiser import denoised, trained
 from photograph_images import MARK_AMPLITUDE
-from photograph_spectra import shrunk, with_class_spectra, with_mean_spectra
+from photograph_spectra import with_class_spectra, with_mean_spectra
 from photograph_stripes import without_stripes
 from torch.nn import functional
 
+from fiftyone_reue.auditing.countermeasures.cosine_shrinkage import shrunk
 from fiftyone_reue.auditing.countermeasures.jpeg import compress
+from fiftyone_reue.auditing.countermeasures.line_medians import without_lines
 from fiftyone_reue.perturb.rue.matched_filter import learned
 
 CHUNK = 128
@@ -126,16 +128,6 @@ def _smoothed(x: torch.Tensor, weights: torch.Tensor, axis: int) -> torch.Tensor
     return functional.conv2d(padded, kernel, groups=x.shape[1])
 
 
-def without_lines(x: torch.Tensor) -> torch.Tensor:
-    """Each row's and column's median taken off, but for its smooth trend."""
-    window = torch.ones(2 * (x.shape[-1] // 16) + 1, device=x.device)
-    for along, across in ((3, 2), (2, 3)):
-        line = x.median(along, keepdim=True).values
-        trend = _smoothed(_smoothed(line, window, across), window, across)
-        x = x - (line - trend)
-    return x
-
-
 def median_filtered(x: torch.Tensor) -> torch.Tensor:
     """The median of 3x3 pixels."""
     count, channels, height, width = x.shape
@@ -230,7 +222,10 @@ def thieves(epsilon: int, classes: int) -> dict[str, Thief]:
             "bands, matched",
             "T2",
             learned=_by_bands,
-            against=("originals", "rue", "rue_marked"),
+            against=(
+                *("originals", "originals_jpeg"),
+                *("rue", "rue_marked", "rue_jpeg"),
+            ),
         ),
         _stripes("stripes", "stripes, matched", "rue_gratings", epsilon, classes),
         _stripes(

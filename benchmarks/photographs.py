@@ -85,8 +85,14 @@ FIRST = (
 )
 """The order in which thieves are measured."""
 
-DENOISED = ("rue", "rue_marked", "rue_gratings_marked", "candidate_pool")
+DENOISED = (
+    *("rue", "rue_marked", "rue_gratings_marked", "candidate_pool"),
+    *("rue_jpeg", "rue_gratings_jpeg"),
+)
 """Subjects that a denoiser is trained against."""
+
+ATTACKED = {"originals": "rue_marked", "originals_jpeg": "rue_jpeg"}
+"""What a thief took the originals for."""
 
 PICTURES = 100
 """Of how many images the quality is measured; SSIMULACRA2 of a fifth."""
@@ -285,7 +291,7 @@ def wanted_cells(side: int, subjects: Sequence[str], plan: Plan) -> Iterator[Wan
                     continue
                 if name.startswith("denoiser") and subject not in (
                     *DENOISED,
-                    "originals",
+                    *ATTACKED,
                 ):
                     continue
                 yield Wanted(side, subject, name, seed, plan.schedule, plan.epsilon)
@@ -494,7 +500,7 @@ class _Bench:
 
     def _lesson(self, subject: str, thief: Thief) -> Labelled:
         """What a thief has learned for a subject; for originals as for a release."""
-        attacked = "rue_marked" if subject == "originals" else subject
+        attacked = ATTACKED.get(subject, subject)
         key = (attacked, thief.name)
         if key not in self._learned:
             if len(self._learned) > 8:

@@ -25,7 +25,8 @@ from fiftyone_reue.auditing.grid import Attacked, Plan, run_grid
 from fiftyone_reue.auditing.holdings import Holdings
 from fiftyone_reue.auditing.results import Cell
 from fiftyone_reue.perturb.base import FitOptions
-from fiftyone_reue.perturb.rue.method import ReversibleUnlearnableGratings, RueConfig
+from fiftyone_reue.perturb.rue.config import RueConfig
+from fiftyone_reue.perturb.rue.method import ReversibleUnlearnableGratings
 from fiftyone_reue.progress import Progress, mapped
 
 KEY = bytes(range(32))

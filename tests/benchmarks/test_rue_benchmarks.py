@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from fiftyone_reue.auditing.budgets import budget_named
-from fiftyone_reue.perturb.rue.method import RueConfig
+from fiftyone_reue.perturb.rue.config import RueConfig
 
 pytestmark = pytest.mark.integration
 
