@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ray_cluster import cluster
+
 pytestmark = pytest.mark.integration
 
 README = Path(__file__).parents[1] / "README.md"
@@ -29,12 +31,12 @@ def photos_folder(tmp_path):
     return tmp_path
 
 
-def shell(script: str, folder: Path) -> str:
+def shell(script: str, folder: Path, **variables: str) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-eu", "-c", script],
         cwd=folder,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, **variables},
         capture_output=True,
         text=True,
     )
@@ -48,6 +50,18 @@ def test_the_shell_example(photos_folder):
     assert "derived from the copy of bob" in said
     originals = sorted((photos_folder / "originals").rglob("*.png"))
     assert len(originals) == len(sorted((photos_folder / "photos").rglob("*.png")))
+
+
+@pytest.mark.slow
+def test_the_shell_example_on_a_cluster(photos_folder):
+    pytest.importorskip("ray", reason="ray isn't installed (make venv installs it)")
+    with cluster(2) as nodes:
+        said = shell(
+            example("bash", ", scale"), photos_folder, RAY_ADDRESS=nodes.address
+        )
+    assert "derived from the copy of alice" in said
+    count = len(sorted((photos_folder / "photos").rglob("*.png")))
+    assert f"Restored {count} licensed copies exactly" in said
 
 
 def test_the_python_example_on_folders(photos_folder, monkeypatch, capsys):

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
+SHORT_TRAININGS = Path(__file__).with_name("short_trainings")
 PROJECT = ("fiftyone_reue", "operators", "panels", "fiftyone.yml", "__init__.py")
 """What a page that changes the project gets a copy of; the plugin needs one more."""
 
@@ -85,7 +86,7 @@ def changes_the_project(found: list[Example]) -> bool:
 
 def copy_project(folder: Path) -> None:
     """The package and the plugin, for examples that change them."""
-    ignore = shutil.ignore_patterns("__pycache__", "*.key")
+    ignore = shutil.ignore_patterns("*.key")
     for name in (*PROJECT, "requirements.txt"):
         if (REPO / name).is_dir():
             shutil.copytree(REPO / name, folder / name, ignore=ignore)
@@ -129,7 +130,10 @@ def _call(words: list[str], where: str, given: str | None = None) -> None:
 
 
 def in_a_process(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a page's examples in a process, and with FiftyOne data, of their own."""
+    """Run a page's examples in a process, and with FiftyOne data, of their own.
+
+    Networks are trained, but for some steps alone.
+    """
     project = folder if changes_the_project(examples(page.read_text("utf-8"))) else REPO
     binaries = Path(sys.executable).parent
     return subprocess.run(
@@ -138,7 +142,7 @@ def in_a_process(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
         env={
             **os.environ,
             "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(project),
+            "PYTHONPATH": f"{project}{os.pathsep}{SHORT_TRAININGS}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "FIFTYONE_DATABASE_NAME": f"reue-docs-{os.getpid()}-{page.stem}",
             "FIFTYONE_CONFIG_PATH": str(folder / "config" / "fiftyone.json"),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,23 +76,17 @@ def test_the_search_needs_no_server(site: Path) -> None:
 
 
 @pytest.mark.e2e
-def test_a_reader_finds_a_page_from_disk(site: Path, chromium: str) -> None:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"]
-        )
-        reader = browser.new_page()
-        asked: list[str] = []
-        reader.on("request", lambda request: asked.append(request.url))
-        reader.goto((site / "guides" / "method.html").as_uri())
-        reader.keyboard.press("f")
-        reader.keyboard.type("revoke")
-        found = reader.locator(".md-search-result__item").first
-        found.wait_for(timeout=30_000)
-        assert "evoke" in found.inner_text()
-        browser.close()
+def test_a_reader_finds_a_page_from_disk(site: Path, browser: Any) -> None:
+    reader = browser.new_page()
+    asked: list[str] = []
+    reader.on("request", lambda request: asked.append(request.url))
+    reader.goto((site / "guides" / "method.html").as_uri())
+    reader.keyboard.press("f")
+    reader.keyboard.type("revoke")
+    found = reader.locator(".md-search-result__item").first
+    found.wait_for(timeout=30_000)
+    assert "evoke" in found.inner_text()
+    reader.close()
     assert not [url for url in asked if url.startswith("http")]
 
 
