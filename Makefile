@@ -11,13 +11,18 @@ STAMP := .venv/.installed
 DATASET ?= reue-demo
 # A process of the tests may take 2 GB, with FiftyOne and a database of its own.
 PROCESSES ?= logical
-PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --maxprocesses 4 --dist loadgroup
+# The order is that of tests/collecting.py: what takes long begins first.
+PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --maxprocesses 4 \
+	--dist loadgroup --no-loadscope-reorder --durations 25 --durations-min 5
+# pytest keeps what it made of the tests; without, every process makes it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bfloat16 lint docs app venv database browser programs
+.PHONY: help demo test unit bfloat16 lint docs app venv database browser programs
 
 help:
 	@echo "make demo [DATA=folder]    protect, restore and trace a dataset (DATA: your own images)"
 	@echo "make test                  format, lint, types, then every test"
+	@echo "make unit                  the quick tests alone"
 	@echo "make bfloat16              the networks' tests in bfloat16"
 	@echo "make lint                  format, lint, types"
 	@echo "make docs                  the documentation as a site: open site/index.html"
@@ -30,6 +35,9 @@ demo: venv database
 
 test: lint database browser programs
 	$(PYTEST)
+
+unit: venv
+	$(PYTEST) -m unit
 
 # Networks are computed in float32 elsewhere.
 bfloat16: venv
@@ -56,8 +64,8 @@ $(STAMP): pyproject.toml
 	@[ -x $(BIN)/python ] || "$(PYTHON)" -c 'import ensurepip' 2>/dev/null || \
 	.ci/apt-install python3-venv
 	@[ -x $(BIN)/python ] || { echo "Making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; }
-	@echo "Installing fiftyone-reue[app,dev,docs,generate] into .venv (7 GB, most of it PyTorch: some minutes)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[app,dev,docs,generate]'
+	@echo "Installing fiftyone-reue[app,dev,docs,generate,parquet,ray] into .venv (7 GB, most of it PyTorch: some minutes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[app,dev,docs,generate,parquet,ray]'
 	@# JPEG files are read by a small C file, compiled once.
 	@[ -n "$${CC:-}" ] || command -v cc gcc clang >/dev/null || .ci/apt-install gcc libc6-dev
 	$(BIN)/python -m fiftyone_reue.media.jpeg_coefficients.library

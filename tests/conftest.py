@@ -13,7 +13,9 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -35,6 +37,7 @@ from fiftyone_reue.vault.owner_keys import load_keyring
 from fiftyone_reue.vault.passphrases import LEAST_N_VARIABLE, ScryptParameters
 from fiftyone_reue.vault.vault import Vault, create_folder
 from tests.collecting import Collecting
+from tests.quickness import Quickness
 
 REPO = Path(__file__).resolve().parent.parent
 SCREENSHOTS = os.environ.get("REUE_SCREENSHOTS")
@@ -82,6 +85,10 @@ def _isolate() -> Path:
 
 _SESSION_FOLDER = _isolate()
 
+# How long an example takes says more of what else a machine does than of the code.
+hypothesis.settings.register_profile("reue", deadline=None)
+hypothesis.settings.load_profile("reue")
+
 
 class _RootIsNoPackage:
     """Keeps pytest from importing the checkout's ``__init__.py``, the plugin's entry.
@@ -100,6 +107,7 @@ class _RootIsNoPackage:
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsNoPackage())
     config.pluginmanager.register(Collecting())
+    config.pluginmanager.register(Quickness())
 
 
 def pytest_unconfigure() -> None:
@@ -369,6 +377,23 @@ def chromium() -> str:
         if path is not None:
             return path
     pytest.skip("no chromium here (`make test` installs it)")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    """The browser, for one file of tests.
+
+    A process can't start playwright twice, and asyncio takes its loop for a running
+    one while it is open: two files that kept theirs would be in each other's way.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+    # A stranger's name that leads to this machine, as its owner may arrange.
+    arguments.append("--host-resolver-rules=MAP rebound.test 127.0.0.1")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=chromium, args=arguments)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.version import Version
 
 import fiftyone_reue
 from fiftyone_reue.install.link import PLUGIN_FILES, PLUGIN_NAME
@@ -32,7 +33,18 @@ def test_versions_agree() -> None:
     changelog = (REPO / "CHANGELOG.md").read_text("utf-8")
     headings = re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
     assert headings[0] == "Unreleased"
-    assert fiftyone_reue.__version__ in headings[:2]
+    version, last = Version(fiftyone_reue.__version__), Version(headings[1])
+    assert last < version if version.is_devrelease else last == version
+
+
+def test_golden_releases_are_of_this_version_and_those_before() -> None:
+    golden = REPO / "tests" / "golden"
+    version = Version(fiftyone_reue.__version__)
+    this = version.release[:2]
+    for folder in (golden, golden / "jpeg"):
+        kept = {Version(path.name).release for path in folder.glob("[0-9]*.[0-9]*")}
+        assert max(kept) <= this
+        assert version.is_devrelease or this in kept
 
 
 def test_manifest_agrees_with_the_project() -> None:
@@ -112,7 +124,10 @@ def test_library_imports_without_its_heavy_or_optional_parts() -> None:
     assert "fiftyone_reue.install.link" in modules
     script = f"""
 import importlib, sys
-for name in ("fiftyone", "pymongo", "mongoengine", "diffusers", "transformers"):
+for name in (
+    *("fiftyone", "pymongo", "mongoengine", "diffusers", "transformers"),
+    *("ray", "pyarrow"),
+):
     sys.modules[name] = None
 for name in {modules!r}:
     importlib.import_module(name)
@@ -120,7 +135,10 @@ for name in {modules!r}:
     subprocess.run([sys.executable, "-c", script], cwd=REPO, check=True)
 
 
-HEAVY = ("torch", "torchvision", "sklearn", "scipy", "matplotlib", "cv2", "fiftyone")
+HEAVY = (
+    *("torch", "torchvision", "sklearn", "scipy", "matplotlib", "cv2", "fiftyone"),
+    *("ray", "pyarrow"),
+)
 
 
 @pytest.mark.slow
@@ -170,9 +188,11 @@ def _imported(folder: Path) -> set[str]:
 def test_what_the_library_imports_is_a_dependency() -> None:
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["app"], *extras["generate"]]
+    optional = ("app", "generate", "parquet", "ray")
+    lines = [*project["dependencies"], *(one for o in optional for one in extras[o])]
     required = {_requirement(line) for line in lines}
-    required |= {"pymongo", "markupsafe"}  # FiftyOne and jinja2 bring them
+    # FiftyOne brings the first two, jinja2 the last.
+    required |= {"pymongo", "psutil", "markupsafe"}
     distributions = importlib.metadata.packages_distributions()
     for package in _imported(REPO / "fiftyone_reue"):
         named = {name.lower() for name in distributions.get(package, [package])}

@@ -20,6 +20,7 @@ class Case:
         says: a pattern that a refusal's message has to match, without regard to case.
         traced: whether its copy, saved as JPEG, has to match the original; plain and
             flat pictures can't.
+        private: bytes of it of which no part may be in a copy that is handed out.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Case:
     right: Right
     says: str = ""
     traced: bool = True
+    private: tuple[bytes, ...] = ()
 
     @property
     def format(self) -> str:

@@ -8,7 +8,16 @@ from tests.cases import making, trees
 from tests.cases.running import Run, run_all
 from tests.cases.trees import Thing
 
-COLUMNS = ("format", "kind", "protect", "licensed", "original", "traced", "info")
+COLUMNS = (
+    "format",
+    "kind",
+    "protect",
+    "licensed",
+    "original",
+    "traced",
+    "info",
+    "private",
+)
 _TABLE: pytest.StashKey[list[tuple[str, ...]]] = pytest.StashKey()
 
 

@@ -12,6 +12,7 @@ from tests.cases.running import GROUNDS, Run, openers, same_pixels, suspect
 pytestmark = pytest.mark.integration
 
 OK = "ok"
+PIECE, PIECES = 12, 200
 
 SHARED = (
     Case("jpg/xmp_thumb.jpg", "XMP thumbnail", b"", "file"),
@@ -53,6 +54,7 @@ def check(case: Case, run: Run, table: list) -> None:
         "original": _original(case, run),
         "traced": _traced(case, run),
         "info": _info(case, run),
+        "private": _private(case, run),
     }
     table.append((case.format, case.kind, *found.values()))
     wrong = {verb: text for verb, text in found.items() if text not in _RIGHT}
@@ -133,6 +135,21 @@ def _traced(case: Case, run: Run) -> str:
     return OK
 
 
+def _private(case: Case, run: Run) -> str:
+    """Whether a piece of what nobody may see is in a copy."""
+    if case.name not in run.outputs or not case.private:
+        return "-"
+    for folder in ("p", "w"):
+        path = run.copy(folder, case.name)
+        copy = b"" if path is None else path.read_bytes()
+        for secret in case.private:
+            step = max(PIECE, len(secret) // PIECES)
+            starts = range(0, len(secret) - PIECE + 1, step)
+            if any(secret[at : at + PIECE] in copy for at in starts):
+                return f"SHOWN IN {folder}"
+    return OK
+
+
 def _info(case: Case, run: Run) -> str:
     status, words = run.info[case.name]
     if status not in (0, 1):
@@ -170,8 +187,10 @@ def test_the_recipient_is_named(name: str, request: pytest.FixtureRequest) -> No
 def test_nobodys_warnings_are_printed(
     name: str, request: pytest.FixtureRequest
 ) -> None:
-    """Only our own lines: which images failed, and how many."""
-    ours = re.compile(r"Failed: .+: .+|\d+ images? failed; the rest is done\.")
+    """Only our own lines: which images failed, how many, and how far a slow one is."""
+    ours = re.compile(
+        r"Failed: .+: .+|\d+ images? failed; the rest is done\.|\d+ %  .+: \d+ of \d+"
+    )
     for verb, done in _run(name, request).verbs.items():
         strange = [x for x in done.errors.splitlines() if not ours.fullmatch(x)]
         assert not strange, verb

@@ -42,6 +42,7 @@ def read(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @given(width=st.integers(100, 2000), size=st.integers(16, 128))
 def test_strips_are_disjoint_with_gaps_and_hold_a_tile(width: int, size: int) -> None:
     if width < 2.5 * (size + GAP):
@@ -86,6 +87,7 @@ def test_counts_sizes_and_names(tiles: Path) -> None:
             assert (image.size, image.mode) == ((32, 32), "L")
 
 
+@pytest.mark.slow
 def test_tiles_are_levelled_pieces_of_their_photo(tiles: Path) -> None:
     photo = load_photo("coffee")
     positions = tile_positions(photo.size, 32, "test", 3, "0/coffee/test")
