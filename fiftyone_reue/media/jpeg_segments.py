@@ -85,7 +85,8 @@ def joined_record(payloads: Iterable[bytes]) -> bytes | None:
         again = _record_segment(number, count.to_bytes(2, "big"), part).payload
         if again != payload:
             raise DamagedRecordError(
-                "the checksum of its record is wrong; use the file as it was delivered"
+                "its record is damaged: its checksum is wrong; use the file as it was "
+            "delivered"
             )
         record.append(part)
     return b"".join(record)

@@ -287,7 +287,8 @@ def _stored_crc(data: bytes, end: int) -> int:
 def _record_part(data: bytes, start: int, end: int) -> bytes:
     if zlib.crc32(memoryview(data)[start - 4 : end]) != _stored_crc(data, end):
         raise DamagedRecordError(
-            "the checksum of its record is wrong; use the file as it was delivered"
+            "its record is damaged: its checksum is wrong; use the file as it was "
+            "delivered"
         )
     return data[start:end]
 

@@ -95,6 +95,16 @@ class App:
         found.wait_for()
         return found
 
+    def panel_again(self, name: str, label: str) -> Any:
+        """A panel after a reload, which may bring it back or not."""
+        from playwright.sync_api import TimeoutError as Late
+
+        found = self.page.locator(f'[data-cy="panel-content-{name}"]')
+        with contextlib.suppress(Late):
+            found.wait_for(timeout=5_000)
+            return found
+        return self.panel(name, label)
+
     def run(self, operator: str) -> Any:
         """Open an operator's form from the operator browser."""
         self.page.keyboard.press("`")
@@ -145,12 +155,24 @@ class App:
     def _press_bar(self, plot: Any, number: int) -> None:
         """Plotly wants the mouse to be there first."""
         bar = plot.locator(".bars .point path").nth(number)
-        bar.scroll_into_view_if_needed()
+        self.show(bar)
         box = bar.bounding_box()
         self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         self.page.wait_for_timeout(400)
         self.page.mouse.down()
         self.page.mouse.up()
+
+    def show(self, found: Any) -> None:
+        """Scroll to an element. One that is drawn anew meanwhile does no harm."""
+        found.evaluate("element => element.scrollIntoView()")
+
+    def drawn(self, pictures: Any, wanted: int | None = None) -> None:
+        """Wait until pictures, and so many of them, are loaded and whole."""
+        from playwright.sync_api import expect
+
+        if wanted is not None:
+            expect(pictures).to_have_count(wanted)
+        pictures.evaluate_all("all => Promise.all(all.map(one => one.decode()))")
 
     def picture(self, name: str) -> None:
         """Keep a screenshot, once the grid and animations have settled."""
@@ -220,6 +242,8 @@ def app(
     request: pytest.FixtureRequest,
 ) -> Iterator[App]:
     """The App in a fresh page."""
+    from playwright.sync_api import expect
+
     context = browser.new_context(viewport={"width": 1500, "height": 950})
     # Its pop-up about the paid edition would lie over everything.
     context.add_init_script(
@@ -227,6 +251,7 @@ def app(
     )
     context.route(lambda url: "fonts.g" in url, lambda route: route.abort())
     context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     page = context.new_page()
     yield App(page, server, screenshots)
     if request.node.stash.get(_FAILED, False):

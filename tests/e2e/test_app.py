@@ -141,8 +141,7 @@ def test_what_deep_hiding_hid_is_revealed(app: Any, tmp_path: Path) -> None:
     panel.get_by_role("button", name="Show the result").click(timeout=JOB_MS)
     app.page.get_by_text("Images that no decoy fits as well").wait_for()
     scenes = app.page.get_by_alt_text("The scene seen in the image")
-    drawn = "images => images.filter(i => i.complete && i.naturalWidth).length"
-    assert (scenes.count(), scenes.evaluate_all(drawn)) == (3, 3)
+    app.drawn(scenes, 3)
     app.picture("hiding_revealed")
     app.page.get_by_role("dialog").get_by_role("button", name="Done").click()
 
@@ -189,7 +188,7 @@ def test_status_panel_shows_an_audit_and_leads_to_the_next(app: Any) -> None:
     headline = re.compile("Nothing can be told of release bob_1")
     panel.get_by_text(headline).wait_for()
     assert panel.locator("tbody tr").filter(has_text="Grayscale").count() == 1
-    section.evaluate("element => element.scrollIntoView()")
+    app.show(section)
     app.picture("status_audit")
     with app.page.context.expect_page() as opened:
         panel.get_by_role("link", name="Open the report").click()
@@ -235,16 +234,15 @@ def test_leak_check_names_the_recipient(app: Any) -> None:
     rows = panel.locator("tbody tr").all_inner_texts()
     assert rows[0].startswith("bob (named)")
     assert rows[1].startswith("the best innocent")
-    panel.get_by_text("Whose copy are these images?").scroll_into_view_if_needed()
+    app.show(panel.get_by_text("Whose copy are these images?"))
     app.picture("leak_check")
     panel.get_by_text("Page 1 of 3").wait_for()
     heading = panel.get_by_text("Suspect", exact=True)
-    heading.evaluate("element => element.scrollIntoView()")
+    app.show(heading)
     app.picture("leak_check_pairs")
     shown = [path for path in asked if "IMG_" in path or "/tiles/" in path]
     assert any("/tiles/" in path for path in shown)
-    broken = "images => images.filter(i => !i.complete || !i.naturalWidth).length"
-    assert panel.locator("img").evaluate_all(broken) == 0
+    app.drawn(panel.locator("img"))
 
     panel.get_by_role("button", name="Next").click()
     panel.get_by_text("Page 2 of 3").wait_for()

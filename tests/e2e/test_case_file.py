@@ -17,6 +17,8 @@ def checked(app: Any, panel: Any, images: int) -> None:
 
 
 def test_a_check_is_named_compared_deleted_and_brought_back(app: Any) -> None:
+    from playwright.sync_api import expect
+
     app.open("unlabelled")
     panel = app.panel("leak_check", "Leak check")
     panel.get_by_text("Whose copy are these images?").wait_for()
@@ -32,26 +34,23 @@ def test_a_check_is_named_compared_deleted_and_brought_back(app: Any) -> None:
     )
     panel.get_by_role("button", name="Save", exact=True).click()
     app.page.get_by_text("Saved the name and the notes").wait_for()
-    name.scroll_into_view_if_needed()
+    app.show(name)
     app.picture("case_file_notes")
 
     # What is typed outlives a reload of the page.
     app.open("unlabelled")
-    panel = app.page.locator('[data-cy="panel-content-leak_check"]')
-    if not panel.count():
-        panel = app.panel("leak_check", "Leak check")
+    panel = app.panel_again("leak_check", "Leak check")
     name = panel.get_by_placeholder("A name, such as: forum, May")
-    name.wait_for()
-    assert name.input_value() == "forum, May"
+    expect(name).to_have_value("forum, May")
 
     panel.get_by_role("button", name="Check", exact=True).click()
     rows = panel.locator("tbody tr").filter(has_text="dataset unlabelled")
     rows.nth(1).wait_for(timeout=JOB_MS)
-    assert "forum, May" in rows.nth(1).inner_text()
+    expect(rows.nth(1)).to_contain_text("forum, May")
     rows.nth(1).get_by_role("button").click()
     app.page.get_by_role("menuitem", name="Compare with the shown").click()
     panel.get_by_text("Both say the same. 0 suspects more").first.wait_for()
-    panel.get_by_text("What changed", exact=True).scroll_into_view_if_needed()
+    app.show(panel.get_by_text("What changed", exact=True))
     app.picture("case_file_compared")
     panel.get_by_role("button", name="Close the comparison").click()
 
@@ -59,11 +58,11 @@ def test_a_check_is_named_compared_deleted_and_brought_back(app: Any) -> None:
     app.page.get_by_role("menuitem", name="Delete this check").click()
     undo = panel.get_by_role("button", name="Undo", exact=True)
     undo.wait_for()
-    undo.scroll_into_view_if_needed()
+    app.show(undo)
     app.picture("case_file_deleted")
     undo.click()
     undo.wait_for(state="detached")
-    assert name.input_value() == "forum, May"
+    expect(name).to_have_value("forum, May")
 
     panel.get_by_role("button", name="Write a report").click()
     form = app.page.get_by_role("dialog")

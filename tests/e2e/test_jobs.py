@@ -35,9 +35,7 @@ def test_a_job_goes_on_without_its_page_and_can_be_left_and_cancelled(app: Any) 
 
     app.page.reload(wait_until="domcontentloaded")
     app.page.wait_for_selector('[data-cy="looker"]')
-    status = status_of(app)
-    if not status.count():
-        status = app.panel("protection_status", "Protection status")
+    status = app.panel_again("protection_status", "Protection status")
     status.get_by_text(re.compile("Protect for alice|for alice")).first.wait_for()
     status.get_by_text("Protected 12 images for alice").wait_for(timeout=JOB_MS)
     status.get_by_role("button", name="Log").first.click()

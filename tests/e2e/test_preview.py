@@ -26,12 +26,11 @@ def test_preview_from_the_form_and_back_with_its_settings(app: Any) -> None:
     app.page.get_by_text("What to expect").wait_for(timeout=JOB_MS)
     shown = app.page.get_by_role("dialog")
     pictures = shown.get_by_alt_text("At the left the original")
-    drawn = "images => images.filter(i => i.complete && i.naturalWidth).length"
-    assert (pictures.count(), pictures.evaluate_all(drawn)) == (8, 8)
+    app.drawn(pictures, 8)
     shown.get_by_text(re.compile("All 60 images")).first.wait_for()
     assert shown.get_by_text(re.compile("SSIMULACRA2")).count() >= 8
     app.picture("preview_result")
-    pictures.last.scroll_into_view_if_needed()
+    app.show(pictures.last)
     app.picture("preview_result_end")
     shown.get_by_role("button", name="Protect with these settings").click()
     form = app.page.get_by_role("dialog")
@@ -80,7 +79,7 @@ def test_what_went_to_whom_is_a_table(app: Any) -> None:
     text = row.inner_text()
     assert "alice_1" in text
     assert ", active" in text
-    heading.evaluate("element => element.scrollIntoView()")
+    app.show(heading)
     app.picture("holdings")
 
 
