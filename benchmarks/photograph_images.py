@@ -151,9 +151,9 @@ def made(
         each = 1 if name == "candidate_atoms" else 3
         return perturbed(images, labels, each, epsilon, key)
     if name == "originals_jpeg":
-        from photograph_jpeg import originals
+        from photograph_jpeg import original, originals
 
-        return originals(images)
+        return originals([original(image) for image in images])
     from fiftyone_reue.perturb.base import FitData
     from fiftyone_reue.perturb.registry import create_method
     from fiftyone_reue.progress import finish
@@ -161,10 +161,11 @@ def made(
     method = create_method(name.removesuffix("_marked").removesuffix("_jpeg"))
     options = FitOptions(amplitude(name, epsilon), 0, key, device)
     if name.endswith("_jpeg"):
-        from photograph_jpeg import released
+        from photograph_jpeg import original, released
 
+        files = [original(image) for image in images]
         classes = photographs.classes
-        return released(images, labels, classes, method, options, MARK_AMPLITUDE)
+        return released(files, labels, classes, method, options, MARK_AMPLITUDE)
     if name.endswith("_marked"):
         images = licensed(images, MARK_AMPLITUDE, key)
     data = FitData(images, labels, photographs.classes)

@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -38,13 +39,13 @@ def original(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def originals(images: np.ndarray) -> np.ndarray:
-    """Photographs as their JPEG files are decoded, ``(N, S, S, 3)`` uint8."""
-    return np.stack([jpeg.shown(read(original(image))) for image in images])
+def originals(files: Sequence[bytes]) -> np.ndarray:
+    """JPEG files of one size, decoded, ``(N, S, S, 3)`` uint8."""
+    return np.stack([jpeg.shown(read(file)) for file in files])
 
 
 def released(
-    images: np.ndarray,
+    files: Sequence[bytes],
     labels: np.ndarray,
     classes: tuple[str, ...],
     method: Method,
@@ -54,7 +55,7 @@ def released(
     """A release's files, decoded.
 
     Args:
-        images: ``(N, S, S, 3)`` uint8, of which the originals are made.
+        files: N JPEG files of S by S pixels in colour, the originals.
         labels: ``(N,)``, places in ``classes``.
         classes: names, sorted.
         method: what perturbs them.
@@ -64,13 +65,14 @@ def released(
     Returns:
         ``(N, S, S, 3)`` uint8, each at most amplitude and share away from its original.
     """
+    images = originals(files)
     state = finish(method.fit(FitData(images, labels, classes), options))
     epsilon = options.amplitude + share
     key, seed = derive(options.key, "mark"), derive(options.key, "code")
     copies = np.empty_like(images)
-    for place, image in enumerate(images):
-        found = read(original(image))
-        height, width = image.shape[:2]
+    height, width = images.shape[1:3]
+    for place, file in enumerate(files):
+        found = read(file)
         code = codes.code(seed, str(place), patterns.bit_count(height, width))
         wanted = embed.mark(key, str(place), code, height, width, share)[..., 0]
         beside = Beside(found)

@@ -28,7 +28,7 @@ def benchmark(monkeypatch) -> Iterator[ModuleType]:
 
     yield photographs
     ours = [name for name in sys.modules if name.startswith("photograph")]
-    for name in (*ours, "data", "quality"):
+    for name in (*ours, "jpeg_victims", "data", "quality"):
         sys.modules.pop(name, None)
 
 
@@ -156,6 +156,52 @@ def test_thieves_are_handed_a_jpeg_release_as_it_is_decoded(benchmark, images, s
     names.append(images.pairs_name(subject, 0, known=True))
     copies = [images.made(name, given, 8) for name in names]
     assert len({one.tobytes() for one in (release, *copies)}) == 4
+
+
+@pytest.mark.slow
+def test_thieves_fit_a_jpeg_release_to_the_size_they_train_at(benchmark, tmp_path):
+    import jpeg_victims
+
+    archive = tmp_path / "photographs.zip"
+    with zipfile.ZipFile(archive, "w") as files:
+        for place, texture in enumerate(textures(8, 64)):
+            file = io.BytesIO()
+            Image.fromarray(texture).save(file, "JPEG")
+            part = "train" if place < 4 else "val"
+            name = f"set/{part}/{'ab'[place % 2]}/{place}.JPEG"
+            files.writestr(name, file.getvalue())
+    given = [
+        *("--imagenette", str(archive), "--side", "32", "--epochs", "2"),
+        *("--batch", "4", "--uses", "reduced,middle,jpeg_50"),
+        *("--cache", str(tmp_path / "cache"), "--out", str(tmp_path)),
+    ]
+    done = CliRunner().invoke(jpeg_victims.main, given)
+    assert done.exit_code == 0, done.output
+    figures = json.loads((tmp_path / "jpeg_victims.json").read_text())
+    assert len(figures["cells"]) == 6
+    text = (tmp_path / "jpeg_victims.md").read_text()
+    assert "| | reduced | the middle | reduced, JPEG-50 |" in text
+    data = jpeg_victims.read_files(archive, None)
+    kept = tmp_path / "cache"
+    clean, copies = (
+        jpeg_victims.copies_of(name, data, 8, kept, "cpu").astype(int)
+        for name in ("originals", "rue")
+    )
+    assert np.abs(copies - clean).mean() > 1
+    assert np.abs(copies - clean).max() <= 8
+    # Nothing is measured twice.
+    again = CliRunner().invoke(jpeg_victims.main, given)
+    assert again.exit_code == 0, again.output
+    assert json.loads((tmp_path / "jpeg_victims.json").read_text()) == figures
+
+
+def test_the_middle_is_as_it_is_and_reduced_pixels_are_means(benchmark):
+    import jpeg_victims
+
+    images = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
+    assert np.array_equal(jpeg_victims.middle(images, 4), images[:, 2:6, 2:6])
+    means = images.reshape(2, 4, 2, 4, 2, 3).mean(axis=(2, 4))
+    assert np.abs(jpeg_victims.reduced(images, 4) - means).max() <= 0.5
 
 
 @pytest.mark.slow
