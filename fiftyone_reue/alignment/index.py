@@ -73,7 +73,7 @@ class FeatureIndex:
     first asked, or before that, with :meth:`missing`, :meth:`look` and :meth:`add`.
 
     Args:
-        image_ids: N ids.
+        image_ids: gives N ids; asked when they are first needed.
         luma: gives an original's luma; None if it isn't there any more.
         folder: where to keep it.
         alone: see :class:`fiftyone_reue.alignment.store.FeatureStore`.
@@ -84,13 +84,13 @@ class FeatureIndex:
 
     def __init__(
         self,
-        image_ids: list[str],
+        image_ids: Callable[[], list[str]],
         luma: Callable[[str], np.ndarray | None],
         folder: Path,
         alone: Alone = nullcontext,
     ) -> None:
         self._alone = alone
-        self._ids = image_ids
+        self._image_ids = image_ids
         self._luma = luma
         self._folder = folder
         self._lock = threading.Lock()
@@ -99,6 +99,19 @@ class FeatureIndex:
         self._complete: bool | None = None
         self._built: _Built | None = None
         self._features = functools.lru_cache(maxsize=64)(self._found)
+
+    @functools.cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self._image_ids())
+
+    def __len__(self) -> int:
+        """Of how many originals features are kept.
+
+        Raises:
+            OutputError: the folder can't be made or read.
+        """
+        with self._lock, self._kept():
+            return len(self._opened().image_ids)
 
     def of(self, image_id: str) -> Features:
         """An original's features, all of them."""
@@ -122,7 +135,7 @@ class FeatureIndex:
         for place, one in enumerate(suspects):
             if len(one) and len(built.owners):
                 votes[place] = built.votes(one.descriptors[:ASKED])
-        known = set(self._ids)
+        known = self._known
         most, least = votes.max(axis=0, initial=0), 0.0
         found: list[tuple[str, list[int]]] = []
         for place in np.argsort(-most, kind="stable"):
@@ -146,7 +159,7 @@ class FeatureIndex:
         """
         with self._lock, self._kept():
             store = self._opened()
-            unseen = (one for one in self._ids if one not in store)
+            unseen = (one for one in self._known if one not in store)
             return sorted(one for one in unseen if one not in self.gone)
 
     @property

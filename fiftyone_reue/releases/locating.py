@@ -8,7 +8,7 @@ original. Nothing here looks at a code, so it costs the evidence nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.media import alpha
 from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.releases.overview import SMALL, Overview
 from fiftyone_reue.releases.references import Reference, References
 from fiftyone_reue.vault.entities import Image
 from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
@@ -53,10 +54,6 @@ _UNLIKE = 0.5
 """A copy that was made of an original proves itself by it better than this: what was
 added to it is small. For unrelated images it is most often about 0."""
 
-
-SMALL = 96
-"""Originals of fewer pixels a side have too few features for their parts to be found by
-them; where a part lies is looked for all over."""
 
 SHORTLIST = 2000
 """So many originals are looked all over, those that look most like the suspect as a
@@ -139,24 +136,21 @@ class Locator:
     Args:
         ledger: the vault's.
         references: loads originals.
-        index: all originals as a whole.
+        overview: all originals as a whole.
         parts: all originals' features.
-        small: the descriptors of originals smaller than SMALL, by id.
     """
 
     def __init__(
         self,
         ledger: AuthenticatedLedger,
         references: References,
-        index: match.Index,
+        overview: Overview,
         parts: FeatureIndex,
-        small: Mapping[str, bytes],
     ) -> None:
         self._ledger = ledger
         self._references = references
-        self._index = index
+        self._overview = overview
         self._parts = parts
-        self._small = small
 
     def nearest(self, raster: Raster, *, wait: bool = True) -> Nearest:
         """The original that a changed copy belongs to.
@@ -180,7 +174,7 @@ class Locator:
             for found in self._as_small_part(lumas, problems):
                 if best is None or found.proof > best.proof:
                     best = found
-            if best is not None and best.image.id in self._small:
+            if best and min(best.image.height, best.image.width) < SMALL:
                 return best
             if not (wait or self._parts.is_complete):
                 raise UnseenOriginalsError
@@ -220,7 +214,7 @@ class Locator:
     ) -> Iterator[_Candidate]:
         """Originals that a suspect looks like, and it turned and resized like them."""
         for luma in lumas:
-            for candidate in self._index.nearest(luma, CANDIDATES):
+            for candidate in self._overview.index.nearest(luma, CANDIDATES):
                 known = self._known(candidate.image_id, problems)
                 if known is None:
                     continue
@@ -233,11 +227,11 @@ class Locator:
         self, lumas: list[np.ndarray], problems: list[str]
     ) -> Iterator[Nearest]:
         """Small originals that a suspect shows a part of, shifted and scaled."""
-        if not self._small:
+        if not self._overview.has_small:
             return
         for luma in lumas:
-            likely = (one.image_id for one in self._index.nearest(luma, SHORTLIST))
-            some = {one: self._small[one] for one in likely if one in self._small}
+            likely = self._overview.index.nearest(luma, SHORTLIST)
+            some = self._overview.small(likely)
             for part in match.parts(luma, some, CANDIDATES):
                 known = self._known(part.image_id, problems)
                 if known is None:

@@ -16,6 +16,7 @@ from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import (
     InputError,
     MissingPackageError,
+    ReueError,
     TamperedLedgerError,
     UnalignedImageError,
     UnreadableImageError,
@@ -27,20 +28,24 @@ from fiftyone_reue.media.digest import carried_digest
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.progress import Progress
-from fiftyone_reue.releases.locating import SMALL, Locator, Nearest
+from fiftyone_reue.releases.locating import Locator, Nearest
 from fiftyone_reue.releases.originals import Originals
+from fiftyone_reue.releases.overview import Overview
 from fiftyone_reue.releases.references import References
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Record
 from fiftyone_reue.vault.file_lock import file_lock
+from fiftyone_reue.vault.ledger.rows import pages
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import match, read, sharpness
+from fiftyone_reue.watermark import read, sharpness
 from fiftyone_reue.watermark.evidence import Reading
 from fiftyone_reue.watermark.sharpness import Response
 
 FEATURES = "features"
 """The folder, beside a vault's ledger, of its originals' features."""
+
+_PAGE = 512
 
 
 @dataclass(frozen=True)
@@ -115,45 +120,44 @@ class Tracer:
         self._references = References(
             vault, self._originals, originals_folder, max_pixels
         )
-        images = list(vault.ledger.images())
-        if not images and vault.ledger.problems:
-            raise TamperedLedgerError(
+        folder = _features_folder(vault)
+        key = vault.derive_newest("originals-overview")
+        self._overview = Overview(vault.ledger, folder, key)
+        if not self._overview:
+            raise self._nothing_to_match()
+        self._parts = FeatureIndex(
+            self._overview.ids, self._references.luma, folder, file_lock
+        )
+        self._locator = Locator(
+            vault.ledger, self._references, self._overview, self._parts
+        )
+
+    def _nothing_to_match(self) -> ReueError:
+        ledger = self._vault.ledger
+        if ledger.problems:
+            return TamperedLedgerError(
                 f"The ledger has no original left that is as it was: "
-                f"{vault.ledger.problems[-1]}"
+                f"{ledger.problems[-1]}"
             )
-        begun = [] if images else vault.ledger.releases()
+        begun = ledger.releases()
         if begun:
-            raise InputError(
+            return InputError(
                 f"Release {begun[-1].name} was cut off before any of its copies was "
                 "noted, so there is nothing that a suspect could match; protect the "
                 "same images again, which goes on with it"
             )
-        if not images:
-            raise InputError(
-                "Nothing was protected with this vault yet, so there is nothing that a "
-                "suspect could match"
-            )
-        ids = [image.id for image in images]
-        self._sources = {image.id: image.source for image in images}
-        self._parts = FeatureIndex(
-            ids, self._references.luma, _features_folder(vault), file_lock
-        )
-        self._locator = Locator(
-            vault.ledger,
-            self._references,
-            match.Index(ids, [image.descriptor for image in images]),
-            self._parts,
-            {
-                image.id: image.descriptor
-                for image in images
-                if min(image.height, image.width) < SMALL
-            },
+        return InputError(
+            "Nothing was protected with this vault yet, so there is nothing that a "
+            "suspect could match"
         )
 
     @property
     def knows_parts(self) -> bool:
-        """Whether no original is left to look at for its parts."""
-        return self._parts.is_complete
+        """Whether as many originals were looked at for their parts as there are."""
+        expected = self._vault.ledger.images_expected()
+        if expected is None:
+            return self._parts.is_complete
+        return len(self._parts) >= expected.count
 
     def look_at_originals(self) -> Generator[Progress, None, tuple[int, int]]:
         """Look at what tells parts of originals apart, at those where nobody did yet.
@@ -169,7 +173,12 @@ class Tracer:
         Raises:
             OutputError: it can't be kept.
         """
-        todo = [_Unseen(self._sources[one], one) for one in self._parts.missing()]
+        ledger = self._vault.ledger
+        todo = [
+            _Unseen(image.source, image.id)
+            for page in pages(self._parts.missing(), _PAGE)
+            for image in ledger.find_images(page)
+        ]
         outcome: Outcome = Outcome()
         steps = pipeline.run(
             todo, lambda one: self._parts.look(one.sample_id), self._parts.add, outcome

@@ -11,7 +11,7 @@ background it looks like a sum of these.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,9 @@ FLAT = 2.0
 
 ORIENTATIONS = 8
 """Four quarter turns, each plain and mirrored."""
+
+_AT_ONCE = 1 << 14
+"""So many descriptors are floats at a time: 16 MiB."""
 
 
 def descriptor(luma: np.ndarray) -> bytes:
@@ -85,34 +88,68 @@ class Candidate:
         orientation: how the suspect must be turned (see :func:`orient`).
         distance: between the descriptors without brightness and contrast, 0 to 2; of
             an image with alpha, on the background that fits best.
+        row: its place in the index.
     """
 
     image_id: str
     orientation: int
     distance: float
+    row: int
+
+
+@dataclass(frozen=True, eq=False)
+class Descriptors:
+    """How N originals look as a whole, in arrays, which may be mapped from a file.
+
+    Attributes:
+        ids: ``(N,)`` ASCII byte strings, in order.
+        plain: ``(N, SIDE * SIDE)`` uint8, descriptors with alpha dropped.
+        lengths: ``(N,)`` float32, those of the descriptors less their means.
+        with_alpha: ``(M,)`` int64, rows of images with an alpha channel.
+        laid: ``(M, 2 * SIDE * SIDE)`` uint8, their descriptors on black and on white.
+    """
+
+    ids: np.ndarray
+    plain: np.ndarray
+    lengths: np.ndarray
+    with_alpha: np.ndarray
+    laid: np.ndarray
+
+    @classmethod
+    def of(cls, image_ids: Iterable[str], entries: Iterable[bytes]) -> Descriptors:
+        """Of ids and of byte strings from :func:`descriptors`, in the same order."""
+        size = SIDE * SIDE
+        plain, laid, with_alpha = bytearray(), bytearray(), []
+        for row, entry in enumerate(entries):
+            plain += entry[:size]
+            if len(entry) == 3 * size:
+                with_alpha.append(row)
+                laid += entry[size:]
+        cells = np.frombuffer(plain, np.uint8).reshape(-1, size)
+        return cls(
+            np.array([one.encode() for one in image_ids], bytes),
+            cells,
+            _contrasts(cells),
+            np.array(with_alpha, np.int64),
+            np.frombuffer(laid, np.uint8).reshape(-1, 2 * size),
+        )
 
 
 class Index:
-    """All originals' descriptors in one array.
+    """Descriptors for originals among many.
 
     Args:
-        image_ids: N ids.
-        descriptors: N byte strings from :func:`descriptors`.
+        originals: theirs.
     """
 
-    def __init__(self, image_ids: list[str], descriptors: list[bytes]) -> None:
-        self._ids = image_ids
-        size = SIDE * SIDE
-        plain = np.frombuffer(b"".join(d[:size] for d in descriptors), np.uint8)
-        self._vectors = _normalise(plain.reshape(-1, size).astype(np.float32))
-        self._norms = np.einsum("ij,ij->i", self._vectors, self._vectors)
-        whole = [index for index, d in enumerate(descriptors) if len(d) == 3 * size]
-        self._with_alpha = np.array(whole, np.int64)
-        laid = np.frombuffer(b"".join(descriptors[p][size:] for p in whole), np.uint8)
-        self._planes = _planes(laid.reshape(-1, 2, size).astype(np.float32))
+    def __init__(self, originals: Descriptors) -> None:
+        self._all = originals
+        self._scales = originals.lengths + np.float32(FLAT * SIDE)
+        self._norms = np.square(originals.lengths / self._scales)
+        self._planes = _planes(originals.laid.reshape(-1, 2, SIDE * SIDE))
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._all.ids)
 
     def nearest(self, luma: np.ndarray, count: int = 5) -> list[Candidate]:
         """The originals that a suspect looks most like, nearest first.
@@ -121,7 +158,7 @@ class Index:
             luma: ``(H, W)`` float32 of the suspect.
             count: how many at most.
         """
-        if not self._ids:
+        if not len(self):
             return []
         query = np.frombuffer(descriptor(luma), np.uint8).reshape(SIDE, SIDE)
         turned = _normalise(
@@ -131,16 +168,30 @@ class Index:
             )
         )
         own = np.einsum("ij,ij->i", turned, turned)
-        squared = self._norms[None] + own[:, None] - 2 * turned @ self._vectors.T
+        squared = self._norms[None] + own[:, None] - 2 * self._likeness(turned)
         self._consider_backgrounds(squared, turned, own)
-        flat = np.argsort(squared, axis=None, kind="stable")[: 4 * count]
+        flat = squared.ravel()
+        most = min(4 * count, flat.size)
+        some = np.argpartition(flat, most - 1)[:most]
         found: dict[str, Candidate] = {}
-        for index in flat:
-            orientation, row = divmod(int(index), len(self._ids))
+        for index in some[np.lexsort((some, flat[some]))]:
+            orientation, row = divmod(int(index), len(self))
             distance = float(np.sqrt(max(squared[orientation, row], 0.0)))
-            candidate = Candidate(self._ids[row], orientation, distance)
-            found.setdefault(candidate.image_id, candidate)
+            name = self._all.ids[row].decode()
+            found.setdefault(name, Candidate(name, orientation, distance, row))
         return list(found.values())[:count]
+
+    def _likeness(self, turned: np.ndarray) -> np.ndarray:
+        """``(ORIENTATIONS, N)`` products with all normalised descriptors.
+
+        What is centred has the same products with what isn't.
+        """
+        found = np.empty((len(turned), len(self)), np.float32)
+        for start in range(0, len(self), _AT_ONCE):
+            some = slice(start, start + _AT_ONCE)
+            found[:, some] = turned @ _floats(self._all.plain[some]).T
+        found /= self._scales
+        return found
 
     def _consider_backgrounds(
         self, squared: np.ndarray, turned: np.ndarray, own: np.ndarray
@@ -152,14 +203,14 @@ class Index:
             turned: ``(ORIENTATIONS, SIDE * SIDE)`` the query, normalised.
             own: ``(ORIENTATIONS,)`` its squared lengths.
         """
-        if not len(self._with_alpha):
+        rows = self._all.with_alpha
+        if not len(rows):
             return
         along = np.square(turned @ self._planes[0].T)
         along += np.square(turned @ self._planes[1].T)
         # To the nearest vector of length 1 that is a sum of the two.
         laid = 1 + own[:, None] - 2 * np.sqrt(along)
-        plain = squared[:, self._with_alpha]
-        squared[:, self._with_alpha] = np.minimum(plain, laid)
+        squared[:, rows] = np.minimum(squared[:, rows], laid)
 
 
 SHORTEST, LONGEST = 10, 15
@@ -225,6 +276,21 @@ def parts(
     return found
 
 
+def _floats(plain: np.ndarray) -> np.ndarray:
+    """Descriptors as float32, about 0, so that little is lost in sums."""
+    return plain.astype(np.float32) - np.float32(128)
+
+
+def _contrasts(plain: np.ndarray) -> np.ndarray:
+    """``(N,)`` float32, the lengths of ``(N, SIDE * SIDE)`` less their means."""
+    found = np.empty(len(plain), np.float32)
+    for start in range(0, len(plain), _AT_ONCE):
+        vectors = _floats(plain[start : start + _AT_ONCE])
+        centred = vectors - vectors.mean(axis=1, keepdims=True)
+        found[start : start + _AT_ONCE] = _lengths(centred)
+    return found
+
+
 def _cells(originals: Mapping[str, bytes]) -> np.ndarray:
     """``(N, SIDE, SIDE)`` float32, alpha dropped."""
     size = SIDE * SIDE
@@ -243,20 +309,22 @@ def _level(vectors: np.ndarray) -> np.ndarray:
 def _normalise(vectors: np.ndarray) -> np.ndarray:
     """Take off brightness and contrast; flat images stay near nothing."""
     centred = vectors - vectors.mean(axis=1, keepdims=True)
-    return centred / (_lengths(centred) + FLAT * SIDE)[:, None]
+    normal = centred / (_lengths(centred) + FLAT * SIDE)[:, None]
+    return normal - normal.mean(axis=1, keepdims=True)
 
 
 def _planes(laid: np.ndarray) -> np.ndarray:
     """What images look like on any flat background, brightness and contrast aside.
 
     Args:
-        laid: ``(M, 2, SIDE * SIDE)`` float32 descriptors, on black and on white.
+        laid: ``(M, 2, SIDE * SIDE)`` uint8 descriptors, on black and on white.
 
     Returns:
         ``(2, M, SIDE * SIDE)`` float32: each image's silhouette, and what else is to
         be seen of it, at right angles and of length 1, or 0 where flat.
     """
-    centred = laid - laid.mean(axis=2, keepdims=True)
+    vectors = laid.astype(np.float32)
+    centred = vectors - vectors.mean(axis=2, keepdims=True)
     black, white = centred[:, 0], centred[:, 1]
     silhouette = _directions(white - black)
     shared = np.einsum("ij,ij->i", silhouette, black)

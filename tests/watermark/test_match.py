@@ -12,7 +12,11 @@ pytestmark = pytest.mark.unit
 @pytest.fixture(scope="module")
 def index(photos) -> match.Index:
     lumas = {name: read.luma(photo, 3) for name, photo in photos.items()}
-    return match.Index(list(lumas), [match.descriptor(one) for one in lumas.values()])
+    return match.Index(
+        match.Descriptors.of(
+            list(lumas), [match.descriptor(one) for one in lumas.values()]
+        )
+    )
 
 
 def test_the_eight_orientations_are_different():
@@ -71,13 +75,20 @@ def test_candidates_come_nearest_first_and_once_each(photos, index):
 def test_flat_images_are_told_from_others(photos):
     flat = np.full((30, 30), 128, np.float32)
     lumas = {"flat": flat, "cat": read.luma(photos["cat"], 3)}
-    index = match.Index(list(lumas), [match.descriptor(one) for one in lumas.values()])
+    index = match.Index(
+        match.Descriptors.of(
+            list(lumas), [match.descriptor(one) for one in lumas.values()]
+        )
+    )
     assert index.nearest(flat + 50)[0].image_id == "flat"
     assert index.nearest(lumas["cat"] * 0.2)[0].image_id == "cat"
 
 
 def test_an_empty_index_has_no_candidate(photos):
-    assert match.Index([], []).nearest(read.luma(photos["cat"], 3)) == []
+    assert (
+        match.Index(match.Descriptors.of([], [])).nearest(read.luma(photos["cat"], 3))
+        == []
+    )
 
 
 def test_a_descriptor_is_small_and_fits_any_size():
@@ -102,7 +113,7 @@ def cutouts(photos) -> match.Index:
     """The photographs, each cut out with the same ellipse."""
     mask = ellipse(96, 128)
     entries = [match.descriptors(read.luma(p, 3), mask) for p in photos.values()]
-    return match.Index(list(photos), entries)
+    return match.Index(match.Descriptors.of(list(photos), entries))
 
 
 @pytest.mark.parametrize("background", [0, 40, 100, 128, 170, 255])
@@ -141,7 +152,7 @@ def test_entries_of_both_lengths_share_an_index(photos):
     entries = {name: match.descriptor(one) for name, one in luma.items()}
     entries["cat"] = match.descriptors(luma["cat"], mask)
     assert match.descriptors(luma["coffee"]) == entries["coffee"]
-    mixed = match.Index(list(entries), list(entries.values()))
+    mixed = match.Index(match.Descriptors.of(list(entries), list(entries.values())))
     for name, one in luma.items():
         assert mixed.nearest(one)[0].image_id == name
     assert mixed.nearest(luma["cat"] * mask)[0].image_id == "cat"
@@ -153,7 +164,7 @@ def test_entries_of_both_lengths_share_an_index(photos):
 def test_one_opacity_all_over_has_no_silhouette(photos, opacity):
     luma = read.luma(photos["cat"], 3)
     even = np.full(luma.shape, opacity, np.float32)
-    index = match.Index(["cat"], [match.descriptors(luma, even)])
+    index = match.Index(match.Descriptors.of(["cat"], [match.descriptors(luma, even)]))
     (found,) = index.nearest(luma)
     assert found.distance == pytest.approx(0, abs=1e-3)
     (found,) = index.nearest(luma * even + 200 * (1 - even))

@@ -669,6 +669,25 @@ class AuthenticatedLedger:
     def images(self) -> Iterator[Image]:
         return self._counted("images", IMAGES, "all of them", self.raw.images())
 
+    def image_macs(self) -> Iterator[tuple[str, bytes]]:
+        """Unchecked; see :meth:`are_all_images`."""
+        return self.raw.image_macs()
+
+    def are_all_images(self, macs: Iterable[bytes]) -> bool:
+        """Whether these are the MACs of the images that there should be, no more and
+        no less. What somebody wrote into the database is never among them."""
+        total = Sum()
+        for mac in macs:
+            total = total.plus(member_value(self._keys, mac))
+        return total == self.images_expected()
+
+    def images_expected(self) -> Sum | None:
+        """How many images there should be, and which; None if that can't be told."""
+        inventory = self.inventory()
+        if inventory is None or inventory.pending is not None:
+            return None
+        return inventory.sum_of(IMAGES)
+
     # -- records
 
     def put_records(self, records: Sequence[Record]) -> None:

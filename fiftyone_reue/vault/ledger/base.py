@@ -110,6 +110,10 @@ class Ledger(Protocol):
         """All, in the order of their ids, in bounded memory."""
         ...
 
+    def image_macs(self) -> Iterator[tuple[str, bytes]]:
+        """Each one's id and MAC, in any order; nothing where a row has none."""
+        ...
+
     def put_records(self, records: Sequence[Record]) -> None:
         """Adds or replaces by release and sample, all or none where possible."""
         ...

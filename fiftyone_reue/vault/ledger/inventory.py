@@ -63,6 +63,15 @@ class Sum:
         """Without one of the rows."""
         return Sum(self.count - 1, (self.total - value) % _MODULUS)
 
+    def to_bytes(self) -> bytes:
+        """40 bytes."""
+        return self.count.to_bytes(8, "big") + self.total.to_bytes(32, "big")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The inverse of :meth:`to_bytes`."""
+        return cls(int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"))
+
     def with_other_number(self, old: int, new: int) -> Sum:
         """With one of the rows having another number than before."""
         return Sum(self.count, (self.total - old + new) % _MODULUS)

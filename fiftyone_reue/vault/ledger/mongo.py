@@ -303,6 +303,12 @@ class MongoLedger:
     def images(self) -> Iterator[Image]:
         return self._walk(Image, IMAGES, "_id", _IMAGE_PAGE, {})
 
+    def image_macs(self) -> Iterator[tuple[str, bytes]]:
+        with _plain_errors():
+            for one in self._database[IMAGES].find({}, {"mac": 1}):
+                name = one["_id"]
+                yield name if isinstance(name, str) else "", as_bytes(one.get("mac"))
+
     # -- records
 
     def put_records(self, records: Sequence[Record]) -> None:

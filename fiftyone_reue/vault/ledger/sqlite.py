@@ -65,6 +65,7 @@ BUSY_SECONDS = 30.0
 BACKUP_SUFFIX = ".before-authentication"
 
 _PAGE = 256
+_MACS_PAGE = 4096
 # A sealed record may be as large as an image.
 _LARGEST_VALUE = 512 << 20
 _LONGEST_STATEMENT = 1_000_000
@@ -477,6 +478,20 @@ class SqliteLedger:
         # Pages instead of one long cursor: an open cursor would keep the log from
         # being folded in, and would be tied to other threads' statements.
         return self._walk(Image, "images", "id", _PAGE)
+
+    def image_macs(self) -> Iterator[tuple[str, bytes]]:
+        query = (
+            "SELECT rowid AS at, CASE WHEN typeof(id) = 'text' AND length(id) <= 64 "
+            "THEN id ELSE '' END AS one, CASE WHEN typeof(mac) = 'blob' "
+            "AND length(mac) = 32 THEN mac END AS mac FROM images "
+            "WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        )
+        at: int | None = -(1 << 63)
+        while at is not None:
+            with self._reading() as connection:
+                rows = connection.execute(query, (at, _MACS_PAGE)).fetchall()
+            yield from ((row["one"], mac_of(row)) for row in rows)
+            at = rows[-1]["at"] if rows else None
 
     # -- records
 
