@@ -227,6 +227,16 @@ def _extract(folder: Path) -> None:
     assert found is not None
 
 
+def _extract_resaved(folder: Path) -> None:
+    import fiftyone_reue as reue
+
+    resaved = folder / "resaved.jpg"
+    with Picture.open(folder / "out" / "one" / "one.jpg") as copy:
+        copy.save(resaved, quality=80)
+    found = reue.extract(resaved, vault=folder / "vault")
+    assert found.suspects[0].state == "protected", found.suspects
+
+
 def _check(folder: Path) -> None:
     from fiftyone_reue.progress import finish
     from fiftyone_reue.vault.check import check
@@ -240,7 +250,9 @@ STEPS = {
     "open": "open",
     "look_up": f"look up {LOOKUPS:,} originals and records",
     "restore": "restore two files",
-    "extract": "trace one copy",
+    "extract": "trace a copy as it is",
+    "resaved": "trace one that was saved again",
+    "again": "once more",
     "check": "verify all",
 }
 
@@ -249,6 +261,8 @@ _WORK: dict[str, Callable[[Path], None]] = {
     "look_up": _look_up,
     "restore": _restore,
     "extract": _extract,
+    "resaved": _extract_resaved,
+    "again": _extract_resaved,
     "check": _check,
 }
 

@@ -336,3 +336,11 @@ def test_two_threads_may_put_the_same(filled: Ledger) -> None:
         thread.join()
     assert errors == []
     assert list(filled.records("p1")) == [record(number) for number in range(200)]
+
+
+def test_the_macs_of_images_are_listed_by_id(ledger):
+    macs = [bytes([number]) * 32 for number in range(5)]
+    images = [replace(image(n), mac=mac) for n, mac in enumerate(macs)]
+    assert list(ledger.image_macs()) == []
+    ledger.put_images(images)
+    assert sorted(ledger.image_macs()) == [(f"i{n:05}", macs[n]) for n in range(5)]
