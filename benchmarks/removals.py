@@ -24,19 +24,18 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.markdown import table
-from benchmarks.tracing import RECIPIENTS, photographs, released
+from benchmarks.naming import RECIPIENTS, images_needed
+from benchmarks.tracing import photographs, released
 from fiftyone_reue.batch.folders import image_items, suspect_items
 from fiftyone_reue.media.quality import psnr
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.tracing import Tracer
 from fiftyone_reue.watermark import evidence
-from fiftyone_reue.watermark.evidence import Reading
 
 Draw = np.random.Generator
 Removal = Callable[[np.ndarray, Draw], np.ndarray]
 """``(H, W, 3)`` uint8 to the same, or to float32 that is rounded and cut off."""
 
-SETS = 200
 MOST = 44
 """More images aren't tried."""
 
@@ -190,7 +189,7 @@ def measured(
         ),
         "named from one, %": round(100 * named / len(readings)),
         "Z of one, median": round(statistics.median(zs), 1),
-        "images needed": needed(readings, seed) or f"over {MOST}",
+        "images needed": images_needed(readings, seed, MOST) or f"over {MOST}",
     }
 
 
@@ -201,22 +200,6 @@ def _percent(some: int, every: int) -> int:
 def _shown(costs: list[float]) -> str:
     mean = statistics.mean(costs)
     return "" if mean > 90 else f"{mean:.1f}"
-
-
-def needed(readings: list[Reading | None], seed: bytes) -> int | None:
-    """How many images name their recipient in 95 % of sets; None for more than MOST."""
-    draw = np.random.default_rng(0)
-    for count in range(1, min(MOST, len(readings)) + 1):
-        named = 0
-        for _ in range(SETS):
-            places = draw.choice(len(readings), count, replace=False)
-            some = [one for place in places if (one := readings[place]) is not None]
-            named += evidence.weigh(
-                some, {"recipient": seed}, tested=RECIPIENTS
-            ).decided
-        if named >= 0.95 * SETS:
-            return count
-    return None
 
 
 def report(result: dict) -> str:

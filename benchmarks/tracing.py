@@ -24,6 +24,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from benchmarks.markdown import table
+from benchmarks.naming import RECIPIENTS
 from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.media.quality import psnr
@@ -37,9 +39,6 @@ from fiftyone_reue.workflows.restore import restore_licensed
 
 DONE = "released"
 """A file that says that a kept release is whole."""
-
-RECIPIENTS = 1000
-"""By how many the bound is multiplied."""
 
 Draw = np.random.Generator
 Edit = Callable[[Image.Image, Draw], Image.Image]
@@ -266,13 +265,6 @@ def measured(
 
 def _same(original: str, item: Item) -> bool:
     return Path(original).stem == Path(item.path).name.split(".")[0]
-
-
-def table(rows: list[dict]) -> str:
-    """Rows as Markdown."""
-    lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0])]
-    lines += [" | ".join(str(value) for value in row.values()) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
 
 
 def report(result: dict) -> str:

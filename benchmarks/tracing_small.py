@@ -1,6 +1,6 @@
 """How many edited 32-pixel images it takes to name their recipient.
 
-    python benchmarks/tracing_small.py --cifar FOLDER
+    python -m benchmarks.tracing_small --cifar FOLDER
 
 CIFAR-10's training images are released; some copies, protected and licensed, are
 edited, saved as JPEG at quality 75 and traced. From their readings sets are drawn: how
@@ -21,19 +21,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from cifar import read_cifar10
 from PIL import Image
-from tracing import RECIPIENTS, Draw, Edit, cropped, released, rotated, table
 
+from benchmarks.cifar import read_cifar10
+from benchmarks.markdown import table
+from benchmarks.naming import RECIPIENTS, images_needed
+from benchmarks.tracing import Draw, Edit, cropped, released, rotated
 from fiftyone_reue.auditing.budgets import BUDGETS
 from fiftyone_reue.batch.folders import image_items, suspect_items
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.tracing import Suspect, Tracer
-from fiftyone_reue.watermark import evidence
 from fiftyone_reue.watermark.evidence import Reading
 
 SIDE = 32
-SETS = 200
 MOST = 200
 """More images aren't tried."""
 
@@ -64,37 +64,18 @@ EDITS: dict[str, Edit] = {
 }
 
 
-def needed(readings: list[Reading | None], seed: bytes) -> int | None:
-    """How many images name their recipient in 95 % of sets; None for more than MOST."""
-    draw = np.random.default_rng(0)
-
-    def named(count: int) -> float:
-        found = 0
-        for _ in range(SETS):
-            some = draw.choice(len(readings), min(count, len(readings)), replace=False)
-            chosen = [one for place in some if (one := readings[place]) is not None]
-            seen = evidence.weigh(chosen, {"recipient": seed}, tested=RECIPIENTS)
-            found += seen.decided
-        return found / SETS
-
-    low, high = 0, 1
-    while named(high) < 0.95:
-        low, high = high, 2 * high
-        if high > MOST:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if named(middle) >= 0.95 else (middle, high)
-    return high
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cifar", type=Path, required=True)
     parser.add_argument("--originals", type=int, default=1000)
     parser.add_argument("--suspects", type=int, default=200)
     parser.add_argument("--method", default="lsp")
-    parser.add_argument("--edit", choices=EDITS, action="append", help="only these")
+    parser.add_argument(
+        "--edit",
+        choices=EDITS,
+        action="append",
+        help="only these, beside those that are in the table",
+    )
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
     machine = f"{platform.machine()}, Python {platform.python_version()}"
@@ -103,8 +84,13 @@ def main() -> None:
         "originals": options.originals,
         "suspects": options.suspects,
         "method": options.method,
-        "edits": [],
     }
+    path = options.output / "tracing_small.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    others = kept.pop("edits", []) if options.edit else []
+    if others and kept != result:
+        parser.error(f"{path} is of other images or of another machine; without --edit")
+    rows = {row["edit"]: row for row in others}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         strangers = written(folder, options.cifar, options.originals, options.suspects)
@@ -120,8 +106,8 @@ def main() -> None:
             )
             row["strangers"] = sum(one.image_id is not None for one in found)
             print(row, flush=True)
-            result["edits"].append(row)
-            path = options.output / "tracing_small.json"
+            rows[edit] = row
+            result["edits"] = [rows[one] for one in EDITS if one in rows]
             path.write_text(json.dumps(result, indent=1) + "\n")
             path.with_suffix(".md").write_text(report(result))
 
@@ -130,7 +116,7 @@ def report(result: dict) -> str:
     """The results as Markdown."""
     return f"""# Tracing edited images of 32 pixels
 
-`python benchmarks/tracing_small.py`, on {result["machine"]}. {result["originals"]}
+`python -m benchmarks.tracing_small`, on {result["machine"]}. {result["originals"]}
 images of CIFAR-10 released with `{result["method"]}`, epsilon 8; {result["suspects"]}
 copies, protected (P) and licensed (W), and as many strangers, are edited, saved as JPEG
 at quality 75 and traced: the share whose original is found, %; how many were taken for
@@ -182,7 +168,7 @@ def measured(
             readings.append(found.reading if right else None)
         row[f"found {tier}"] = round(100 * sum(map(bool, readings)) / len(readings))
         row[f"wrong {tier}"] = wrong
-        row[f"images {tier}"] = needed(readings, seed) or f"over {MOST}"
+        row[f"images {tier}"] = images_needed(readings, seed, MOST) or f"over {MOST}"
         row[f"ms {tier}"] = round(1000 * statistics.median(spent), 1)
     return row
 
