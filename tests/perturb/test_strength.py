@@ -7,6 +7,7 @@ import pytest
 
 from fiftyone_reue.perturb.registry import list_methods
 from fiftyone_reue.perturb.strength import (
+    IN_JPEG,
     PHOTOGRAPHS,
     SMALL,
     measured_in_jpeg,
@@ -90,18 +91,20 @@ def test_small_images_have_the_figures_of_the_table(name: str) -> None:
     assert found.adversarial == number(trained)
 
 
-def test_jpeg_files_have_the_figures_of_the_page() -> None:
-    lines = (REPO / PHOTOGRAPHS).read_text("utf-8").splitlines()
-    first = next(n for n, line in enumerate(lines) if "box-reduced to 128 px" in line)
-    originals, ours = (
-        [number(cell) for cell in lines[n].split("|")[2:4]]
-        for n in (first + 2, first + 3)
-    )
-    assert "blocks as they are now" in lines[first + 3]
+def test_jpeg_files_have_the_figures_of_their_table() -> None:
+    table = rows(IN_JPEG, "")
     found = measured_in_jpeg("rue")
     assert found is not None
-    assert [found.reduced, found.middle] == ours
-    assert list(found.originals) == originals
+    for figures, title in (
+        (found.usual, "reduced"),
+        (found.crops, "reduced, random resized crop"),
+        (found.jpeg_50, "reduced, JPEG-50"),
+        (found.jpeg_10, "reduced, JPEG-10"),
+    ):
+        column = table[""].index(title)
+        assert figures == tuple(
+            number(table[name][column]) for name in ("`rue`", "`originals`")
+        )
     assert found.text() in strength_text("rue", jpeg=True)
     assert found.text() not in strength_text("rue")
 
