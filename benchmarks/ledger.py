@@ -134,7 +134,7 @@ def enter(vault: Vault, count: int) -> None:
         copies: list[Record] = []
         for number in range(start, min(start + BATCH, count)):
             draw = random.Random(number)
-            image_id, sample = draw.randbytes(8).hex(), draw.randbytes(8).hex()
+            image_id, sample = draw.randbytes(16).hex(), draw.randbytes(8).hex()
             digest, protected, licensed = (draw.randbytes(32) for _ in range(3))
             name = f"class/{number:07}.jpg"
             images.append(
@@ -205,7 +205,7 @@ def _look_up(folder: Path) -> None:
         found = 0
         for number in range(LOOKUPS):
             draw = random.Random(number)
-            draw.randbytes(16)
+            draw.randbytes(24)
             digest, protected, _ = (draw.randbytes(32) for _ in range(3))
             found += vault.ledger.image_by_digest(digest) is not None
             found += len(vault.ledger.records_by_digest(protected)) == 1

@@ -37,9 +37,8 @@ SMALL = 96
 them; where a part lies is looked for all over."""
 
 _MAGIC = b"reUEovw1"
-_HEAD = struct.Struct(">8sQQ40s")
+_HEAD = struct.Struct(">8sQQQ40s")
 _MAC = 32
-_ID = 16
 _PAGE = 512
 _LEAST_KNOWN = 1 / 2
 """Where less than this share of the rows is known, all are read."""
@@ -123,20 +122,21 @@ class Overview:
         if rows is None:
             # What is wrong with the rows, if anything is, is noted on the way.
             rows = _of(self._ledger.images())
-        if self._are_all(rows.macs) and rows.all.ids.dtype.itemsize == _ID:
+        if self._are_all(rows.macs):
             with contextlib.suppress(OSError):  # it is only slower without
                 _keep(self._path, self._key, rows, expected)
         return rows
 
     def _brought_up_to_date(self, kept: _Rows) -> _Rows | None:
         """With what is new and without what is gone; None if it doesn't add up."""
-        names, macs = bytearray(), bytearray()
+        names: list[bytes] = []
+        macs = bytearray()
         for name, mac in self._ledger.image_macs():
-            names += name.encode()
+            names.append(name.encode())
             macs += mac
-            if len(names) * _MAC != len(macs) * _ID:
+            if len(names) * _MAC != len(macs):
                 return None  # one that isn't ours
-        ids = np.frombuffer(names, f"S{_ID}")
+        ids = np.array(names, bytes)
         rows = np.frombuffer(macs, np.uint8).reshape(-1, _MAC)
         if not len(kept.all.ids) or not self._are_all(rows):
             return None
@@ -212,11 +212,13 @@ def _merged(kept: _Rows, same: np.ndarray, new: _Rows) -> _Rows:
     return _Rows(found, joined(kept.macs, new.macs), joined(kept.small, new.small))
 
 
-def _layout(count: int, with_alpha: int) -> list[tuple[str, tuple[int, ...]]]:
+def _layout(
+    width: int, count: int, with_alpha: int
+) -> list[tuple[str, tuple[int, ...]]]:
     """Types and shapes of the arrays of a file, one after the other."""
     size = match.SIDE * match.SIDE
     return [
-        (f"S{_ID}", (count,)),
+        (f"S{width}", (count,)),
         ("u1", (count, size)),
         ("<f4", (count,)),
         ("<i8", (with_alpha,)),
@@ -234,12 +236,13 @@ def _keep(path: Path, key: bytes, rows: _Rows, total: Sum) -> None:
     """
     every = rows.all
     arrays = (every.ids, every.plain, every.lengths, every.with_alpha, every.laid)
-    layout = _layout(len(every.ids), len(every.with_alpha))
+    sizes = every.ids.dtype.itemsize, len(every.ids), len(every.with_alpha)
+    layout = _layout(*sizes)
     parts = [
         np.ascontiguousarray(one, kind)
         for one, (kind, _) in zip((*arrays, rows.macs, rows.small), layout, strict=True)
     ]
-    head = _HEAD.pack(_MAGIC, len(every.ids), len(every.with_alpha), total.to_bytes())
+    head = _HEAD.pack(_MAGIC, *sizes, total.to_bytes())
     mac = hashlib.blake2b(head, key=key, digest_size=_MAC)
     for part in parts:
         mac.update(part.reshape(-1).view(np.uint8).data)
@@ -266,10 +269,10 @@ def _opened(path: Path, key: bytes) -> tuple[_Rows, Sum] | None:
     if len(data) < begin:
         return None
     head = data[: _HEAD.size].tobytes()
-    magic, count, with_alpha, total = _HEAD.unpack(head)
-    if magic != _MAGIC or max(count, with_alpha) > len(data):
+    magic, width, count, with_alpha, total = _HEAD.unpack(head)
+    if magic != _MAGIC or max(width, count, with_alpha) > len(data):
         return None
-    layout = _layout(count, with_alpha)
+    layout = _layout(width, count, with_alpha)
     sizes = [np.dtype(kind).itemsize * int(np.prod(s)) for kind, s in layout]
     if begin + sum(sizes) != len(data):
         return None

@@ -11,6 +11,7 @@ from fiftyone_reue.releases.overview import FILE, Overview
 from fiftyone_reue.vault.entities import Image
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.watermark import match
+from fiftyone_reue.workflows.protect_image import image_id
 
 pytestmark = pytest.mark.unit
 
@@ -28,7 +29,7 @@ def original(number: int, *, alpha: bool = False, side: int = 200) -> Image:
     digest = hashlib.sha256(str(number).encode()).digest()
     size = match.SIDE**2 * (3 if alpha else 1)
     look = draw.integers(0, 256, size, np.uint8).tobytes()
-    return Image(digest[:8].hex(), digest, f"{number}.png", None, side, side, look)
+    return Image(image_id(KEY, digest), digest, f"{number}.png", None, side, side, look)
 
 
 def luma_of(image: Image) -> np.ndarray:

@@ -188,6 +188,31 @@ def test_every_suspect_is_matched_to_its_own_original(house, tmp_path):
         assert suspect.state == "protected"
 
 
+def test_rows_of_originals_are_read_once(house, tmp_path, monkeypatch):
+    def blurred(image):
+        return image.filter(ImageFilter.GaussianBlur(0.6))
+
+    suspects = changed(
+        house.root / "protected-bob", tmp_path / "found", blurred, ".png"
+    )
+    first = run(house, suspects)
+    ledger = type(house.vault.ledger)
+    counted, whole = ledger._counted, []
+
+    def noted(self, table, *rest):
+        for one in counted(self, table, *rest):
+            yield one
+        whole.append(table)  # whoever stops before has not read all
+
+    monkeypatch.setattr(ledger, "_counted", noted)
+    again = run(house, suspects)
+    assert "images" not in whole
+    assert again.named == first.named == "bob"
+    assert [one.image_id for one in again.suspects] == [
+        one.image_id for one in first.suspects
+    ]
+
+
 def test_unrelated_photos_match_nothing(house, tmp_path, photos):
     for name in ("rocket", "flower", "galaxies"):
         Image.fromarray(photos[name]).save(tmp_path / f"{name}.png")
