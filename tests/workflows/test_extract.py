@@ -200,8 +200,7 @@ def test_rows_of_originals_are_read_once(house, tmp_path, monkeypatch):
     counted, whole = ledger._counted, []
 
     def noted(self, table, *rest):
-        for one in counted(self, table, *rest):
-            yield one
+        yield from counted(self, table, *rest)
         whole.append(table)  # whoever stops before has not read all
 
     monkeypatch.setattr(ledger, "_counted", noted)
