@@ -181,6 +181,17 @@ class App:
         self.page.screenshot(path=self.screenshots / f"{name}.png")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Try a test once more where the browser gave up, not where an assertion failed.
+
+    On a busy machine a page may take longer than anybody should wait for it.
+    """
+    again = pytest.mark.flaky(reruns=1, only_rerun=[r"playwright\._impl"])
+    for item in items:
+        if item.get_closest_marker("e2e"):
+            item.add_marker(again)
+
+
 @pytest.fixture(scope="session")
 def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An App with some datasets; see ``serve.py``."""
