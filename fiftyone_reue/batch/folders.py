@@ -13,6 +13,7 @@ from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import IMAGE_SUFFIXES, READABLE_SUFFIXES, is_image
 from fiftyone_reue.media.files import TEMPORARY_SUFFIX
+from fiftyone_reue.names.display import count
 from fiftyone_reue.names.filenames import component, portable, shown
 
 LITTER = frozenset(
@@ -87,8 +88,8 @@ def read_tree(folder: Path, classes_at: int | None = None) -> Tree:
     loose = [item.sample_id for item in tree.items if item.label is None]
     if loose:
         raise InputError(
-            f"{shown(folder)}: {len(loose)} images are in no class folder, {loose[0]} "
-            "for one; put every image into a folder named for its class "
+            f"{shown(folder)}: {count(len(loose), 'image')} in no class folder, such "
+            f"as {loose[0]}; put every image into a folder named for its class "
             "(class/name.png), or take clusters of images that look alike as the "
             "classes (--clusters N)"
         )

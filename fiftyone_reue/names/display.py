@@ -21,9 +21,15 @@ _LINE_START = re.compile(r"^([#+=:-]|\d+(?=[.)]))", re.MULTILINE)
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 
 
-def count(number: int, noun: str) -> str:
-    """So many of something: "1 image", "1,200 images"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count(number: int, noun: str, nouns: str = "") -> str:
+    """So many of something: "1 image", "1,200 images", and of others "2 copies".
+
+    Args:
+        number: how many.
+        noun: of one.
+        nouns: of several, where an s isn't all.
+    """
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def file_size(size: float) -> str:

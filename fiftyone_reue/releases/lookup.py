@@ -13,6 +13,7 @@ from fiftyone_reue.batch.folders import image_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError, OutputError, named
 from fiftyone_reue.names import contained
+from fiftyone_reue.names.display import count
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
@@ -128,7 +129,8 @@ def released_items(vault: Vault, folder: Path) -> list[Item]:
     loose = [item.sample_id for item in items if item.label is None]
     if loose:
         raise InputError(
-            f"{folder}: {len(loose)} images have no class, {loose[0]} for one; give a "
+            f"{folder}: {count(len(loose), 'image')} without a class, such as "
+            f"{loose[0]}; give a "
             f"release's whole folder, with {manifest.NAME} and nothing added"
         )
     return items

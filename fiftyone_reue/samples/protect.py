@@ -14,6 +14,7 @@ from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, LedgerUnavailableError, ReueError
 from fiftyone_reue.media.visibility import SCALE
+from fiftyone_reue.names.display import count
 from fiftyone_reue.names.filenames import component
 from fiftyone_reue.progress import Progress, finish, mapped
 from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
@@ -107,11 +108,13 @@ class ProtectedSamples:
                 f"; {self.changed} anew, the original, its name or class having changed"
             )
         if self.pruned:
-            sentence += f"; took out {self.pruned} copies without a sample"
+            sentence += (
+                f"; took out {count(self.pruned, 'copy', 'copies')} without a sample"
+            )
         if self.obsolete:
             sentence += (
-                f"; {len(self.obsolete)} copies have no sample any more, and are kept "
-                "until you ask to take them out (prune)"
+                f"; {count(len(self.obsolete), 'copy', 'copies')} without a sample any "
+                "more kept until you ask to take them out (prune)"
             )
         if self.converted:
             sentence += f". {folders.describe_conversions(self.converted)}"

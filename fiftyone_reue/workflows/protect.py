@@ -24,6 +24,7 @@ from fiftyone_reue.errors import (
     OutputError,
     VaultError,
 )
+from fiftyone_reue.names.display import count as counted
 from fiftyone_reue.names.filenames import portable, shown
 from fiftyone_reue.perturb.class_map import ClassMap
 from fiftyone_reue.perturb.weaker import weaker
@@ -132,7 +133,7 @@ class ProtectSummary:
     def notices(self) -> list[str]:
         """What the owner should know of the files of this run, a sentence each."""
         lines = [
-            f"{_of_images(count)} ({_few(self.noted[note], count)}): {note}."
+            f"{counted(count, 'image')} ({_few(self.noted[note], count)}): {note}."
             for note, count in self.notes.items()
         ]
         if self.withheld:
@@ -151,8 +152,8 @@ class ProtectSummary:
         reasons = Counter(self.differing.values())
         for why, count in reasons.items():
             lines.append(
-                f"{_of_images(count)}: the original file won't come back byte for "
-                f"byte: {why}. --whole-files seals it."
+                f"{counted(count, 'image')}: the original file won't come back byte "
+                f"for byte: {why}. --whole-files seals it."
             )
         return lines
 
@@ -552,15 +553,12 @@ def _few_of(items: Sequence[Item]) -> Sequence[Item]:
     return [items[place * len(items) // count] for place in range(count)]
 
 
-def _of_images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"
-
-
 def _require_labels(items: Sequence[Item]) -> None:
     unlabelled = [item.sample_id for item in items if item.label is None]
     if unlabelled:
         raise InputError(
-            f"{len(unlabelled)} images have no class, {unlabelled[0]} for one; the "
+            f"{counted(len(unlabelled), 'image')} without a class, such as "
+            f"{unlabelled[0]}; the "
             "perturbation is made class by class. Label them, leave them out, or take "
             "clusters of images that look alike as the classes (--clusters N)"
         )

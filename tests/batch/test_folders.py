@@ -55,7 +55,7 @@ def test_images_are_found_in_order_with_classes_and_outputs(tree):
 def test_images_outside_any_class_are_named(tree):
     (tree / "loose.png").touch()
     assert next(i.label for i in image_items(tree)) is None
-    with pytest.raises(InputError, match=r"1 images are in no class.*loose\.png"):
+    with pytest.raises(InputError, match=r"1 image in no class.*loose\.png"):
         labelled_items(tree)
 
 
@@ -91,7 +91,7 @@ def test_classes_that_are_not_plain_are_asked_for(tmp_path):
     assert {i.label for i in labelled_items(tmp_path, 2)} == {"cat", "dog"}
     assert {i.label for i in labelled_items(tmp_path, 1)} == {"a", "b"}
     assert len(image_items(tmp_path)) == 3
-    with pytest.raises(InputError, match="3 images are in no class folder"):
+    with pytest.raises(InputError, match="3 images in no class folder"):
         labelled_items(tmp_path, 3)
 
 

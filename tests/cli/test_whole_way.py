@@ -44,7 +44,7 @@ def test_a_flat_folder_is_protected_by_clusters(place, monkeypatch, same):
         shutil.copy(file, flat / f"{file.stem}-{file.parent.name}.png")
     words = ["--vault", "@vault", "--recipient", "alice", "--method", "lsp"]
     said = place.fails("protect", "@flat", "@p", *words)
-    assert "12 images are in no class folder" in said
+    assert "12 images in no class folder" in said
     assert "--clusters" in said
     assert "at least 13" in place.fails(
         "protect", "@flat", "@p", *words, "--clusters", "13"

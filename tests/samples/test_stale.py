@@ -63,7 +63,7 @@ def test_what_changed_in_a_dataset_is_brought_up_to_date(
     assert (result.protected, result.changed, result.skipped) == (2, 2, COUNT - 3)
     assert (result.obsolete, result.pruned) == ([deleted.id], 0)
     assert "2 anew" in result.text()
-    assert "1 copies have no sample any more" in result.text()
+    assert "1 copy without a sample any more kept" in result.text()
     new = dataset[corrected.id].protected_filepath
     assert Path(new).parent.name == corrected.ground_truth.label
     assert Path(new).name == Path(old).name

@@ -261,7 +261,7 @@ def test_what_can_not_be_protected_is_refused_first(vault, source, tmp_path):
     with pytest.raises(InputError, match="no recipient 'eve'"):
         run(vault, source, out, "eve")
     unlabelled = Item("x.png", "x.png", None, "x")
-    with pytest.raises(InputError, match=r"1 images have no class, x\.png"):
+    with pytest.raises(InputError, match=r"1 image without a class, such as x\.png"):
         run(vault, source, out, items=[unlabelled])
     vault.revoke("bob")
     with pytest.raises(RevokedKeyError, match="bob"):
