@@ -37,11 +37,15 @@ from fiftyone_reue.auditing.results import Cell
 from fiftyone_reue.networks.device import choose_device
 from fiftyone_reue.perturb.base import FitOptions
 from fiftyone_reue.perturb.registry import create_method
+from fiftyone_reue.perturb.rue import matched_filter
 
 CACHE = Path(__file__).parent / "cache"
 """Decoded copies; remove them after changing a method."""
 
 ORIGINALS = "originals"
+
+OWN = 10
+"""Every so manyth test photograph is one that a thief learns on."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,14 @@ class Use:
     Attributes:
         title: of the column.
         fitted: makes images of the side trained at; the test images' too.
-        filtered: what is done to the copies alone.
+        taken_off: what a thief with the package does to the copies first, as they are.
+        filtered: what is done to the fitted copies alone.
         draws: as :attr:`photograph_thieves.Thief.draws`.
     """
 
     title: str
     fitted: Callable[[np.ndarray, int], np.ndarray]
+    taken_off: Callable[[np.ndarray, Files, int], np.ndarray] | None = None
     filtered: Callable[[np.ndarray], np.ndarray] | None = None
     draws: str = "shift"
 
@@ -96,12 +102,24 @@ def middle(images: np.ndarray, side: int) -> np.ndarray:
     return np.ascontiguousarray(images[:, first : first + side, first : first + side])
 
 
+def without_bands(copies: np.ndarray, data: Files, amplitude: int) -> np.ndarray:
+    """Copies less what the matched filter for `rue`'s bands takes for theirs.
+
+    The thief has learned it on the test photographs, at full size, and has the labels.
+    """
+    own = torch.from_numpy(originals(data.test_files[::OWN]))
+    thief = matched_filter.learned(own, len(data.classes), amplitude)
+    labels = torch.from_numpy(data.labels)
+    return thief.without(torch.from_numpy(copies), labels).numpy()
+
+
 USES = {
     "reduced": Use("reduced", reduced),
     "middle": Use("the middle", middle),
     "crop": Use("reduced, random resized crop", reduced, draws="crop"),
-    "jpeg_50": Use("reduced, JPEG-50", reduced, partial(jpeg, 50)),
-    "jpeg_10": Use("reduced, JPEG-10", reduced, partial(jpeg, 10)),
+    "jpeg_50": Use("reduced, JPEG-50", reduced, filtered=partial(jpeg, 50)),
+    "jpeg_10": Use("reduced, JPEG-10", reduced, filtered=partial(jpeg, 10)),
+    "bands": Use("bands matched, reduced", reduced, without_bands),
     "randaugment": Use("reduced, RandAugment", reduced, draws="randaugment"),
 }
 
@@ -278,9 +296,11 @@ def trained(
                 cell = store.get(key)
                 if cell is None:
                     started = time.monotonic()
-                    images = use.fitted(
-                        copies_of(subject, data, epsilon, cache, device), side
-                    )
+                    images = copies_of(subject, data, epsilon, cache, device)
+                    if use.taken_off:
+                        amplitude = epsilon - MARK_AMPLITUDE
+                        images = use.taken_off(images, data, amplitude)
+                    images = use.fitted(images, side)
                     if use.filtered:
                         images = use.filtered(images)
                     steps = schedule.steps(count)
