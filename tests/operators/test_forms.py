@@ -33,6 +33,7 @@ OPERATORS_WITH_A_VAULT = (
     "license_recipient",
     "package_release",
     "mark_samples",
+    "check_files",
     "confirm_owner_key",
 )
 
@@ -161,6 +162,7 @@ def test_revoked_recipients_are_not_offered(
         "delete_release",
         "show_release",
         "mark_samples",
+        "check_files",
     ],
 )
 def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
@@ -185,6 +187,7 @@ def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
         "license_recipient",
         "package_release",
         "mark_samples",
+        "check_files",
     ],
 )
 def test_without_a_dataset(form: Any, database: Any, name: str) -> None:
