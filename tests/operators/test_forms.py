@@ -322,6 +322,29 @@ def test_protect_says_what_jpeg_files_become_and_how_large(
     ]
 
 
+def test_sizes_that_no_metadata_tells_are_looked_at_in_some_files(
+    database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fiftyone as fo
+
+    from fiftyone_reue.samples import expected
+
+    monkeypatch.setattr(expected, "LOOKED_AT", 4)
+    paths = [tmp_path / f"{number:02}.jpg" for number in range(20)]
+    for number, path in enumerate(paths):
+        path.write_bytes(bytes(1000 if number < 10 else 3000))
+    dataset = fo.Dataset.from_images([str(path) for path in paths], progress=False)
+    try:
+        # Two of each end, so 2 kB in the mean.
+        assert "40.0 kB become" in expected.expected_files(dataset, "auto")
+        one = dataset.match({"filepath": str(paths[0])})
+        assert "1.0 kB become" in expected.expected_files(one, "auto")
+        paths[0].unlink()
+        assert expected.expected_files(one, "auto").endswith("1.1 times as large.")
+    finally:
+        dataset.delete()
+
+
 def test_protect_says_what_it_will_do(form: Any, dataset: Any, alice: Path) -> None:
     shown = form("protect_dataset", dataset, recipient="alice")
     label = shown["expected_classes"]["view"]["label"]
