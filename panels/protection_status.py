@@ -11,6 +11,7 @@ from fiftyone import ViewField as F
 from fiftyone.operators.categories import Categories
 
 from fiftyone_reue.errors import ReueError, VaultError
+from fiftyone_reue.install import fiftyone_version
 from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.samples import jobs, list_published, views
 from fiftyone_reue.samples.owner_key import owner_key_facts
@@ -280,6 +281,9 @@ class ProtectionStatus(JobsSection, foo.Panel):
             return layout.page(panel)
         if ctx.panel.state.problem:
             layout.alert(panel, "problem", "error", ctx.panel.state.problem)
+        version = version_notice()
+        if version:
+            layout.alert(panel, "version", "warning", version)
         if ctx.panel.state.key_notice:
             layout.alert(panel, "owner_key", "warning", ctx.panel.state.key_notice)
         if ctx.panel.state.key_known is False:
@@ -586,6 +590,13 @@ def _stale_text(stale: int) -> str:
         f"{count(stale, 'image')} {was} stale when the files were last checked. "
         "Protect them again to mend this, then check again."
     )
+
+
+def version_notice() -> str | None:
+    """What is to be said of FiftyOne's version, if it wasn't tested."""
+    import fiftyone
+
+    return fiftyone_version.problem(fiftyone.__version__)
 
 
 def _key_notice(ctx: Any) -> tuple[str | None, bool | None]:
