@@ -42,7 +42,8 @@ def register(plugin: Any) -> None:
     """Register the plugin's operators and panels with FiftyOne.
 
     Raises:
-        ImportError: a package that they need is missing; says how to install it.
+        ImportError: a package that they need is missing, or FiftyOne's version is one
+            that they don't work with; says what to install.
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -50,6 +51,11 @@ def register(plugin: Any) -> None:
             f"fiftyone-reue needs {', '.join(missing)}: run `fiftyone plugins "
             "requirements @reue/fiftyone-reue --install`, or pip install fiftyone-reue"
         )
+    import fiftyone
+
+    from fiftyone_reue.install.fiftyone_version import require
+
+    require(fiftyone.__version__)
     from . import operators, panels
 
     operators.register(plugin)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from .audit_release import AuditRelease
+from .check_files import CheckFiles
 from .confirm_owner_key import ConfirmOwnerKey
 from .delete_release import DeleteRelease
 from .extract_watermark import ExtractWatermark
@@ -31,6 +32,7 @@ OPERATORS = (
     AuditRelease,
     ConfirmOwnerKey,
     ManageRecipients,
+    CheckFiles,
     MarkSamples,
     ShowRelease,
     DeleteRelease,

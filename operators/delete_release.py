@@ -9,9 +9,9 @@ import fiftyone as fo
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from . import confirming, forms
+from . import background, confirming, forms
 from .parameters import call, read
-from .running import finished, notify, risk, vault_of
+from .running import finished, notify, risk, undoable, vault_of
 
 ACTION = "delete_release"
 
@@ -42,18 +42,30 @@ class DeleteRelease(foo.Operator):
             dynamic=True,
             view_target=False,
             rerunnable=False,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
             **risk("HIGH"),
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(ctx, _fill, "Delete a release", "Delete")
 
+    def resolve_run_name(self, ctx: Any) -> str:
+        confirming.exchange(ctx, ACTION, needed=True)
+        return ACTION
+
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import delete_release_steps
 
+        if background.wanted(ctx):
+            label = f"Delete {ctx.params.get('release')}"
+            background.start(ctx, self.uri, label, needs_code=True)
+            return {background.STARTED: True}
         parameters = read(Parameters, ctx.params)
         vault = vault_of(ctx)
         confirming.require(ctx, ACTION, vault)
+        # Waiting keeps no secret longer than was said, as a bin for records would.
+        undoable(ctx, f"Deletes {parameters.release}")
         steps = delete_release_steps(
             ctx.dataset,
             parameters.release,
@@ -66,7 +78,10 @@ class DeleteRelease(foo.Operator):
         return {"files_deleted": deleted}
 
     def __call__(self, dataset: fo.Dataset, release: str, files: bool = False) -> Any:
-        """Delete a release; see :func:`fiftyone_reue.samples.delete_release`."""
+        """Delete a release; see :func:`fiftyone_reue.samples.delete_release`.
+
+        Called like this it deletes at once, and nothing brings the release back.
+        """
         return call(self.uri, dataset, Parameters(release, files), confirms=ACTION)
 
 
@@ -83,11 +98,11 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     inputs.view(
         "warning",
         types.Warning(
-            label="This can't be undone",
-            description="Copies of images that are in no other release can't be "
-            "traced any more. Files "
-            "that carry their record are still restored, by your key and by the "
-            "recipient's.",
+            label="You can undo this for a minute, not after it",
+            description="The job that deletes begins after a minute, and has a button "
+            "to undo it until then. After it, copies of images that are in no other "
+            "release can't be traced any more. Files that carry their record are still "
+            "restored, by your key and by the recipient's.",
         ),
     )
     confirming.ask(inputs, ctx, ACTION)

@@ -270,7 +270,8 @@ def _prune(inputs: types.Object) -> None:
         "prune",
         default=False,
         label="Take out copies of deleted samples",
-        description="Out of the output folder, for good; they can still be traced",
+        description="Out of the output folder: that can't be undone. They can still be "
+        "traced",
     )
 
 

@@ -91,6 +91,25 @@ def finished(ctx: Any, steps: Generator[Progress, None, Done]) -> Done:
     return finish(reported(ctx, steps))
 
 
+def undoable(ctx: Any, what: str) -> None:
+    """In a job that deletes: wait out the time in which it can be undone.
+
+    Args:
+        ctx: of the execution; one that is no job doesn't wait.
+        what: what it does then, such as "Deletes alice_1".
+
+    Raises:
+        CancelledError: somebody undid it.
+    """
+    from fiftyone_reue.samples import jobs
+
+    operation_id = ctx.request_params.get("run_doc")
+    if ctx.delegated and operation_id is not None:
+        finished(ctx, jobs.undoable_steps(operation_id, what))
+        # The last look may be some seconds old.
+        _require_wanted(ctx)
+
+
 def notify(ctx: Any, text: str, *, well: bool) -> list[Any]:
     """Reload the dataset and show the result, where somebody looks at the App.
 

@@ -12,9 +12,11 @@ import fiftyone.operators.types as types
 from fiftyone_reue.names.display import markdown
 from fiftyone_reue.samples.releases import shown_release
 
-from . import forms
+from . import background, confirming, forms
 from .parameters import call, read
 from .running import finished, notify, risk, vault_of
+
+ACTION = "show_release"
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,30 @@ class ShowRelease(foo.Operator):
     @property
     def config(self) -> foo.OperatorConfig:
         return foo.OperatorConfig(
-            name="show_release",
+            name=ACTION,
             label="Show a release",
             description="Make a release the one that the samples' fields show",
             icon="visibility",
             dynamic=True,
             view_target=False,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
             **risk("LOW"),
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(ctx, _fill, "Show a release", "Show")
 
+    def resolve_run_name(self, ctx: Any) -> str:
+        confirming.drop(ctx)
+        return ACTION
+
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import show_release_steps
 
+        if background.wanted(ctx):
+            background.start(ctx, self.uri, f"Show {ctx.params.get('release')}")
+            return {background.STARTED: True}
         parameters = read(Parameters, ctx.params)
         steps = show_release_steps(ctx.dataset, parameters.release, vault=vault_of(ctx))
         count = finished(ctx, steps)
@@ -52,9 +63,28 @@ class ShowRelease(foo.Operator):
         notify(ctx, text, well=True)
         return {"samples": count}
 
-    def __call__(self, dataset: fo.Dataset, release: str) -> Any:
-        """Show a release; see :func:`fiftyone_reue.samples.show_release`."""
-        return call(self.uri, dataset, Parameters(release))
+    def __call__(
+        self,
+        dataset: fo.Dataset,
+        release: str,
+        delegate: bool = False,
+        delegation_target: str | None = None,
+    ) -> Any:
+        """Show a release; see :func:`fiftyone_reue.samples.show_release`.
+
+        Args:
+            dataset: the release's.
+            release: its name.
+            delegate: whether to schedule it for a delegated worker.
+            delegation_target: an orchestrator, where there are several.
+        """
+        return call(
+            self.uri,
+            dataset,
+            Parameters(release),
+            delegate=delegate,
+            delegation_target=delegation_target,
+        )
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:

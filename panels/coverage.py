@@ -1,9 +1,9 @@
-"""How far a dataset is protected, counted by the database in one call."""
+"""How far a dataset is protected, counted by the database in two looks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +25,6 @@ UNLEARNABILITY = "protection.unlearnability"
 
 STEPS = 20
 """Fractions are counted in steps of 1/20 (of a dB, or of the score)."""
-
-_ELSEWHERE = "\0"
 
 
 @dataclass(frozen=True)
@@ -75,28 +73,25 @@ def measure(dataset: fo.Dataset, label_path: str | None) -> Coverage:
     if not dataset.has_field(STATE):
         total = dataset.count()
         return Coverage(total, {PROTECTED: 0, FAILED: 0, UNPROTECTED: total})
-    counted = _Request(dataset)
-    counted.ask("state", F(STATE))
-    if label_path is not None and dataset.has_field(label_path):
-        for state in (PROTECTED, FAILED):
-            counted.ask(f"class {state}", _only(F(STATE) == state, F(label_path)))
-        counted.ask("class", F(label_path))
-    counted.ask("recipients", RECIPIENTS)
-    counted.ask("method", _only(F(STATE) == PROTECTED, F(METHOD)))
-    counted.ask("psnr", _step(PSNR))
-    counted.ask("unlearnability", _step(UNLEARNABILITY))
-    found = counted.answers()
-    states = found["state"]
+    groups = _groups(dataset, label_path)
+    values = _values(dataset)
+    states = _sums((one.state, one.images) for one in groups)
     total = sum(states.values())
-    known = {state: int(states.get(state, 0)) for state in (PROTECTED, FAILED)}
+    known = {state: states.get(state, 0) for state in (PROTECTED, FAILED)}
     return Coverage(
         total=total,
         states={**known, UNPROTECTED: total - sum(known.values())},
-        classes=_classes(found),
-        recipients=_named(found.get("recipients", {})),
-        methods=_named(found.get("method", {})),
-        psnr=_stepped(found.get("psnr", {})),
-        unlearnability=_up_to_one(_stepped(found.get("unlearnability", {}))),
+        classes={} if label_path is None else _classes(groups),
+        recipients=_named(
+            (name, one.images) for one in groups for name in one.recipients
+        ),
+        methods=_named(
+            (one.method, one.images) for one in groups if one.state == PROTECTED
+        ),
+        psnr=_stepped((psnr, images) for psnr, _, images in values),
+        unlearnability=_up_to_one(
+            _stepped((score, images) for _, score, images in values)
+        ),
     )
 
 
@@ -151,53 +146,84 @@ def of_class(label_path: str, label: str) -> Any:
     return F(label_path) == (None if label == NO_CLASS else label)
 
 
-class _Request:
-    """Several counts in one call to the database."""
+@dataclass(frozen=True)
+class _Group:
+    """Images that have all of this in common."""
 
-    def __init__(self, dataset: fo.Dataset) -> None:
-        self._dataset = dataset
-        self._names: list[str] = []
-        self._counts: list[fo.CountValues] = []
+    state: str | None
+    label: Any
+    method: str | None
+    recipients: tuple[str, ...]
+    images: int
 
-    def ask(self, name: str, what: Any) -> None:
-        self._names.append(name)
-        self._counts.append(fo.CountValues(what))
 
-    def answers(self) -> dict[str, dict[Any, int]]:
-        return dict(
-            zip(self._names, self._dataset.aggregate(self._counts), strict=True)
+def _groups(dataset: fo.Dataset, label_path: str | None) -> list[_Group]:
+    """All images, by what few of them differ in.
+
+    One look for all, since a look at every sample is what takes long: FiftyOne's own
+    aggregations take one each.
+    """
+    common = {"state": STATE, "method": METHOD, "recipients": RECIPIENTS}
+    if label_path is not None and dataset.has_field(label_path):
+        common["label"] = label_path
+    found = _grouped(dataset, {name: f"${path}" for name, path in common.items()})
+    return [
+        _Group(
+            key.get("state"),
+            key.get("label"),
+            key.get("method"),
+            tuple(key.get("recipients") or ()),
+            images,
         )
+        for key, images in found
+    ]
 
 
-def _only(condition: Any, value: Any) -> Any:
-    return condition.if_else(value, _ELSEWHERE)
+def _values(dataset: fo.Dataset) -> list[tuple[Any, Any, int]]:
+    """PSNR and score of the images, in steps of 1/STEPS, and how many have both."""
+    steps = {"psnr": _step(PSNR), "score": _step(UNLEARNABILITY)}
+    found = _grouped(dataset, steps)
+    return [(key.get("psnr"), key.get("score"), images) for key, images in found]
 
 
-def _step(path: str) -> Any:
-    return (F(path) * STEPS).floor()
+def _grouped(
+    dataset: fo.Dataset, key: dict[str, Any]
+) -> list[tuple[dict[str, Any], int]]:
+    group = {"$group": {"_id": key, "images": {"$sum": 1}}}
+    found = dataset._aggregate(pipeline=[group])
+    return [(one["_id"], int(one["images"])) for one in found]
 
 
-def _classes(found: Mapping[str, Mapping[Any, int]]) -> dict[str, dict[str, int]]:
+def _step(path: str) -> dict[str, Any]:
+    return {"$floor": {"$multiply": [f"${path}", STEPS]}}
+
+
+def _sums(pairs: Iterable[tuple[Any, int]]) -> dict[Any, int]:
+    sums: dict[Any, int] = {}
+    for name, images in pairs:
+        sums[name] = sums.get(name, 0) + images
+    return sums
+
+
+def _classes(groups: list[_Group]) -> dict[str, dict[str, int]]:
     classes: dict[str, dict[str, int]] = {}
-    for label, total in found.get("class", {}).items():
-        counts = {
-            state: found[f"class {state}"].get(label, 0)
-            for state in (PROTECTED, FAILED)
-        }
-        counts[UNPROTECTED] = total - sum(counts.values())
-        classes[NO_CLASS if label is None else str(label)] = counts
+    for one in groups:
+        name = NO_CLASS if one.label is None else str(one.label)
+        counts = classes.setdefault(name, dict.fromkeys(STATES, 0))
+        known = one.state in (PROTECTED, FAILED)
+        counts[str(one.state) if known else UNPROTECTED] += one.images
     return dict(sorted(classes.items()))
 
 
-def _named(counts: Mapping[Any, int]) -> dict[str, int]:
-    named = {k: v for k, v in counts.items() if k is not None and k != _ELSEWHERE}
+def _named(pairs: Iterable[tuple[Any, int]]) -> dict[str, int]:
+    named = {k: v for k, v in _sums(pairs).items() if k is not None}
     return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _stepped(counts: Mapping[Any, int]) -> dict[int, int]:
+def _stepped(pairs: Iterable[tuple[Any, int]]) -> dict[int, int]:
     return {
         int(step): count
-        for step, count in counts.items()
+        for step, count in _sums(pairs).items()
         if step is not None and math.isfinite(step)
     }
 

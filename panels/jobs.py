@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import fiftyone.operators.types as types
 
-from fiftyone_reue.names.display import duration, markdown, printable
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.names.display import count, duration, markdown, printable
 from fiftyone_reue.samples import jobs, worker
 from fiftyone_reue.samples.jobs import (
     CANCELLED,
@@ -72,6 +74,9 @@ class JobsSection:
         rows = [_row(job, log=job.id == log_of) for job in found[:MOST_SHOWN]]
         ctx.panel.state.jobs = rows
         ctx.panel.state.more_jobs = max(0, len(found) - MOST_SHOWN)
+        jobs.forget_cleared()
+        cleared = self._wanted(jobs.list_cleared(ctx.dataset))
+        ctx.panel.state.cleared = [job.id for job in cleared]
 
     def follow(self, ctx: Any) -> None:
         """Look for news; what a job changed is read anew once it has ended."""
@@ -100,15 +105,23 @@ class JobsSection:
         self.follow(ctx)
 
     def clear_job(self, ctx: Any) -> None:
-        """Forget a job that has ended."""
+        """List a job that has ended no more."""
         jobs.clear(ctx.params["job"])
         self.read_jobs(ctx)
 
     def clear_jobs(self, ctx: Any) -> None:
-        """Forget all jobs that have ended."""
+        """List all jobs that have ended no more."""
         for job in self._jobs(ctx):
             if job.state not in jobs.OPEN:
                 jobs.clear(job.id)
+        self.read_jobs(ctx)
+
+    def undo_clear(self, ctx: Any) -> None:
+        """List again what was closed within the last minute."""
+        for job_id in ctx.panel.state.cleared or []:
+            # What went meanwhile isn't listed again.
+            with contextlib.suppress(InputError):
+                jobs.bring_back(job_id)
         self.read_jobs(ctx)
 
     def repeat_job(self, ctx: Any) -> None:
@@ -139,10 +152,12 @@ class JobsSection:
         self.read_jobs(ctx)
 
     def _jobs(self, ctx: Any) -> list[Job]:
-        found = jobs.list_jobs(ctx.dataset)
-        if self.listed is not None:
-            found = [job for job in found if job.operator in self.listed]
-        return found
+        return self._wanted(jobs.list_jobs(ctx.dataset))
+
+    def _wanted(self, found: list[Job]) -> list[Job]:
+        if self.listed is None:
+            return found
+        return [job for job in found if job.operator in self.listed]
 
     # -- layout
 
@@ -155,6 +170,7 @@ class JobsSection:
         for number, row in enumerate(rows):
             self._render_job(panel, f"job_{number}", row, state.log_of)
         self._render_rest(panel, rows, state.more_jobs)
+        self._render_cleared(panel, state.cleared or [])
         self._render_timers(panel, busy, state.looks or 0)
 
     def _render_timers(self, panel: types.Object, busy: bool, looks: int) -> None:
@@ -197,7 +213,9 @@ class JobsSection:
 
     def _actions(self, row: dict[str, Any]) -> list[tuple[str, str, Any, str]]:
         if row["state"] in jobs.OPEN:
-            offered = [("cancel", "Cancel", self.cancel_job, "cancel")]
+            undo = row["operator"] in jobs.UNDOABLE and not row["fraction"]
+            text, icon = ("Undo", "undo") if undo else ("Cancel", "cancel")
+            offered = [("cancel", text, self.cancel_job, icon)]
             if row["stranded"]:
                 start = ("start", "Start a worker", self.start_worker, "play_arrow")
                 offered.insert(0, start)
@@ -221,6 +239,14 @@ class JobsSection:
             buttons = layout.buttons(panel, "jobs_actions")
             text = "Close all that ended"
             layout.button(buttons, "clear_jobs", text, self.clear_jobs, "clear_all")
+
+    def _render_cleared(self, panel: types.Object, cleared: list[str]) -> None:
+        """What can be listed again; for a minute."""
+        if cleared:
+            text = f"Closed {count(len(cleared), 'job')}; gone for good in a minute"
+            layout.note(panel, "cleared", text)
+            row = layout.buttons(panel, "cleared_actions")
+            layout.button(row, "undo_clear", "Undo", self.undo_clear, "undo")
 
 
 def _row(job: Job, *, log: bool) -> dict[str, Any]:
@@ -259,6 +285,11 @@ def _ended_text(row: dict[str, Any]) -> tuple[str, str]:
             first, _, rest = row["step"].partition("\n")
             return first or f"{row['label']}: done", rest
         case state if state == CANCELLED:
+            if row["operator"] in jobs.UNDOABLE:
+                if not row["fraction"]:
+                    return f"{row['label']}: undone, nothing was deleted", ""
+                text = "Part of it was deleted; go on to delete the rest."
+                return f"{row['label']}: cancelled", text
             text = "What was finished is kept; go on to make the rest."
             return f"{row['label']}: cancelled", text
         case state if state == INTERRUPTED:

@@ -10,10 +10,10 @@ import fiftyone.operators.types as types
 from fiftyone import ViewField as F
 from fiftyone.operators.categories import Categories
 
-from fiftyone_reue.errors import VaultError
+from fiftyone_reue.errors import ReueError, VaultError
+from fiftyone_reue.install import fiftyone_version
 from fiftyone_reue.names.display import count, printable
-from fiftyone_reue.samples import find_stale, list_published, views
-from fiftyone_reue.samples.marks import DESCRIPTIONS
+from fiftyone_reue.samples import jobs, list_published, views
 from fiftyone_reue.samples.owner_key import owner_key_facts
 from fiftyone_reue.samples.releases import shown_release
 from fiftyone_reue.samples.vaults import SECRETS
@@ -27,6 +27,8 @@ PLUGIN = "@reue/fiftyone-reue"
 
 MOST_CLASSES = 30
 """More classes than this are cut to those with the most left to do."""
+
+_CHECK = "check_files"
 
 _ICONS = {UNPROTECTED: "remove_moderator", FAILED: "report"}
 
@@ -102,7 +104,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
         }
         ctx.panel.state.runs = runs_stamp(dataset)
         ctx.panel.state.in_view = coverage.count_view(ctx.view)
-        ctx.panel.state.stale = None
+        ctx.panel.state.stale = _count_stale(dataset)
         ctx.panel.state.problem = None
         ctx.panel.state.key_notice, ctx.panel.state.key_known = _key_notice(ctx)
         colour = figures.COLOURS[PROTECTED]
@@ -126,18 +128,27 @@ class ProtectionStatus(JobsSection, foo.Panel):
         self._prompt(ctx, "protect_dataset", {})
 
     def check_files(self, ctx: Any) -> None:
-        """Look at every file: which copies are stale."""
-        stale = find_stale(ctx.dataset)
-        ctx.panel.state.stale = {
-            "checked": ctx.panel.state.status["states"][PROTECTED],
-            "changed": len(stale.changed),
-            "missing": len(stale.missing),
-        }
-        view = ctx.dataset.select(stale.ids) if stale.ids else None
-        views.save(ctx.dataset, views.STALE, view, DESCRIPTIONS[views.STALE])
+        """Start a job that looks at every file: which copies are stale.
+
+        One that is under way already is enough.
+        """
+        problem = None
+        known = jobs.list_jobs(ctx.dataset)
+        if not any(j.operator == _CHECK and j.state in jobs.OPEN for j in known):
+            try:
+                jobs.queue_on(ctx.dataset, f"{PLUGIN}/{_CHECK}", "Check files", {})
+            except ReueError as error:
+                problem = str(error)
+        self.follow(ctx)
+        ctx.panel.state.problem = problem
 
     def show_stale(self, ctx: Any) -> None:
-        ctx.ops.set_view(ctx.dataset.load_saved_view(views.STALE))
+        """Show what was stale when the files were last checked."""
+        ctx.dataset.reload()
+        if ctx.dataset.has_saved_view(views.STALE):
+            ctx.ops.set_view(ctx.dataset.load_saved_view(views.STALE))
+        else:
+            self.refresh(ctx)
 
     def mark(self, ctx: Any) -> None:
         """Ask what to tag and save as views."""
@@ -270,6 +281,9 @@ class ProtectionStatus(JobsSection, foo.Panel):
             return layout.page(panel)
         if ctx.panel.state.problem:
             layout.alert(panel, "problem", "error", ctx.panel.state.problem)
+        version = version_notice()
+        if version:
+            layout.alert(panel, "version", "warning", version)
         if ctx.panel.state.key_notice:
             layout.alert(panel, "owner_key", "warning", ctx.panel.state.key_notice)
         if ctx.panel.state.key_known is False:
@@ -306,7 +320,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
         self,
         panel: types.Object,
         status: dict[str, Any],
-        stale: dict[str, Any] | None,
+        stale: int | None,
         in_view: dict[str, int] | None,
     ) -> None:
         layout.title(panel, "headline", _headline(status))
@@ -327,19 +341,17 @@ class ProtectionStatus(JobsSection, foo.Panel):
                     icon,
                     params={"state": state},
                 )
+        if stale:
+            text = f"Show {stale} stale"
+            layout.button(row, "show_stale", text, self.show_stale, "history")
         layout.button(row, "all", "Show all", self.show_all, "apps")
         layout.button(row, "check", "Check files", self.check_files, "fact_check")
         layout.button(
             row, "mark", "Mark failed, stale, weak", self.mark, "bookmark_add"
         )
         layout.button(row, "refresh", "Refresh", self.refresh, "refresh")
-        if stale is not None:
+        if stale:
             layout.note(panel, "stale_text", _stale_text(stale))
-            if stale["changed"] or stale["missing"]:
-                row = layout.buttons(panel, "stale_actions")
-                layout.button(
-                    row, "show_stale", "Show these", self.show_stale, "history"
-                )
         if status["reasons"]:
             layout.note(panel, "why", f"Failed: {'; '.join(status['reasons'])}")
 
@@ -565,19 +577,26 @@ def _view_text(in_view: dict[str, int]) -> str:
     return f"The grid shows {images}, {in_view[PROTECTED]} of them protected."
 
 
-def _stale_text(stale: dict[str, Any]) -> str:
-    checked = f"Checked {count(stale['checked'], 'file')}"
-    if not stale["changed"] and not stale["missing"]:
-        return f"{checked}: every copy is there and up to date."
-    found = [
-        f"{stale[kind]} {text}"
-        for kind, text in (
-            ("changed", "originals changed, or their class, after they were protected"),
-            ("missing", "protected files are missing or damaged"),
-        )
-        if stale[kind]
-    ]
-    return f"{checked}: {', '.join(found)}. Protect them again to mend this."
+def _count_stale(dataset: Any) -> int:
+    """How many samples were stale when the files were last checked."""
+    if not dataset.has_saved_view(views.STALE):
+        return 0
+    return int(dataset.load_saved_view(views.STALE).count())
+
+
+def _stale_text(stale: int) -> str:
+    was = "was" if stale == 1 else "were"
+    return (
+        f"{count(stale, 'image')} {was} stale when the files were last checked. "
+        "Protect them again to mend this, then check again."
+    )
+
+
+def version_notice() -> str | None:
+    """What is to be said of FiftyOne's version, if it wasn't tested."""
+    import fiftyone
+
+    return fiftyone_version.problem(fiftyone.__version__)
 
 
 def _key_notice(ctx: Any) -> tuple[str | None, bool | None]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -174,10 +174,8 @@ _NEW = "for a new release give it a name (More settings)"
 @plain_errors()
 def holds_originals(dataset: fo.Dataset, folder: Path) -> bool:
     """Whether the files of a dataset's samples are in a folder, or below it."""
-    from fiftyone import ViewField
-
     below = f"^{re.escape(str(folder.resolve()))}/"
-    return bool(dataset.match(ViewField("filepath").re_match(below)).limit(1).count())
+    return bool(_of_path(dataset, below).limit(1).count())
 
 
 def _folder_problem(dataset: fo.Dataset, output: Path) -> str | None:
@@ -203,10 +201,8 @@ def expected_files(samples: foc.SampleCollection, carrier: str) -> str:
         Text. The size is the samples' metadata's, or where that lacks it is estimated
         from some of the files; nothing is said of it where none of these is there.
     """
-    from fiftyone import ViewField
-
     ends = "|".join(suffix[1:] for suffix in jpeg.CARRIER.suffixes)
-    files = samples.match(ViewField("filepath").re_match(rf"(?i)\.({ends})$"))
+    files = _of_path(samples, rf"(?i)\.({ends})$")
     count, total = files.count(), samples.count()
     if not count:
         return "No sample is a JPEG file; copies are written without any loss."
@@ -223,12 +219,30 @@ def expected_files(samples: foc.SampleCollection, carrier: str) -> str:
     return f"{text}. The others are written without any loss, as PNG if need be."
 
 
-def _size(files: foc.SampleCollection, count: int) -> float:
+def _of_path(samples: foc.SampleCollection, pattern: str) -> Any:
+    """Those whose files' paths match; found in FiftyOne's index of these.
+
+    An expression of FiftyOne's would have the database read every sample.
+    """
+    return samples.match({"filepath": {"$regex": pattern}})
+
+
+def _size(files: Any, count: int) -> float:
     """Bytes of all files, or about so many; 0 where it can't be told."""
-    if files.count("metadata.size_bytes") == count:
-        return files.sum("metadata.size_bytes")
-    every = -(-count // LOOKED_AT)
-    sizes = list(_sizes(files.values("filepath")[::every]))
+    import fiftyone as fo
+
+    few = files.limit(LOOKED_AT)
+    if None not in few.values("metadata.size_bytes"):
+        field = "metadata.size_bytes"
+        known, size = files.aggregate([fo.Count(field), fo.Sum(field)])
+        return count * size / known
+    # Two looks, at both ends: reading all paths takes seconds where there are many.
+    half = LOOKED_AT // 2
+    paths = [*few.limit(half).values("filepath")]
+    if count > half:
+        rest = files.skip(max(half, count - half))
+        paths += rest.values("filepath")
+    sizes = list(_sizes(paths))
     return count * sum(sizes) / len(sizes) if sizes else 0.0
 
 

@@ -9,13 +9,16 @@ launch``. What it is given is stored in clear: never a key, never a code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue.errors import CancelledError, InputError
+from fiftyone_reue.progress import Progress
 from fiftyone_reue.samples import worker
 from fiftyone_reue.samples.database_errors import plain_errors
 
@@ -44,12 +47,22 @@ MOST_REFUSED = 20
 SILENT = timedelta(minutes=10)
 """Of another worker than the App's: one that said nothing for so long was killed."""
 
+UNDOABLE = ("delete_release",)
+"""Operators whose jobs wait before they begin, so that they can be undone."""
+
+UNDO_SECONDS = 60.0
+"""So long after it was asked for, what deletes begins; and so long a job that was
+cleared can be brought back."""
+
 _CANCELLED = "Cancelled; what was finished is kept, run it again to go on"
 _LEAST_SHARE, _LEAST_SECONDS = 0.03, 3.0
 """Before that, nothing can be said of how long it will take."""
 
 _OURS: Any = {"$regex": f"^{worker.PLUGIN}/"}
 """What FiftyOne takes for the operators' names."""
+
+_CLEARED = "metadata.reue_cleared"
+"""Where an operation says when it was closed."""
 
 _NO_WORKER = "reue-none"
 """A target that no worker has."""
@@ -76,6 +89,7 @@ class Job:
         ended: when, in UTC; None if it hasn't.
         has_result: whether there is more to show than `step` says.
         log: the file of its log; there only if the App's worker ran it.
+        cleared: when somebody closed it, in UTC; None if nobody did.
     """
 
     id: str
@@ -91,6 +105,7 @@ class Job:
     ended: datetime | None = None
     has_result: bool = False
     log: Path = Path()
+    cleared: datetime | None = None
 
 
 def queue(ctx: Any, uri: str, label: str) -> str:
@@ -192,8 +207,26 @@ def require_wanted(operation_id: Any) -> None:
         raise CancelledError(_CANCELLED)
 
 
+def undoable_steps(operation_id: Any, what: str) -> Generator[Progress, None, None]:
+    """Within a job that deletes: wait until a minute after it was asked for.
+
+    Args:
+        operation_id: the job's.
+        what: what it does then, such as "Deletes alice_1".
+    """
+    with plain_errors():
+        operation = _service().get(_object_id(str(operation_id)))
+    queued = None if operation is None else _utc(operation.queued_at)
+    if queued is None:
+        return
+    until = queued + timedelta(seconds=UNDO_SECONDS)
+    while (left := (until - datetime.now(UTC)).total_seconds()) > 0:
+        yield Progress(0.0, f"{what} in {math.ceil(left)} s; undo it until then")
+        time.sleep(min(left, 0.5))
+
+
 def clear(job_id: str) -> None:
-    """Forget a job that is at its end, and its log.
+    """List a job that is at its end no more; a minute later it and its log are gone.
 
     Raises:
         InputError: it isn't.
@@ -203,9 +236,50 @@ def clear(job_id: str) -> None:
         return
     if job.state in OPEN:
         raise InputError(f"{job.label}: this job still runs; cancel it first")
+    _put_cleared(job_id, datetime.now(UTC))
+
+
+def bring_back(job_id: str) -> None:
+    """List a job again that was cleared within the last minute.
+
+    Raises:
+        InputError: it is gone.
+    """
+    forget_cleared()
+    if not _read_all(_id=_object_id(job_id)):
+        raise InputError("This job was closed more than a minute ago; it is gone")
+    _put_cleared(job_id, None)
+
+
+def list_cleared(dataset: fo.Dataset) -> list[Job]:
+    """The jobs of a dataset that can still be brought back."""
+    found = _read_all(dataset_id=dataset._doc.id)
+    return [job for job in found if job.cleared is not None and not _is_over(job)]
+
+
+def forget_cleared() -> None:
+    """Delete for good, with their logs, what was cleared more than a minute ago."""
+    for job in _read_all(**{_CLEARED: {"$ne": None}}):
+        if _is_over(job):
+            with plain_errors():
+                _service().delete_operation(_object_id(job.id))
+            job.log.unlink(missing_ok=True)
+
+
+def _put_cleared(job_id: str, when: datetime | None) -> None:
+    import fiftyone.core.odm as foo
+
     with plain_errors():
-        _service().delete_operation(_object_id(job_id))
-    job.log.unlink(missing_ok=True)
+        # FiftyOne's service has nothing to change what belongs to an operation.
+        foo.get_db_conn()["delegated_ops"].update_one(
+            {"_id": _object_id(job_id)}, {"$set": {_CLEARED: when}}
+        )
+
+
+def _is_over(job: Job) -> bool:
+    if job.cleared is None:
+        return False
+    return datetime.now(UTC) - job.cleared > timedelta(seconds=UNDO_SECONDS)
 
 
 def result_of(job_id: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -263,6 +337,11 @@ def _object_id(job_id: str) -> ObjectId:
 
 
 def _read(**query: Any) -> list[Job]:
+    """Jobs that nobody closed."""
+    return [job for job in _read_all(**query) if job.cleared is None]
+
+
+def _read_all(**query: Any) -> list[Job]:
     """Jobs, with the workers that were alive before or after they were read.
 
     Else one that just ended, or just began, would look interrupted.
@@ -322,6 +401,7 @@ def _job(operation: Any, links: set[str]) -> Job:
         ended=_utc(operation.completed_at or operation.failed_at),
         has_result=state == DONE and _result(operation) is not None,
         log=worker.log_file(str(operation.id)),
+        cleared=_utc((operation.metadata or {}).get("reue_cleared")),
     )
 
 

@@ -13,20 +13,13 @@ from fiftyone_reue.samples import fields, source
 from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.stale import stale_steps
-from fiftyone_reue.samples.views import FAILED, STALE, WEAK, save
+from fiftyone_reue.samples.views import DESCRIPTIONS, FAILED, STALE, WEAK, save
 
 if TYPE_CHECKING:
     import fiftyone as fo
 
 WEAK_BELOW = 0.5
 """By default an image of which a model unlearns less than this is weak."""
-
-DESCRIPTIONS = {
-    FAILED: "Could not be protected",
-    STALE: "The original or its class changed, or the copy is missing",
-    WEAK: "A model learned more of the copies than was asked for",
-}
-"""What the views show; the tags have the views' names."""
 
 
 @dataclass(frozen=True)

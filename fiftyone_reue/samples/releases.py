@@ -153,7 +153,8 @@ def delete_release_steps(
     else:
         release = find_release(vault, dataset, name)
         key = release.name
-        yield Progress(0.0, f"Deleting {key}")
+        # More than nothing: what is stopped from now on deleted some of it.
+        yield Progress(0.02, f"Deleting {key}")
         deleted = ledger_releases.delete_release(vault, release, files=files)
     yield Progress(0.5, f"Clearing {key} from the samples")
     showing = _forget_in_fields(vault, dataset, key)

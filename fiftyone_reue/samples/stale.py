@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fiftyone_reue.batch.items import Item
+from fiftyone_reue.names.display import count
 from fiftyone_reue.progress import Progress, finish, mapped
 from fiftyone_reue.releases.changes import find_changes
-from fiftyone_reue.samples import fields, runs, source
+from fiftyone_reue.samples import fields, runs, source, views
 from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.samples.vaults import open_ledger
 
@@ -26,15 +27,32 @@ class Stale:
     Attributes:
         changed: the original or its class is another than the copy was made of.
         missing: the protected file is gone, or isn't the one that was made.
+        checked: how many copies were looked at, those included.
     """
 
     changed: list[str]
     missing: list[str]
+    checked: int = 0
 
     @property
     def ids(self) -> list[str]:
         """All of them."""
         return [*self.changed, *self.missing]
+
+    def text(self) -> str:
+        """What was found, in a sentence or two."""
+        checked = f"Checked {count(self.checked, 'file')}"
+        if not self.ids:
+            return f"{checked}: every copy is there and up to date."
+        found = []
+        if self.changed:
+            what = count(len(self.changed), "original")
+            found.append(f"{what} changed since, or got another class")
+        if self.missing:
+            verb = "is" if len(self.missing) == 1 else "are"
+            what = count(len(self.missing), "protected file")
+            found.append(f"{what} {verb} missing or damaged")
+        return f"{checked}: {', '.join(found)}. Protect them again to mend this."
 
 
 def find_stale(samples: foc.SampleCollection) -> Stale:
@@ -93,7 +111,23 @@ def stale_steps(
     return Stale(
         [one for one in copied if one in changed],
         [one for one in copied if one not in changed and one not in current],
+        len(copied),
     )
+
+
+def check_files_steps(
+    dataset: fo.Dataset,
+) -> Generator[Progress, None, Stale]:
+    """Look at every file of a dataset, and save what is stale as a view.
+
+    The view is called ``protection: stale``; where nothing is, it is taken away.
+    """
+    dataset = source.dataset_of(dataset)
+    found = yield from stale_steps(fields.all_samples(dataset))
+    view = dataset.select(found.ids) if found.ids else None
+    with plain_errors():
+        views.save(dataset, views.STALE, view, views.DESCRIPTIONS[views.STALE])
+    return found
 
 
 def _part(number: int, count: int, step: Progress) -> Progress:

@@ -16,6 +16,13 @@ FAILED = "protection: failed"
 STALE = "protection: stale"
 WEAK = "protection: weak"
 
+DESCRIPTIONS = {
+    FAILED: "Could not be protected",
+    STALE: "The original or its class changed, or the copy is missing",
+    WEAK: "A model learned more of the copies than was asked for",
+}
+"""What the views of samples that need a look show; their tags have the same names."""
+
 FORMER = {
     "reue_protected": PROTECTED,
     "reue_unprotected": UNPROTECTED,
@@ -36,7 +43,7 @@ def refresh(dataset: fo.Dataset) -> None:
             dataset.match((state != "protected") & (state != "failed")),
             "Has no copy in the release shown",
         ),
-        FAILED: (dataset.match(state == "failed"), "Could not be protected"),
+        FAILED: (dataset.match(state == "failed"), DESCRIPTIONS[FAILED]),
     }
     with plain_errors():
         for name, (view, description) in views.items():

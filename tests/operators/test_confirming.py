@@ -409,6 +409,7 @@ def test_a_form_asks_for_the_code_and_says_how_to_get_it(
         ("audit_release", {}),
         ("extract_watermark", {}),
         ("show_release", {}),
+        ("check_files", {}),
         ("score_unlearnability", {}),
     ],
 )

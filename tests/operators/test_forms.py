@@ -33,6 +33,7 @@ OPERATORS_WITH_A_VAULT = (
     "license_recipient",
     "package_release",
     "mark_samples",
+    "check_files",
     "confirm_owner_key",
 )
 
@@ -161,6 +162,7 @@ def test_revoked_recipients_are_not_offered(
         "delete_release",
         "show_release",
         "mark_samples",
+        "check_files",
     ],
 )
 def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
@@ -185,6 +187,7 @@ def test_releases_must_exist(dataset: Any, form: Any, name: str) -> None:
         "license_recipient",
         "package_release",
         "mark_samples",
+        "check_files",
     ],
 )
 def test_without_a_dataset(form: Any, database: Any, name: str) -> None:
@@ -317,6 +320,29 @@ def test_protect_says_what_jpeg_files_become_and_how_large(
         "auto",
         "pixels",
     ]
+
+
+def test_sizes_that_no_metadata_tells_are_looked_at_in_some_files(
+    database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fiftyone as fo
+
+    from fiftyone_reue.samples import expected
+
+    monkeypatch.setattr(expected, "LOOKED_AT", 4)
+    paths = [tmp_path / f"{number:02}.jpg" for number in range(20)]
+    for number, path in enumerate(paths):
+        path.write_bytes(bytes(1000 if number < 10 else 3000))
+    dataset = fo.Dataset.from_images([str(path) for path in paths], progress=False)
+    try:
+        # Two of each end, so 2 kB in the mean.
+        assert "40.0 kB become" in expected.expected_files(dataset, "auto")
+        one = dataset.match({"filepath": str(paths[0])})
+        assert "1.0 kB become" in expected.expected_files(one, "auto")
+        paths[0].unlink()
+        assert expected.expected_files(one, "auto").endswith("1.1 times as large.")
+    finally:
+        dataset.delete()
 
 
 def test_protect_says_what_it_will_do(form: Any, dataset: Any, alice: Path) -> None:

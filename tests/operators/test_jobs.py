@@ -1,9 +1,12 @@
 """What a form of the App starts is a job, which a worker executes."""
 
 import importlib
+import re
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,6 +138,103 @@ def test_a_waiting_job_is_cancelled_and_another_goes_on(
     newest, oldest = jobs.list_jobs(dataset)
     assert (newest.state, oldest.state) == (jobs.DONE, jobs.CANCELLED)
     assert dataset.list_runs() == ["bob_1"]
+
+
+def test_what_deletes_can_be_undone_for_a_minute(
+    ask: Any, operator: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue import samples as reue
+    from fiftyone_reue.samples import jobs
+
+    made = operator("protect_dataset")(dataset, "alice", method="lsp")
+    copies = dataset.values("protected_filepath")
+    code = reue.confirmation_code("delete_release")
+    given = {"release": "alice_1", "files": True, "confirmation": code}
+    (job,) = ask("delete_release", dataset, **given)
+    assert job.state == jobs.WAITING
+    said: list[str] = []
+
+    def undo_at_third(seconds: float) -> None:
+        (now,) = jobs.list_jobs(dataset)
+        said.append(now.step)
+        assert now.fraction == 0
+        if len(said) == 3:
+            jobs.cancel(job.id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "time", SimpleNamespace(sleep=undo_at_third))
+        package = operator("delete_release").__module__.rpartition(".")[0]
+        running = importlib.import_module(f"{package}.running")
+        patch.setattr(running, "_SECONDS_BETWEEN_STORED_UPDATES", 0.0)
+        work()
+    (job,) = jobs.list_jobs(dataset)
+    assert (job.state, job.fraction) == (jobs.CANCELLED, 0)
+    assert re.fullmatch(r"Deletes alice_1 in \d+ s; undo it until then", said[1])
+    assert reue.list_releases(dataset) == ["alice_1"], made
+    assert all(Path(copy).is_file() for copy in copies)
+
+
+def test_what_deletes_is_done_after_its_minute(
+    ask: Any, operator: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue import samples as reue
+    from fiftyone_reue.samples import jobs
+
+    operator("protect_dataset")(dataset, "alice", method="lsp")
+    monkeypatch.setattr(jobs, "UNDO_SECONDS", 2.0)
+    code = reue.confirmation_code("delete_release")
+    given = {"release": "alice_1", "files": True, "confirmation": code}
+    (job,) = ask("delete_release", dataset, **given)
+    work()
+    (done,) = jobs.list_jobs(dataset)
+    assert (done.state, done.problem) == (jobs.DONE, None)
+    assert done.ended - job.queued >= timedelta(seconds=2)
+    assert done.step == "Deleted release alice_1; 40 files deleted"
+    assert reue.list_releases(dataset) == []
+
+
+def test_a_job_that_was_closed_can_be_brought_back_for_a_minute(
+    ask: Any, operator: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue.errors import InputError
+    from fiftyone_reue.samples import jobs
+
+    operator("protect_dataset")(dataset, "alice", method="lsp")
+    ask("check_files", dataset)
+    work()
+    (job,) = jobs.list_jobs(dataset)
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    job.log.write_text("what it said")
+    jobs.clear(job.id)
+    assert jobs.list_jobs(dataset) == []
+    assert [one.id for one in jobs.list_cleared(dataset)] == [job.id]
+    jobs.forget_cleared()
+    jobs.bring_back(job.id)
+    assert jobs.list_jobs(dataset) == [job]
+    assert jobs.read_log(job) == ["what it said"]
+    jobs.clear(job.id)
+    monkeypatch.setattr(jobs, "UNDO_SECONDS", 0.0)
+    assert jobs.list_cleared(dataset) == []
+    with pytest.raises(InputError, match="closed more than a minute ago"):
+        jobs.bring_back(job.id)
+    assert jobs.list_jobs(dataset) == []
+    assert not job.log.exists()
+
+
+def test_another_release_is_shown_by_a_job(
+    ask: Any, operator: Any, dataset: Any, bob: Path
+) -> None:
+    from fiftyone_reue.samples import jobs
+
+    for name in ("alice", "bob"):
+        operator("protect_dataset")(dataset, name, method="lsp")
+    (job,) = ask("show_release", dataset, release="alice_1")
+    assert job.label == "Show alice_1"
+    assert dataset.distinct("protection.release") == ["bob_1"]
+    work()
+    (job,) = jobs.list_jobs(dataset)
+    assert job.step == "The samples show release alice_1: 40 copies"
+    assert dataset.distinct("protection.release") == ["alice_1"]
 
 
 def test_what_is_cancelled_keeps_what_was_finished_and_goes_on(

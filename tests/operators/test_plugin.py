@@ -151,6 +151,7 @@ def test_every_operator_says_what_it_is_and_risks(operator: Any) -> None:
         "delete_release": "high",
         "show_release": "low",
         "mark_samples": "low",
+        "check_files": "low",
         "confirm_owner_key": "low",
     }
 
@@ -174,4 +175,7 @@ def test_only_what_scales_with_samples_can_be_delegated(operator: Any) -> None:
         "score_unlearnability",
         "audit_release",
         "mark_samples",
+        "check_files",
+        "show_release",
+        "delete_release",
     }

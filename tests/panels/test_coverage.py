@@ -34,21 +34,25 @@ def test_counts_what_is_there(scene: Any) -> None:
     assert found.unlearnability == {}
 
 
-def test_one_call_to_the_database(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import fiftyone as fo
+def test_two_looks_at_the_samples(scene: Any) -> None:
+    """Each takes half a second of 100,000 samples, whatever it counts."""
+    import fiftyone.core.odm as foo
 
     from panels import coverage
 
-    calls = []
-    aggregate = fo.Dataset.aggregate
+    database = foo.get_db_conn()
+    looked_at = {"op": "command", "ns": f"{database.name}.{_samples_of(scene)}"}
+    before = database["system.profile"].count_documents(looked_at)
+    database.command("profile", 2)
+    try:
+        coverage.measure(scene, PATH)
+    finally:
+        database.command("profile", 0)
+    assert database["system.profile"].count_documents(looked_at) - before == 2
 
-    def counted(self: Any, *args: Any, **kwargs: Any) -> Any:
-        calls.append(args)
-        return aggregate(self, *args, **kwargs)
 
-    monkeypatch.setattr(fo.Dataset, "aggregate", counted)
-    coverage.measure(scene, PATH)
-    assert len(calls) == 1
+def _samples_of(dataset: Any) -> str:
+    return str(dataset._sample_collection_name)
 
 
 def test_a_view_of_each_state_and_class_has_what_was_counted(scene: Any) -> None:
@@ -75,6 +79,34 @@ def test_samples_without_a_class_are_a_class_of_their_own(scene: Any) -> None:
         assert copy.match(coverage.of_class(PATH, coverage.NO_CLASS)).count() == 1
     finally:
         copy.delete()
+
+
+def test_counts_are_those_of_fiftyone(scene: Any) -> None:
+    """Also where samples lack what is counted, or have odd values of it."""
+    from panels import coverage
+
+    copy = scene.clone()
+    try:
+        ids = copy.values("id")
+        some = copy.select(ids[:30])
+        scores = [None, 0.0, 0.31, 0.32, 0.99] * 6
+        some.set_values("protection.unlearnability", scores)
+        some.set_values("protection.psnr", [None, 31.04, 31.05, float("inf"), 40.0] * 6)
+        copy.select(ids[:3]).set_values("protection.recipients", [[], None, ["zoë"]])
+        found = coverage.measure(copy, PATH)
+        assert found.recipients == copy.count_values("protection.recipients")
+        assert found.psnr == {620: 6, 621: 6, 800: 6} | _rest(copy, ids[30:])
+        # Twentieths: 0.31 and 0.32 are in the one from 0.30 on.
+        assert found.unlearnability == {0: 6, 6: 12, 19: 6}
+        done = copy.match(coverage.of_state("protected"))
+        assert found.methods == done.count_values("protection.method")
+    finally:
+        copy.delete()
+
+
+def _rest(dataset: Any, ids: list[str]) -> dict[int, int]:
+    values = dataset.select(ids).values("protection.psnr")
+    return dict(Counter(int(20 * one) for one in values if one is not None))
 
 
 def test_a_dataset_that_was_never_protected() -> None:

@@ -129,11 +129,92 @@ def test_distributions_are_of_the_dataset_not_of_the_view(
     assert status.data == before
 
 
-def test_checking_files_finds_stale_copies(panel: Any, scene: Any) -> None:
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch, scene: Any) -> Iterator[Callable[[], int]]:
+    """Works jobs off, as a worker's process does; leaves none behind."""
+    from fiftyone_reue.samples import jobs, worker
+
+    monkeypatch.setattr(worker, "ensure", lambda: None)
+    yield lambda: worker.work(idle=0)
+    for job in jobs.list_jobs(scene):
+        jobs.cancel(job.id)
+        jobs.clear(job.id)
+    monkeypatch.setattr(jobs, "UNDO_SECONDS", 0.0)
+    jobs.forget_cleared()
+
+
+def test_checking_files_is_a_job_that_is_there_once(
+    panel: Any, scene: Any, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue.samples import stale
+
+    def never(*_: Any) -> None:
+        pytest.fail("files were read while the page waited")
+
     status = panel(NAME, scene)
-    assert "show_stale" not in status.buttons()
+    with monkeypatch.context() as patch:
+        patch.setattr(stale, "find_changes", never)
+        status.do("check_files")
+        status.do("check_files")
+    assert "Check files: waits for its turn" in status.said()
+    assert [row["label"] for row in status.state["jobs"]] == ["Check files"]
+    assert work() == 1
+    status.do("follow")
+    assert "Checked 23 files: every copy is there and up to date." in status.said()
+
+
+def test_a_check_of_files_can_be_cancelled(panel: Any, scene: Any, work: Any) -> None:
+    status = panel(NAME, scene)
     status.do("check_files")
+    cancel = status.buttons()["job_0_cancel"]
+    assert cancel["label"] == "Cancel"
+    status.do("cancel_job", **cancel["params"])
+    assert "Check files: cancelled" in status.said()
+    assert work() == 0
+
+
+def test_closed_jobs_can_be_listed_again(panel: Any, scene: Any, work: Any) -> None:
+    status = panel(NAME, scene)
+    assert "undo_clear" not in status.buttons()
+    status.do("check_files")
+    work()
+    status.do("follow")
+    status.do("clear_job", **status.buttons()["job_0_clear"]["params"])
+    assert "Checked 23 files" not in status.said()
+    assert "Closed 1 job; gone for good in a minute" in status.said()
+    status.do("undo_clear")
+    assert "Checked 23 files: every copy is there and up to date." in status.said()
+    assert "undo_clear" not in status.buttons()
+
+
+def test_what_deletes_has_an_undo_until_it_began(
+    panel: Any, scene: Any, work: Any
+) -> None:
+    from fiftyone_reue.samples import jobs
+
+    uri = f"{OPERATORS}/delete_release"
+    job = jobs.queue_on(scene, uri, "Delete bob_1", {"release": "bob_1"})
+    status = panel(NAME, scene)
+    undo = status.buttons()["job_0_cancel"]
+    assert undo["label"] == "Undo"
+    status.do("cancel_job", **undo["params"])
+    assert "Delete bob_1: undone, nothing was deleted" in status.said()
+    jobs.clear(job)
+
+
+def test_checking_files_finds_stale_copies(panel: Any, scene: Any, work: Any) -> None:
+    status = panel(NAME, scene)
+
+    def check() -> None:
+        status.do("check_files")
+        assert work() == 1
+        status.do("follow")
+
+    assert "show_stale" not in status.buttons()
+    check()
     assert "Checked 23 files: every copy is there" in status.said()
+    assert "show_stale" not in status.buttons()
+    status.do("clear_jobs")
     changed, missing = scene.match({"protection.state": "protected"}).limit(2)
     copy = Path(missing.protected_filepath)
     kept = copy.read_bytes()
@@ -141,22 +222,31 @@ def test_checking_files_finds_stale_copies(panel: Any, scene: Any) -> None:
     data, times = original.read_bytes(), os.stat(original)
     try:
         os.utime(original, (2e9, 2e9))  # a date alone is no change
-        status.do("check_files")
+        check()
         assert "every copy is there" in status.said()
+        status.do("clear_jobs")
         original.write_bytes(Path(missing.filepath).read_bytes())
         os.utime(original, (1, 1))
         copy.unlink()
-        status.do("check_files")
-        assert "1 originals changed" in status.said()
-        assert "1 protected files are missing or damaged" in status.said()
+        check()
+        assert (
+            "Checked 23 files: 1 original changed since, or got another class, 1 "
+            "protected file is missing or damaged. Protect them again to mend this."
+        ) in status.said()
+        # Whoever closes the job, or looks later, still finds them.
+        status.do("clear_jobs")
+        status = panel(NAME, scene)
+        assert "2 images were stale when the files were last checked" in status.said()
+        assert status.buttons()["show_stale"]["label"] == "Show 2 stale"
         status.do("show_stale")
         assert set(status.shown().values("id")) == {changed.id, missing.id}
     finally:
         copy.write_bytes(kept)
         original.write_bytes(data)
         os.utime(original, (times.st_atime, times.st_mtime))
-    status.do("check_files")
+    check()
     assert "every copy is there" in status.said()
+    assert "show_stale" not in status.buttons()
     assert not scene.has_saved_view("protection: stale")
 
 

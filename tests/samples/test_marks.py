@@ -8,8 +8,7 @@ import pytest
 from fiftyone_reue import samples as reue
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import finish, mapped
-from fiftyone_reue.samples.marks import DESCRIPTIONS
-from fiftyone_reue.samples.views import FAILED, FORMER, STALE, WEAK
+from fiftyone_reue.samples.views import DESCRIPTIONS, FAILED, FORMER, STALE, WEAK
 
 pytestmark = pytest.mark.integration
 
