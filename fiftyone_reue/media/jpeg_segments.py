@@ -86,7 +86,7 @@ def joined_record(payloads: Iterable[bytes]) -> bytes | None:
         if again != payload:
             raise DamagedRecordError(
                 "its record is damaged: its checksum is wrong; use the file as it was "
-            "delivered"
+                "delivered"
             )
         record.append(part)
     return b"".join(record)
