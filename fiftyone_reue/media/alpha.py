@@ -19,13 +19,20 @@ def opacity(samples: np.ndarray, colours: int) -> np.ndarray | None:
     Returns:
         ``(H, W)`` float32 in [0, 1]; None where every pixel is seen in full.
     """
-    if samples.shape[2] == colours:
-        return None
-    channel = samples[..., colours]
+    return share(samples, colours) if hides(samples, colours) else None
+
+
+def share(samples: np.ndarray, colours: int) -> np.ndarray:
+    """The same of an image that has an alpha channel, wherever that is."""
     peak = np.iinfo(samples.dtype).max
-    if channel.min() == peak:
-        return None
-    return channel.astype(np.float32) / np.float32(peak)
+    return samples[..., colours].astype(np.float32) / np.float32(peak)
+
+
+def hides(samples: np.ndarray, colours: int) -> bool:
+    """Whether there is a pixel that isn't seen in full; the arguments are the same."""
+    if samples.shape[2] == colours:
+        return False
+    return bool(samples[..., colours].min() < np.iinfo(samples.dtype).max)
 
 
 def seen(samples: np.ndarray, colours: int) -> float:

@@ -164,6 +164,11 @@ def rendered(
     return Raster(_decoded(data, *_shape(coefficients)), "JPEG", like, coded=data)
 
 
+def picture_of(coefficients: Coefficients, like: Metadata) -> Raster:
+    """Coefficients as an image that is looked at, without a file that carries it."""
+    return Raster(shown(coefficients), "JPEG", like)
+
+
 def shown(coefficients: Coefficients) -> np.ndarray:
     """The samples of what coefficients are of, ``(H, W, C)`` uint8.
 

@@ -32,6 +32,7 @@ from fiftyone_reue.media import carriers, codec, png_stream
 from fiftyone_reue.media.jpeg_coefficients import exact
 from fiftyone_reue.media.jpeg_coefficients.coefficients import (
     Coefficients,
+    has_usual_edges,
     with_usual_edges,
 )
 from fiftyone_reue.media.jpeg_coefficients.markers import Segment
@@ -147,7 +148,7 @@ def describe_coded(
         name: the file's name, or the name's suffix alone, with the dot.
     """
     named = name.encode(errors="surrogateescape")
-    usual = _same(coefficients, with_usual_edges(coefficients))
+    usual = has_usual_edges(coefficients)
     alone = exact.describe(data, coefficients).content
     carried = _carried(segments)
     if len(carried) > _MUCH_CARRIED:
@@ -330,13 +331,6 @@ def _bmp_rows(samples: np.ndarray, pixel: int) -> bytes:
 def _coded(name: bytes, content: bytes, *, carried: bool, usual: bool) -> Described:
     flags = bytes([(_CARRIED if carried else 0) | (_USUAL_EDGES if usual else 0)])
     return Described(bytes([_CODED]) + joined(name, flags, content))
-
-
-def _same(one: Coefficients, other: Coefficients) -> bool:
-    return all(
-        np.array_equal(a.stored, b.stored)
-        for a, b in zip(one.components, other.components, strict=True)
-    )
 
 
 def _decoded(found: Coefficients, flags: bytes, content: bytes) -> bytes:

@@ -41,15 +41,16 @@ def ssimulacra2(
         100 for the same samples, below 0 for very different ones; None for images with
         fewer than :data:`SMALLEST` pixels a side.
     """
-    height, width = original.shape[:2]
-    if min(height, width) < SMALLEST:
+    if min(original.shape[:2]) < SMALLEST:
         return None
-    middle = tuple(
-        slice(start, start + WINDOW)
-        for start in (max(0, (side - WINDOW) // 2) for side in (height, width))
-    )
-    pair = (_shown(samples[middle], colours, peak) for samples in (original, changed))
+    pair = (_shown(middle(one), colours, peak) for one in (original, changed))
     return _of(*pair)
+
+
+def middle(samples: np.ndarray) -> np.ndarray:
+    """What of an image's samples, ``(H, W, C)``, is looked at; a view."""
+    down, across = (max(0, (side - WINDOW) // 2) for side in samples.shape[:2])
+    return samples[down : down + WINDOW, across : across + WINDOW]
 
 
 def _shown(samples: np.ndarray, colours: int, peak: int | None) -> np.ndarray:

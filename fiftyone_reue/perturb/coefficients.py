@@ -42,10 +42,11 @@ from fiftyone_reue.media.jpeg_coefficients.limits import (
     unpacked_limits,
 )
 from fiftyone_reue.media.jpeg_coefficients.planes import (
+    Target,
     gray_count,
     has_whole_gray,
+    some_rows,
     targets,
-    wanted_of,
 )
 from fiftyone_reue.media.jpeg_coefficients.steps import packed_steps, unpacked_steps
 from fiftyone_reue.perturb.base import (
@@ -84,16 +85,20 @@ class Way(ABC):
     """One way from P's coefficients back to W's, by what was added."""
 
     @abstractmethod
-    def licensed(self, protected: Coefficients) -> Coefficients:
+    def licensed(self, protected: Coefficients, *, own: bool = False) -> Coefficients:
         """``P -> W``.
+
+        Args:
+            protected: P's.
+            own: whether its arrays may be changed, for large ones take much memory.
 
         Raises:
             DamagedRecordError, ValueError: it isn't of this picture.
         """
 
     @abstractmethod
-    def protected(self, licensed: Coefficients) -> Coefficients:
-        """``W -> P``; the errors are the same."""
+    def protected(self, licensed: Coefficients, *, own: bool = False) -> Coefficients:
+        """``W -> P``; the rest is the same."""
 
     @abstractmethod
     def in_pixels(self, like: np.ndarray) -> Reversal:
@@ -125,11 +130,13 @@ class _ByAdding(Way):
             Of each component (rows, columns, 8, 8) int16.
         """
 
-    def licensed(self, protected: Coefficients) -> Coefficients:
-        return subtracted(protected, self.offsets(protected))
+    def licensed(self, protected: Coefficients, *, own: bool = False) -> Coefficients:
+        return subtracted(
+            protected, self.offsets(protected), keep=_kept(protected, own)
+        )
 
-    def protected(self, licensed: Coefficients) -> Coefficients:
-        return added(licensed, self.offsets(licensed))
+    def protected(self, licensed: Coefficients, *, own: bool = False) -> Coefficients:
+        return added(licensed, self.offsets(licensed), keep=_kept(licensed, own))
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,10 +242,10 @@ class ByExpansion(Way):
     levels: np.ndarray
     steps: np.ndarray
 
-    def licensed(self, protected: Coefficients) -> Coefficients:
+    def licensed(self, protected: Coefficients, *, own: bool = False) -> Coefficients:
         return self._changed(protected, self._expander.contracted)
 
-    def protected(self, licensed: Coefficients) -> Coefficients:
+    def protected(self, licensed: Coefficients, *, own: bool = False) -> Coefficients:
         return self._changed(licensed, self._expander.expanded)
 
     def in_pixels(self, like: np.ndarray) -> Reversal:
@@ -336,7 +343,7 @@ class BySteps(Way):
 
         def changed(change: np.ndarray) -> Coefficients:
             """The copy with a step's change, as much as may be."""
-            wanted = wanted_of(change, (1, 1), blocks)
+            wanted = Target(change, (1, 1), blocks)
             held = hold(
                 original,
                 _of_gray(original, [wanted] * len(limits)),
@@ -345,10 +352,10 @@ class BySteps(Way):
                 start=amplitude,
                 beside=beside,
             )
-            where = wanted.any(axis=(2, 3))
+            where = _changes_something(wanted)
             for limit, got in zip(limits, held.limits, strict=False):
                 limit[where] = got[where]  # type: ignore[index]
-            return added(copy, held.offsets)
+            return added(copy, held.offsets, keep=(original, licensed))
 
         try:
             seen = _seen(copy)
@@ -359,22 +366,24 @@ class BySteps(Way):
                 change = _step_of(method, secret, number, seen)
                 if number == 0:
                     before = _share(change, seen)
+                del seen  # what follows takes much memory of its own
                 copy = changed(change)
                 seen = _seen(copy)
+            after = _share(change, seen)
         except _UnsureError:
             return None
-        return copy, cls(method, secret, limits, before, _share(change, seen))
+        return copy, cls(method, secret, limits, before, after)
 
-    def licensed(self, protected: Coefficients) -> Coefficients:
-        found = protected
+    def licensed(self, protected: Coefficients, *, own: bool = False) -> Coefficients:
+        found, keep = protected, _kept(protected, own)
         for number in reversed(range(self.method.steps)):
-            found = subtracted(found, self._offsets(number, found))
+            found = subtracted(found, self._offsets(number, found), keep=keep)
         return found
 
-    def protected(self, licensed: Coefficients) -> Coefficients:
-        found = licensed
+    def protected(self, licensed: Coefficients, *, own: bool = False) -> Coefficients:
+        found, keep = licensed, _kept(licensed, own)
         for number in range(self.method.steps):
-            found = added(found, self._offsets(number, found))
+            found = added(found, self._offsets(number, found), keep=keep)
         return found
 
     def in_pixels(self, like: np.ndarray) -> Reversal:
@@ -527,24 +536,33 @@ def unpack(content: bytes, sides: tuple[int, int]) -> Way:
         raise _damaged() from error
 
 
-def licensed_of(way: Way, protected: Coefficients) -> Coefficients:
+def licensed_of(
+    way: Way, protected: Coefficients, *, own: bool = False
+) -> Coefficients:
     """:meth:`Way.licensed`, whatever the record holds.
 
     Raises:
         DamagedRecordError: it isn't of this picture.
     """
     with _of_this_picture():
-        return way.licensed(protected)
+        return way.licensed(protected, own=own)
 
 
-def protected_of(way: Way, licensed: Coefficients) -> Coefficients:
+def protected_of(
+    way: Way, licensed: Coefficients, *, own: bool = False
+) -> Coefficients:
     """:meth:`Way.protected`, whatever the record holds.
 
     Raises:
         DamagedRecordError: it isn't of this picture.
     """
     with _of_this_picture():
-        return way.protected(licensed)
+        return way.protected(licensed, own=own)
+
+
+def _kept(coefficients: Coefficients, own: bool) -> tuple[Coefficients, ...]:
+    """Whose arrays may not be changed."""
+    return () if own else (coefficients,)
 
 
 @contextmanager
@@ -564,9 +582,15 @@ def _step_of(
     return change[..., 0]
 
 
-def _of_gray(
-    coefficients: Coefficients, each: list[np.ndarray]
-) -> list[np.ndarray | None]:
+def _changes_something(wanted: Target) -> np.ndarray:
+    """(rows, columns) bool: the blocks in which anything is wanted."""
+    found = np.empty(wanted.blocks, bool)
+    for there, some in wanted.rows():
+        found[there] = some.any(axis=(2, 3))
+    return found
+
+
+def _of_gray(coefficients: Coefficients, each: list[Target]) -> list[Target | None]:
     """What is of the components that a gray change is in, and None of the others."""
     return [*each, *[None] * (len(coefficients.components) - len(each))]
 
@@ -588,12 +612,14 @@ def _seen(coefficients: Coefficients) -> np.ndarray:
 
 
 def _plane(component: Component) -> np.ndarray:
-    rows, columns = component.blocks.shape[:2]
-    flat = np.ascontiguousarray(component.blocks).reshape(-1, 8, 8)
-    shown = library.shown(flat, component.quantisation)
-    if shown is None:
-        raise _UnsureError("no usual file has such blocks")
-    whole = shown.reshape(rows, columns, 8, 8).swapaxes(1, 2)
+    blocks = component.blocks
+    rows, columns = blocks.shape[:2]
+    whole = np.empty((rows, 8, columns, 8), np.uint8)
+    for there in some_rows(rows, columns):
+        shown = library.shown(blocks[there].reshape(-1, 8, 8), component.quantisation)
+        if shown is None:
+            raise _UnsureError("no usual file has such blocks")
+        whole[there] = shown.reshape(-1, columns, 8, 8).swapaxes(1, 2)
     return whole.reshape(8 * rows, 8 * columns)
 
 

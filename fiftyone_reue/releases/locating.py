@@ -28,7 +28,7 @@ from fiftyone_reue.releases.overview import SMALL, Overview
 from fiftyone_reue.releases.references import Reference, References
 from fiftyone_reue.vault.entities import Image
 from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
-from fiftyone_reue.watermark import match, read
+from fiftyone_reue.watermark import match, read, reducing
 
 EXPLAINED = 0.6
 """A suspect belongs to an original that explains this share of the variance of what it
@@ -58,6 +58,30 @@ added to it is small. For unrelated images it is most often about 0."""
 SHORTLIST = 2000
 """So many originals are looked all over, those that look most like the suspect as a
 whole."""
+
+
+def views(raster: Raster) -> list[np.ndarray]:
+    """What a suspect is looked at by, at the size at which it is compared.
+
+    Programs that save an alpha channel may clear the colours that it hides.
+
+    Args:
+        raster: the suspect.
+
+    Returns:
+        ``(h, w)`` float32 lumas: alpha dropped, and on white where that is another.
+    """
+    samples, colours, peak = raster.samples, raster.colour_channels, raster.peak
+    size = reducing.reduced_size(raster.height, raster.width, reducing.SUSPECTS)
+    found = [reducing.reduced_luma(samples, colours, peak, size)]
+
+    def on_white(some: np.ndarray) -> np.ndarray:
+        opacity = alpha.share(some, colours)
+        return read.luma(some, colours, peak) * opacity + 255 * (1 - opacity)
+
+    if alpha.hides(samples, colours):
+        found.append(reducing.reduced(samples, size, on_white))
+    return found
 
 
 class UnseenOriginalsError(Exception):
@@ -152,11 +176,11 @@ class Locator:
         self._overview = overview
         self._parts = parts
 
-    def nearest(self, raster: Raster, *, wait: bool = True) -> Nearest:
+    def nearest(self, lumas: list[np.ndarray], *, wait: bool = True) -> Nearest:
         """The original that a changed copy belongs to.
 
         Args:
-            raster: the copy.
+            lumas: :func:`views` of the copy.
             wait: whether to look at all originals first, which takes long where none
                 was looked at for its parts yet.
 
@@ -168,7 +192,6 @@ class Locator:
         """
         problems: list[str] = []
         alike: list[str] = []
-        lumas = list(_views(raster))
         best = self._as_whole(lumas, problems)
         if best is None or not _is_settled(best):
             for found in self._as_small_part(lumas, problems):
@@ -220,8 +243,7 @@ class Locator:
                     continue
                 way = candidate.orientation
                 view = _View(match.orient(luma, way), way)
-                size = known.image.height, known.image.width
-                yield known, view, match.resize(view.luma, *size)
+                yield known, view, _resized(view.luma, known)
 
     def _as_small_part(
         self, lumas: list[np.ndarray], problems: list[str]
@@ -316,6 +338,17 @@ def _likely(candidates: Iterable[_Candidate]) -> list[_Candidate]:
     ]
 
 
+def _resized(luma: np.ndarray, known: _Known) -> np.ndarray:
+    """A suspect's luma at the size at which an original is compared."""
+    height, width = known.itself.luma.shape
+    if (height, width) != (known.image.height, known.image.width) and (
+        luma.shape[0] >= height and luma.shape[1] >= width
+    ):
+        # As the original was, or what a sharper filter leaves would remain.
+        return reducing.averaged(luma, (height, width))
+    return match.resize(luma, height, width)
+
+
 def _beside(
     known: _Known, view: _View, luma: np.ndarray, aligned: Aligned | None = None
 ) -> Nearest | None:
@@ -402,18 +435,6 @@ def _product(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | N
     if one is None or other is None:
         return other if one is None else one
     return one * other
-
-
-def _views(raster: Raster) -> Iterable[np.ndarray]:
-    """A suspect's lumas: alpha dropped, and on white where that is another.
-
-    Programs that save an alpha channel may clear the colours that it hides.
-    """
-    luma = read.luma(raster.samples, raster.colour_channels, raster.peak)
-    yield luma
-    opacity = alpha.opacity(raster.samples, raster.colour_channels)
-    if opacity is not None:
-        yield luma * opacity + 255 * (1 - opacity)
 
 
 def _size(values: np.ndarray, weights: np.ndarray | None) -> float:

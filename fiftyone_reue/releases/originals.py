@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -26,10 +26,9 @@ from fiftyone_reue.media.jpeg_coefficients.limits import (
     unpacked_limits,
 )
 from fiftyone_reue.media.jpeg_coefficients.reading import read
-from fiftyone_reue.media.jpeg_coefficients.writing import colour_segments
 from fiftyone_reue.media.jpeg_segments import without_record
 from fiftyone_reue.media.original import Rebuilt, rebuild, rebuild_coded
-from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.media.raster import Metadata, Raster
 from fiftyone_reue.perturb import coefficients, reversal
 from fiftyone_reue.perturb.reversal import Content, Reversal
 from fiftyone_reue.vault import records
@@ -110,7 +109,7 @@ def licensed_coefficients(
     found = _checked_coefficients(raster, envelope)
     part = records.open_recipient(envelope, key.key, key.key_id)
     way = coefficients.unpack(part.content, (raster.height, raster.width))
-    licensed = coefficients.licensed_of(way, found)
+    licensed = coefficients.licensed_of(way, found, own=True)
     digest = coefficient_digest(licensed)
     require_same(digest, part.digest, "licensed copy's")
     return licensed, digest
@@ -281,14 +280,19 @@ class Originals:
         return records.open_file(whole, owner_key, digest), None
 
     def lookalikes(
-        self, raster: Raster, envelope: Envelope, name: str
+        self,
+        raster: Raster,
+        envelope: Envelope,
+        name: str,
+        look: Callable[[Raster], np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The samples of W and O, both from a copy as it was delivered.
+        """How W and O look, both from a copy as it was delivered.
 
         Args:
             raster: P or W.
             envelope: its record.
             name: what to call the file in an error.
+            look: gives what is kept of either.
 
         Raises:
             EditedImageError, DamagedRecordError, ForeignRecordError: what they say.
@@ -297,10 +301,11 @@ class Originals:
             self._require_ours(envelope)
             if not envelope.header.in_coefficients:
                 licensed, envelope = self._licensed(raster, envelope)
-                return licensed.samples, self._original(licensed, envelope).samples
+                return look(licensed), look(self._original(licensed, envelope))
             found, envelope = self._licensed_coefficients(raster, envelope)
-            original = self._unmarked(found, raster, envelope)
-            return jpeg.shown(found), jpeg.shown(original)
+            kept = look(jpeg.picture_of(found, raster.metadata))
+            found = self._unmarked(found, raster, envelope)
+            return kept, look(jpeg.picture_of(found, raster.metadata))
 
     def _kept(self, envelope: Envelope) -> Envelope | None:
         """The ledger's copy of a licensed copy's record, or None."""
@@ -382,30 +387,34 @@ class Originals:
         way = reversal_of(part, envelope, original)
         return way.change(licensed, original.colour_channels)
 
-    def unmarked(self, original: Raster, envelope: Envelope) -> Raster | None:
+    def unmarked(
+        self, original: bytes, envelope: Envelope, *, max_pixels: int
+    ) -> Raster:
         """A JPEG's protected copy without its mark, from that copy's record.
 
         Args:
-            original: O, which the file was made from.
-            envelope: the file's, of coefficients.
+            original: O's file, which the copy was made from.
+            envelope: the copy's record, of coefficients.
+            max_pixels: larger pictures are refused.
 
         Returns:
-            The copy; None if the original isn't there as a JPEG file.
+            The copy as it looks.
 
         Raises:
             DamagedRecordError, ForeignRecordError: see the boxes.
         """
-        found = jpeg_coefficients(original)
-        if found is None:
-            return None
+        found = read(original, max_pixels=max_pixels)
         key = self._recipient_key(envelope)
         part = records.open_recipient(envelope, key.key, key.key_id)
-        way = coefficients.unpack(part.content, (original.height, original.width))
+        sides = found.height, found.width
+        way = coefficients.unpack(part.content, sides)
         owner = self._owner_part(envelope, part.digest)
-        added_mark = mark_offsets(found, self._mark(owner, original), owner.lost)
-        copy = coefficients.protected_of(way, added(found, added_mark))
-        copy = subtracted(copy, added_mark)
-        return jpeg.rendered(copy, colour_segments(found), original.metadata)
+        added_mark = mark_offsets(found, self._mark(owner, sides), owner.lost)
+        # In place, and none of them is kept: of a large picture they take a lot.
+        found = added(found, added_mark, keep=())
+        found = coefficients.protected_of(way, found, own=True)
+        found = subtracted(found, added_mark, keep=())
+        return jpeg.picture_of(found, Metadata())
 
     def _original(self, raster: Raster, envelope: Envelope) -> Raster:
         digest = sample_digest(raster.samples)
@@ -413,7 +422,7 @@ class Originals:
         part = self._owner_part(envelope, digest)
         samples = offsets.subtract(
             raster.samples,
-            self._mark(part, raster),
+            self._raster_mark(part, raster),
             raster.colour_channels,
             part.lost,
             envelope.header.peak,
@@ -443,7 +452,7 @@ class Originals:
     ) -> Coefficients:
         """``W -> O`` of coefficients that are W's for sure."""
         part = self._owner_part(envelope, envelope.header.digest)
-        offsets = mark_offsets(licensed, self._mark(part, raster), part.lost)
+        offsets = mark_offsets(licensed, self._raster_mark(part, raster), part.lost)
         found = subtracted(licensed, offsets)
         require_same(coefficient_digest(found), part.digest, "original's")
         return found
@@ -452,7 +461,7 @@ class Originals:
         self, original: Raster, envelope: Envelope, digest: bytes
     ) -> np.ndarray:
         """``O -> W``, W having this digest."""
-        mark = self._mark(self._owner_part(envelope, digest), original)
+        mark = self._raster_mark(self._owner_part(envelope, digest), original)
         licensed, _ = offsets.add(
             original.samples, mark, original.colour_channels, envelope.header.peak
         )
@@ -478,25 +487,28 @@ class Originals:
                 return records.open_owner(envelope, key, vault, licensed_digest), key
         return records.open_owner(envelope, oldest, vault, licensed_digest), oldest
 
-    def _mark(self, part: OwnerPart, raster: Raster) -> np.ndarray:
-        bits = patterns.bit_count(raster.height, raster.width)
+    def _raster_mark(self, part: OwnerPart, raster: Raster) -> np.ndarray:
+        mark = self._mark(part, (raster.height, raster.width))
+        if not part.visible:
+            return mark
+        return embed.spared(mark, raster.samples, raster.colour_channels)
+
+    def _mark(self, part: OwnerPart, sides: tuple[int, int]) -> np.ndarray:
+        """All of a mark, also where an alpha channel hides it."""
+        bits = patterns.bit_count(*sides)
         seed = self._codes.get(part.recipient_id)
         if seed is None:
             raise ForeignRecordError(
                 f"The copy was made for recipient {part.recipient_id}, whom the ledger "
                 "has lost: put the ledger back from a backup (`reue vault check`)"
             )
-        mark = embed.mark(
+        return embed.mark(
             self._mark_key,
             part.image_id,
             codes.code(seed, part.image_id, bits),
-            raster.height,
-            raster.width,
+            *sides,
             part.amplitude,
         )
-        if not part.visible:
-            return mark
-        return embed.spared(mark, raster.samples, raster.colour_channels)
 
     def spares_hidden(self, record: Record) -> bool:
         """Whether a copy's mark spares what is fully transparent.

@@ -18,16 +18,23 @@ from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.names import contained
 from fiftyone_reue.releases.originals import Originals
+from fiftyone_reue.releases.recent import Recent
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Record
 from fiftyone_reue.vault.ledger.problems import BACKUP, NOT_FOUND, quoted
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import read
+from fiftyone_reue.watermark import reducing
+
+_MOST_KEPT, _MOST_BYTES_KEPT = 64, 64 << 20
+"""Originals that are kept for the next suspect, and what they take together."""
 
 
 @dataclass(frozen=True)
 class Reference:
     """What a suspect may be a copy of, without its mark.
+
+    It has the size at which the original is compared, see
+    :mod:`fiftyone_reue.watermark.reducing`; of one with alpha that is its own.
 
     Attributes:
         state: "protected" or "licensed".
@@ -60,17 +67,20 @@ class References:
         self._originals = originals
         self._moved = moved
         self._max_pixels = max_pixels
-        self.original = functools.lru_cache(maxsize=64)(self._load_original)
+        self.original = Recent(
+            self._load_original, _bytes_of, _MOST_BYTES_KEPT, _MOST_KEPT
+        )
 
     def luma(self, image_id: str) -> np.ndarray | None:
-        """An original's luma, alpha dropped; None if it isn't there any more."""
+        """An original's luma as it is compared, alpha dropped; None if it isn't there
+        any more."""
         try:
             raster = self.original(image_id)
         except FATAL:
             raise
         except ReueError:
             return None
-        return read.luma(raster.samples, raster.colour_channels, raster.peak)
+        return compared_luma(raster, raster.peak)
 
     def of(self, image: Image) -> Iterable[Reference]:
         """What a suspect may be a copy of, without its mark.
@@ -85,16 +95,29 @@ class References:
                 f"{image.height} pixels, but it has {raster.width} x {raster.height}: "
                 "its entry was changed; restore the ledger from a backup"
             )
+        luma = compared_luma(raster, raster.peak)
         opacity = alpha.opacity(raster.samples, raster.colour_channels)
-        if opacity is None:
-            for state, luma in self._unmarked(image, raster):
-                yield Reference(state, luma)
-            return
-        shown = self._shown_without_alpha(image, opacity)
-        for state, luma in self._unmarked(image, raster):
-            yield Reference(state, luma, shown=shown)
-            if opacity.any():
-                yield Reference(state, luma * opacity, opacity, opacity)
+        # Of a JPEG file's copies its coefficients tell, and the samples take room.
+        samples = raster if raster.coded is None else None
+        del raster
+        shown = None
+        if opacity is not None:
+            shown = self._shown_without_alpha(image, opacity)
+        for state, one in self._lumas(image, luma, samples):
+            yield Reference(state, one, shown=shown)
+            if opacity is not None and opacity.any():
+                yield Reference(state, one * opacity, opacity, opacity)
+
+    def _lumas(
+        self, image: Image, luma: np.ndarray, original: Raster | None
+    ) -> Iterable[tuple[str, np.ndarray]]:
+        """The lumas of the original and of its protected copies without their marks,
+        alpha dropped, and "licensed" or "protected"; see :meth:`_unmarked`."""
+        yield "licensed", luma
+        for record in self._vault.ledger.records_by_image(image.id):
+            unmarked = self._unmarked(record, luma, original)
+            if unmarked is not None:
+                yield "protected", unmarked
 
     def _shown_without_alpha(
         self, image: Image, opacity: np.ndarray
@@ -111,42 +134,48 @@ class References:
         return (opacity > 0).astype(np.float32)
 
     def _unmarked(
-        self, image: Image, raster: Raster
-    ) -> Iterable[tuple[str, np.ndarray]]:
-        """The lumas of the original and of its protected copies without their marks,
-        alpha dropped, and "licensed" or "protected"."""
-        colours = raster.colour_channels
-        luma = read.luma(raster.samples, colours, raster.peak)
-        yield "licensed", luma
-        for record in self._vault.ledger.records_by_image(image.id):
-            copy = change = None
-            try:
-                envelope = records.unpack(record.blob)
-                if envelope.header.tier == "licensed":
-                    continue  # a licensee's, who adds nothing but the mark
-                if envelope.header.in_coefficients:
-                    copy = self._originals.unmarked(raster, envelope)
-                else:
-                    change = self._originals.change(raster, envelope)
-            except FATAL:
-                raise
-            except ReueError as error:
-                self._leave_out(record, error)
-                continue
+        self, record: Record, luma: np.ndarray, original: Raster | None
+    ) -> np.ndarray | None:
+        """The luma of a protected copy without its mark, alpha dropped.
+
+        Args:
+            record: the copy's.
+            luma: the original's, as it is compared.
+            original: its samples; None where they have to be loaded again.
+
+        Returns:
+            As the original's; None of a licensee's copy, to which nothing but the mark
+            was added, and where what was added isn't known.
+        """
+        change = None
+        try:
+            envelope = records.unpack(record.blob)
+            if envelope.header.tier == "licensed":
+                return None
             peak = envelope.header.peak
-            if copy is not None:
-                yield "protected", read.luma(copy.samples, colours, peak)
-                continue
-            if change is not None:
-                protected, _ = offsets.add(raster.samples, change, colours, peak)
-                yield "protected", read.luma(protected, colours, peak)
-                continue
-            # The record holds W and no more, or the original JPEG isn't there, so that
-            # only the release's own file tells what was added. If it is gone, this copy
-            # is only known when unchanged.
-            added = self._added_luma(record)
-            if added is not None:
-                yield "protected", luma + added
+            original = original or self.original(record.image_id)
+            if not envelope.header.in_coefficients:
+                change = self._originals.change(original, envelope)
+            elif original.coded is not None:
+                coded, most = original.coded, original.height * original.width
+                del original
+                copy = self._originals.unmarked(coded, envelope, max_pixels=most)
+                return compared_luma(copy, peak)
+        except FATAL:
+            raise
+        except ReueError as error:
+            self._leave_out(record, error)
+            return None
+        if change is not None:
+            protected, _ = offsets.add(
+                original.samples, change, original.colour_channels, peak
+            )
+            return compared_luma(original.with_samples(protected), peak)
+        # The record holds W and no more, or the original JPEG isn't there, so that only
+        # the release's own file tells what was added. If it is gone, this copy is only
+        # known when unchanged.
+        added = self._added_luma(record)
+        return None if added is None else luma + added
 
     def lost(self, image_id: str) -> str:
         """Note that an original's row isn't found though there is one; in words."""
@@ -170,10 +199,7 @@ class References:
         except ReueError:
             return None
         peak = envelope.header.peak
-        lumas = [
-            read.luma(r.samples, r.colour_channels, peak) for r in (raster, licensed)
-        ]
-        return lumas[0] - lumas[1]
+        return compared_luma(raster, peak) - compared_luma(licensed, peak)
 
     def _delivered(self, record: Record) -> Raster | None:
         """The release's file of a record, if it is there."""
@@ -237,6 +263,28 @@ class References:
             except ReueError:
                 continue
         return found
+
+
+def _bytes_of(raster: Raster) -> int:
+    return raster.samples.nbytes + len(raster.coded or b"")
+
+
+def compared_luma(raster: Raster, peak: int | None) -> np.ndarray:
+    """An original's luma, or a copy's, at the size at which it is compared.
+
+    Args:
+        raster: of the original, or of a copy as it was delivered.
+        peak: the largest value of the data's range; None: the samples' type's.
+
+    Returns:
+        ``(h, w)`` float32, alpha dropped. One with alpha isn't made smaller: what is
+        seen of it on another ground can't be told from means.
+    """
+    samples, colours = raster.samples, raster.colour_channels
+    size = raster.height, raster.width
+    if not alpha.hides(samples, colours):
+        size = reducing.reduced_size(*size, reducing.ORIGINALS)
+    return reducing.reduced_luma(samples, colours, peak, size)
 
 
 def _if_same(path: str, digest: bytes, max_pixels: int) -> Raster | None:

@@ -28,10 +28,10 @@ from fiftyone_reue.media.digest import carried_digest
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.progress import Progress
-from fiftyone_reue.releases.locating import Locator, Nearest
+from fiftyone_reue.releases.locating import Locator, Nearest, views
 from fiftyone_reue.releases.originals import Originals
 from fiftyone_reue.releases.overview import Overview
-from fiftyone_reue.releases.references import References
+from fiftyone_reue.releases.references import References, compared_luma
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Record
 from fiftyone_reue.vault.file_lock import file_lock
@@ -211,8 +211,10 @@ class Tracer:
         exact = self.exact(raster)
         if exact is not None:
             return self._read_exact(unmatched, raster, *exact)
+        lumas = views(raster)
+        del raster  # originals take as much memory
         try:
-            near = self.nearest(raster, wait=wait)
+            near = self._locator.nearest(lumas, wait=wait)
         except InputError as error:
             lies_nowhere = isinstance(error, UnalignedImageError)
             return replace(unmatched, reason=str(error), unaligned=lies_nowhere)
@@ -258,7 +260,7 @@ class Tracer:
             InputError: it belongs to none, or an original that it might belong to
                 isn't there any more.
         """
-        return self._locator.nearest(raster, wait=wait)
+        return self._locator.nearest(views(raster), wait=wait)
 
     def _read_exact(
         self, suspect: Suspect, raster: Raster, record: Record, state: str
@@ -269,12 +271,13 @@ class Tracer:
         envelope = records.unpack(record.blob)
         if state != "protected":
             envelope = records.licensed_envelope(envelope, record.digest_w)
-        licensed, original = self._originals.lookalikes(
-            raster, envelope, suspect.sample_id
-        )
-        colours, peak = raster.colour_channels, envelope.header.peak
         left = read.residual(
-            read.luma(licensed, colours, peak), read.luma(original, colours, peak)
+            *self._originals.lookalikes(
+                raster,
+                envelope,
+                suspect.sample_id,
+                lambda one: compared_luma(one, envelope.header.peak),
+            )
         )
         return self._read(suspect, image, state, left, 0.0, exact=True)
 

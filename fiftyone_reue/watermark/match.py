@@ -17,10 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from fiftyone_reue.media import alpha
+from fiftyone_reue.watermark import read
+
 SIDE = 16
 
 FLAT = 2.0
 """A descriptor of less contrast than this, in gray levels, says little."""
+
+_ROWS = 256
 
 ORIENTATIONS = 8
 """Four quarter turns, each plain and mirrored."""
@@ -38,26 +43,48 @@ def descriptor(luma: np.ndarray) -> bytes:
     Returns:
         SIDE * SIDE bytes.
     """
-    small = Image.fromarray(luma).resize((SIDE, SIDE), Image.Resampling.BOX)
-    return np.round(np.asarray(small)).clip(0, 255).astype(np.uint8).tobytes()
+    return _packed(_averaged(luma, SIDE, SIDE))
 
 
-def descriptors(luma: np.ndarray, opacity: np.ndarray | None = None) -> bytes:
+def _averaged(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Means of areas of ``(H, W)`` float32, across and then down."""
+    small = Image.fromarray(values).resize((width, height), Image.Resampling.BOX)
+    return np.asarray(small)
+
+
+def _packed(small: np.ndarray) -> bytes:
+    return np.round(small).clip(0, 255).astype(np.uint8).tobytes()
+
+
+def descriptors_of(samples: np.ndarray, colours: int, peak: int | None) -> bytes:
     """What an index keeps of an original.
 
     Args:
-        luma: ``(H, W)`` float32 in [0, 255], alpha dropped.
-        opacity: ``(H, W)`` float32 in [0, 1]; None where every pixel is opaque.
+        samples: ``(H, W, C)`` uint8 or uint16.
+        colours: how many leading channels are colour.
+        peak: the largest value of the data's range; None: the samples' type's.
 
     Returns:
-        The descriptor; with an opacity also those on black and on white, one after
-        the other.
+        The descriptor; of an image with an alpha channel that hides something also
+        those on black and on white, one after the other.
     """
-    if opacity is None:
-        return descriptor(luma)
+    hides = alpha.hides(samples, colours)
+    narrow = np.empty((3 if hides else 1, len(samples), SIDE), np.float32)
+    # A few rows at a time: what is made of all at once takes more than the samples.
+    for start in range(0, len(samples), _ROWS):
+        some = samples[start : start + _ROWS]
+        lumas = [read.luma(some, colours, peak)]
+        if hides:
+            lumas += _laid(lumas[0], alpha.share(some, colours))
+        for made, luma in zip(narrow, lumas, strict=True):
+            made[start : start + _ROWS] = _averaged(luma, len(some), SIDE)
+    return b"".join(_packed(_averaged(one, SIDE, SIDE)) for one in narrow)
+
+
+def _laid(luma: np.ndarray, opacity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A luma on black and on white."""
     black = luma * opacity
-    white = black + 255 * (1 - opacity)
-    return b"".join(descriptor(one) for one in (luma, black, white))
+    return black, black + 255 * (1 - opacity)
 
 
 def orient(samples: np.ndarray, orientation: int) -> np.ndarray:
@@ -117,7 +144,7 @@ class Descriptors:
 
     @classmethod
     def of(cls, image_ids: Iterable[str], entries: Iterable[bytes]) -> Descriptors:
-        """Of ids and of byte strings from :func:`descriptors`, in the same order."""
+        """Of ids and of byte strings from :func:`descriptors_of`, in the same order."""
         size = SIDE * SIDE
         plain, laid, with_alpha = bytearray(), bytearray(), []
         for row, entry in enumerate(entries):
@@ -136,7 +163,7 @@ class Descriptors:
 
 
 class Index:
-    """Descriptors for originals among many.
+    """Finds originals among many.
 
     Args:
         originals: theirs.
@@ -247,7 +274,7 @@ def parts(
 
     Args:
         luma: ``(H, W)`` float32 of the suspect.
-        originals: :func:`descriptors` by id; each takes some 50 us.
+        originals: :func:`descriptors_of` by id; each takes some 50 us.
         count: how many at most, each of another original.
     """
     if not originals:

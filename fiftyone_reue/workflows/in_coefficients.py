@@ -102,11 +102,10 @@ def _copy(
         try:
             back = read(again.raster.coded or b"")
             _require(job, coefficient_digest(back) == of_p)
-            back = coefficients.licensed_of(
-                coefficients.unpack(content.data, sides), back
-            )
+            way = coefficients.unpack(content.data, sides)
+            back = coefficients.licensed_of(way, back, own=True)
             _require(job, coefficient_digest(back) == of_w)
-            back = subtracted(back, mark_offsets(back, job.mark, lost))
+            back = subtracted(back, mark_offsets(back, job.mark, lost), keep=())
             _require(job, coefficient_digest(back) == of_o)
             _require(job, rebuild_coded(file.content, back).data == job.source)
         except VerificationError:

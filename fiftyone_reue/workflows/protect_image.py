@@ -29,7 +29,7 @@ from fiftyone_reue.media.displayed import NOTABLE, largest_shown, orientation_of
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.quality import psnr
 from fiftyone_reue.media.raster import Raster
-from fiftyone_reue.media.visibility import SMALLEST, ssimulacra2
+from fiftyone_reue.media.visibility import SMALLEST, middle, ssimulacra2
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.perturb.weaker import weaker
 from fiftyone_reue.releases.changes import digest_of, made_of
@@ -39,7 +39,7 @@ from fiftyone_reue.vault.commitments import Original
 from fiftyone_reue.vault.entities import Image, Recipient, Record, Release
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import codes, embed, match, patterns, read
+from fiftyone_reue.watermark import codes, embed, match, patterns
 from fiftyone_reue.workflows import in_coefficients, in_pixels
 from fiftyone_reue.workflows.amplitudes import strongest
 from fiftyone_reue.workflows.copies import Copy, Job, Try
@@ -302,6 +302,45 @@ def protect_image(
             was looked at.
         VerificationError: the result would not restore exactly.
     """
+    made, looked = _protected(
+        item,
+        own,
+        boxes,
+        release,
+        method,
+        state,
+        max_pixels=max_pixels,
+        depth=depth,
+        whole_files=whole_files,
+        carrier=carrier,
+        measure=measure,
+    )
+    if looked is None:
+        return made
+    # Only now, for it takes as much memory as a large image itself.
+    return replace(made, ssimulacra2=ssimulacra2(*looked))
+
+
+_Looked = tuple[np.ndarray, np.ndarray, int, int]
+"""What :func:`ssimulacra2` is given."""
+
+
+def _protected(
+    item: Item,
+    own: Own | None,
+    boxes: Boxes,
+    release: Release,
+    method: Method,
+    state: State,
+    *,
+    max_pixels: int,
+    depth: int | None,
+    whole_files: bool,
+    carrier: str,
+    measure: bool,
+) -> tuple[Protected, _Looked | None]:
+    """:func:`protect_image`, but for how visible the change is where that is still to
+    be measured: then what of both images is looked at."""
     most = largest_file(max_pixels)
     source = read_file(item.path, name=item.sample_id, most=most)
     loaded = load(
@@ -371,15 +410,18 @@ def protect_image(
         state, seen = _within_quality(with_state, state, job, int(quality))
     coarse = quality is not None and seen is not None and seen < quality
     copy = with_state(state).copy()
+    del with_state  # of a large picture its coefficients take much memory
     if copy.digests[2] == copy.digests[0]:
         raise UnsupportedImageError(f"{item.sample_id}: {NOTHING_ADDED}")
     made = _written(item, release, own, boxes, job, copy, max_pixels)
     data = made.data
+    looked: _Looked | None = None
     if measure and seen is None:
-        seen = ssimulacra2(original, made.samples, colours, peak)
+        both = middle(original).copy(), middle(made.samples).copy()
+        looked = (*both, colours, peak)
     _, digest_w, digest_p = copy.digests
     now = time.time()
-    return Protected(
+    protected = Protected(
         item=item,
         data=data,
         record=Record(
@@ -405,9 +447,7 @@ def protect_image(
             label=item.label,
             height=height,
             width=width,
-            descriptor=match.descriptors(
-                read.luma(original, colours, peak), alpha.opacity(original, colours)
-            ),
+            descriptor=match.descriptors_of(original, colours, peak),
         ),
         payload=own.code.hex(),
         converted=raster.format if copy.format != raster.format else None,
@@ -418,6 +458,7 @@ def protect_image(
         differs=copy.file.differs,
         ssimulacra2=seen,
     )
+    return protected, looked
 
 
 @dataclass(frozen=True, eq=False)

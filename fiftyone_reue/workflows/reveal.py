@@ -438,7 +438,8 @@ class _Revealer:
             return True, seen, luma, [record]
         near = self._tracer.nearest(raster)
         found = self._vault.ledger.records_by_image(near.image.id)
-        return False, match.orient(seen, near.orientation), near.luma, found
+        luma = match.resize(near.luma, near.image.height, near.image.width)
+        return False, match.orient(seen, near.orientation), luma, found
 
     def _hiding(self, found: list[Record]) -> list[Record]:
         """Those of them in whose release something is hidden."""

@@ -103,16 +103,28 @@ def test_resize_keeps_what_fits():
     assert match.resize(luma, 18, 21).shape == (18, 21)
 
 
+def test_large_images_have_the_same_descriptors_as_a_few_rows_at_a_time():
+    samples = np.random.default_rng(1).integers(0, 256, (700, 90, 3), np.uint8)
+    whole = match.descriptor(read.luma(samples, 3))
+    assert match.descriptors_of(samples, 3, None) == whole
+
+
 def ellipse(height: int, width: int) -> np.ndarray:
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     return np.clip(8 * (0.7 - x * x - y * y), 0, 1).astype(np.float32)
+
+
+def cut_out(photo: np.ndarray, mask: np.ndarray) -> bytes:
+    """What an index keeps of a photograph with an alpha channel."""
+    opacity = np.rint(255 * mask).astype(np.uint8)
+    return match.descriptors_of(np.dstack([photo, opacity]), 3, None)
 
 
 @pytest.fixture(scope="module")
 def cutouts(photos) -> match.Index:
     """The photographs, each cut out with the same ellipse."""
     mask = ellipse(96, 128)
-    entries = [match.descriptors(read.luma(p, 3), mask) for p in photos.values()]
+    entries = [cut_out(photo, mask) for photo in photos.values()]
     return match.Index(match.Descriptors.of(list(photos), entries))
 
 
@@ -150,8 +162,11 @@ def test_entries_of_both_lengths_share_an_index(photos):
     mask = ellipse(96, 128)
     luma = {name: read.luma(photo, 3) for name, photo in photos.items()}
     entries = {name: match.descriptor(one) for name, one in luma.items()}
-    entries["cat"] = match.descriptors(luma["cat"], mask)
-    assert match.descriptors(luma["coffee"]) == entries["coffee"]
+    entries["cat"] = cut_out(photos["cat"], mask)
+    plain = match.descriptors_of(photos["coffee"], 3, None)
+    assert plain == entries["coffee"]
+    opaque = np.ones(luma["coffee"].shape)
+    assert cut_out(photos["coffee"], opaque) == entries["coffee"]
     mixed = match.Index(match.Descriptors.of(list(entries), list(entries.values())))
     for name, one in luma.items():
         assert mixed.nearest(one)[0].image_id == name
@@ -164,7 +179,7 @@ def test_entries_of_both_lengths_share_an_index(photos):
 def test_one_opacity_all_over_has_no_silhouette(photos, opacity):
     luma = read.luma(photos["cat"], 3)
     even = np.full(luma.shape, opacity, np.float32)
-    index = match.Index(match.Descriptors.of(["cat"], [match.descriptors(luma, even)]))
+    index = match.Index(match.Descriptors.of(["cat"], [cut_out(photos["cat"], even)]))
     (found,) = index.nearest(luma)
     assert found.distance == pytest.approx(0, abs=1e-3)
     (found,) = index.nearest(luma * even + 200 * (1 - even))

@@ -175,16 +175,46 @@ def with_usual_edges(coefficients: Coefficients) -> Coefficients:
     """
     filled = []
     for one in coefficients.components:
-        stored = one.stored.copy()
-        stored[: one.rows, one.columns :] = 0
-        last = stored[: one.rows, one.columns - 1, 0, 0]
-        stored[: one.rows, one.columns :, 0, 0] = last[:, None]
-        for row in range(one.rows, len(stored)):
-            stored[row] = 0
-            above = stored[row - 1, one.h - 1 :: one.h, 0, 0]
-            stored[row, :, 0, 0] = above.repeat(one.h)
-        filled.append(replace(one, stored=stored))
+        if not _has_usual_edges(one):  # a copy of a large picture takes much memory
+            one = _with_usual_edges(one)
+        filled.append(one)
     return replace(coefficients, components=tuple(filled))
+
+
+def has_usual_edges(coefficients: Coefficients) -> bool:
+    """Whether :func:`with_usual_edges` changes nothing."""
+    return all(map(_has_usual_edges, coefficients.components))
+
+
+def _has_usual_edges(one: Component) -> bool:
+    if not np.array_equal(one.stored[: one.rows, one.columns :], _usual_right(one)):
+        return False
+    return all(
+        np.array_equal(one.stored[row], _usual_below(one, one.stored[row - 1]))
+        for row in range(one.rows, len(one.stored))
+    )
+
+
+def _with_usual_edges(one: Component) -> Component:
+    stored = one.stored.copy()
+    stored[: one.rows, one.columns :] = _usual_right(one)
+    for row in range(one.rows, len(stored)):
+        stored[row] = _usual_below(one, stored[row - 1])
+    return replace(one, stored=stored)
+
+
+def _usual_right(one: Component) -> np.ndarray:
+    """What is right of the picture: of each row its last block's shade."""
+    found = np.zeros_like(one.stored[: one.rows, one.columns :])
+    found[..., 0, 0] = one.stored[: one.rows, one.columns - 1, 0, 0][:, None]
+    return found
+
+
+def _usual_below(one: Component, row: np.ndarray) -> np.ndarray:
+    """What is below a row, beyond the picture: of each unit its last block's shade."""
+    found = np.zeros_like(row)
+    found[:, 0, 0] = row[one.h - 1 :: one.h, 0, 0].repeat(one.h)
+    return found
 
 
 def same_picture(one: Coefficients, other: Coefficients) -> bool:

@@ -11,16 +11,20 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
-from fiftyone_reue.media.jpeg_coefficients.planes import has_whole_luma
+from fiftyone_reue.media.jpeg_coefficients.planes import Target, has_whole_luma
 from fiftyone_reue.media.jpeg_coefficients.writing import in_one_go, write
 
 _SIDE = np.arange(8)
+_BAND, _BEYOND = 72, 12
+"""Rows of luma's blocks whose colours are looked at together, and so many more above
+and below; whole units of up to four rows each."""
 # What a blue and a red difference add to red, green and blue, in parts of 2^16.
 _BLUE = np.array([0, -22554, 116130])
 _RED = np.array([91881, -46802, 0])
@@ -55,8 +59,11 @@ class Beside:
         self._coefficients = coefficients
         self._known = before
         self._decoder = decoder
+        self._bands: dict[int, tuple[int, tuple[np.ndarray, ...]]] = {}
 
-    def tells(self, wanted: Sequence[np.ndarray | None], base: Coefficients) -> bool:
+    def tells(
+        self, wanted: Sequence[np.ndarray | Target | None], base: Coefficients
+    ) -> bool:
         """Whether a change is one that :meth:`excess` can compute.
 
         Args:
@@ -154,27 +161,96 @@ class Beside:
         Returns:
             (n,) bool.
         """
-        height, width = self._coefficients.height, self._coefficients.width
-        down = np.minimum(rows[:, None, None] * 8 + _SIDE[:, None], height - 1)
-        across = np.minimum(columns[:, None, None] * 8 + _SIDE, width - 1)
-        blue, red = (plane[down, across].astype(int) for plane in self._differences)
-        colours = (blue - 128)[..., None] * _BLUE + (red - 128)[..., None] * _RED
-        was, becomes = (
-            np.clip(one[..., None] + (colours + _HALF >> 16), 0, 255)
-            for one in (old, new)
-        )
-        far = np.any(np.abs(becomes - was) > epsilon, axis=-1)
-        inside = rows[:, None, None] * 8 + _SIDE[:, None] < height
-        inside = inside & (columns[:, None, None] * 8 + _SIDE < width)
-        return np.any(far & inside, axis=(1, 2))
+        found = np.zeros(len(rows), bool)
+        for band in np.unique(rows // _BAND):
+            mine = rows // _BAND == band
+            first, differences = self._differences(int(band))
+            found[mine] = _far(
+                rows[mine] - first,
+                columns[mine],
+                old[mine],
+                new[mine],
+                epsilon,
+                differences,
+            )
+        return found
 
-    @functools.cached_property
-    def _differences(self) -> tuple[np.ndarray, ...]:
-        """Blue and red difference, (height, width) uint8, as decoders enlarge them.
+    def _differences(self, band: int) -> tuple[int, tuple[np.ndarray, ...]]:
+        """Blue and red difference of some rows, as decoders enlarge them.
 
         Luma's change leaves them as they are.
+
+        Args:
+            band: which rows of luma's blocks: this times :data:`_BAND`, and so many.
+
+        Returns:
+            The first row of blocks that is there, and (height, width) uint8 each.
         """
-        data = write(in_one_go(self._coefficients))
-        with Image.open(io.BytesIO(data)) as image:
-            image.draft("YCbCr", image.size)
-            return tuple(np.asarray(image.getchannel(place)) for place in (1, 2))
+        known = self._bands.get(band)
+        if known is None:
+            known = self._bands[band] = _differences(self._coefficients, band)
+        return known
+
+
+def _differences(
+    coefficients: Coefficients, band: int
+) -> tuple[int, tuple[np.ndarray, ...]]:
+    """See :meth:`Beside._differences`.
+
+    A picture of its own is made of the rows, with some above and below, over whose
+    border decoders smooth.
+    """
+    rows, unit = coefficients.components[0].rows, coefficients.components[0].v
+    first = max(0, band * _BAND - _BEYOND)
+    last = min(rows, (band + 1) * _BAND + _BEYOND)
+    some = replace(
+        coefficients,
+        height=min(8 * last, coefficients.height) - 8 * first,
+        components=tuple(
+            replace(
+                one,
+                rows=min(-(-last * one.v // unit), one.rows) - first * one.v // unit,
+                stored=one.stored[first * one.v // unit : -(-last // unit) * one.v],
+            )
+            for one in coefficients.components
+        ),
+    )
+    with Image.open(io.BytesIO(write(in_one_go(some)))) as image:
+        image.draft("YCbCr", image.size)
+        made = tuple(np.asarray(image.getchannel(place)) for place in (1, 2))
+    return first, made
+
+
+def _far(
+    rows: np.ndarray,
+    columns: np.ndarray,
+    old: np.ndarray,
+    new: np.ndarray,
+    epsilon: int,
+    differences: tuple[np.ndarray, ...],
+) -> np.ndarray:
+    """In which of some blocks a colour changes by more than epsilon.
+
+    Args:
+        rows: (n,), where the blocks are in the differences.
+        columns: the same.
+        old: (n, 8, 8) uint8, their luma.
+        new: the same, changed.
+        epsilon: gray levels.
+        differences: blue and red, (height, width) uint8.
+
+    Returns:
+        (n,) bool.
+    """
+    height, width = differences[0].shape
+    down = np.minimum(rows[:, None, None] * 8 + _SIDE[:, None], height - 1)
+    across = np.minimum(columns[:, None, None] * 8 + _SIDE, width - 1)
+    blue, red = (plane[down, across].astype(int) for plane in differences)
+    colours = (blue - 128)[..., None] * _BLUE + (red - 128)[..., None] * _RED
+    was, becomes = (
+        np.clip(one[..., None] + (colours + _HALF >> 16), 0, 255) for one in (old, new)
+    )
+    far = np.any(np.abs(becomes - was) > epsilon, axis=-1)
+    inside = rows[:, None, None] * 8 + _SIDE[:, None] < height
+    inside = inside & (columns[:, None, None] * 8 + _SIDE < width)
+    return np.any(far & inside, axis=(1, 2))

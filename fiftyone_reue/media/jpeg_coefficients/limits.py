@@ -21,15 +21,22 @@ from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.media.jpeg_coefficients import library, limit_coding
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients, Component
 from fiftyone_reue.media.jpeg_coefficients.decoding import Beside
-from fiftyone_reue.media.jpeg_coefficients.planes import planes_of, shrinking, wanted_of
+from fiftyone_reue.media.jpeg_coefficients.planes import (
+    Target,
+    planes_of,
+    shrinking,
+)
 from fiftyone_reue.media.jpeg_coefficients.rounding import fitted
 from fiftyone_reue.media.jpeg_coefficients.transform import inverse
 
 _MOST_ROUNDS, _MOST_LIMIT = 12, 255
-_ROWS = 64
 _LEVEL = 12
 # Of each colour difference the share that reaches a channel at most.
 _REACH = {"ycbcr": (1.0, 1.772, 1.402), "ycck": (1.0, 1.772, 1.402, 1.0)}
+
+
+Wanted = np.ndarray | Target
+"""What is wanted of a component, or what computes it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Held:
 
 def hold(
     coefficients: Coefficients,
-    wanted: list[np.ndarray | None],
+    wanted: Sequence[Wanted | None],
     epsilon: int,
     *,
     base: Coefficients | None = None,
@@ -61,8 +68,8 @@ def hold(
 
     Args:
         coefficients: of the original.
-        wanted: of each component (rows, columns, 8, 8) int32, or None; see
-            :func:`~.planes.targets`.
+        wanted: of each component (rows, columns, 8, 8) int32, or what computes it, or
+            None; see :func:`~.planes.targets`.
         epsilon: the largest change of a sample, gray levels, that of ``base`` included.
         base: what is changed, by default the original itself: the original's
             coefficients after other changes, which hold epsilon by themselves.
@@ -112,14 +119,15 @@ def hold(
                 limit[mask if rounds == _MOST_ROUNDS + 1 else slice(None)] = 0
             # Large limits in larger steps, or there would be many rounds.
             limit[mask] -= np.minimum(np.maximum(limit[mask] // 8, 1), limit[mask])
-            offset[mask] = _fitted(target[mask], one, limit[mask])
+            some = target.chosen(mask) if isinstance(target, Target) else target[mask]
+            offset[mask] = _fitted(some, one, limit[mask])
             offset[limit == 0] = 0
     raise ValueError("what was changed before doesn't hold epsilon")
 
 
 def within(
     coefficients: Coefficients,
-    wanted: list[np.ndarray | None],
+    wanted: Sequence[Wanted | None],
     limits: list[np.ndarray | None],
 ) -> list[np.ndarray]:
     """The offsets that a wanted change gives within limits, the same everywhere.
@@ -136,7 +144,7 @@ def within(
     return [
         np.zeros(one.blocks.shape, np.int16)
         if target is None or limit is None
-        else _fitted(target, one, limit)
+        else _all_fitted(target, one, limit)
         for one, target, limit in zip(
             coefficients.components, wanted, limits, strict=True
         )
@@ -184,37 +192,47 @@ def of_plane(
     Returns:
         (rows, columns, 8, 8) int16.
     """
-    rows, columns = component.rows, component.columns
-    offsets = np.empty(component.blocks.shape, np.int16)
-    for first in range(0, rows, _ROWS):
-        count = min(_ROWS, rows - first)
-        wanted = wanted_of(plane, by, (count, columns), first)
-        there = slice(first, first + count)
-        offsets[there] = _fitted(wanted, component, limit[there])
-    return offsets
+    blocks = component.rows, component.columns
+    return _all_fitted(Target(plane, by, blocks), component, limit)
 
 
-def added(coefficients: Coefficients, *offsets: list[np.ndarray]) -> Coefficients:
+def added(
+    coefficients: Coefficients,
+    *offsets: list[np.ndarray],
+    keep: Sequence[Coefficients] | None = None,
+) -> Coefficients:
     """The same with offsets added.
 
     Args:
         coefficients: what they are added to.
         offsets: of each component (rows, columns, 8, 8) int16, each list.
+        keep: those whose arrays must stay as they are. Others' are changed in place,
+            for they may be large. By default ``coefficients`` themselves.
 
     Raises:
         ValueError: a shape doesn't fit, or a sum isn't of 16 bits.
     """
-    return _with_added(coefficients, offsets, 1)
+    return _with_added(coefficients, offsets, 1, keep)
 
 
-def subtracted(coefficients: Coefficients, offsets: list[np.ndarray]) -> Coefficients:
+def subtracted(
+    coefficients: Coefficients,
+    offsets: list[np.ndarray],
+    *,
+    keep: Sequence[Coefficients] | None = None,
+) -> Coefficients:
     """The same with offsets taken away.
+
+    Args:
+        coefficients: what they are taken from.
+        offsets: of each component (rows, columns, 8, 8) int16.
+        keep: as for :func:`added`.
 
     Raises:
         DamagedRecordError: a difference isn't of 16 bits, or a shape doesn't fit.
     """
     try:
-        return _with_added(coefficients, (offsets,), -1)
+        return _with_added(coefficients, (offsets,), -1, keep)
     except ValueError as error:
         raise DamagedRecordError(
             "The record doesn't fit this image: restored coefficients leave their range"
@@ -222,16 +240,23 @@ def subtracted(coefficients: Coefficients, offsets: list[np.ndarray]) -> Coeffic
 
 
 def _with_added(
-    coefficients: Coefficients, offsets: Sequence[list[np.ndarray]], sign: int
+    coefficients: Coefficients,
+    offsets: Sequence[list[np.ndarray]],
+    sign: int,
+    keep: Sequence[Coefficients] | None,
 ) -> Coefficients:
     """Components that nothing is added to are shared, for they may be large."""
     made = []
+    keep = (coefficients,) if keep is None else keep
+    kept = {id(one.stored) for each in keep for one in each.components}
     for component, *each in zip(coefficients.components, *offsets, strict=True):
         changes = [one for one in each if one.any()]
         if not changes and all(one.shape == component.blocks.shape for one in each):
             made.append(component)
             continue
-        stored = component.stored.copy()
+        stored = component.stored
+        if id(stored) in kept:
+            stored = stored.copy()
         for one in changes or each:
             blocks = stored[: component.rows, : component.columns]
             if not library.add(blocks, one, sign):
@@ -275,6 +300,15 @@ def unpacked_limits(
         one.reshape(shape) if has else None
         for one, shape, has in zip(values, shapes, there, strict=True)
     ]
+
+
+def _all_fitted(target: Wanted, component: Component, limit: np.ndarray) -> np.ndarray:
+    if not isinstance(target, Target):
+        return _fitted(target, component, limit)
+    offsets = np.empty(component.blocks.shape, np.int16)
+    for there, wanted in target.rows():
+        offsets[there] = _fitted(wanted, component, limit[there])
+    return offsets
 
 
 def _fitted(target: np.ndarray, component: Component, limit: np.ndarray) -> np.ndarray:

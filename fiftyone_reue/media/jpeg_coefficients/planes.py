@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
 from fiftyone_reue.errors import UnsupportedImageError
 from fiftyone_reue.media.jpeg_coefficients import library
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients, Component
+
+_AT_ONCE = 1 << 12
+"""Blocks that are computed at once, where all of them would take much memory: a cache
+holds what is made of so many."""
 
 _GRAY = {"gray": 1, "ycbcr": 1, "ycck": 1, "rgb": 3, "cmyk": 3}
 _COLOUR_PARTS = 1024
@@ -44,6 +51,49 @@ def targets(
         else wanted_of(plane, shrinking(coefficients, one), (one.rows, one.columns))
         for one, plane in zip(coefficients.components, planes, strict=True)
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What a change is in a component's coefficients, computed where it is asked for.
+
+    Attributes:
+        plane: as :func:`wanted_of` takes it.
+        by: how much lower the component's resolution is, down and across.
+        blocks: how many rows and columns of blocks it has.
+    """
+
+    plane: np.ndarray
+    by: tuple[int, int]
+    blocks: tuple[int, int]
+
+    def any(self) -> bool:
+        """Whether anything may be wanted."""
+        return bool(self.plane.any())
+
+    def rows(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Some rows of blocks after the other, and (rows, columns, 8, 8) int32."""
+        for there in some_rows(*self.blocks):
+            yield there, self._rows(there)
+
+    def chosen(self, mask: np.ndarray) -> np.ndarray:
+        """Of some blocks, (rows, columns) bool: (n, 8, 8) int32, row by row."""
+        found = [np.empty((0, 8, 8), np.int32)]
+        for there in some_rows(*self.blocks):
+            if mask[there].any():
+                found.append(self._rows(there)[mask[there]])
+        return np.concatenate(found)
+
+    def _rows(self, there: slice) -> np.ndarray:
+        size = there.stop - there.start, self.blocks[1]
+        return wanted_of(self.plane, self.by, size, there.start)
+
+
+def some_rows(rows: int, columns: int) -> Iterator[slice]:
+    """All rows of blocks, a few at a time."""
+    step = max(1, _AT_ONCE // max(1, columns))
+    for first in range(0, rows, step):
+        yield slice(first, min(first + step, rows))
 
 
 def planes_of(

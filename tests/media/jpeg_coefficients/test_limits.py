@@ -9,6 +9,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 
+from fiftyone_reue.media.jpeg_coefficients import decoding
 from fiftyone_reue.media.jpeg_coefficients.coefficients import Coefficients
 from fiftyone_reue.media.jpeg_coefficients.decoding import Beside, decoded
 from fiftyone_reue.media.jpeg_coefficients.limits import (
@@ -16,12 +17,13 @@ from fiftyone_reue.media.jpeg_coefficients.limits import (
     added,
     hold,
     largest_change,
+    subtracted,
 )
-from fiftyone_reue.media.jpeg_coefficients.planes import targets
+from fiftyone_reue.media.jpeg_coefficients.planes import Target, targets
 from fiftyone_reue.media.jpeg_coefficients.reading import read
 from fiftyone_reue.media.jpeg_coefficients.rounding import strength
 from fiftyone_reue.media.jpeg_coefficients.transform import inverse
-from fiftyone_reue.media.jpeg_coefficients.writing import write
+from fiftyone_reue.media.jpeg_coefficients.writing import in_one_go, write
 from tests.media.jpeg_coefficients.encoded import opencv, picture, pillow
 
 pytestmark = pytest.mark.unit
@@ -162,3 +164,57 @@ def test_largest_change():
     steps = rng.integers(1, 20, (8, 8))
     expected = np.abs(inverse(offsets * steps)).reshape(5, 6, 64).max(2)
     assert np.array_equal(largest_change(offsets, steps), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("height", [577, 1147])
+def test_colours_of_some_rows_are_those_of_the_picture(subsampling, height):
+    """Decoders smooth them over borders of rows, which some rows go beyond."""
+    samples = np.random.default_rng(0).integers(0, 256, (height, 50, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(samples).save(file, "JPEG", subsampling=subsampling)
+    found = read(file.getvalue())
+    with Image.open(io.BytesIO(write(in_one_go(found)))) as image:
+        image.draft("YCbCr", image.size)
+        whole = [np.asarray(image.getchannel(place)) for place in (1, 2)]
+    high = 8 * decoding._BAND
+    for band in range(-(-height // high)):
+        first, made = decoding._differences(found, band)
+        rows = slice(band * high, min((band + 1) * high, height))
+        there = slice(rows.start - 8 * first, rows.stop - 8 * first)
+        for one, some in zip(whole, made, strict=True):
+            assert np.array_equal(one[rows], some[there])
+
+
+@pytest.mark.slow
+def test_what_is_computed_where_it_is_asked_for_holds_as_well():
+    found = read(pillow(picture(120, 800)))
+    draw = np.random.default_rng(0)
+    plane = draw.integers(-9, 10, (found.height, found.width)).astype(np.int8)
+    luma = found.components[0]
+    blocks = luma.blocks.shape[:2]
+    target = Target(plane, (1, 1), blocks)
+    whole = targets(found, plane)
+    others = [None] * (len(found.components) - 1)
+    lazy = hold(found, [target, *others], 6)
+    held = hold(found, whole, 6)
+    for one, other in zip(lazy.offsets, held.offsets, strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(lazy.limits[0], held.limits[0])
+
+
+def test_only_what_may_be_changed_is_changed_in_place():
+    found = read(pillow(picture(40, 40)))
+    more = [np.ones(one.blocks.shape, np.int16) for one in found.components]
+    before = [one.stored.copy() for one in found.components]
+    once = added(found, more)
+    assert added(once, more, keep=(found,)).components[0].stored is (
+        once.components[0].stored
+    )
+    for one, kept in zip(found.components, before, strict=True):
+        assert np.array_equal(one.stored, kept)
+    assert subtracted(found, more, keep=()).components[0].stored is (
+        found.components[0].stored
+    )
+    assert not np.array_equal(found.components[0].stored, before[0])
