@@ -102,7 +102,7 @@ class InJpeg:
         )
 
 
-_IN_JPEG = {"rue": InJpeg((25.3, 68.4), (32.6, 63.4), (36.7, 69.2), (52.3, 67.8))}
+_IN_JPEG = {"rue": InJpeg((27.5, 68.3), (32.6, 63.4), (36.7, 69.2), (52.3, 67.8))}
 
 
 def measured_in_jpeg(method: str) -> InJpeg | None:
