@@ -7,6 +7,7 @@ has lead to this machine it can read the answers as well.
 
 import http.server
 import json
+import re
 import threading
 import time
 import urllib.request
@@ -258,11 +259,13 @@ def test_the_server_hands_out_what_its_user_can_read(
 
 
 def test_the_owner_restores_with_a_code(app: Any, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
     app.open(DATASET)
     form = app.run("Restore a protected dataset")
     app.fill(form, "Output folder", str(tmp_path / "originals"))
     submit = form.get_by_role("button", name="Restore", exact=True)
-    assert submit.is_disabled()
+    expect(submit).to_be_disabled()
     app.fill(form, "Confirmation code", NO_CODE)
     app.picture("restore_form")
     submit.click()
@@ -291,4 +294,9 @@ def test_the_owner_deletes_with_a_code(app: Any) -> None:
     app.choose(form, "Release", "heard")
     app.fill(form, "Confirmation code", app.server.code("delete_release"))
     form.get_by_role("button", name="Delete", exact=True).click()
-    app.page.get_by_text("Deleted release heard").first.wait_for()
+    # It begins after a minute.
+    status = app.page.locator('[data-cy="panel-content-protection_status"]')
+    status.get_by_text(re.compile("Deletes heard in")).wait_for(timeout=JOB_MS)
+    status.get_by_role("button", name="Undo").wait_for()
+    app.picture("delete_undo")
+    app.page.get_by_text("Deleted release heard").first.wait_for(timeout=JOB_MS)
