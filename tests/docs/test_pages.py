@@ -17,7 +17,7 @@ from tests.docs.examples import (
     in_a_process,
 )
 
-PAGES = sorted((REPO / "docs").rglob("*.md"))
+PAGES = sorted([*(REPO / "docs").rglob("*.md"), *(REPO / "skills").rglob("*.md")])
 WITH_EXAMPLES = [
     page
     for page in PAGES
