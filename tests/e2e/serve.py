@@ -77,9 +77,17 @@ def main(folder: Path, port: int) -> None:
         train=32,
         epochs=1,
         least_steps=2,
-        countermeasures=("none", "grayscale"),
     )
-    reue.audit_samples(released, "bob_1", device="cpu", progress=False)
+    # At the tiles' own size, and under all that photographs are tried with, this took
+    # minutes, nearly all of the start.
+    reue.audit_samples(
+        released,
+        "bob_1",
+        countermeasures=["none", "grayscale"],
+        size=32,
+        device="cpu",
+        progress=False,
+    )
     copies = released.exists("protected_filepath").shuffle(seed=3)
     leaked = copies.values("protected_filepath")[:LEAKED]
     posted = [_posted(Path(path), folder / "found") for path in leaked]
