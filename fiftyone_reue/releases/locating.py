@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -119,6 +119,8 @@ class Nearest:
         proof: see :func:`fiftyone_reue.alignment.agreement.proof`.
         matrix: where the suspect lies, see :mod:`fiftyone_reue.alignment.maps`; None
             where it is the whole original, resized.
+        soft: whether it is the whole original, resized, and what isn't shown of it is
+            only less sharp.
     """
 
     image: Image
@@ -130,6 +132,7 @@ class Nearest:
     shown: np.ndarray | None
     proof: float
     matrix: np.ndarray | None = None
+    soft: bool = False
 
     @property
     def state(self) -> str:
@@ -386,7 +389,7 @@ def _beside(
         covered = aligned.covered if aligned else None
         seen = None
         if aligned and one.opacity is None:
-            seen = _seen(luma, one.luma, aligned.covered).astype(np.float32)
+            seen = agreement.seen(luma, one.luma, aligned.covered).astype(np.float32)
             if not seen.any():
                 continue
         left = read.residual(luma, one.luma, one.opacity, seen)
@@ -430,39 +433,39 @@ def _without_drawn(near: Nearest, known: _Known, view: _View) -> Nearest | None:
     whole = np.ones(near.luma.shape, bool)
     if near.reference.opacity is not None:
         return None
-    if _seen(near.luma, near.reference.luma, whole).mean() >= WHOLE:
+    seen = agreement.seen(near.luma, near.reference.luma, whole)
+    if seen.mean() >= WHOLE:
         return None
     matrix = maps.stretched(near.luma.shape, view.luma.shape)
     aligned = Aligned(matrix, near.luma, whole, near.proof)
-    return _beside(known, view, near.luma, aligned)
+    less = _beside(known, view, near.luma, aligned)
+    if less is None or not _is_softness(near.luma, near.reference.luma, seen):
+        return less
+    return replace(less, soft=True)
 
 
-def _seen(
-    suspect: np.ndarray, reference: np.ndarray, covered: np.ndarray
-) -> np.ndarray:
-    """What of an original a suspect shows, and nobody drew over.
+def _is_softness(suspect: np.ndarray, reference: np.ndarray, seen: np.ndarray) -> bool:
+    """Whether what differs isn't drawn over a suspect, but details that it lost.
 
-    What blur or a smaller size took from its details wasn't drawn over: the reference
-    is made as soft as the suspect is where both agree, and compared once more.
+    Blur, or having been smaller, takes them. The reference is made as soft as the
+    suspect is where both agree, and both are compared once more.
 
     Args:
-        suspect: ``(H, W)`` float32 luma, on the original's pixels.
+        suspect: ``(H, W)`` float32 luma, on the reference's pixels.
         reference: ``(H, W)`` float32 luma.
-        covered: ``(H, W)`` bool, where the suspect shows anything.
-
-    Returns:
-        ``(H, W)`` bool.
+        seen: ``(H, W)`` bool, where both agree as they are.
     """
-    seen = agreement.seen(suspect, reference, covered)
-    if not seen.any() or seen.sum() >= WHOLE * covered.sum():
-        return seen
+    if not seen.any():
+        return False
     left, _ = sharpness.softened(suspect, reference, seen.astype(np.float32))
-    return agreement.seen(suspect, suspect - left, covered)
+    whole = np.ones(seen.shape, bool)
+    return bool(agreement.seen(suspect, suspect - left, whole).mean() >= WHOLE)
 
 
 def _is_settled(near: Nearest) -> bool:
     """Whether nothing better is to be expected than a copy of the whole."""
-    if near.matrix is not None and near.left.astype(bool).mean() < WHOLE:
+    aligned = near.matrix is not None and not near.soft
+    if aligned and near.left.astype(bool).mean() < WHOLE:
         return False
     return _drift(near) < DRIFT
 
