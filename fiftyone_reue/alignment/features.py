@@ -24,6 +24,16 @@ _LEAST_CONTRAST = 0.008
 
 _SMALLEST_SIDE = 8
 
+_TO_THE_RIGHT = 0.25
+"""OpenCV doubles an image before it looks, by which its points lie a quarter of a pixel
+too far to the right and down."""
+
+_TURNED_OVER = (
+    np.arange(128).reshape(4, 4, 8)[::-1][:, :, -np.arange(8) % 8].reshape(-1)
+)
+"""Where a descriptor's numbers are in a mirror image: of places across a feature's
+direction the other side, and of directions the opposite turn."""
+
 
 @dataclass(frozen=True)
 class Features:
@@ -72,11 +82,29 @@ def find(luma: np.ndarray, most: int = MOST) -> Features:
         return _none()
     # Pixels' middles lie half a pixel from their corners, which scale.
     factor = np.array([gray.shape[1] / width, gray.shape[0] / height], np.float32)
-    points = (np.array([one.pt for one in found], np.float32) + 0.5) / factor - 0.5
+    there = np.array([one.pt for one in found], np.float32) - _TO_THE_RIGHT
+    points = (there + 0.5) / factor - 0.5
     sizes = np.array([one.size for one in found], np.float32) / shrink
     angles = np.array([one.angle for one in found], np.float32)
     sums = np.maximum(raw.sum(axis=1, keepdims=True), 1)
     return Features(points, sizes, angles, np.sqrt(raw / sums))
+
+
+def mirrored(found: Features, width: int) -> Features:
+    """The features of a mirror image, left and right exchanged.
+
+    Args:
+        found: the image's.
+        width: its width, pixels.
+    """
+    points = found.points.copy()
+    points[:, 0] = width - 1 - points[:, 0]
+    return Features(
+        points,
+        found.sizes,
+        (180 - found.angles) % 360,
+        found.descriptors[:, _TURNED_OVER],
+    )
 
 
 def matches(ours: Features, theirs: Features) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,6 +45,20 @@ PROBED = 12
 
 _TAUGHT = 40 * CELLS
 _BATCH = 256
+
+
+class Likely(NamedTuple):
+    """An original of which a suspect may show a part.
+
+    Attributes:
+        image_id: which.
+        ways: which of the suspect and its mirror image may show it.
+        votes: how much its features speak for it, in no unit.
+    """
+
+    image_id: str
+    ways: list[int]
+    votes: float
 
 
 @dataclass(frozen=True)
@@ -117,9 +131,7 @@ class FeatureIndex:
         """An original's features, all of them."""
         return self._features(image_id)
 
-    def nearest(
-        self, suspects: list[Features], count: int
-    ) -> list[tuple[str, list[int]]]:
+    def nearest(self, suspects: list[Features], count: int) -> list[Likely]:
         """Originals of which a suspect may show a part, likeliest first.
 
         Args:
@@ -127,8 +139,7 @@ class FeatureIndex:
             count: how many at most.
 
         Returns:
-            Each one's id, and which of the suspects may show it. What far fewer
-            features speak for than for the likeliest is left out.
+            What far fewer features speak for than for the likeliest is left out.
         """
         built = self._asked()
         votes = np.zeros((len(suspects), len(built.image_ids)))
@@ -137,7 +148,7 @@ class FeatureIndex:
                 votes[place] = built.votes(one.descriptors[:ASKED])
         known = self._known
         most, least = votes.max(axis=0, initial=0), 0.0
-        found: list[tuple[str, list[int]]] = []
+        found: list[Likely] = []
         for place in np.argsort(-most, kind="stable"):
             image_id = built.image_ids[place]
             if len(found) == count or most[place] <= least:
@@ -145,7 +156,7 @@ class FeatureIndex:
             if image_id in known:
                 least = max(least, LEAST_SHARE * most[place])
                 ways = np.flatnonzero(votes[:, place] > least).tolist()
-                found.append((image_id, ways))
+                found.append(Likely(image_id, ways, float(most[place])))
         return found
 
     def missing(self) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from fiftyone_reue.releases.overview import SMALL, Overview
 from fiftyone_reue.releases.references import Reference, References
 from fiftyone_reue.vault.entities import Image
 from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
-from fiftyone_reue.watermark import match, read, reducing
+from fiftyone_reue.watermark import match, read, reducing, sharpness
 
 EXPLAINED = 0.6
 """A suspect belongs to an original that explains this share of the variance of what it
@@ -42,7 +42,8 @@ WHOLE = 0.97
 """A suspect that shows this share of an original was not drawn over."""
 
 MIRRORS = (0, 4)
-"""Orientations in which features are looked for; they find turned ones themselves."""
+"""Orientations in which features are looked for: as a suspect is, and mirrored. They
+find turned ones themselves."""
 
 CANDIDATES = 5
 
@@ -50,9 +51,17 @@ MORE_CANDIDATES = 24
 """So many are tried of which local features speak for parts, if the first ones aren't
 it: a quarter of a photograph may have few of the features that are kept of it."""
 
+_AS_LIKELY = 0.3
+"""Of the votes of one that is proven another must have this share to be tried as well:
+originals that look alike have about as many."""
+
 _UNLIKE = 0.5
 """A copy that was made of an original proves itself by it better than this: what was
 added to it is small. For unrelated images it is most often about 0."""
+
+_NOTHING = 0.25
+"""A suspect that proves itself by less isn't the whole of an original. Of those of
+fewer than SMALL pixels a side what was added may hide as much."""
 
 
 SHORTLIST = 2000
@@ -107,6 +116,8 @@ class Nearest:
         proof: see :func:`fiftyone_reue.alignment.agreement.proof`.
         matrix: where the suspect lies, see :mod:`fiftyone_reue.alignment.maps`; None
             where it is the whole original, resized.
+        soft: whether it is the whole original, resized, and what isn't shown of it is
+            only less sharp.
     """
 
     image: Image
@@ -118,6 +129,7 @@ class Nearest:
     shown: np.ndarray | None
     proof: float
     matrix: np.ndarray | None = None
+    soft: bool = False
 
     @property
     def state(self) -> str:
@@ -146,6 +158,11 @@ class _Known:
         self._left = iter(references)
         self.itself = next(self._left)
         self._made = [self.itself]
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether it may have been laid on a ground, by which it looks otherwise."""
+        return len(self.image.descriptor) > match.SIDE**2
 
     @property
     def references(self) -> list[Reference]:
@@ -277,11 +294,12 @@ class Locator:
         over; notes those on which many features agree and the rest doesn't."""
         for luma in lumas:
             views = [_View(match.orient(luma, way), way) for way in MIRRORS]
-            theirs = [features.find(view.luma) for view in views]
+            plain = features.find(luma)
+            theirs = [plain, features.mirrored(plain, luma.shape[1])]
             likely = self._parts.nearest(theirs, MORE_CANDIDATES)
-            proven = False
-            for number, (image_id, ways) in enumerate(likely):
-                if proven and number >= CANDIDATES:
+            proven = 0.0
+            for number, (image_id, ways, votes) in enumerate(likely):
+                if votes < _AS_LIKELY * proven or (proven and number >= CANDIDATES):
                     break
                 known = self._known(image_id, problems)
                 if known is None:
@@ -295,7 +313,7 @@ class Locator:
                         continue
                     near = _beside(known, view, aligned.luma, aligned)
                     if near is not None:
-                        proven = True
+                        proven = max(proven, votes)
                         yield near
                     else:
                         alike.append(known.image.source)
@@ -321,20 +339,19 @@ _Candidate = tuple[_Known, _View, np.ndarray]
 
 
 def _likely(candidates: Iterable[_Candidate]) -> list[_Candidate]:
-    """Candidates less those that show nothing of the suspect, where one is proven.
+    """Candidates less those that show nothing of the suspect.
 
     What an original has become takes long to make.
     """
     found = list(candidates)
-    if len(found) < 2:
-        return found
     proofs = [agreement.proof(luma, one.itself.luma) for one, _, luma in found]
-    if max(proofs) < 1:
-        return found
+    proven = max(proofs, default=0.0) >= 1
     return [
         one
         for one, proof in zip(found, proofs, strict=True)
-        if proof >= _UNLIKE or one[0].itself.shown is not None
+        if proof >= (_UNLIKE if proven else _NOTHING)
+        or one[0].has_alpha
+        or (not proven and min(one[0].itself.luma.shape) < SMALL)
     ]
 
 
@@ -415,12 +432,34 @@ def _without_drawn(near: Nearest, known: _Known, view: _View) -> Nearest | None:
         return None
     matrix = maps.stretched(near.luma.shape, view.luma.shape)
     aligned = Aligned(matrix, near.luma, whole, near.proof)
-    return _beside(known, view, near.luma, aligned)
+    less = _beside(known, view, near.luma, aligned)
+    if less is None or not _is_softness(near.luma, near.reference.luma, seen):
+        return less
+    return replace(less, soft=True)
+
+
+def _is_softness(suspect: np.ndarray, reference: np.ndarray, seen: np.ndarray) -> bool:
+    """Whether what differs isn't drawn over a suspect, but details that it lost.
+
+    Blur, or having been smaller, takes them. The reference is made as soft as the
+    suspect is where both agree, and both are compared once more.
+
+    Args:
+        suspect: ``(H, W)`` float32 luma, on the reference's pixels.
+        reference: ``(H, W)`` float32 luma.
+        seen: ``(H, W)`` bool, where both agree as they are.
+    """
+    if not seen.any():
+        return False
+    left, _ = sharpness.softened(suspect, reference, seen.astype(np.float32))
+    whole = np.ones(seen.shape, bool)
+    return bool(agreement.seen(suspect, suspect - left, whole).mean() >= WHOLE)
 
 
 def _is_settled(near: Nearest) -> bool:
     """Whether nothing better is to be expected than a copy of the whole."""
-    if near.matrix is not None and near.left.astype(bool).mean() < WHOLE:
+    aligned = near.matrix is not None and not near.soft
+    if aligned and near.left.astype(bool).mean() < WHOLE:
         return False
     return _drift(near) < DRIFT
 

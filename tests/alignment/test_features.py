@@ -50,3 +50,21 @@ def test_unrelated_images_share_few(lumas):
 def test_none_match_none():
     none = features.find(np.zeros((1, 1), np.float32))
     assert features.matches(none, none).shape == (0, 2)
+
+
+@pytest.mark.parametrize("name", ["cat", "coffee"])
+def test_a_mirror_images_features_are_told_from_the_images(lumas, name):
+    luma = lumas[name]
+    told = features.mirrored(features.find(luma), luma.shape[1])
+    found = features.find(np.ascontiguousarray(luma[:, ::-1]))
+    apart = np.linalg.norm(told.points[:, None] - found.points[None], axis=2)
+    alike = told.descriptors @ found.descriptors.T
+    alike[apart > 1] = 0
+    best = alike.argmax(axis=1)
+    rows = np.arange(len(told))
+    same = alike[rows, best] > 0.98
+    assert same.mean() > 0.85
+    rows, best = rows[same], best[same]
+    assert np.median(apart[rows, best]) < 0.1
+    assert np.median(np.abs(told.angles[rows] - found.angles[best])) < 1
+    assert np.median(np.abs(told.sizes[rows] / found.sizes[best] - 1)) < 0.01
