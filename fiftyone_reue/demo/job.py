@@ -95,7 +95,7 @@ def run(data: Path | None, folder: Path, method: str, epsilon: int) -> None:
                 name=f"demo_{name}",
             )
         )
-        _say(protected.text() + f"; PSNR {protected.psnr:.1f} dB")
+        _say(protected.text())
     first = RECIPIENTS[0]
     _bar(samples.show_release_steps(dataset, f"demo_{first}"))
     scored = _bar(samples.score_steps(view, f"demo_{first}"))

@@ -94,7 +94,7 @@ class ProtectedSamples:
         there = f", {self.skipped} were there already" if self.skipped else ""
         published = self.recipient == PUBLISHED
         sentence = (
-            f"Protected {self.protected} images for "
+            f"Protected {count(self.protected, 'image')} for "
             f"{'everybody' if published else self.recipient}{there} "
             f"(release {self.release})"
         )
