@@ -13,8 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import os
-import secrets
 import struct
 import threading
 from collections.abc import Iterable, Iterator
@@ -23,10 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fiftyone_reue.errors import OutputError
 from fiftyone_reue.vault.entities import Image
 from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
 from fiftyone_reue.vault.ledger.inventory import Sum
 from fiftyone_reue.vault.ledger.rows import pages
+from fiftyone_reue.vault.private_files import write_private_parts
 from fiftyone_reue.watermark import match
 from fiftyone_reue.watermark.match import Descriptors
 
@@ -119,16 +119,17 @@ class Overview:
         if kept is not None and kept[1] == expected:
             return kept[0]
         rows = None if kept is None else self._brought_up_to_date(kept[0])
-        if rows is None:
+        if rows is None or self._sum(rows) != expected:
             # What is wrong with the rows, if anything is, is noted on the way.
             rows = _of(self._ledger.images())
-        if self._are_all(rows.macs):
-            with contextlib.suppress(OSError):  # it is only slower without
-                _keep(self._path, self._key, rows, expected)
+            if self._sum(rows) != expected:
+                return rows
+        with contextlib.suppress(OSError, OutputError):  # it is only slower without
+            _keep(self._path, self._key, rows, expected)
         return rows
 
     def _brought_up_to_date(self, kept: _Rows) -> _Rows | None:
-        """With what is new and without what is gone; None if it doesn't add up."""
+        """With what is new and without what is gone; None if little is known."""
         names: list[bytes] = []
         macs = bytearray()
         for name, mac in self._ledger.image_macs():
@@ -138,7 +139,7 @@ class Overview:
                 return None  # one that isn't ours
         ids = np.array(names, bytes)
         rows = np.frombuffer(macs, np.uint8).reshape(-1, _MAC)
-        if not len(kept.all.ids) or not self._are_all(rows):
+        if not len(kept.all.ids):
             return None
         place = np.searchsorted(kept.all.ids, ids).clip(max=len(kept.all.ids) - 1)
         same = (kept.all.ids[place] == ids) & (kept.macs[place] == rows).all(axis=1)
@@ -150,12 +151,10 @@ class Overview:
             for page in pages(new, _PAGE)
             for image in self._ledger.find_images(page)
         ]
-        if len(images) < len(new):
-            return None
         return _merged(kept, np.sort(place[same]), _of(images))
 
-    def _are_all(self, macs: np.ndarray) -> bool:
-        return self._ledger.are_all_images(one.tobytes() for one in macs)
+    def _sum(self, rows: _Rows) -> Sum:
+        return self._ledger.images_sum(one.tobytes() for one in rows.macs)
 
 
 def _of(images: Iterable[Image]) -> _Rows:
@@ -232,31 +231,23 @@ def _keep(path: Path, key: bytes, rows: _Rows, total: Sum) -> None:
     """Write the file, whole or not at all.
 
     Raises:
-        OSError: it can't be written.
+        OSError: there is no folder for it.
+        OutputError: it can't be written.
     """
     every = rows.all
     arrays = (every.ids, every.plain, every.lengths, every.with_alpha, every.laid)
     sizes = every.ids.dtype.itemsize, len(every.ids), len(every.with_alpha)
     layout = _layout(*sizes)
     parts = [
-        np.ascontiguousarray(one, kind)
+        np.ascontiguousarray(one, kind).reshape(-1).view(np.uint8).data
         for one, (kind, _) in zip((*arrays, rows.macs, rows.small), layout, strict=True)
     ]
     head = _HEAD.pack(_MAGIC, *sizes, total.to_bytes())
     mac = hashlib.blake2b(head, key=key, digest_size=_MAC)
     for part in parts:
-        mac.update(part.reshape(-1).view(np.uint8).data)
+        mac.update(part)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.reue-tmp")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(head + mac.digest())
-            for part in parts:
-                file.write(part.reshape(-1).view(np.uint8).data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_private_parts(path, [head + mac.digest(), *parts], overwrite=True)
 
 
 def _opened(path: Path, key: bytes) -> tuple[_Rows, Sum] | None:

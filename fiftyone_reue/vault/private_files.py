@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 from fiftyone_reue.errors import OutputError
 
+Buffer: TypeAlias = bytes | memoryview
+
 
 def write_private(path: Path, text: str, *, overwrite: bool = False) -> None:
-    """Writes `text` with mode 0600, under a temporary name first.
+    """Writes `text` as :func:`write_private_parts` writes bytes."""
+    write_private_parts(path, [text.encode()], overwrite=overwrite)
+
+
+def write_private_parts(
+    path: Path, parts: Iterable[Buffer], *, overwrite: bool = False
+) -> None:
+    """Writes bytes with mode 0600, under a temporary name first.
+
+    Args:
+        path: the file.
+        parts: one after the other, of contiguous bytes.
+        overwrite: whether it may be there.
 
     Raises:
         FileExistsError: if the file is there and `overwrite` is False, also if
@@ -20,7 +36,7 @@ def write_private(path: Path, text: str, *, overwrite: bool = False) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.reue-tmp")
     try:
         try:
-            _write_and_flush(temporary, text.encode())
+            _write_and_flush(temporary, parts)
             if overwrite:
                 os.replace(temporary, path)
                 _flush_folder(path.parent)
@@ -48,10 +64,10 @@ def publish(temporary: Path, path: Path) -> None:
     _flush_folder(path.parent)
 
 
-def _write_and_flush(path: Path, data: bytes) -> None:
+def _write_and_flush(path: Path, parts: Iterable[Buffer]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())
 

@@ -670,16 +670,17 @@ class AuthenticatedLedger:
         return self._counted("images", IMAGES, "all of them", self.raw.images())
 
     def image_macs(self) -> Iterator[tuple[str, bytes]]:
-        """Unchecked; see :meth:`are_all_images`."""
+        """Unchecked; see :meth:`images_sum`."""
         return self.raw.image_macs()
 
-    def are_all_images(self, macs: Iterable[bytes]) -> bool:
-        """Whether these are the MACs of the images that there should be, no more and
-        no less. What somebody wrote into the database is never among them."""
+    def images_sum(self, macs: Iterable[bytes]) -> Sum:
+        """Of images with these MACs. Where it is :meth:`images_expected`, they are all
+        that there should be and no others: what somebody else wrote into the database
+        has no MAC of that sum."""
         total = Sum()
         for mac in macs:
             total = total.plus(member_value(self._keys, mac))
-        return total == self.images_expected()
+        return total
 
     def images_expected(self) -> Sum | None:
         """How many images there should be, and which; None if that can't be told."""
