@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+RECORD_CHUNK = b"reUE"
 _AROUND = 12  # bytes of a chunk besides its payload
 _LONGEST = 2**31 - 1
 
@@ -24,7 +25,7 @@ _LEVELS = ((1,), (2, 3, 4, 5), (6,), (7, 8, 9))
 _MEMORIES = (9, 8)  # Pillow's, and the default
 _DEFAULT, _FILTERED, _HUFFMAN_ONLY, _RLE, _FIXED = range(5)
 _FEED = 1 << 15
-_TELLING = 64  # so many equal bytes of compressed data are no accident
+_HEAD = 2  # bytes of a stream before what is packed
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,25 @@ class Settings:
 
     def pack(self, raw: bytes) -> bytes:
         """The stream that zlib makes of these bytes."""
-        body = self._packer()
-        return self.head + (body.compress(raw) + body.flush())[2:]
+        return self.head + b"".join(self._pieces(raw))[_HEAD:]
 
-    def begins(self, raw: bytes, stream: bytes) -> bool:
-        """Whether zlib's stream begins as this one does."""
-        packer, made = self._packer(), b""
-        for at in range(0, len(raw), _FEED):
-            made += packer.compress(raw[at : at + _FEED])
-            if len(made) > _TELLING:
-                return made[2:] == stream[2 : len(made)]
-        return (made + packer.flush())[2:] == stream[2:]
+    def packs(self, raw: bytes, stream: bytes) -> bool:
+        """Whether :meth:`pack` makes this stream; most others soon differ from it."""
+        at = 0
+        for piece in self._pieces(raw):
+            skipped = max(0, _HEAD - at)
+            if piece[skipped:] != stream[at + skipped : at + len(piece)]:
+                return False
+            at += len(piece)
+        return at == len(stream) and stream.startswith(self.head)
 
-    def _packer(self) -> zlib._Compress:
-        return zlib.compressobj(
+    def _pieces(self, raw: bytes) -> Iterator[bytes]:
+        packer = zlib.compressobj(
             self.level, zlib.DEFLATED, self.window, self.memory, self.strategy
         )
+        for at in range(0, len(raw), _FEED):
+            yield packer.compress(raw[at : at + _FEED])
+        yield packer.flush()
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def settings_of(raw: bytes, stream: bytes) -> Settings | None:
         stream: what it became, in zlib's format.
     """
     for settings in _candidates(stream[:2]):
-        if settings.begins(raw, stream) and settings.pack(raw) == stream:
+        if settings.packs(raw, stream):
             return settings
     return None
 

@@ -557,7 +557,7 @@ def _verify(item: Item, record: bytes | None, blob: bytes) -> None:
 
 def _verify_opens(item: Item, data: bytes, source: bytes) -> None:
     """Nobody may lose an image because a reader refuses what travels with it."""
-    lost = set(viewers.unopened(data))
+    lost = set(viewers.unopened_alike(data))
     if lost:
         lost -= set(viewers.unopened(source))
     if lost:

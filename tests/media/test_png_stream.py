@@ -95,6 +95,25 @@ def test_any_filters_lead_back_to_the_samples(
     assert np.array_equal(decoded, samples)
 
 
+@pytest.mark.parametrize("strategy", range(5))
+@pytest.mark.parametrize("level", range(1, 10))
+def test_packing_in_pieces_gives_the_bytes_of_packing_at_once(
+    level: int, strategy: int
+) -> None:
+    """Records that were made when all was packed at once lead to the same file."""
+    noise = np.random.default_rng(level).integers(0, 6, 100_000, np.uint8).tobytes()
+    raw = scene(200, 150).tobytes() + noise + bytes(70_000)
+    packer = zlib.compressobj(level, zlib.DEFLATED, 15, 9, strategy)
+    stream = packer.compress(raw) + packer.flush()
+    settings = png_stream.Settings(stream[:2], level, 9, strategy, 15)
+    assert settings.pack(raw) == stream
+    assert settings.packs(raw, stream)
+    assert not settings.packs(raw, stream[:-1])
+    assert not settings.packs(raw, stream + b"\0")
+    assert not settings.packs(raw[:-1], stream)
+    assert not settings.packs(raw, b"\0" + stream[1:])
+
+
 def test_another_packer_is_noticed() -> None:
     raw = scene().tobytes()
     assert png_stream.settings_of(raw, imagecodecs.deflate_encode(raw, 9)) is None

@@ -36,6 +36,47 @@ def test_a_large_profile_is_too_much_for_some(capfd: pytest.CaptureFixture) -> N
     assert "libpng" not in capfd.readouterr().err
 
 
+def test_what_differs_in_pixels_alone_is_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked: list[bytes] = []
+
+    def unopened(data: bytes) -> tuple[str, ...]:
+        looked.append(data)
+        return ()
+
+    monkeypatch.setattr(viewers, "_KNOWN", {})
+    monkeypatch.setattr(viewers, "unopened", unopened)
+    kept = Metadata(icc=SRGB)
+    brighter = IMAGE.copy()
+    brighter[0, 0] += 1
+    alike = [
+        encode(Raster(samples, "PNG", kept), "PNG", b"%07d" % number)
+        for number, samples in enumerate((IMAGE, brighter, IMAGE))
+    ]
+    others = [
+        encode(Raster(IMAGE[:29].copy(), "PNG", kept), "PNG", b"a record"),
+        encode(Raster(IMAGE, "PNG", Metadata(icc=SRGB + b"!")), "PNG", b"a record"),
+        encode(Raster(IMAGE, "PNG", kept), "PNG", b"a much longer record" * 9),
+        encode(Raster(IMAGE, "PNG", kept), "PNG"),
+    ]
+    for data in alike + others:
+        viewers.unopened_alike(data)
+    assert looked == [alike[0], *others]
+    webp = encode(Raster(IMAGE, "WEBP", kept), "WEBP", b"a record")
+    viewers.unopened_alike(webp)
+    viewers.unopened_alike(webp)
+    assert looked[-2:] == [webp, webp]
+
+
+def test_what_no_reader_opens_is_said_of_all_that_are_alike() -> None:
+    whole = encode(Raster(IMAGE, "PNG", Metadata(icc=SRGB)), "PNG")
+    none = whole[:8] + whole[33:]  # without its header
+    assert viewers.unopened_alike(none) == viewers.READERS
+    assert viewers.unopened_alike(none) == viewers.READERS
+    assert viewers.unopened_alike(whole) == ()
+
+
 def test_what_is_no_image_opens_nowhere() -> None:
     whole = io.BytesIO()
     Image.fromarray(IMAGE).save(whole, "PNG")
