@@ -534,8 +534,9 @@ def restore(
         approximate: where pixels changed since, make the best of them; with a key.
         records: the release as it was delivered, for that.
         max_pixels: larger images are refused before they are decoded.
-        engine: with a key, ``"ray"`` has the workers of a Ray cluster do it.
-        workers: so many threads, or workers on Ray; else one a processor.
+        engine: with a key, ``"processes"`` has processes of this machine do it, and
+            ``"ray"`` the workers of a Ray cluster.
+        workers: so many threads, processes or workers on Ray; else one a processor.
         progress: whether to draw a bar, or what is called with each step.
 
     Raises:

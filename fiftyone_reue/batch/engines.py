@@ -1,12 +1,12 @@
-"""What runs a batch's work: threads of this process, or workers on a Ray cluster."""
+"""What runs a batch's work: threads, processes, or workers on a Ray cluster."""
 
 from __future__ import annotations
 
 from fiftyone_reue.errors import InputError
 
-LOCAL, RAY = "local", "ray"
+LOCAL, PROCESSES, RAY = "local", "processes", "ray"
 
-ENGINES = (LOCAL, RAY)
+ENGINES = (LOCAL, PROCESSES, RAY)
 
 MOST_WORKERS = 10_000
 
@@ -33,8 +33,12 @@ def require_engine(engine: str) -> None:
 
     Raises:
         MissingPackageError: its package isn't installed.
-        EngineError: no cluster can be reached.
+        EngineError: no cluster can be reached, or this process may start no others.
     """
+    if engine == PROCESSES:
+        from fiftyone_reue.batch.in_processes import require_children
+
+        require_children()
     if engine == RAY:
         from fiftyone_reue.batch.on_ray import connect
 

@@ -1,4 +1,4 @@
-"""The one batch loop: read and compute in threads or on Ray, then commit in batches.
+"""The one batch loop: read and compute by an engine, then commit in batches.
 
 Memory is bounded whatever the number of items: a few chunks are in flight, and what
 they return is committed once it reaches a number of items or of bytes. Problems of
@@ -13,15 +13,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from itertools import chain, islice
+from typing import Any, Generic, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
 from fiftyone_reue.batch import interrupts
-from fiftyone_reue.batch.engines import LOCAL, check_engine
+from fiftyone_reue.batch.engines import LOCAL, PROCESSES, RAY, check_engine
 from fiftyone_reue.errors import FATAL, ReueError
 from fiftyone_reue.names.display import printable
 
@@ -29,6 +30,11 @@ CHUNK_ITEMS = 32
 CHUNK_BYTES = 4 << 20
 COMMIT_ITEMS = 256
 COMMIT_BYTES = 64 << 20
+TINY = 4096
+"""Bytes. Threads that do files under it mostly wait for one another: of 4,000 images of
+32 pixels two take a third longer than one."""
+AHEAD = 4
+"""So many chunks a process are begun while a batch is committed."""
 COMMIT_SECONDS = 10.0
 """So much work at most is lost if the process is killed."""
 
@@ -108,12 +114,13 @@ def run(
 
     Args:
         items: what to do, in order.
-        work: called in threads, or, pickled with all that it holds, by workers on
-            other machines; raises a ReueError for what is wrong with one item.
+        work: called in threads, or, pickled with all that it holds, by other
+            processes; raises a ReueError for what is wrong with one item.
         commit: called in this thread with one batch at a time; returns a failure for
             each result that couldn't be written though the others could.
         outcome: filled in as the run goes on.
-        workers: threads, or workers on Ray; by default one a processor.
+        workers: threads, processes, or workers on Ray; by default one a processor, and
+            one thread for files under :data:`TINY`.
         chunk_items: how many a thread does at a time, at most; fewer where each takes
             seconds, so that it is said how far the run is.
         engine: see :mod:`fiftyone_reue.batch.engines`.
@@ -132,10 +139,13 @@ def run(
     batch: list[R] = []
     behind = 0
     committed = time.monotonic()
-    opening = _threads(work, workers) if engine == LOCAL else _on_ray(work, workers)
-    with opening as in_order:
+    chunks = _chunks(items, chunk_items or CHUNK_ITEMS)
+    first = list(islice(chunks, 1))
+    if workers is None and engine == LOCAL and _are_tiny(first):
+        workers = 1
+    with _OPENING[engine](work, workers) as in_order:
         try:
-            for done, parts in in_order(_chunks(items, chunk_items or CHUNK_ITEMS)):
+            for done, parts in in_order(chain(first, chunks)):
                 for chunk in parts:
                     outcome.failures += chunk.failures
                     batch += chunk.results
@@ -161,9 +171,19 @@ def _threads(work: Callable[[S], R], workers: int | None) -> Iterator[Done[S, R]
     # Every thread has its own image; products spread over cores would only contend.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
         try:
-            yield partial(_in_order, pool, work=work, window=2 * count)
+            submit = partial(pool.submit, partial(_do_chunk, work=work))
+            yield partial(_in_order, submit, window=2 * count)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _in_processes(work: Callable[[S], R], workers: int | None) -> Iterator[Done[S, R]]:
+    from fiftyone_reue.batch.in_processes import pool
+
+    count = workers or default_workers()
+    with pool(partial(_do_chunk, work=work), count) as submit:
+        yield partial(_in_order, submit, window=AHEAD * count)
 
 
 @contextmanager
@@ -174,6 +194,13 @@ def _on_ray(work: Callable[[S], R], workers: int | None) -> Iterator[Done[S, R]]
     pool = RayPool(partial(_do_chunk, work=work), _lost, workers)
     with pool:
         yield pool.in_order
+
+
+_OPENING: dict[str, Callable[..., AbstractContextManager[Done[Any, Any]]]] = {
+    LOCAL: _threads,
+    PROCESSES: _in_processes,
+    RAY: _on_ray,
+}
 
 
 def _lost(item: Source) -> _Chunk[S, R]:
@@ -203,14 +230,13 @@ def default_workers() -> int:
 
 
 def _in_order(
-    pool: ThreadPoolExecutor,
+    submit: Callable[[list[S]], Future[_Chunk[S, R]]],
     chunks: Iterable[list[S]],
-    work: Callable[[S], R],
     window: int,
 ) -> Iterator[tuple[int, list[_Chunk[S, R]]]]:
     flying: deque[tuple[int, Future[_Chunk[S, R]]]] = deque()
     for chunk in chunks:
-        flying.append((len(chunk), pool.submit(_do_chunk, chunk, work)))
+        flying.append((len(chunk), submit(chunk)))
         if len(flying) >= window:
             size, future = flying.popleft()
             yield size, [future.result()]
@@ -246,6 +272,11 @@ def _chunks(items: Iterable[S], most: int) -> Iterator[list[S]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
+
+
+def _are_tiny(chunks: Sequence[Sequence[Source]]) -> bool:
+    files = [item for chunk in chunks for item in chunk]
+    return sum(_file_size(item.path) for item in files) < TINY * len(files)
 
 
 def _file_size(path: str) -> int:

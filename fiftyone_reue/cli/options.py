@@ -62,13 +62,14 @@ engine_option = click.option(
     type=click.Choice(ENGINES),
     default=LOCAL,
     show_default=True,
-    help="With --key, what does the work: threads of this process, or the workers of a "
-    "Ray cluster that runs (RAY_ADDRESS says where).",
+    help="With --key, what does the work: threads of this process, processes beside it "
+    "(quicker from a thousand images on), or the workers of a Ray cluster that runs "
+    "(RAY_ADDRESS says where).",
 )
 workers_option = click.option(
     "--workers",
     type=click.IntRange(1, MOST_WORKERS),
-    help="So many threads, or workers on Ray; else one a processor.",
+    help="So many threads, processes or workers on Ray; else one a processor.",
 )
 originals_option = click.option(
     "--originals", type=FOLDER, help="Where the originals are, if they moved."

@@ -109,14 +109,15 @@ class ProtectConfig:
     )
     engine: str = option(
         LOCAL,
-        "What does the work: local, threads of this process, or ray, the workers of a "
-        "Ray cluster that runs (RAY_ADDRESS says where); the copies are the same.",
+        "What does the work: local, threads of this process; processes beside it, "
+        "quicker from a thousand images on; or ray, the workers of a Ray cluster that "
+        "runs (RAY_ADDRESS says where). Copies are the same.",
         choices=ENGINES,
         label="Done by",
     )
     workers: int | None = option(
         None,
-        "So many threads, or workers on Ray; else one a processor.",
+        "So many threads, processes or workers on Ray; else one a processor.",
         least=1,
         most=MOST_WORKERS,
         label="Workers",

@@ -14,7 +14,7 @@ import numpy as np
 
 from fiftyone_reue.batch import outputs, pipeline
 from fiftyone_reue.batch.classes import only_class
-from fiftyone_reue.batch.engines import require_engine
+from fiftyone_reue.batch.engines import LOCAL, PROCESSES, require_engine
 from fiftyone_reue.batch.folders import LITTER
 from fiftyone_reue.batch.items import Item, with_distinct_folders, with_distinct_outputs
 from fiftyone_reue.batch.pipeline import Failure, Outcome
@@ -452,13 +452,16 @@ def _commit(
     """
     look = Look(config.max_pixels, config.depth)
     found: list[Seen] = []
+    # Looking is decoding and hashing, which threads do at once; processes would first
+    # have to be started.
+    engine = LOCAL if config.engine == PROCESSES else config.engine
     running = pipeline.run(
         (replace(item, regions=None) for item in items),  # which it has no use for
         look,
         found.extend,
         Outcome(),
         workers=config.workers,
-        engine=config.engine,
+        engine=engine,
     )
     for behind in running:
         yield Progress(behind / len(items), f"Committing: {behind} of {len(items)}")

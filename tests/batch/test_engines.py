@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
 @pytest.mark.parametrize(
     ("engine", "workers", "said"),
     [
-        ("spark", None, "no engine 'spark'; choose one of local, ray"),
+        ("spark", None, "no engine 'spark'; choose one of local, processes, ray"),
         ("ray", 0, "0 workers are none"),
         ("local", 10_001, "10001 workers are none"),
     ],

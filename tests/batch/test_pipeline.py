@@ -166,6 +166,27 @@ def test_workers_follow_the_processors_that_may_be_used(monkeypatch):
     assert pipeline.default_workers() == 1
 
 
+@pytest.mark.parametrize(("size", "threads"), [(100, 1), (pipeline.TINY, 3)])
+def test_tiny_files_are_done_by_one_thread(size, threads, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "default_workers", lambda: 3)
+    together = threading.Barrier(threads, timeout=10)
+    seen: set[int] = set()
+
+    def meet(item: Item) -> Result:
+        if len(seen) < threads:
+            seen.add(threading.get_ident())
+            together.wait()
+        return work(item)
+
+    file = tmp_path / "a.png"
+    file.write_bytes(bytes(size))
+    same = [Item(f"{i:04}", str(file), None, "") for i in range(200)]
+    outcome = Outcome()
+    list(pipeline.run(same, meet, lambda batch: None, outcome, chunk_items=1))
+    assert outcome.done == 200
+    assert len(seen) == threads
+
+
 def test_first_failures_are_listed_and_the_rest_counted():
     failures = [Failure(f"{i}", "", InputError.__name__) for i in range(5)]
     text = pipeline.first_failures(failures)

@@ -1,0 +1,57 @@
+"""Work that leaves a trace, for workers in other processes."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.errors import InputError, OutputError
+
+
+@dataclass(frozen=True)
+class Result:
+    name: str
+    process: int
+    size: int = 10
+
+
+@dataclass(frozen=True)
+class Work:
+    """Marks in a folder what was begun, and takes its time.
+
+    Attributes:
+        folder: where each try of each item leaves a file.
+        seconds: for an item.
+        deadly: the items that kill whoever has them.
+        wrong: the items that can't be done, or that end the run.
+    """
+
+    folder: Path
+    seconds: float = 0.0
+    deadly: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    fatal: tuple[str, ...] = ()
+
+    def __call__(self, item: Item) -> Result:
+        name = item.sample_id
+        (self.folder / f"{name}.{os.getpid()}").touch()
+        if name in self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if name in self.wrong:
+            raise InputError(f"{name}: this can't be done")
+        if name in self.fatal:
+            raise OutputError("the disk is full")
+        time.sleep(self.seconds)
+        return Result(name, os.getpid())
+
+    def tries(self) -> list[str]:
+        return sorted(path.name.split(".")[0] for path in self.folder.iterdir())
+
+    def processes(self) -> set[int]:
+        return {int(path.name.split(".")[1]) for path in self.folder.iterdir()}
+
+
+def items(count: int) -> list[Item]:
+    return [Item(f"{i:04}", f"nowhere/{i}", None, "") for i in range(count)]
