@@ -46,6 +46,7 @@ from fiftyone_reue.auditing.cell_store import CellStore, cell_key
 from fiftyone_reue.auditing.environment import environment
 from fiftyone_reue.auditing.results import Cell
 from fiftyone_reue.media.square import to_square
+from fiftyone_reue.media.visibility import ssimulacra2
 from fiftyone_reue.networks.pretrained import VARIABLE
 from fiftyone_reue.perturb import reversal
 from fiftyone_reue.perturb.base import FitData, FitOptions
@@ -236,7 +237,10 @@ def copies_of(
         about.write_text(json.dumps(made))
         np.save(path.with_suffix(".part.npy"), copies)
         path.with_suffix(".part.npy").rename(path)
-    return np.load(path), json.loads(about.read_text())
+    copies = np.load(path)
+    pairs = list(zip(data.images, copies, strict=True))
+    seen = float(np.mean([ssimulacra2(*pair, colours=3) for pair in pairs]))
+    return copies, json.loads(about.read_text()) | {"ssimulacra2": round(seen)}
 
 
 def release(
@@ -415,7 +419,7 @@ def _table(rows: Sequence[str], made: dict, cells: dict) -> list[str]:
         if f"{victim} lite{number} {use}" in there
     ]
     titles = [title for _, title, _ in columns]
-    heads = ["", *titles, "s an image", "PSNR", "record, bytes"]
+    heads = ["", *titles, "s an image", "PSNR", "SSIMULACRA2", "record, bytes"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in rows:
         shown = [
@@ -424,7 +428,8 @@ def _table(rows: Sequence[str], made: dict, cells: dict) -> list[str]:
         ]
         about = made[row]
         shown += [
-            str(about.get(one, "")) for one in ("seconds", "psnr", "record_bytes")
+            str(about.get(one, ""))
+            for one in ("seconds", "psnr", "ssimulacra2", "record_bytes")
         ]
         lines.append(f"| {SUBJECTS[row].title} | " + " | ".join(shown) + " |")
     return lines
