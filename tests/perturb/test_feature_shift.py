@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.networks.extractors import Extractor
 from fiftyone_reue.perturb import reversal
 from fiftyone_reue.perturb.base import FitData, FitOptions, State
 from fiftyone_reue.perturb.feature_shift.config import FeatureShiftConfig
 from fiftyone_reue.perturb.feature_shift.method import FeatureShift
+from fiftyone_reue.perturb.feature_shift.shift import Aim, shifted
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.perturb.tap.method import target_classes
 from fiftyone_reue.progress import finish
@@ -180,3 +182,30 @@ def test_several_networks_are_asked(data, program, tmp_path, monkeypatch):
     assert made.summary["networks"] == ["tiny.pt2", "second.pt2"]
     assert np.array_equal(made.arrays["0/classes"], made.arrays["1/classes"])
     assert FeatureShift().pattern(made, data.images[0], "a", SAMPLE_KEY).any()
+
+
+@pytest.mark.parametrize(("alternate", "asked"), [(False, [8, 8]), (True, [4, 4])])
+def test_networks_are_asked_all_at_once_or_in_turn(alternate, asked):
+    class Counting(TinyExtractor):
+        calls = 0
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            return super().forward(images)
+
+    networks = [Counting().eval() for _ in range(2)]
+    direction = torch.linspace(-1, 1, 12)
+    aims = [
+        Aim(Extractor(network, (64,)), torch.zeros(12), direction)
+        for network in networks
+    ]
+    shifted(
+        torch.full((1, 3, 64, 64), 0.5),
+        aims,
+        grid=(16, 16),
+        colours=3,
+        amplitude=6,
+        config=FeatureShiftConfig(steps=8, alternate=alternate),
+        numbers=torch.Generator().manual_seed(0),
+    )
+    assert [network.calls for network in networks] == asked

@@ -32,3 +32,8 @@ class FeatureShiftConfig:
         "Whether every step looks at another part of the image, at another size, "
         "mirrored or not.",
     )
+    alternate: bool = option(
+        False,
+        "Whether networks are asked in turn, two steps each, in place of all at every "
+        "step: time then doesn't grow with them.",
+    )

@@ -85,8 +85,10 @@ def shifted(
         if config.compressed and step % 2:
             low, high = QUALITIES
             seen = compress(seen, _drawn(low, high, numbers))
-        looks = [_look(seen, aim.network, config.diverse, numbers) for aim in aims]
-        losses = [aim.loss(look) for aim, look in zip(aims, looks, strict=True)]
+        # Two steps each, so that all are asked as it is and through JPEG.
+        asked = [aims[step // 2 % len(aims)]] if config.alternate else aims
+        looks = [_look(seen, aim.network, config.diverse, numbers) for aim in asked]
+        losses = [aim.loss(look) for aim, look in zip(asked, looks, strict=True)]
         (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), pattern)
         size = gradient.abs().mean().clamp_min(1e-12)
         direction = config.momentum * direction + gradient / size
