@@ -44,16 +44,17 @@ _REACH = 1.5
 """Images up to so many times a side are trained on at it; larger ones at the next."""
 
 
-def suitable_size(items: Sequence[Item]) -> int:
+def suitable_size(items: Sequence[Item], longest: int = 64) -> int:
     """The side, in pixels, at which methods are fitted on images like these.
 
     Args:
         items: the first of them are looked at.
+        longest: what the method can be fitted at.
 
     Returns:
-        32 for images about as small as that, else 64.
+        What they are trained at, or ``longest`` if that is less.
     """
-    return min(64, training_side(items))
+    return min(longest, training_side(items))
 
 
 def training_side(items: Sequence[Item]) -> int:

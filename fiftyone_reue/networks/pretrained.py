@@ -3,7 +3,8 @@
 Kornblith et al., "Do Better ImageNet Models Transfer Better?", CVPR 2019,
 arXiv:1805.08974: a linear probe (only a new head learns) and fine-tuning (everything
 learns). Nothing is downloaded: the environment variable REUE_PRETRAINED names a file
-with the weights of torchvision's resnet18 or resnet50.
+with the weights of torchvision's resnet18 or resnet50. Where it names several, as
+:mod:`fiftyone_reue.networks.extractors` reads them, victims start from the first.
 """
 
 from __future__ import annotations
@@ -81,13 +82,13 @@ def build(name: str, classes: int, size: int) -> Pretrained:
         InputError: REUE_PRETRAINED isn't set, or its file is missing or doesn't hold
             the weights of one of the known networks.
     """
-    body = _load_body(_weights_path())
+    body = load_body(_weights_path())
     side = 128 if size <= 64 else 224
     return Pretrained(body, classes, side, probe=name == "pretrained_probe")
 
 
 def _weights_path() -> Path:
-    value = os.environ.get(VARIABLE)
+    value = os.environ.get(VARIABLE, "").split(os.pathsep)[0]
     if not value:
         raise InputError(
             f"Set the environment variable {VARIABLE} to the path of {_HOW_TO_SAVE}; "
@@ -102,7 +103,7 @@ def _weights_path() -> Path:
     return path
 
 
-def _load_body(path: Path) -> ResNet:
+def load_body(path: Path) -> ResNet:
     """The network whose weights the file holds, with its old head.
 
     Raises:

@@ -59,6 +59,8 @@ class MethodInfo:
             is fitted.
         regions: whether the objects of one image can each have their own class's
             change, see :meth:`Method.by_region`.
+        fit_side: the longest side, in pixels, of images to fit on.
+        fit_images: how many of them a fit is given at most.
     """
 
     name: str
@@ -71,6 +73,8 @@ class MethodInfo:
     variety: str = "class"
     least_classes: int = 1
     regions: bool = False
+    fit_side: int = 64
+    fit_images: int = 4000
 
 
 @dataclass(frozen=True)

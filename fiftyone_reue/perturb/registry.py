@@ -23,6 +23,7 @@ from fiftyone_reue.perturb.base import Method, MethodInfo
 from fiftyone_reue.perturb.cuda import ConvolutionBased
 from fiftyone_reue.perturb.deep_hiding.method import DeepHiding, DeepHidingUnbounded
 from fiftyone_reue.perturb.em.method import ErrorMinimising, ErrorMinimisingClassWise
+from fiftyone_reue.perturb.feature_shift.method import FeatureShift
 from fiftyone_reue.perturb.lsp import LinearlySeparable
 from fiftyone_reue.perturb.mi_ue.method import MutualInformation
 from fiftyone_reue.perturb.ops import OnePixelShortcut
@@ -46,6 +47,7 @@ _METHODS: dict[str, type[Method]] = {
         ReversibleUnlearnablePublished,
         DeepHiding,
         Raeg,
+        FeatureShift,
         ErrorMinimisingClassWise,
         ErrorMinimising,
         MutualInformation,

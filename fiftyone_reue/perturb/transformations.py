@@ -94,14 +94,15 @@ def compress(images: torch.Tensor, quality: int) -> torch.Tensor:
     """JPEG of one quality, after Shin and Song (2017).
 
     Args:
-        images: ``(N, 3, S, S)`` float32 in [0, 1], any S.
+        images: ``(N, 3, H, W)`` float32 in [0, 1].
         quality: 1 to 100, as libjpeg counts.
 
     Returns:
-        ``(N, 3, S, S)`` float32 in [0, 1].
+        ``(N, 3, H, W)`` float32 in [0, 1].
     """
-    size = images.shape[-1]
-    padded = functional.pad(images * 255, (0, -size % 16) * 2, mode="replicate")
+    height, width = images.shape[2:]
+    room = (0, -width % 16, 0, -height % 16)
+    padded = functional.pad(images * 255, room, mode="replicate")
     luma = _luma(padded)
     blue, red = 0.564 * (padded[:, 2:] - luma), 0.713 * (padded[:, :1] - luma)
     luma = _quantise(luma - 128, _LUMINANCE, quality) + 128
@@ -115,7 +116,7 @@ def compress(images: torch.Tensor, quality: int) -> torch.Tensor:
     )
     colours = (luma + 1.402 * red, luma - 0.344 * blue - 0.714 * red)
     rebuilt = torch.cat([*colours, luma + 1.772 * blue], dim=1)
-    return (rebuilt[..., :size, :size] / 255).clamp(0, 1)
+    return (rebuilt[..., :height, :width] / 255).clamp(0, 1)
 
 
 TRANSFORMATIONS: dict[str, Transformation] = {

@@ -33,9 +33,6 @@ from fiftyone_reue.watermark.commitment import leaf, merkle_root
 FIT, SEED = "fit", "release-seed"
 """What a vault seals states and clusters, and releases' seeds for."""
 
-MAX_FIT_IMAGES = 4000
-"""More images than this are sampled for fitting; the tables serve all of them."""
-
 
 def new_id() -> str:
     """16 random hex digits."""
@@ -300,7 +297,9 @@ def _fit(
     data = FitData(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, np.int64), classes)
     if method.info.needs_fit:
         reading = 0.2
-        steps = _read_fit_data(items, classes, seed, config.max_pixels)
+        chosen = sampling.stratified(items, method.info.fit_images, seed)
+        size = sampling.suitable_size(chosen, method.info.fit_side)
+        steps = _read_fit_data(chosen, classes, size, config.max_pixels)
         data = yield from mapped(
             steps, lambda f: Progress(reading * f, "Reading images to fit on")
         )
@@ -326,10 +325,8 @@ class _Small:
 
 
 def _read_fit_data(
-    items: Sequence[Item], classes: tuple[str, ...], seed: int, max_pixels: int
+    chosen: Sequence[Item], classes: tuple[str, ...], size: int, max_pixels: int
 ) -> Generator[float, None, FitData]:
-    chosen = sampling.stratified(items, MAX_FIT_IMAGES, seed)
-    size = sampling.suitable_size(chosen)
     kept: list[_Small] = []
 
     def read(item: Item) -> _Small:

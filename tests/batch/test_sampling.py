@@ -39,6 +39,13 @@ def test_the_size_follows_the_images(tmp_path, side, size):
     assert sampling.suitable_size(some) == size
 
 
+@pytest.mark.parametrize(("longest", "size"), [(64, 64), (128, 128), (224, 224)])
+def test_a_method_says_up_to_which_size_it_is_fitted(tmp_path, longest, size):
+    Image.new("RGB", (300, 200)).save(tmp_path / "a.png")
+    some = [Item("a.png", str(tmp_path / "a.png"), None, "")]
+    assert sampling.suitable_size(some, longest) == size
+
+
 @pytest.mark.parametrize(
     ("shorter", "side"),
     [(32, 32), (49, 64), (96, 64), (97, 128), (192, 128), (193, 224), (300, 224)],

@@ -72,3 +72,12 @@ def test_bit_depth_leaves_four_levels():
 def test_an_unknown_transformation_is_named():
     with pytest.raises(InputError, match=r"'sepia'.*grayscale, jpeg"):
         transformation("sepia")
+
+
+def test_images_that_are_not_square_are_compressed_block_by_block():
+    images = torch.rand(2, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+    whole, square = compress(images, 50), compress(images[..., :32], 50)
+    assert whole.shape == images.shape
+    # Chroma is interpolated over the border between the two halves.
+    assert torch.allclose(whole[..., :28], square[..., :28], atol=1e-5)
+    assert compress(images[..., :21, :50], 50).shape == (2, 3, 21, 50)

@@ -84,7 +84,7 @@ def find_code(
         if step % 2:
             low, high = config.qualities
             quality = int(torch.randint(low, high + 1, (), generator=numbers))
-            seen = _compressed(seen, quality)
+            seen = compress(seen, quality)
         loss = torch.stack([one(seen) for one in losses]).sum()
         (gradient,) = torch.autograd.grad(loss, code)
         size = gradient.abs().mean((1, 2, 3), keepdim=True)
@@ -170,13 +170,3 @@ def _error(
 ) -> torch.Tensor:
     change = _applied(image, changed, code, amplitude) - image
     return change.square().mean((1, 2, 3), keepdim=True)
-
-
-def _compressed(images: torch.Tensor, quality: int) -> torch.Tensor:
-    """JPEG of images that needn't be square."""
-    height, width = images.shape[2:]
-    side = max(height, width)
-    square = functional.pad(
-        images, (0, side - width, 0, side - height), mode="replicate"
-    )
-    return compress(square, quality)[..., :height, :width]

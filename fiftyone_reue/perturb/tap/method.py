@@ -134,12 +134,15 @@ class TargetedPoisoning(Method):
         return train_surrogate(data, self.config, options.training("tap"))
 
 
-def target_classes(classes: int, options: FitOptions) -> np.ndarray:
+def target_classes(
+    classes: int, options: FitOptions, method: str = "tap"
+) -> np.ndarray:
     """For each class the one that its images are moved to, drawn from the key.
 
     Args:
         classes: how many, 2 or more.
         options: the key and the seed of the draw.
+        method: whose draw it is.
 
     Returns:
         ``(classes,)`` int64, a permutation of 0..classes-1 without fixed points: all
@@ -150,9 +153,11 @@ def target_classes(classes: int, options: FitOptions) -> np.ndarray:
     """
     if classes < 2:
         raise InputError(
-            "Use images of at least two classes: tap moves each class to another one"
+            f"Use images of at least two classes: {method} moves each class to another "
+            "one"
         )
-    circle = keyed_order(derive(options.key, "tap-targets", str(options.seed)), classes)
+    key = derive(options.key, f"{method}-targets", str(options.seed))
+    circle = keyed_order(key, classes)
     targets = np.empty(classes, np.int64)
     targets[circle] = np.roll(circle, -1)
     return targets

@@ -1,0 +1,1 @@
+"""Feature shift: poison for victims that start from a pretrained network."""
