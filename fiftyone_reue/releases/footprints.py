@@ -14,7 +14,7 @@ from fiftyone_reue.alignment.features import Features
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom as shares of a suspect's width and height, 0 to 1."""
 
-LEAST_LEFT = 0.01
+LEAST_LEFT = 0.03
 """A suspect that shows nothing else on more than this share of it has no more
 originals in it ..."""
 
@@ -96,16 +96,26 @@ def features_left(luma: np.ndarray, taken: np.ndarray) -> Features | None:
     rest = away > _MARGIN
     if rest.mean() < LEAST_LEFT or luma[rest].std() < _LEAST_SPREAD:
         return None
-    found = features.find(np.where(taken, luma[rest].mean(), luma))
-    columns, rows = np.rint(found.points).astype(np.int64).T if len(found) else [[], []]
+    part, left, top = _around(~taken)
+    found = features.find(np.where(taken, luma[rest].mean(), luma)[part])
+    if not len(found):
+        return None
+    points = found.points + np.array([left, top], np.float32)
     height, width = luma.shape
+    columns, rows = np.rint(points).astype(np.int64).T
     rows, columns = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
     free = away[rows, columns] > found.sizes / 2
     if free.sum() < LEAST_FEATURES:
         return None
     return Features(
-        found.points[free],
-        found.sizes[free],
-        found.angles[free],
-        found.descriptors[free],
+        points[free], found.sizes[free], found.angles[free], found.descriptors[free]
     )
+
+
+def _around(shown: np.ndarray) -> tuple[tuple[slice, slice], int, int]:
+    """What ``(h, w)`` bool is True in, which is somewhere: rows and columns, and the
+    first of these columns and rows."""
+    rows, columns = np.flatnonzero(shown.any(1)), np.flatnonzero(shown.any(0))
+    top, left = int(rows[0]), int(columns[0])
+    part = slice(top, int(rows[-1]) + 1), slice(left, int(columns[-1]) + 1)
+    return part, left, top

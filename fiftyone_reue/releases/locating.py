@@ -46,6 +46,10 @@ whole of it, only resized."""
 WHOLE = 0.97
 """A suspect that shows this share of an original was not drawn over."""
 
+SETTLED = 0.8
+"""A suspect that is aligned with an original and shows this share of it is looked for
+nowhere else: trimming, shifts and captions leave more."""
+
 MIRRORS = (0, 4)
 """Orientations in which features are looked for: as a suspect is, and mirrored. They
 find turned ones themselves."""
@@ -257,6 +261,8 @@ class Locator:
                 left = footprints.features_left(luma, collage.taken)
                 if left is None:
                     break
+                if not (wait or self._parts.is_complete):
+                    raise UnseenOriginalsError
                 more = self._by_features(luma, left, [], [], collage.image_ids)
                 if not collage.add(more):
                     break
@@ -367,7 +373,10 @@ class Locator:
         for number, (image_id, ways, votes) in enumerate(likely):
             if votes < _AS_LIKELY * proven or (proven and number >= CANDIDATES):
                 break
-            known = None if image_id in but else self._known(image_id, problems)
+            if image_id in but:
+                proven = max(proven, votes)  # what is left of it speaks for no other
+                continue
+            known = self._known(image_id, problems)
             if known is None:
                 continue
             original = known.itself.luma
@@ -567,9 +576,9 @@ def _is_softness(suspect: np.ndarray, reference: np.ndarray, seen: np.ndarray) -
 
 
 def _is_settled(near: Nearest) -> bool:
-    """Whether nothing better is to be expected than a copy of the whole."""
+    """Whether nothing better is to be expected than what shows about the whole."""
     aligned = near.matrix is not None and not near.soft
-    if aligned and near.left.astype(bool).mean() < WHOLE:
+    if aligned and near.left.astype(bool).mean() < SETTLED:
         return False
     return _drift(near) < DRIFT
 
