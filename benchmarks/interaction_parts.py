@@ -12,14 +12,8 @@ from data import audit_of, shown
 from interaction_images import ImageSet, Pixels, mean_psnr
 from interaction_noise import PERTURBATION, PUBLISHED, Noise, make_noise, perturbed
 from interaction_ours import MARK, licensed, read_ours
-from interaction_published import (
-    SLOW,
-    SMALL_BITS,
-    PublishedMark,
-    payloads,
-    read_published,
-    written,
-)
+from interaction_published import SMALL_BITS, payloads, read_published, written
+from published_marks import SLOW, PublishedMark
 
 from fiftyone_reue.auditing import subjects
 from fiftyone_reue.auditing.cell_store import CellStore

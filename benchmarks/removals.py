@@ -173,7 +173,7 @@ def measured(
         costs.append(min(99.0, psnr(samples, beside, 3, 255)))
         path = folder / "suspect.png"
         Image.fromarray(changed).save(path)
-        found = tracer.suspect(suspect_items(path)[0])
+        found = tracer.trace(suspect_items(path)[0]).first
         stem = Path(item.path).name.split(".")[0]
         right = found.original is not None and Path(found.original).stem == stem
         readings.append(found.reading if right else None)

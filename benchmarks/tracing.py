@@ -248,7 +248,7 @@ def measured(
                 path = folder / "suspect.jpg"
                 edited.save(path, quality=75)
                 start = time.process_time()
-                suspect = tracer.suspect(suspect_items(path)[0])
+                suspect = tracer.trace(suspect_items(path)[0]).first
                 spent.append(time.process_time() - start)
                 right = suspect.original is not None and _same(suspect.original, item)
                 found += right

@@ -178,7 +178,7 @@ def traced(tracer: Tracer, path: Path, folder: Path, edit: str, number: int) -> 
     draw = np.random.default_rng([number, len(edit)])
     suspect = folder / "suspect.jpg"
     EDITS[edit](Image.open(path).convert("RGB"), draw).save(suspect, quality=75)
-    return tracer.suspect(suspect_items(suspect)[0])
+    return tracer.trace(suspect_items(suspect)[0]).first
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ from data import RESULTS, plan_of, read_data
 from interaction_images import ImageSet, photo_sets, read_photos
 from interaction_noise import PERTURBATION, PUBLISHED, make_noise
 from interaction_parts import reading_part, training_part
-from interaction_published import PACKAGES, published_mark
 from interaction_tables import markdown
+from published_marks import PACKAGES, published_mark
 
 from fiftyone_reue.auditing.budgets import budget_named
 from fiftyone_reue.auditing.cell_store import CellStore

@@ -257,4 +257,6 @@ def _caption(file: str, row: dict[str, Any]) -> str:
     if row["exact"]:
         pixels = "exact pixels"
     used = "used" if row["used"] else "not used: a nearer copy of this original is"
-    return f"{Path(file).name}: {row['state']} copy, {pixels}, {used}"
+    box = row.get("box")
+    place = "" if box is None else ", at {}, {} to {}, {} px".format(*box)
+    return f"{Path(file).name}{place}: {row['state']} copy, {pixels}, {used}"

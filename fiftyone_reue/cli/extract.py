@@ -74,3 +74,21 @@ def _print(summary: ExtractSummary) -> None:
         f"{evidence.best_innocent_p:.1e}",
     )
     print_table(listed)
+    if summary.collages:
+        _print_collages(summary)
+
+
+def _print_collages(summary: ExtractSummary) -> None:
+    """Where the originals lie in suspects that show several."""
+    listed = table("Suspect", "Shows", "At, pixels", "Points to")
+    for who, found in summary.collages.items():
+        out.print(f"{plain(who)} shows {len(found)} originals, each read by itself")
+        for one in found:
+            sources = summary.sources.get(one.image_id or "", []) if one.used else []
+            listed.add_row(
+                plain(who),
+                plain(Path(one.original or "").name),
+                "" if one.box is None else "{}, {} to {}, {}".format(*one.box),
+                plain(", ".join(sources) if one.used else "not used"),
+            )
+    print_table(listed)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ def rendered(evidence: Mapping[str, Any]) -> str:
         case=evidence,
         rows=rows[:MOST_PAIRS],
         more=max(0, len(rows) - MOST_PAIRS),
+        several=len(_collages(rows)),
         looks=earlier,
         ways=math.exp(min(log_ways(earlier, images), 700.0)),
         when=_when,
@@ -66,6 +67,12 @@ def rendered(evidence: Mapping[str, Any]) -> str:
         stronger=STRONGER,
         digest=digest_of(evidence),
     )
+
+
+def _collages(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Names of suspects that show several originals; older cases have none."""
+    suspects = (row["suspect"] for row in rows)
+    return {str(one["name"]) for one in suspects if one.get("originals", 1) > 1}
 
 
 def _when(seconds: float) -> str:

@@ -34,6 +34,7 @@ def draw(
     name: str,
     *,
     suspect: Path,
+    box: tuple[int, int, int, int] | None,
     original: Path,
     left: np.ndarray,
     mark: np.ndarray | None,
@@ -44,6 +45,7 @@ def draw(
         folder: where to.
         name: what their names begin with.
         suspect: its file.
+        box: left, top, right and bottom of what is shown of it; None for all.
         original: its original's file, which may be gone.
         left: ``(H, W)`` float gray levels, the suspect without the original.
         mark: ``(H, W)`` gray levels, or None where nobody is named.
@@ -53,7 +55,7 @@ def draw(
         What can't be read isn't shown.
     """
     found: dict[str, Image.Image | None] = {
-        "suspect": _photograph(suspect),
+        "suspect": _photograph(suspect, box),
         "original": _photograph(original),
         "difference": _change(left),
         "mark": None if mark is None else _change(mark),
@@ -66,13 +68,17 @@ def draw(
     return names
 
 
-def _photograph(path: Path) -> Image.Image | None:
+def _photograph(
+    path: Path, box: tuple[int, int, int, int] | None = None
+) -> Image.Image | None:
     try:
         raster = load(path, ignore_record=True).raster
     except ReueError:
         return None
     samples = displayed(raster)[..., : raster.colour_channels]
     picture = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    if box is not None:
+        picture = picture.crop(box)
     picture.thumbnail((SIDE, SIDE))
     return picture
 

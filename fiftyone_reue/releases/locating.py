@@ -2,18 +2,21 @@
 
 A copy of the whole image is found by how it looks all over. What was cropped, turned,
 framed or drawn over is found by its local features, and is then aligned with its
-original. Nothing here looks at a code, so it costs the evidence nothing.
+original. Where the suspect shows more than that, the rest is searched for others.
+Nothing here looks at a code, so it costs the evidence nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from fiftyone_reue.alignment import agreement, features, maps, registration
+from fiftyone_reue.alignment.features import Features
 from fiftyone_reue.alignment.index import FeatureIndex
 from fiftyone_reue.alignment.registration import Aligned
 from fiftyone_reue.errors import (
@@ -24,6 +27,8 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.media import alpha
 from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.releases import footprints
+from fiftyone_reue.releases.footprints import Box
 from fiftyone_reue.releases.overview import SMALL, Overview
 from fiftyone_reue.releases.references import Reference, References
 from fiftyone_reue.vault.entities import Image
@@ -40,6 +45,10 @@ whole of it, only resized."""
 
 WHOLE = 0.97
 """A suspect that shows this share of an original was not drawn over."""
+
+SETTLED = 0.8
+"""A suspect that is aligned with an original and shows this share of it is looked for
+nowhere else: trimming, shifts and captions leave more."""
 
 MIRRORS = (0, 4)
 """Orientations in which features are looked for: as a suspect is, and mirrored. They
@@ -63,6 +72,12 @@ _NOTHING = 0.25
 """A suspect that proves itself by less isn't the whole of an original. Of those of
 fewer than SMALL pixels a side what was added may hide as much."""
 
+
+MOST_IN_ONE = 64
+"""So many originals are looked for in one suspect."""
+
+_OVERLAP = 0.5
+"""Of what an original takes up in a suspect, this share at most may be another's."""
 
 SHORTLIST = 2000
 """So many originals are looked all over, those that look most like the suspect as a
@@ -137,6 +152,18 @@ class Nearest:
         return self.reference.state
 
 
+class Shown(NamedTuple):
+    """An original that a suspect shows, and where.
+
+    Attributes:
+        near: the original, and how the suspect lies on it.
+        box: around what the suspect shows of it; None where that is all of the suspect.
+    """
+
+    near: Nearest
+    box: Box | None = None
+
+
 @dataclass(frozen=True)
 class _View:
     """One way to look at a suspect: its luma, turned or mirrored."""
@@ -194,7 +221,7 @@ class Locator:
         self._parts = parts
 
     def nearest(self, lumas: list[np.ndarray], *, wait: bool = True) -> Nearest:
-        """The original that a changed copy belongs to.
+        """The original that a changed copy belongs to; of several the surest.
 
         Args:
             lumas: :func:`views` of the copy.
@@ -207,22 +234,57 @@ class Locator:
             InputError: it belongs to none, or an original that it might belong to
                 isn't there any more.
         """
+        return self._found(lumas, wait)[0]
+
+    def shown(self, lumas: list[np.ndarray], *, wait: bool = True) -> list[Shown]:
+        """All originals that a changed copy shows, the surest first.
+
+        Those beside the first are found where they have SMALL pixels a side or more.
+
+        Args:
+            lumas: as for :meth:`nearest`.
+            wait: as for :meth:`nearest`.
+
+        Raises:
+            UnseenOriginalsError, UnalignedImageError, InputError: as :meth:`nearest`.
+        """
+        found = self._found(lumas, wait)
+        first = found[0]
+        if first.matrix is None or first.soft:
+            return [Shown(first)]
+        collage = _Collage(lumas[0].shape)
+        collage.add(found)
+        if min(first.image.height, first.image.width) < SMALL:
+            return collage.parts
+        for luma in lumas:
+            while len(collage.parts) < MOST_IN_ONE:
+                left = footprints.features_left(luma, collage.taken)
+                if left is None:
+                    break
+                if not (wait or self._parts.is_complete):
+                    raise UnseenOriginalsError
+                more = self._by_features(luma, left, [], [], collage.image_ids)
+                if not collage.add(more):
+                    break
+        return collage.parts
+
+    def _found(self, lumas: list[np.ndarray], wait: bool) -> list[Nearest]:
+        """What a suspect is proven to show without looking further, surest first."""
         problems: list[str] = []
         alike: list[str] = []
-        best = self._as_whole(lumas, problems)
-        if best is None or not _is_settled(best):
-            for found in self._as_small_part(lumas, problems):
-                if best is None or found.proof > best.proof:
-                    best = found
-            if best and min(best.image.height, best.image.width) < SMALL:
-                return best
+        whole = self._as_whole(lumas, problems)
+        found = [] if whole is None else [whole]
+        if whole is None or not _is_settled(whole):
+            found += self._as_small_part(lumas, problems)
+            found.sort(key=_least_sure)
+            if found and min(found[0].image.height, found[0].image.width) < SMALL:
+                return found[:1]
             if not (wait or self._parts.is_complete):
                 raise UnseenOriginalsError
-            for found in self._as_part(lumas, problems, alike):
-                if best is None or found.proof > best.proof:
-                    best = found
-        if best is not None:
-            return best
+            found += self._as_part(lumas, problems, alike)
+            found.sort(key=_least_sure)
+        if found:
+            return found
         if problems:
             raise InputError(problems[0])
         if alike:
@@ -293,30 +355,43 @@ class Locator:
         """Originals that a suspect shows a part of, turned, at an angle or drawn
         over; notes those on which many features agree and the rest doesn't."""
         for luma in lumas:
-            views = [_View(match.orient(luma, way), way) for way in MIRRORS]
-            plain = features.find(luma)
-            theirs = [plain, features.mirrored(plain, luma.shape[1])]
-            likely = self._parts.nearest(theirs, MORE_CANDIDATES)
-            proven = 0.0
-            for number, (image_id, ways, votes) in enumerate(likely):
-                if votes < _AS_LIKELY * proven or (proven and number >= CANDIDATES):
-                    break
-                known = self._known(image_id, problems)
-                if known is None:
+            yield from self._by_features(luma, features.find(luma), problems, alike)
+
+    def _by_features(
+        self,
+        luma: np.ndarray,
+        plain: Features,
+        problems: list[str],
+        alike: list[str],
+        but: Collection[str] = (),
+    ) -> Iterator[Nearest]:
+        """The same by some of a suspect's features, without some originals."""
+        views = [_View(match.orient(luma, way), way) for way in MIRRORS]
+        theirs = [plain, features.mirrored(plain, luma.shape[1])]
+        likely = self._parts.nearest(theirs, MORE_CANDIDATES)
+        proven = 0.0
+        for number, (image_id, ways, votes) in enumerate(likely):
+            if votes < _AS_LIKELY * proven or (proven and number >= CANDIDATES):
+                break
+            if image_id in but:
+                proven = max(proven, votes)  # what is left of it speaks for no other
+                continue
+            known = self._known(image_id, problems)
+            if known is None:
+                continue
+            original = known.itself.luma
+            ours = self._parts.of(image_id)
+            for way in ways:
+                view, found = views[way], theirs[way]
+                aligned = registration.by_features(view.luma, original, found, ours)
+                if aligned is None:
                     continue
-                original = known.itself.luma
-                ours = self._parts.of(image_id)
-                for way in ways:
-                    view, found = views[way], theirs[way]
-                    aligned = registration.by_features(view.luma, original, found, ours)
-                    if aligned is None:
-                        continue
-                    near = _beside(known, view, aligned.luma, aligned)
-                    if near is not None:
-                        proven = max(proven, votes)
-                        yield near
-                    else:
-                        alike.append(known.image.source)
+                near = _beside(known, view, aligned.luma, aligned)
+                if near is not None:
+                    proven = max(proven, votes)
+                    yield near
+                else:
+                    alike.append(known.image.source)
 
     def _known(self, image_id: str, problems: list[str]) -> _Known | None:
         """An original's entry and what it may have become; notes what is missing."""
@@ -332,6 +407,50 @@ class Locator:
         except ReueError as error:
             problems.append(str(error))
             return None
+
+
+class _Collage:
+    """What a suspect shows of originals that lie beside one another.
+
+    Args:
+        shape: the suspect's height and width.
+
+    Attributes:
+        parts: the originals, in the order of finding.
+        taken: ``(h, w)`` bool, where they lie.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.parts: list[Shown] = []
+        self.taken = np.zeros(shape, bool)
+
+    @property
+    def image_ids(self) -> set[str]:
+        """Of the originals."""
+        return {one.near.image.id for one in self.parts}
+
+    def add(self, found: Iterable[Nearest]) -> bool:
+        """Add originals, the surest first, that lie on no other; whether any did."""
+        before = len(self.parts)
+        for near in sorted(found, key=_least_sure):
+            if near.image.id in self.image_ids or near.matrix is None:
+                continue
+            seen = np.ones(near.left.shape, bool)
+            if near.shown is not None:
+                seen = near.shown > 0
+            own = footprints.footprint(
+                near.matrix, seen, near.orientation, self.taken.shape
+            )
+            box = footprints.box(own)
+            if box is None or self.taken[own].mean() > _OVERLAP:
+                continue
+            self.parts.append(Shown(near, box))
+            self.taken |= own
+        return len(self.parts) > before
+
+
+def _least_sure(near: Nearest) -> float:
+    return -near.proof
 
 
 _Candidate = tuple[_Known, _View, np.ndarray]
@@ -457,9 +576,9 @@ def _is_softness(suspect: np.ndarray, reference: np.ndarray, seen: np.ndarray) -
 
 
 def _is_settled(near: Nearest) -> bool:
-    """Whether nothing better is to be expected than a copy of the whole."""
+    """Whether nothing better is to be expected than what shows about the whole."""
     aligned = near.matrix is not None and not near.soft
-    if aligned and near.left.astype(bool).mean() < WHOLE:
+    if aligned and near.left.astype(bool).mean() < SETTLED:
         return False
     return _drift(near) < DRIFT
 

@@ -1,4 +1,4 @@
-"""Which original a suspect is a copy of, and the mark that is read from it."""
+"""Which originals a suspect is a copy of, and the marks that are read from it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from fiftyone_reue.media.digest import carried_digest
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.progress import Progress
+from fiftyone_reue.releases.footprints import Box
 from fiftyone_reue.releases.locating import Locator, Nearest, views
 from fiftyone_reue.releases.originals import Originals
 from fiftyone_reue.releases.overview import Overview
@@ -47,10 +48,13 @@ FEATURES = "features"
 
 _PAGE = 512
 
+_ALL = 0.97
+"""A box of this share of a file is all of it, but for what resampling leaves out."""
+
 
 @dataclass(frozen=True)
 class Suspect:
-    """What was found of one suspect image.
+    """What was found of one suspect image, or of one of the originals in it.
 
     Attributes:
         sample_id: which.
@@ -65,6 +69,8 @@ class Suspect:
         reading: the soft bits, or None.
         reason: why it was not matched, or None.
         unaligned: whether it looks like part of an original, but lies nowhere on it.
+        box: left, top, right and bottom of where it shows the original, in pixels of
+            the file; None where that is all of it, or no original was matched.
     """
 
     sample_id: str
@@ -79,11 +85,29 @@ class Suspect:
     reading: Reading | None = None
     reason: str | None = None
     unaligned: bool = False
+    box: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What was found of one file.
+
+    Attributes:
+        suspects: one for each original that it shows, the surest first; one without an
+            original where none was matched.
+    """
+
+    suspects: tuple[Suspect, ...]
+
+    @property
+    def first(self) -> Suspect:
+        """The surest."""
+        return self.suspects[0]
 
     @property
     def size(self) -> int:
         """Bytes held, about."""
-        return 2048
+        return 2048 * len(self.suspects)
 
 
 @dataclass(frozen=True)
@@ -101,7 +125,8 @@ class Tracer:
         vault: the owner's.
         originals_folder: another place to look for originals.
         max_pixels: larger images are refused before they are decoded.
-        witness: is shown what every mark is read from, with the suspect's id.
+        witness: is shown what every mark is read from, with the suspect's id and its
+            original's.
     """
 
     def __init__(
@@ -110,7 +135,7 @@ class Tracer:
         originals_folder: Path | None = None,
         *,
         max_pixels: int = DEFAULT_MAX_PIXELS,
-        witness: Callable[[str, read.Difference], None] | None = None,
+        witness: Callable[[str, str, read.Difference], None] | None = None,
     ) -> None:
         self._max_pixels = max_pixels
         self._witness = witness
@@ -189,8 +214,8 @@ class Tracer:
         gone = sum(one.sample_id in self._parts.gone for one in todo)
         return outcome.done - gone, gone
 
-    def suspect(self, item: Item, *, wait: bool = True) -> Suspect:
-        """Match and read one suspect.
+    def trace(self, item: Item, *, wait: bool = True) -> Traced:
+        """Match one file, and read the mark of every original that it shows.
 
         Args:
             item: which.
@@ -210,20 +235,30 @@ class Tracer:
         unmatched = Suspect(item.sample_id, item.path)
         exact = self.exact(raster)
         if exact is not None:
-            return self._read_exact(unmatched, raster, *exact)
+            return Traced((self._read_exact(unmatched, raster, *exact),))
         lumas = views(raster)
+        size = raster.width, raster.height
         del raster  # originals take as much memory
         try:
-            near = self._locator.nearest(lumas, wait=wait)
+            found = self._locator.shown(lumas, wait=wait)
         except InputError as error:
             lies_nowhere = isinstance(error, UnalignedImageError)
-            return replace(unmatched, reason=str(error), unaligned=lies_nowhere)
+            reason = str(error)
+            return Traced((replace(unmatched, reason=reason, unaligned=lies_nowhere),))
+        return Traced(
+            tuple(
+                self._read_near(replace(unmatched, box=_pixels(box, *size)), near)
+                for near, box in found
+            )
+        )
+
+    def _read_near(self, suspect: Suspect, near: Nearest) -> Suspect:
         left, response = near.left, None
         if near.reference.opacity is None:
             luma = near.reference.luma
             left, response = sharpness.softened(near.luma, luma, near.shown)
         return self._read(
-            unmatched,
+            suspect,
             near.image,
             near.state,
             left,
@@ -296,7 +331,7 @@ class Tracer:
         difference = read.Difference(left, shown, response)
         soft = read.soft_bits(difference, self._mark_key, image.id, AMPLITUDE)
         if self._witness is not None:
-            self._witness(suspect.sample_id, difference)
+            self._witness(suspect.sample_id, image.id, difference)
         return replace(
             suspect,
             image_id=image.id,
@@ -307,6 +342,20 @@ class Tracer:
             payload=np.packbits(soft > 0).tobytes().hex(),
             reading=Reading(image.id, soft),
         )
+
+
+def _pixels(
+    box: Box | None, width: int, height: int
+) -> tuple[int, int, int, int] | None:
+    """A box in pixels of a file of this size; None of what is about all of it."""
+    if box is None:
+        return None
+    left, top, right, bottom = box
+    if (right - left) * (bottom - top) > _ALL:
+        return None
+    ends = left * width, top * height, right * width, bottom * height
+    left, top, right, bottom = (round(one) for one in ends)
+    return left, top, right, bottom
 
 
 def _features_folder(vault: Vault) -> Path:

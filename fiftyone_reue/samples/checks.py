@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -227,9 +227,9 @@ def compare_checks(dataset: fo.Dataset, key: str, other: str) -> ChecksCompared:
     first, second = _config(dataset, key), _config(dataset, other)
     was, now = _suspects(dataset, key), _suspects(dataset, other)
     changed = [
-        ChangedSuspect(image, _found(was[image]), _found(now[image]))
+        ChangedSuspect(image, was[image], now[image])
         for image in was
-        if image in now and _found(was[image]) != _found(now[image])
+        if image in now and was[image] != now[image]
     ]
     return ChecksCompared(
         before=str(first.get("verdict") or ""),
@@ -279,13 +279,25 @@ def _is_over(config: Mapping[str, Any]) -> bool:
     return since > timedelta(seconds=UNDO_SECONDS)
 
 
-def _suspects(dataset: fo.Dataset, key: str) -> dict[str, dict[str, Any]]:
+def _suspects(dataset: fo.Dataset, key: str) -> dict[str, str]:
+    """What a check found of each suspect, in a few words."""
     rows = runs.get_results(dataset, key).get("per_image") or []
-    return {str(row["image"]): row for row in rows}
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(str(row["image"]), []).append(row)
+    return {image: _found_in(own) for image, own in found.items()}
+
+
+def _found_in(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The same of one file, which may show several originals."""
+    if len(rows) == 1:
+        return _found(rows[0])
+    used = sum(bool(row.get("used")) for row in rows)
+    return f"{len(rows)} originals, {used} of them used"
 
 
 def _found(row: Mapping[str, Any]) -> str:
-    """What a check found of a suspect, in a few words."""
+    """What a check found of one original, or of none."""
     if row.get("error"):
         return "unreadable"
     if not row.get("matched"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, TamperedLedgerError
 from fiftyone_reue.progress import Progress
+from fiftyone_reue.releases.tracing import Suspect
 from fiftyone_reue.samples import fields, runs, source
 from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.vaults import open_vault
@@ -266,6 +267,20 @@ def _keep(
     return replace(check, run=key)
 
 
+def _by_file(suspects: Iterable[Suspect]) -> list[list[Suspect]]:
+    """What was found in each file; one that shows several originals has several."""
+    files: dict[str, list[Suspect]] = {}
+    for one in suspects:
+        files.setdefault(one.sample_id, []).append(one)
+    return list(files.values())
+
+
+def _sources(sources: Mapping[str, list[str]], suspects: list[Suspect]) -> str:
+    """Whose copies a file's used suspects point to by themselves."""
+    used = [one.image_id or "" for one in suspects if one.used]
+    return ", ".join(dict.fromkeys(who for one in used for who in sources.get(one, ())))
+
+
 def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
     verdict = {
         "decision": check.decision,
@@ -273,8 +288,10 @@ def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
         "p_value": check.p_value,
     }
     sources = check.summary.sources
-    found = {
-        suspect.sample_id: {
+    found = {}
+    for own in _by_file(check.summary.suspects):
+        suspect = next((one for one in own if one.used), own[0])
+        found[suspect.sample_id] = {
             **verdict,
             "original": check.originals.get(suspect.image_id or ""),
             "original_filepath": suspect.original,
@@ -283,13 +300,10 @@ def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
             "distance": suspect.distance,
             "payload": suspect.payload,
             "used": suspect.used,
-            "copies_of": ", ".join(sources.get(suspect.image_id or "", ()))
-            if suspect.used
-            else None,
+            "copies_of": _sources(sources, own) if suspect.used else None,
+            "originals_found": sum(one.image_id is not None for one in own),
             "reason": suspect.reason,
         }
-        for suspect in check.summary.suspects
-    }
     for failure in check.failures:
         found[failure.sample_id] = {
             **dict.fromkeys(fields.LEAK_LEAVES),

@@ -79,6 +79,7 @@ _LEAK = (
     _Leaf("payload", "StringField", "The code bits read, hexadecimal"),
     _Leaf("used", "BooleanField", "Whether it went into the evidence"),
     _Leaf("copies_of", "StringField", "Whose copies this image by itself points to"),
+    _Leaf("originals_found", "IntField", "How many originals it shows, in a collage"),
     _Leaf("reason", "StringField", "Why it was not matched"),
 )
 

@@ -17,7 +17,7 @@ from fiftyone_reue.proofs import words
 from fiftyone_reue.proofs.words import originals
 from fiftyone_reue.releases.locating import UnseenOriginalsError
 from fiftyone_reue.releases.looks import note_look
-from fiftyone_reue.releases.tracing import Suspect, Tracer
+from fiftyone_reue.releases.tracing import Suspect, Traced, Tracer
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import Evidence, weigh
 from fiftyone_reue.watermark.looks import Look
@@ -44,7 +44,8 @@ class ExtractSummary:
     Attributes:
         evidence: the statistics.
         recipient: the best recipient's name, or None.
-        suspects: every suspect, in order.
+        suspects: every suspect, in order; several of a file that shows several
+            originals.
         outcome: counts, and the files that could not be read.
         names: recipient names by id.
         ledger_problems: rows of the ledger that were left out, since somebody without
@@ -95,9 +96,22 @@ class ExtractSummary:
                 found.setdefault(image_id, []).append(self.names[one.recipient_id])
         return found
 
+    @property
+    def matched(self) -> int:
+        """How many files show an original."""
+        return len({s.sample_id for s in self.suspects if s.image_id is not None})
+
+    @property
+    def collages(self) -> dict[str, list[Suspect]]:
+        """What was found in each file that shows several originals, by its id."""
+        found: dict[str, list[Suspect]] = {}
+        for suspect in self.suspects:
+            found.setdefault(suspect.sample_id, []).append(suspect)
+        return {who: some for who, some in found.items() if len(some) > 1}
+
     def verdict(self) -> str:
         """The result in words."""
-        matched = sum(suspect.image_id is not None for suspect in self.suspects)
+        matched = self.matched
         evidence = self.evidence
         if evidence.decided:
             return self._accusation()
@@ -157,7 +171,8 @@ class ExtractSummary:
             "p_value": evidence.p_value,
             "z": evidence.z,
             "images_used": evidence.images,
-            "images_matched": sum(s.image_id is not None for s in self.suspects),
+            "images_matched": self.matched,
+            "collages": {who: len(some) for who, some in self.collages.items()},
             "images_unaligned": sum(s.unaligned for s in self.suspects),
             "images_failed": len(self.outcome.failures),
             "recipients_tested": evidence.recipients_tested,
@@ -237,23 +252,23 @@ def extract(
 def _traced(
     tracer: Tracer, items: Sequence[Item], outcome: Outcome
 ) -> Generator[Progress, None, list[Suspect]]:
-    """Every suspect that can be read, in order.
+    """What every suspect that can be read shows, in order.
 
     Those that may be parts of originals come last, since all originals may have to be
     looked at for them first.
     """
     waiting: list[Item] = []
-    found: dict[str, Suspect] = {}
+    found: dict[str, Traced] = {}
 
-    def quick(item: Item) -> Suspect:
+    def quick(item: Item) -> Traced:
         try:
-            return tracer.suspect(item, wait=False)
+            return tracer.trace(item, wait=False)
         except UnseenOriginalsError:
             waiting.append(item)
-            return Suspect(item.sample_id, item.path)
+            return Traced((Suspect(item.sample_id, item.path),))
 
-    def keep(batch: list[Suspect]) -> None:
-        found.update((one.sample_id, one) for one in batch)
+    def keep(batch: list[Traced]) -> None:
+        found.update((one.first.sample_id, one) for one in batch)
 
     share = 1.0 if tracer.knows_parts else _AT_ONCE
     for behind in pipeline.run(items, quick, keep, outcome):
@@ -266,7 +281,7 @@ def _traced(
         )
         begun = _AT_ONCE + _LOOKING
         again = Outcome()
-        for behind in pipeline.run(waiting, tracer.suspect, keep, again):
+        for behind in pipeline.run(waiting, tracer.trace, keep, again):
             yield Progress(
                 begun + (1 - begun) * behind / len(waiting),
                 f"Looking for parts: {behind} of {len(waiting)}",
@@ -275,7 +290,8 @@ def _traced(
         outcome.failures += again.failures
         for one in again.failures:
             del found[one.sample_id]
-    return [found[one.sample_id] for one in items if one.sample_id in found]
+    in_order = (found[one.sample_id] for one in items if one.sample_id in found)
+    return [suspect for traced in in_order for suspect in traced.suspects]
 
 
 def _one_an_original(suspects: list[Suspect]) -> list[Suspect]:
@@ -296,6 +312,7 @@ def _per_image(suspect: Suspect, sources: dict[str, list[str]]) -> dict[str, Any
         "image": suspect.sample_id,
         "matched": suspect.image_id,
         "original": suspect.original,
+        "box": None if suspect.box is None else list(suspect.box),
         "state": suspect.state,
         "exact": suspect.exact,
         "distance": suspect.distance,

@@ -23,7 +23,7 @@ from fiftyone_reue.proofs import contents, page, pdf, pictures
 from fiftyone_reue.proofs.shown import PROGRAM
 from fiftyone_reue.proofs.timestamps import Reply, read_reply
 from fiftyone_reue.releases.lookup import require_apart
-from fiftyone_reue.releases.tracing import AMPLITUDE, Suspect, Tracer
+from fiftyone_reue.releases.tracing import AMPLITUDE, Suspect, Traced, Tracer
 from fiftyone_reue.vault.commitments import leaf_of, list_commitments
 from fiftyone_reue.vault.entities import Recipient
 from fiftyone_reue.vault.timestamps import list_timestamps
@@ -113,28 +113,37 @@ def report(
     summary = yield from mapped(steps, lambda p: Progress(0.5 * p.fraction, p.label))
     outputs.prepare(folder, private=True)
     case = _Case(vault, folder, summary)
-    used = {s.sample_id: s for s in summary.suspects if s.used}
-    todo = [item for item in items if item.sample_id in used]
-    seen: dict[str, Difference] = {}
+    used = {(s.sample_id, s.image_id): s for s in summary.suspects if s.used}
+    files = {who for who, _ in used}
+    todo = [item for item in items if item.sample_id in files]
+    seen: dict[tuple[str, str | None], Difference] = {}
     tracer = Tracer(
         vault,
         originals_folder,
         max_pixels=max_pixels,
-        witness=lambda who, difference: seen.update({who: difference}),
+        witness=lambda who, original, found: seen.update({(who, original): found}),
     )
 
-    def keep(batch: list[Suspect]) -> None:
-        for suspect in batch:
-            case.add(used[suspect.sample_id], seen.pop(suspect.sample_id))
+    def keep(batch: list[Traced]) -> None:
+        for suspect in (one for traced in batch for one in traced.suspects):
+            shown = suspect.sample_id, suspect.image_id
+            difference = seen.pop(shown, None)
+            if difference is not None and shown in used:
+                case.add(used.pop(shown), difference)
 
     again = Outcome()
-    for behind in pipeline.run(todo, tracer.suspect, keep, again):
+    for behind in pipeline.run(todo, tracer.trace, keep, again):
         fraction = 0.5 + 0.5 * behind / max(1, len(todo))
         yield Progress(fraction, f"Writing the case: {behind} of {len(todo)}")
     if again.failures:
         raise InputError(
             f"{again.failures[0].path} was changed while the report was made: "
             f"{again.failures[0].reason}"
+        )
+    for suspect in used.values():
+        raise InputError(
+            f"{suspect.path} was changed while the report was made: it doesn't show "
+            f"{suspect.original} any more"
         )
     return case.finish()
 
@@ -148,6 +157,8 @@ class _Case:
         self._summary = summary
         self._mark_key = vault.derive("watermark")
         self._rows: list[dict[str, Any]] = []
+        self._copies: dict[str, str] = {}
+        self._shows = {who: len(some) for who, some in summary.collages.items()}
         people = {one.id: one for one in vault.recipients()}
         self._culprits = [people[one.recipient_id] for one in summary.evidence.culprits]
         self._commitments: list[tuple[str, Commitment]] = [
@@ -175,10 +186,15 @@ class _Case:
         if image is None:
             raise InputError(f"The ledger has lost the original of {suspect.path}")
         number = f"{len(self._rows) + 1:05}"
-        copy = f"{contents.SUSPECTS}/{number}{Path(suspect.path).suffix.lower()}"
+        copy = self._copies.get(suspect.sample_id)
         difference = f"{contents.DIFFERENCES}/{number}.npz"
         try:
-            shutil.copyfile(suspect.path, self._folder / copy)
+            if copy is None:
+                copy = (
+                    f"{contents.SUSPECTS}/{number}{Path(suspect.path).suffix.lower()}"
+                )
+                shutil.copyfile(suspect.path, self._folder / copy)
+                self._copies[suspect.sample_id] = copy
             contents.write_difference(self._folder / difference, found)
         except OSError as error:
             raise OutputError(
@@ -200,6 +216,8 @@ class _Case:
                     "state": suspect.state,
                     "exact": suspect.exact,
                     "distance": suspect.distance,
+                    "box": None if suspect.box is None else list(suspect.box),
+                    "originals": self._shows.get(suspect.sample_id, 1),
                 },
                 "difference": difference,
                 "inclusions": self._inclusions(leaf),
@@ -210,6 +228,7 @@ class _Case:
                     Path(image.source),
                     image_id,
                     found.left,
+                    suspect.box,
                 ),
             }
         )
@@ -221,12 +240,14 @@ class _Case:
         original: Path,
         image_id: str,
         left: np.ndarray,
+        box: tuple[int, int, int, int] | None,
     ) -> dict[str, dict[str, str]]:
         """Draw what a suspect's row shows: of each picture its file and digest."""
         made = pictures.draw(
             self._folder / contents.PICTURES,
             number,
             suspect=suspect,
+            box=box,
             original=original,
             left=left,
             mark=self._mark(image_id, left.shape),
@@ -303,8 +324,8 @@ class _Case:
             "best_innocent_p": evidence.best_innocent_p,
             "best_innocent_z": evidence.best_innocent_z,
             "needed_z": evidence.needed_z if evidence.energy > 0 else None,
-            "suspects": len(summary.suspects),
-            "suspects_matched": sum(s.image_id is not None for s in summary.suspects),
+            "suspects": len({one.sample_id for one in summary.suspects}),
+            "suspects_matched": summary.matched,
             "suspects_failed": len(summary.outcome.failures),
             "ledger_problems": summary.ledger_problems,
             "culprits": [

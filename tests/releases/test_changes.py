@@ -371,7 +371,7 @@ def test_withdrawn_copies_are_still_traced_and_restored(vault, source, out, tmp_
     run(vault, source, out, prune=True)
     tracer = Tracer(vault)
     for path in leaked:
-        found = tracer.suspect(Item(path.name, str(path), None, path.stem))
+        found = tracer.trace(Item(path.name, str(path), None, path.stem)).first
         assert (found.exact, found.state) == (True, "protected")
     for path, original in zip(leaked, originals, strict=False):
         path.write_bytes(encode(load(path).raster, "PNG", None))  # its record is lost
