@@ -57,6 +57,8 @@ def start(
         message, variant = str(error).splitlines()[0], "error"
     else:
         message, variant = f"{label}: started", "info"
+        if action in jobs.UNDOABLE:
+            message = f"{label}: begins in a minute; undo it above, among the jobs"
     return [
         ctx.ops.open_panel(panel, layout="horizontal"),
         ctx.ops.notify(printable(message), variant=variant),

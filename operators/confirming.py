@@ -51,7 +51,7 @@ def ask(inputs: types.Object, ctx: Any, action: str) -> None:
     )
     if plain_code(str(ctx.params.get(CODE) or "")) is None:
         prop.invalid = True
-        prop.error_message = f"Type the 16 letters that `{command(action)}` prints"
+        prop.error_message = f"Type the 16 letters that “{command(action)}” prints"
 
 
 def require(ctx: Any, action: str, vault: Vault) -> None:

@@ -158,6 +158,8 @@ def _shown(found: Preview) -> dict[str, Any]:
     from fiftyone_reue.samples.source import describe
 
     lines = found.lines()
+    if found.images:
+        lines.append("Below, the original is at the left and its copy at the right.")
     if found.failures:
         lines.append(f"Some can't be protected: {describe(found.failures)}")
     pictures = {

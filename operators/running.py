@@ -113,9 +113,10 @@ def undoable(ctx: Any, what: str) -> None:
 def notify(ctx: Any, text: str, *, well: bool) -> list[Any]:
     """Reload the dataset and show the result, where somebody looks at the App.
 
-    A job keeps the result as its last step.
+    A job keeps the result as its last step, and whether it needs a look.
     """
     if ctx.delegated:
+        _note_outcome(ctx, well)
         ctx.set_progress(1.0, label=printable(text, lines=True))
         logger.info("%s", printable(text, lines=True))
         return []
@@ -125,6 +126,14 @@ def notify(ctx: Any, text: str, *, well: bool) -> list[Any]:
             printable(text, lines=True), variant="success" if well else "warning"
         ),
     ]
+
+
+def _note_outcome(ctx: Any, well: bool) -> None:
+    operation_id = ctx.request_params.get("run_doc")
+    if operation_id is not None:
+        from fiftyone_reue.samples import jobs
+
+        jobs.note_outcome(operation_id, well=well)
 
 
 def risk(level: str) -> dict[str, Any]:

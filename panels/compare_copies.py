@@ -11,6 +11,7 @@ from fiftyone.operators.categories import Categories
 
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.samples import compare
+from fiftyone_reue.samples.copy_facts import copy_facts
 
 from . import layout
 
@@ -48,7 +49,8 @@ class ComparePanel(foo.Panel):
             surfaces="grid modal",
             help_markdown=(
                 "The protected, restored or revealed copy of a sample beside its "
-                "original: the open sample, or the one that is selected in the grid."
+                "original, and whose copy it is: of the open sample, or the one that "
+                "is selected in the grid."
             ),
         )
 
@@ -106,7 +108,14 @@ class ComparePanel(foo.Panel):
         # Pictures are data, which isn't sent back with every event as the state is.
         for name in (*dict(_PICTURES), "whole"):
             setattr(ctx.panel.data, name, pictures.pop(name))
-        state.shown = {"kind": kind, "whole": found.whole is not None, **pictures}
+        facts = copy_facts(ctx.dataset, sample_id) if kind == "protected" else []
+        ctx.panel.data.facts = layout.cells(asdict(fact) for fact in facts)
+        state.shown = {
+            "kind": kind,
+            "whole": found.whole is not None,
+            "facts": bool(facts),
+            **pictures,
+        }
 
     def show_originals(self, ctx: Any) -> None:
         """Show originals in the grid and in the open sample."""
@@ -166,16 +175,25 @@ class ComparePanel(foo.Panel):
             shown = [("original", "Original"), ("whole", found["kind"].capitalize())]
         else:
             shown = list(_PICTURES)
-            layout.note(panel, "facts", _facts(found))
+            layout.note(panel, "changed", _changed(found))
         for name, label in shown:
             look = {"image": {"style": {"maxWidth": "100%", "objectFit": "contain"}}}
             view = types.ImageView(
                 height="260px", alt=label, caption=label, componentsProps=look, space=6
             )
             panel.str(name, label=label, view=view)
+        if found["facts"]:
+            layout.heading(panel, "facts_title", "This copy")
+            layout.table(panel, "facts", _COLUMNS, styles=_VALUE_WRAPS)
 
 
-def _facts(found: dict[str, Any]) -> str:
+_COLUMNS = (("name", "What"), ("value", "Value"))
+_VALUE_WRAPS = {
+    "& td:nth-of-type(2)": {"whiteSpace": "normal", "wordBreak": "break-word"}
+}
+
+
+def _changed(found: dict[str, Any]) -> str:
     if not found["changed"]:
         return f"The {found['kind']} copy has exactly the original's pixels."
     return (

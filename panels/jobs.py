@@ -90,15 +90,21 @@ class JobsSection:
         ended = [row for row in over if before.get(row["id"]) in jobs.OPEN]
         if ended or new:
             self.refresh(ctx)
-        for row in ended:
-            if row["has_result"] and row["operator"] in self.shown_at_once:
-                self._show_result(ctx, row["id"])
+        self._open_results(ctx)
         # Reloading has the App ask anew, and a panel that lost its state takes all jobs
         # for new: so only for what was seen to end, or began and ended since.
         if ended or any(row["just_ended"] for row in new):
             ctx.ops.reload_dataset()
             # Else the grid keeps samples without fields that are new.
             ctx.ops.reload_samples()
+
+    def _open_results(self, ctx: Any) -> None:
+        """Open, once, what somebody waits for; it may have ended before any look."""
+        for row in ctx.panel.state.jobs:
+            waited = row["just_ended"] and row["has_result"] and not row["shown"]
+            if waited and row["operator"] in self.shown_at_once:
+                jobs.note_shown(row["id"])
+                self._show_result(ctx, row["id"])
 
     def cancel_job(self, ctx: Any) -> None:
         jobs.cancel(ctx.params["job"])
@@ -162,23 +168,24 @@ class JobsSection:
     # -- layout
 
     def render_jobs(self, panel: types.Object, state: Any) -> None:
-        """The section, if there is any job, and what looks for news."""
+        """The section, if there is any job."""
         rows = state.jobs or []
-        busy = any(row["state"] in jobs.OPEN for row in rows)
         if rows:
             layout.heading(panel, "jobs_title", "Jobs")
         for number, row in enumerate(rows):
             self._render_job(panel, f"job_{number}", row, state.log_of)
         self._render_rest(panel, rows, state.more_jobs)
         self._render_cleared(panel, state.cleared or [])
-        self._render_timers(panel, busy, state.looks or 0)
 
-    def _render_timers(self, panel: types.Object, busy: bool, looks: int) -> None:
+    def render_timers(self, panel: types.Object, state: Any) -> None:
         """What looks for news: again only after the answer, however long it takes.
 
         An interval would send questions faster than a busy server answers. One that
-        got no answer at all is asked again by the slow interval.
+        got no answer at all is asked again by the slow interval. They stand last in a
+        panel, since each takes a row's gap though nothing is seen of it.
         """
+        busy = any(row["state"] in jobs.OPEN for row in state.jobs or [])
+        looks = state.looks or 0
         wait = BUSY_MS if busy else QUIET_MS
         view = types.TimerView(timeout=wait, on_timeout=self.follow)
         # Under the same name, the App would keep the timer that has gone off.
@@ -198,8 +205,9 @@ class JobsSection:
                 more = f"Start one here, or run `{worker.COMMAND}` in a terminal"
                 layout.alert(panel, f"{name}_stranded", "warning", text, more)
         else:
-            severity = _SEVERITY[row["state"]]
-            layout.alert(panel, name, severity, *_ended_text(row))
+            well = row["state"] != DONE or row["well"]
+            severity = _SEVERITY[row["state"]] if well else "warning"
+            layout.alert(panel, name, severity, *self._ended_text(row))
         buttons = layout.buttons(panel, f"{name}_actions")
         params = {"job": row["id"]}
         for key, label, click, icon in self._actions(row):
@@ -211,6 +219,10 @@ class JobsSection:
             # The App's view of code needs a network that leads to jsdelivr.net.
             panel.md(markdown("\n".join(lines)), name=f"{name}_log")
 
+    def _ended_text(self, row: dict[str, Any]) -> tuple[str, str]:
+        """What became of a job: a line, and what there is to add."""
+        return _ended_text(row)
+
     def _actions(self, row: dict[str, Any]) -> list[tuple[str, str, Any, str]]:
         if row["state"] in jobs.OPEN:
             undo = row["operator"] in jobs.UNDOABLE and not row["fraction"]
@@ -221,7 +233,7 @@ class JobsSection:
                 offered.insert(0, start)
         else:
             offered = [("clear", "Close", self.clear_job, "close")]
-            if row["state"] != DONE:
+            if row["state"] != DONE and not _is_undone(row):
                 text = "Try again" if row["state"] == FAILED else "Go on"
                 offered.insert(0, ("repeat", text, self.repeat_job, "replay"))
             if row["has_result"]:
@@ -263,11 +275,19 @@ def _row(job: Job, *, log: bool) -> dict[str, Any]:
         "step": printable(job.step, lines=True),
         "left": None if job.seconds_left is None else duration(job.seconds_left),
         "has_result": job.has_result,
+        "well": job.well,
+        "shown": job.shown,
         "just_ended": job.ended is not None and now - job.ended < _JUST,
         "problem": job.problem and printable(job.problem, lines=True),
         "stranded": bool(job.state == WAITING and waited and worker.state() is None),
         "log": [printable(line) for line in lines] if log else None,
     }
+
+
+def _is_undone(row: dict[str, Any]) -> bool:
+    """Whether it was to delete, and was cancelled before it began."""
+    deletes = row["operator"] in jobs.UNDOABLE
+    return bool(row["state"] == CANCELLED and deletes and not row["fraction"])
 
 
 def _open_text(row: dict[str, Any]) -> str:
@@ -286,7 +306,7 @@ def _ended_text(row: dict[str, Any]) -> tuple[str, str]:
             return first or f"{row['label']}: done", rest
         case state if state == CANCELLED:
             if row["operator"] in jobs.UNDOABLE:
-                if not row["fraction"]:
+                if _is_undone(row):
                     return f"{row['label']}: undone, nothing was deleted", ""
                 text = "Part of it was deleted; go on to delete the rest."
                 return f"{row['label']}: cancelled", text

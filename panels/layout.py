@@ -13,7 +13,11 @@ from . import figures
 
 IMAGE_HEIGHT = "150px"
 
-_NATURAL_WIDTH = {"item": {"sx": {"width": "auto"}}}
+_NATURAL: dict[str, dict[str, Any]] = {
+    "item": {"sx": {"width": "auto"}},
+    # The App leaves an icon no room beside the border.
+    "button": {"sx": {"px": 1.25}},
+}
 
 
 def first_line(error: Any) -> str:
@@ -104,7 +108,7 @@ def button(
         on_click=on_click,
         disabled=disabled,
         params=params,
-        componentsProps=_NATURAL_WIDTH,
+        componentsProps=_NATURAL,
     )
 
 
@@ -119,8 +123,8 @@ def link_button(
         variant="outlined",
         href=address,
         componentsProps={
-            **_NATURAL_WIDTH,
-            "button": {"target": "_blank", "rel": "noopener"},
+            **_NATURAL,
+            "button": {**_NATURAL["button"], "target": "_blank", "rel": "noopener"},
         },
     )
 

@@ -30,6 +30,10 @@ FOLDER = "folder"
 HERE = "here"
 ELSEWHERE = "elsewhere"
 
+SHOWN = "shown"
+ROW = "row"
+"""Where a check was deleted, which is where it can be brought back."""
+
 PAGE = 4
 """Pairs on a page."""
 
@@ -124,11 +128,11 @@ class LeakCheckPanel(JobsSection, foo.Panel):
 
     def delete_shown(self, ctx: Any) -> None:
         """Delete the check that is shown."""
-        self._delete(ctx, ctx.panel.state.check["key"])
+        self._delete(ctx, ctx.panel.state.check["key"], SHOWN)
 
     def delete_row(self, ctx: Any) -> None:
         """Delete a row's check."""
-        self._delete(ctx, self._key_of_row(ctx))
+        self._delete(ctx, self._key_of_row(ctx), ROW)
 
     def undo_delete(self, ctx: Any) -> None:
         """Bring back what was deleted last."""
@@ -152,7 +156,7 @@ class LeakCheckPanel(JobsSection, foo.Panel):
         found = case_file.compare_checks(ctx.dataset, key, other)
         known = {check.key: check for check in checks.list_checks(ctx.dataset)}
         state.compared = {
-            "title": f"{known[key].called()} and {known[other].called()}",
+            "title": f"From {known[key].called()} to {known[other].called()}",
             "text": found.text(),
             "same": found.same_verdict,
             "before": f"{known[key].called()}: {found.before}",
@@ -197,8 +201,9 @@ class LeakCheckPanel(JobsSection, foo.Panel):
             for image, before, after in changed
         ]
 
-    def _delete(self, ctx: Any, key: str) -> None:
+    def _delete(self, ctx: Any, key: str, place: str) -> None:
         state = ctx.panel.state
+        state.deleted_at = place
         self._do(ctx, lambda: case_file.delete_check(ctx.dataset, key))
         state.compared = None
         shown = state.check["key"] if state.check else None
@@ -345,18 +350,27 @@ class LeakCheckPanel(JobsSection, foo.Panel):
         if state.problem:
             first, _, rest = state.problem.partition("\n")
             layout.alert(panel, "problem", "error", first, rest)
-        self._render_deleted(panel, state)
         if state.check:
             if state.problem:
                 layout.heading(panel, "before", "The last check that worked")
             self._render_check(panel, state)
+            if state.deleted_at != ROW:
+                self._render_deleted(panel, state)
             self._render_pairs(panel, state)
             self._render_about(panel, state)
             self._render_compared(panel, state)
             self._render_past(panel, state)
         else:
             panel.md(_EMPTY, name="empty")
+            self._render_deleted(panel, state)
+        self.render_timers(panel, state)
         return layout.page(panel)
+
+    def _ended_text(self, row: dict[str, Any]) -> tuple[str, str]:
+        """A check's verdict stands below, and once is enough."""
+        if row["state"] == jobs.DONE:
+            return _LISTED, ""
+        return super()._ended_text(row)
 
     def _render_choice(self, panel: types.Object, state: Any) -> None:
         choice = state.choice or {"suspects": GRID}
@@ -490,8 +504,10 @@ class LeakCheckPanel(JobsSection, foo.Panel):
             return
         layout.heading(panel, "compared_title", "What changed")
         severity = "info" if found["same"] else "warning"
-        layout.alert(panel, "compared", severity, found["text"], found.get("title", ""))
-        if "before" in found:
+        if "before" not in found:
+            layout.alert(panel, "compared", severity, found["text"])
+        else:
+            layout.alert(panel, "compared", severity, found["title"], found["text"])
             layout.note(panel, "compared_before", found["before"])
             layout.note(panel, "compared_after", found["after"])
             layout.table(panel, "changed_scores", _SCORE_COLUMNS)
@@ -505,9 +521,12 @@ class LeakCheckPanel(JobsSection, foo.Panel):
         layout.button(row, "close_comparison", text, self.close_comparison, "close")
 
     def _render_past(self, panel: types.Object, state: Any) -> None:
-        if len(state.past_keys) < 2:
+        here = bool(state.deleted) and state.deleted_at == ROW
+        if len(state.past_keys) < 2 and not here:
             return
         layout.heading(panel, "past_title", "Checks so far")
+        if here:
+            self._render_deleted(panel, state)
         actions = (
             ("open", "visibility", "Show this check", self.open_check),
             ("compare", "compare_arrows", "Compare with the shown", self.compare_row),
@@ -545,6 +564,8 @@ _SUSPECT_COLUMNS = (
     ("after", "After"),
 )
 
+_LISTED = "Trace leaked images: done, and listed with the checks below"
+
 _COMPARE_ITSELF = "This check is the one that is shown; compare it with another"
 
 _EMPTY = """
@@ -565,7 +586,7 @@ _DECOY = (
 
 def chance(p_value: float) -> str:
     """A probability for a person."""
-    return f"{p_value:.2g}" if p_value >= 0.001 else f"{p_value:.0e}"
+    return f"{p_value:.2g}"
 
 
 def _score_row(one: case_file.ChangedScore) -> dict[str, str]:

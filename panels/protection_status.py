@@ -127,6 +127,10 @@ class ProtectionStatus(JobsSection, foo.Panel):
         """Ask what to protect, for whom."""
         self._prompt(ctx, "protect_dataset", {})
 
+    def preview(self, ctx: Any) -> None:
+        """Ask how to preview what protecting would give."""
+        self._prompt(ctx, "preview_protection", {})
+
     def check_files(self, ctx: Any) -> None:
         """Start a job that looks at every file: which copies are stale.
 
@@ -146,7 +150,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
         """Show what was stale when the files were last checked."""
         ctx.dataset.reload()
         if ctx.dataset.has_saved_view(views.STALE):
-            ctx.ops.set_view(ctx.dataset.load_saved_view(views.STALE))
+            ctx.ops.set_view(name=views.STALE)
         else:
             self.refresh(ctx)
 
@@ -292,6 +296,12 @@ class ProtectionStatus(JobsSection, foo.Panel):
             text = "Read and confirm"
             layout.button(row, "read_owner_key", text, self.read_owner_key, "vpn_key")
         self.render_jobs(panel, ctx.panel.state)
+        self._render_status(panel, ctx)
+        self.render_timers(panel, ctx.panel.state)
+        return layout.page(panel)
+
+    def _render_status(self, panel: types.Object, ctx: Any) -> None:
+        status = ctx.panel.state.status
         if _is_untouched(status):
             self._render_empty(panel, status)
         else:
@@ -306,7 +316,6 @@ class ProtectionStatus(JobsSection, foo.Panel):
             if status["releases"]:
                 self._render_audit(panel, ctx.panel.state)
             self._render_quality(panel, status)
-        return layout.page(panel)
 
     def _render_empty(self, panel: types.Object, status: dict[str, Any]) -> None:
         layout.title(panel, "empty", "Nothing is protected yet")
@@ -315,6 +324,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
         layout.button(
             row, "protect", "Protect images", self.protect, "shield", primary=True
         )
+        layout.button(row, "preview", "Preview on eight", self.preview, "preview")
 
     def _render_summary(
         self,
@@ -324,6 +334,8 @@ class ProtectionStatus(JobsSection, foo.Panel):
         in_view: dict[str, int] | None,
     ) -> None:
         layout.title(panel, "headline", _headline(status))
+        if stale:
+            layout.alert(panel, "stale_text", "warning", *_stale_text(stale))
         if in_view:
             layout.note(panel, "in_view", _view_text(in_view))
         row = layout.buttons(panel, "actions")
@@ -336,13 +348,13 @@ class ProtectionStatus(JobsSection, foo.Panel):
                 layout.button(
                     row,
                     f"show_{state}",
-                    f"Show {count} {state}",
+                    f"Show {count:,} {state}",
                     self.show_state,
                     icon,
                     params={"state": state},
                 )
         if stale:
-            text = f"Show {stale} stale"
+            text = f"Show {stale:,} stale"
             layout.button(row, "show_stale", text, self.show_stale, "history")
         layout.button(row, "all", "Show all", self.show_all, "apps")
         layout.button(row, "check", "Check files", self.check_files, "fact_check")
@@ -350,8 +362,6 @@ class ProtectionStatus(JobsSection, foo.Panel):
             row, "mark", "Mark failed, stale, weak", self.mark, "bookmark_add"
         )
         layout.button(row, "refresh", "Refresh", self.refresh, "refresh")
-        if stale:
-            layout.note(panel, "stale_text", _stale_text(stale))
         if status["reasons"]:
             layout.note(panel, "why", f"Failed: {'; '.join(status['reasons'])}")
 
@@ -398,7 +408,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
             ("license", "card_membership", "License it", self.license_release),
             ("delete", "delete", "Delete this release", self.delete_release),
         )
-        layout.table(panel, "releases", _COLUMNS, actions, _STATE_WRAPS)
+        layout.table(panel, "releases", _COLUMNS, actions, _NAMES_WRAP)
         self._render_sharing(panel)
 
     def _render_sharing(self, panel: types.Object) -> None:
@@ -477,7 +487,11 @@ _COLUMNS = (
     ("unlearnability", "Unlearn."),
     ("date", "Made"),
 )
-_STATE_WRAPS = {"& td:nth-of-type(4)": {"whiteSpace": "normal"}}
+# Names may be long, and nine columns fit into a narrow panel only so.
+_NAMES_WRAP = {
+    "& th": {"whiteSpace": "normal", "verticalAlign": "bottom"},
+    "& td:nth-of-type(-n+4)": {"whiteSpace": "normal", "overflowWrap": "anywhere"},
+}
 
 _HOLDING_COLUMNS = (
     ("recipient", "Recipient"),
@@ -489,7 +503,8 @@ _HOLDING_COLUMNS = (
     ("folder", "Folder"),
 )
 _FOLDER_WRAPS = {
-    "& td:nth-of-type(7)": {"whiteSpace": "normal", "wordBreak": "break-all"},
+    "& td:nth-of-type(-n+2)": {"whiteSpace": "normal", "overflowWrap": "anywhere"},
+    "& td:nth-of-type(7)": {"whiteSpace": "normal", "overflowWrap": "anywhere"},
     "& td:nth-of-type(6)": {"whiteSpace": "normal"},
 }
 
@@ -566,15 +581,18 @@ def _audit_facts(found: dict[str, Any]) -> str:
 def _headline(status: dict[str, Any]) -> str:
     total, states = status["total"], status["states"]
     share = states[PROTECTED] / total if total else 0.0
-    images = f"{states[PROTECTED]} of {count(total, 'image')}"
+    images = f"{states[PROTECTED]:,} of {count(total, 'image')}"
     verb = "is" if total == 1 else "are"
     text = f"{images} {verb} protected ({share:.0%})"
     return f"{text} in release {status['shown']}" if status["shown"] else text
 
 
 def _view_text(in_view: dict[str, int]) -> str:
-    images = count(in_view["total"], "image")
-    return f"The grid shows {images}, {in_view[PROTECTED]} of them protected."
+    total, protected = in_view["total"], in_view[PROTECTED]
+    if total == 1:
+        state = "is protected" if protected else "isn't protected"
+        return f"The grid shows 1 image, which {state}."
+    return f"The grid shows {count(total, 'image')}, {protected:,} of them protected."
 
 
 def _count_stale(dataset: Any) -> int:
@@ -584,11 +602,11 @@ def _count_stale(dataset: Any) -> int:
     return int(dataset.load_saved_view(views.STALE).count())
 
 
-def _stale_text(stale: int) -> str:
-    was = "was" if stale == 1 else "were"
+def _stale_text(stale: int) -> tuple[str, str]:
+    was, them = ("was", "it") if stale == 1 else ("were", "them")
     return (
-        f"{count(stale, 'image')} {was} stale when the files were last checked. "
-        "Protect them again to mend this, then check again."
+        f"{count(stale, 'image')} {was} stale when the files were last checked",
+        f"Protect {them} again to mend this, then check again.",
     )
 
 

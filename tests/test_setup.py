@@ -74,7 +74,10 @@ def test_wheel_carries_the_files_that_link_needs() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["demo", "test", "bfloat16", "lint", "docs", "app", "venv", "database"],
+    [
+        *("demo", "test", "bfloat16", "lint", "docs", "tour", "versions", "app"),
+        *("venv", "database"),
+    ],
 )
 def test_make_knows_its_targets(target: str) -> None:
     done = subprocess.run(
@@ -101,7 +104,7 @@ def test_make_passes_the_data_folder_to_the_demo() -> None:
     )
 
 
-@pytest.mark.parametrize("script", [".ci/run", ".ci/apt-install"])
+@pytest.mark.parametrize("script", [".ci/run", ".ci/apt-install", ".ci/try-fiftyone"])
 def test_scripts_can_be_run(script: str) -> None:
     path = REPO / script
     assert path.stat().st_mode & 0o111

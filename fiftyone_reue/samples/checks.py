@@ -87,14 +87,23 @@ class ChecksCompared:
     def text(self) -> str:
         """What changed, in a sentence or two."""
         verdict = "Both say the same" if self.same_verdict else "The verdict changed"
-        suspects = (
-            f"{count(len(self.added), 'suspect')} more, {len(self.removed)} fewer, "
-            f"{len(self.changed)} of both found to be something else"
+        was = "was" if len(self.changed) == 1 else "were"
+        differences = (
+            (self.added, "more"),
+            (self.removed, "fewer"),
+            (self.changed, f"of both {was} found to be something else"),
         )
-        text = f"{verdict}. {suspects}."
+        found = [(len(images), what) for images, what in differences if images]
+        parts = [f"{number:,} {what}" for number, what in found]
+        if found:
+            parts[0] = f"{count(found[0][0], 'suspect')} {found[0][1]}"
+        text = f"{verdict}. {', '.join(parts) or _SAME_SUSPECTS}."
         if self.partial:
             text += " Only the first suspects are listed, and so compared."
         return text
+
+
+_SAME_SUSPECTS = "The suspects are the same, and so is what was found of each"
 
 
 def list_checks(dataset: fo.Dataset) -> list[str]:

@@ -64,6 +64,9 @@ _OURS: Any = {"$regex": f"^{worker.PLUGIN}/"}
 _CLEARED = "metadata.reue_cleared"
 """Where an operation says when it was closed."""
 
+_WELL, _SHOWN = "metadata.reue_well", "metadata.reue_shown"
+"""Where it says whether all went well, and whether its result was opened."""
+
 _NO_WORKER = "reue-none"
 """A target that no worker has."""
 
@@ -88,6 +91,8 @@ class Job:
         queued: when, in UTC.
         ended: when, in UTC; None if it hasn't.
         has_result: whether there is more to show than `step` says.
+        well: whether nothing that it found or left undone needs a look.
+        shown: whether its result was opened by itself.
         log: the file of its log; there only if the App's worker ran it.
         cleared: when somebody closed it, in UTC; None if nobody did.
     """
@@ -104,6 +109,8 @@ class Job:
     queued: datetime | None = None
     ended: datetime | None = None
     has_result: bool = False
+    well: bool = True
+    shown: bool = False
     log: Path = Path()
     cleared: datetime | None = None
 
@@ -207,6 +214,16 @@ def require_wanted(operation_id: Any) -> None:
         raise CancelledError(_CANCELLED)
 
 
+def note_outcome(operation_id: Any, *, well: bool) -> None:
+    """Within a job: note whether nothing needs a look of what it found or left."""
+    _put(str(operation_id), _WELL, well)
+
+
+def note_shown(job_id: str) -> None:
+    """Note that a job's result was opened by itself: once is enough."""
+    _put(job_id, _SHOWN, True)
+
+
 def undoable_steps(operation_id: Any, what: str) -> Generator[Progress, None, None]:
     """Within a job that deletes: wait until a minute after it was asked for.
 
@@ -236,7 +253,7 @@ def clear(job_id: str) -> None:
         return
     if job.state in OPEN:
         raise InputError(f"{job.label}: this job still runs; cancel it first")
-    _put_cleared(job_id, datetime.now(UTC))
+    _put(job_id, _CLEARED, datetime.now(UTC))
 
 
 def bring_back(job_id: str) -> None:
@@ -248,7 +265,7 @@ def bring_back(job_id: str) -> None:
     forget_cleared()
     if not _read_all(_id=_object_id(job_id)):
         raise InputError("This job was closed more than a minute ago; it is gone")
-    _put_cleared(job_id, None)
+    _put(job_id, _CLEARED, None)
 
 
 def list_cleared(dataset: fo.Dataset) -> list[Job]:
@@ -266,13 +283,13 @@ def forget_cleared() -> None:
             job.log.unlink(missing_ok=True)
 
 
-def _put_cleared(job_id: str, when: datetime | None) -> None:
+def _put(job_id: str, path: str, value: Any) -> None:
     import fiftyone.core.odm as foo
 
     with plain_errors():
         # FiftyOne's service has nothing to change what belongs to an operation.
         foo.get_db_conn()["delegated_ops"].update_one(
-            {"_id": _object_id(job_id)}, {"$set": {_CLEARED: when}}
+            {"_id": _object_id(job_id)}, {"$set": {path: value}}
         )
 
 
@@ -387,6 +404,7 @@ def _job(operation: Any, links: set[str]) -> Job:
         params.pop(name, None)
     error = operation.result.error if operation.result else None
     gone = state == INTERRUPTED
+    noted = operation.metadata or {}
     return Job(
         id=str(operation.id),
         operator=operation.operator.rpartition("/")[2],
@@ -401,7 +419,9 @@ def _job(operation: Any, links: set[str]) -> Job:
         ended=_utc(operation.completed_at or operation.failed_at),
         has_result=state == DONE and _result(operation) is not None,
         log=worker.log_file(str(operation.id)),
-        cleared=_utc((operation.metadata or {}).get("reue_cleared")),
+        well=bool(noted.get("reue_well", True)),
+        shown=bool(noted.get("reue_shown")),
+        cleared=_utc(noted.get("reue_cleared")),
     )
 
 

@@ -52,7 +52,8 @@ class Stale:
             verb = "is" if len(self.missing) == 1 else "are"
             what = count(len(self.missing), "protected file")
             found.append(f"{what} {verb} missing or damaged")
-        return f"{checked}: {', '.join(found)}. Protect them again to mend this."
+        them = "it" if len(self.ids) == 1 else "them"
+        return f"{checked}: {', '.join(found)}. Protect {them} again to mend this."
 
 
 def find_stale(samples: foc.SampleCollection) -> Stale:

@@ -49,7 +49,7 @@ def test_a_check_is_named_compared_deleted_and_brought_back(app: Any) -> None:
     expect(rows.nth(1)).to_contain_text("forum, May")
     rows.nth(1).get_by_role("button").click()
     app.page.get_by_role("menuitem", name="Compare with the shown").click()
-    panel.get_by_text("Both say the same. 0 suspects more").first.wait_for()
+    panel.get_by_text("Both say the same. The suspects are the same").first.wait_for()
     app.show(panel.get_by_text("What changed", exact=True))
     app.picture("case_file_compared")
     panel.get_by_role("button", name="Close the comparison").click()

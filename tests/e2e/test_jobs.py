@@ -102,6 +102,7 @@ def test_checking_files_is_a_job_and_shows_what_is_stale(app: Any) -> None:
     app.picture("checked_files")
     status.get_by_role("button", name="Show 1 stale").click()
     app.count(1)
+    app.page.get_by_text("protection: stale", exact=True).wait_for()
     status.get_by_role("button", name=re.compile("^Close( all|$)")).last.click()
     status.get_by_text(re.compile("^Closed .* gone for good in a minute")).wait_for()
     app.picture("closed_job")

@@ -31,14 +31,23 @@ def asked(plugin: str, name: str, dataset: Any, **params: Any) -> None:
         ("mark_samples", {}, False),
     ],
 )
+@pytest.mark.parametrize("seen", [True, False])
 def test_a_result_that_is_waited_for_opens(
-    name: str, params: dict[str, Any], opens: bool, panel: Any, scene: Any, plugin: str
+    name: str,
+    params: dict[str, Any],
+    opens: bool,
+    seen: bool,
+    panel: Any,
+    scene: Any,
+    plugin: str,
 ) -> None:
+    """Also where the job has ended before the panel looked for the first time."""
     from fiftyone_reue.samples import jobs, worker
 
     status = panel("protection_status", scene)
     asked(plugin, name, scene, **params)
-    status.do("follow")
+    if seen:
+        status.do("follow")
     worker.work(idle=0)
     sent = status.do("follow")
     assert ("show_output" in sent) is opens

@@ -57,10 +57,12 @@ def test_a_dataset_without_releases_gets_a_call_to_action(
     try:
         status = panel(NAME, dataset)
         assert "Nothing is protected yet" in status.said()
-        assert list(status.buttons()) == ["protect"]
+        assert list(status.buttons()) == ["protect", "preview"]
         sent = status.do("protect")
         assert prompted(sent)["operator_uri"] == f"{OPERATORS}/protect_dataset"
         assert prompted(sent)["on_success"] == f"{OPERATORS}/{NAME}#refresh"
+        sent = status.do("preview")
+        assert prompted(sent)["operator_uri"] == f"{OPERATORS}/preview_protection"
     finally:
         dataset.delete()
 
@@ -199,6 +201,8 @@ def test_what_deletes_has_an_undo_until_it_began(
     assert undo["label"] == "Undo"
     status.do("cancel_job", **undo["params"])
     assert "Delete bob_1: undone, nothing was deleted" in status.said()
+    # Whoever presses Enter once more doesn't delete it after all.
+    assert "job_0_repeat" not in status.buttons()
     jobs.clear(job)
 
 
@@ -213,6 +217,9 @@ def test_checking_files_finds_stale_copies(panel: Any, scene: Any, work: Any) ->
     assert "show_stale" not in status.buttons()
     check()
     assert "Checked 23 files: every copy is there" in status.said()
+    assert status.layout["job_0"]["view"]["severity"] == "success"
+    # What looks for news is not seen, and leaves no gap between what is.
+    assert [name.split("_")[1] for name in list(status.layout)[-2:]] == ["timer"] * 2
     assert "show_stale" not in status.buttons()
     status.do("clear_jobs")
     changed, missing = scene.match({"protection.state": "protected"}).limit(2)
@@ -233,13 +240,17 @@ def test_checking_files_finds_stale_copies(panel: Any, scene: Any, work: Any) ->
             "Checked 23 files: 1 original changed since, or got another class, 1 "
             "protected file is missing or damaged. Protect them again to mend this."
         ) in status.said()
+        assert status.layout["job_0"]["view"]["severity"] == "warning"
         # Whoever closes the job, or looks later, still finds them.
         status.do("clear_jobs")
         status = panel(NAME, scene)
         assert "2 images were stale when the files were last checked" in status.said()
         assert status.buttons()["show_stale"]["label"] == "Show 2 stale"
         status.do("show_stale")
-        assert set(status.shown().values("id")) == {changed.id, missing.id}
+        # By its name, which the App then shows.
+        assert status.sent["set_view"] == {"name": "protection: stale"}
+        stale = scene.load_saved_view("protection: stale")
+        assert set(stale.values("id")) == {changed.id, missing.id}
     finally:
         copy.write_bytes(kept)
         original.write_bytes(data)

@@ -137,11 +137,15 @@ def test_two_checks_are_compared(suspects: Any) -> None:
     assert (scores["bob"].z_before, scores["bob"].z_after) == (7.0, 3.0)
     assert (scores["alice"].z_before, scores["alice"].z_after) == (0.5, None)
     assert seen.text() == (
-        "The verdict changed. 1 suspect more, 1 fewer, 1 of both found to be "
+        "The verdict changed. 1 suspect more, 1 fewer, 1 of both was found to be "
         "something else."
     )
     same = reue.compare_checks(suspects, "leak_check_2", "leak_check_2")
     assert same.same_verdict
+    assert same.text() == (
+        "Both say the same. The suspects are the same, and so is what was found of "
+        "each."
+    )
     assert not same.added + same.removed + same.changed
 
 
