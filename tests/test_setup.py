@@ -75,7 +75,7 @@ def test_wheel_carries_the_files_that_link_needs() -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        *("demo", "test", "bfloat16", "lint", "docs", "tour", "versions", "app"),
+        *("demo", "test", "bfloat16", "lint", "docs", "versions", "app"),
         *("venv", "database"),
     ],
 )

@@ -213,6 +213,8 @@ def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "FIFTYONE_DEFAULT_DATASET_DIR": str(folder / "datasets"),
         "FIFTYONE_CONFIG_PATH": str(folder / "config.json"),
         "FIFTYONE_APP_CONFIG_PATH": str(folder / "app_config.json"),
+        # Else its question about cookies lies over everything.
+        "FIFTYONE_DO_NOT_TRACK": "true",
         "REUE_OWNER_KEY": "c4" * 32,
     }
     log = folder / "server.log"
