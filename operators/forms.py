@@ -262,9 +262,23 @@ def owner_key(inputs: types.Object, ctx: Any) -> None:
 
 
 def recipient(
-    inputs: types.Object, ctx: Any, *, allow_revoked: bool = False, **options: Any
+    inputs: types.Object,
+    ctx: Any,
+    *,
+    allow_revoked: bool = False,
+    adding: bool = False,
+    nobody: str = "There is nobody to make a copy for yet",
+    **options: Any,
 ) -> bool:
     """A choice among the vault's recipients; says what to do where there is none.
+
+    Args:
+        inputs: the form.
+        ctx: FiftyOne's.
+        allow_revoked: whether they can be chosen, too.
+        adding: whether somebody else can be added from here.
+        nobody: what is said where there is none.
+        options: of the choice.
 
     Returns:
         Whether there is any.
@@ -275,17 +289,11 @@ def recipient(
     if not recipients:
         block(
             inputs,
-            "There is nobody to make a copy for yet",
+            nobody,
             "Add a recipient first: each copy is made for one, and names them if it "
             "leaks.",
         )
-        inputs.btn(
-            "add_recipient",
-            "Add a recipient",
-            icon="person_add",
-            on_click=f"{PLUGIN}/manage_recipients",
-            prompt=True,
-        )
+        _add_recipient(inputs, "Add a recipient")
         return False
     values = [(p.name, p.name, count(p.releases, "release")) for p in recipients]
     prop = choice(inputs, "recipient", values, **options)
@@ -293,7 +301,19 @@ def recipient(
     if given and given not in [p.name for p in recipients]:
         prop.invalid = True
         prop.error_message = recipient_problem(str(given))
+    if adding:
+        _add_recipient(inputs, "Add somebody else")
     return True
+
+
+def _add_recipient(inputs: types.Object, label: str) -> None:
+    inputs.btn(
+        "add_recipient",
+        label,
+        icon="person_add",
+        on_click=f"{PLUGIN}/manage_recipients",
+        prompt=True,
+    )
 
 
 def recipient_problem(name: str) -> str:

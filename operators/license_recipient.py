@@ -164,7 +164,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         default=names[-1],
         label="Published release",
     )
-    if not forms.recipient(inputs, ctx, required=True, label="Recipient"):
+    if not forms.recipient(inputs, ctx, required=True, adding=True, label="Recipient"):
         return
     forms.file(
         inputs,

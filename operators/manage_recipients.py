@@ -1,4 +1,4 @@
-"""Add and revoke recipients."""
+"""Add recipients, give them their keys, and revoke these."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ACTION = "manage_recipients"
 
 ADD = "add"
+KEY = "key"
 REVOKE = "revoke"
 LIST = "list"
 
@@ -31,11 +32,11 @@ class Parameters:
     """What to do with which recipient.
 
     Attributes:
-        action: "add", "revoke" or "list".
+        action: "add", "key", "revoke" or "list".
         name: of the new recipient.
         key_out: the key file to write for them.
-        recipient: whose key to revoke.
-        public_key: of the new recipient's own; seals the key file for it.
+        recipient: whose key to write again, or to revoke.
+        public_key: of the recipient's own; seals the key file for it.
     """
 
     action: str = ADD
@@ -53,7 +54,8 @@ class ManageRecipients(foo.Operator):
         return foo.OperatorConfig(
             name=ACTION,
             label="Manage recipients",
-            description="Add somebody to make copies for, or revoke their key",
+            description="Add somebody to make copies for, write their key file again, "
+            "or revoke their key",
             icon="group",
             dynamic=True,
             view_target=False,
@@ -102,14 +104,15 @@ class ManageRecipients(foo.Operator):
         recipient: str | None = None,
         public_key: str | None = None,
     ) -> Any:
-        """Add, revoke or list recipients.
+        """Add, revoke or list recipients, or write a key file again.
 
         Args:
-            action: "add" (with name and key_out), "revoke" (with recipient), "list".
+            action: "add" (with name and key_out), "key" (with recipient and key_out),
+                "revoke" (with recipient), "list".
             name: 1 to 64 letters, digits and ``. _ @ -`` and inner spaces.
             key_out: the key file to write; must not be there yet.
-            recipient: whose key to revoke.
-            public_key: of the new recipient's own (``age1...``); only who has its
+            recipient: whose key to write again, or to revoke.
+            public_key: of the recipient's own (``age1...``); only who has its
                 identity can open the key file.
         """
         parameters = Parameters(action, name, key_out, recipient, public_key)
@@ -118,20 +121,34 @@ class ManageRecipients(foo.Operator):
 
 
 def _do(ctx: Any, parameters: Parameters) -> str:
-    from fiftyone_reue.samples import add_recipient, revoke_recipient
+    from fiftyone_reue.samples import (
+        add_recipient,
+        revoke_recipient,
+        write_recipient_key,
+    )
 
+    public_key = parameters.public_key or None
+    sealed = " Only their own identity opens it." if public_key else ""
     match parameters.action:
         case "add":
             if parameters.name is None or parameters.key_out is None:
                 raise InputError("Give the recipient's name and the key file to write")
             path = Path(parameters.key_out).expanduser()
-            public_key = parameters.public_key or None
             vault = _confirmed_vault(ctx)
             add_recipient(parameters.name, path, public_key=public_key, vault=vault)
-            sealed = " Only their own identity opens it." if public_key else ""
             return (
                 f"Added {parameters.name}. Send them {path}; it restores their "
                 f"licensed copies.{sealed}"
+            )
+        case "key":
+            if parameters.recipient is None or parameters.key_out is None:
+                raise InputError("Say whose key to write (recipient) to which file")
+            path = Path(parameters.key_out).expanduser()
+            whose, vault = parameters.recipient, _confirmed_vault(ctx)
+            write_recipient_key(whose, path, public_key=public_key, vault=vault)
+            return (
+                f"Send {whose} {path}; it is the key that they had, and opens all that "
+                f"they were given.{sealed}"
             )
         case "revoke":
             if parameters.recipient is None:
@@ -144,7 +161,9 @@ def _do(ctx: Any, parameters: Parameters) -> str:
         case "list":
             return "These are the recipients."
         case other:
-            raise InputError(f"There is no action {other!r}; choose add, revoke, list")
+            raise InputError(
+                f"There is no action {other!r}; choose add, key, revoke, list"
+            )
 
 
 def _confirmed_vault(ctx: Any) -> Vault:
@@ -156,6 +175,7 @@ def _confirmed_vault(ctx: Any) -> Vault:
 def _fill(inputs: types.Object, ctx: Any) -> None:
     actions = [
         (ADD, "Add a recipient", "Makes the key file to send them"),
+        (KEY, "Write a key file again", "When it or their identity was lost"),
         (REVOKE, "Revoke a recipient", "No more releases and restores for them"),
         (LIST, "List the recipients", ""),
     ]
@@ -167,18 +187,26 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         _key_file(inputs, ctx)
         _public_key(inputs, ctx)
         confirming.ask(inputs, ctx, ACTION)
-    elif action == REVOKE:
-        chosen = forms.recipient(inputs, ctx, required=True, label="Recipient")
-        if chosen:
-            inputs.view(
-                "warning",
-                types.Warning(
-                    label="This stops future releases and restores only",
-                    description="It can't reach copies and keys handed out "
-                    "already, and can't be undone.",
-                ),
-            )
+    elif action == KEY:
+        if _whose(inputs, ctx):
+            _key_file(inputs, ctx)
+            _public_key(inputs, ctx)
             confirming.ask(inputs, ctx, ACTION)
+    elif action == REVOKE and _whose(inputs, ctx):
+        inputs.view(
+            "warning",
+            types.Warning(
+                label="This stops future releases and restores only",
+                description="It can't reach copies and keys handed out already, and "
+                "can't be undone.",
+            ),
+        )
+        confirming.ask(inputs, ctx, ACTION)
+
+
+def _whose(inputs: types.Object, ctx: Any) -> bool:
+    nobody = "There is nobody whose key is in use"
+    return forms.recipient(inputs, ctx, nobody=nobody, required=True, label="Recipient")
 
 
 def _key_file(inputs: types.Object, ctx: Any) -> None:

@@ -161,7 +161,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     if not forms.key_confirmed(inputs, ctx, ACTION):
         return
     inputs.view_target(ctx, action_description="Protect")
-    if not forms.recipient(inputs, ctx, required=True, label="Recipient"):
+    if not forms.recipient(inputs, ctx, required=True, adding=True, label="Recipient"):
         return
     _also_for(inputs, ctx)
     protect_form.fill(inputs, ctx, ctx.params.get("recipient"), ACTION)

@@ -47,6 +47,7 @@ from fiftyone_reue.samples.recipients import (
     add_recipient,
     list_recipients,
     revoke_recipient,
+    write_recipient_key,
 )
 from fiftyone_reue.samples.releases import (
     delete_release,
@@ -127,4 +128,5 @@ __all__ = [
     "show_release",
     "show_release_steps",
     "undelete_check",
+    "write_recipient_key",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.releases.revocation import revoke
 from fiftyone_reue.samples.vaults import open_ledger, open_vault
+from fiftyone_reue.vault.entities import Recipient
 from fiftyone_reue.vault.identities import check_public_key
 from fiftyone_reue.vault.key_files import write_key_file
 from fiftyone_reue.vault.ledger.base import Ledger
@@ -87,25 +88,47 @@ def add_recipient(
         InputError: the name is taken or can't be used, or the public key isn't one.
         OutputError: the key file can't be written.
     """
-    if public_key is not None:
-        check_public_key(public_key)
-    if public_key is not None and passphrase is not None:
-        raise InputError("Seal the key file for a public key or with a passphrase")
-    if passphrase is not None:
-        chosen(passphrase, "")
-    path = Path(key_out).expanduser().absolute()
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; add a file name, such as {name}.key")
-    if os.path.lexists(path):
-        raise OutputError(f"{path} is there already; choose another name")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path.parent}: there is no such folder; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path.parent}: no permission to write; choose another")
+    path = _key_path(name, key_out, passphrase, public_key)
     vault = vault or open_vault()
     person, key = vault.add_recipient(name)
     write_key_file(path, key, passphrase, public_key=public_key)
     return RecipientInfo(person.name, person.key_id, person.created, None, 0)
+
+
+def write_recipient_key(
+    name: str,
+    key_out: str | os.PathLike[str],
+    *,
+    passphrase: str | None = None,
+    public_key: str | None = None,
+    vault: Vault | None = None,
+) -> RecipientInfo:
+    """Write a recipient's key file once more, when it or their identity was lost.
+
+    The key is the one that they had: what was handed out to them is opened as before.
+
+    Example::
+
+        reue.write_recipient_key("bob", "bob_again.key")
+
+    Args:
+        name: whose.
+        key_out: as for :func:`add_recipient`, and so are the others.
+        passphrase: seals the key file.
+        public_key: seals it for who has the identity of this key.
+        vault: by default the one in FiftyOne's database.
+
+    Raises:
+        InputError: there is no such recipient, or the public key isn't one.
+        RevokedKeyError: their key was revoked.
+        OutputError: the key file can't be written.
+    """
+    path = _key_path(name, key_out, passphrase, public_key)
+    vault = vault or open_vault()
+    person = vault.recipient(name)
+    key = vault.key_to_send(person)
+    write_key_file(path, key, passphrase, public_key=public_key)
+    return _info(vault, person)
 
 
 def revoke_recipient(name: str, *, vault: Vault | None = None) -> RecipientInfo:
@@ -126,7 +149,36 @@ def revoke_recipient(name: str, *, vault: Vault | None = None) -> RecipientInfo:
     """
     vault = vault or open_vault()
     person, _ = revoke(vault, name)
+    return _info(vault, person)
+
+
+def _info(vault: Vault, person: Recipient) -> RecipientInfo:
     releases = len(vault.ledger.releases(person.id))
     return RecipientInfo(
         person.name, person.key_id, person.created, person.revoked_at, releases
     )
+
+
+def _key_path(
+    name: str,
+    key_out: str | os.PathLike[str],
+    passphrase: str | None,
+    public_key: str | None,
+) -> Path:
+    """Where a key file goes, and can be written; said before anything is done."""
+    if public_key is not None:
+        check_public_key(public_key)
+    if public_key is not None and passphrase is not None:
+        raise InputError("Seal the key file for a public key or with a passphrase")
+    if passphrase is not None:
+        chosen(passphrase, "")
+    path = Path(key_out).expanduser().absolute()
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; add a file name, such as {name}.key")
+    if os.path.lexists(path):
+        raise OutputError(f"{path} is there already; choose another name")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path.parent}: there is no such folder; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path.parent}: no permission to write; choose another")
+    return path

@@ -131,6 +131,7 @@ ORDER = (
     "restore_samples",
     "confirmation_code",
     "delete_release",
+    "write_recipient_key",
     "revoke_recipient",
     "check_vault",
     "rotate_key",

@@ -378,6 +378,7 @@ def test_no_request_makes_a_vault(
         ("restore_dataset", {}),
         ("delete_release", {}),
         ("manage_recipients", {"action": "add"}),
+        ("manage_recipients", {"action": "key"}),
         ("manage_recipients", {"action": "revoke"}),
         ("protect_dataset", {"recipient": "alice", "prune": True}),
         ("protect_dataset", {"recipient": "alice", "output_dir": "/tmp/a"}),

@@ -89,6 +89,7 @@ def test_protect_needs_a_recipient_first(dataset: Any, form: Any) -> None:
 def test_protect_offers_what_there_is(dataset: Any, form: Any) -> None:
     properties = form("protect_dataset", dataset)
     assert choices(properties["recipient"]) == ["alice", "bob"]
+    assert properties["add_recipient"]["view"]["operator"].endswith("manage_recipients")
     assert choices(properties["label_field"]) == ["ground_truth"]
     assert properties["label_field"]["default"] == "ground_truth"
     assert choices(properties["method"])[0] == "rue"
@@ -284,6 +285,14 @@ def test_the_form_warns_of_a_key_in_a_file(
     assert "FiftyOne's server sends every file" in label
     wrong = {name for name, prop in properties.items() if prop["invalid"]}
     assert wrong <= {"confirmation"}  # which has to be typed yet
+
+
+@pytest.mark.usefixtures("bob")
+def test_a_key_file_is_written_again_for_whom_there_is(form: Any) -> None:
+    properties = form("manage_recipients", action="key")
+    assert choices(properties["recipient"]) == ["alice", "bob"]
+    assert {"key_out", "public_key", "confirmation"} <= set(properties)
+    assert "add_recipient" not in properties
 
 
 def test_the_form_looks_at_a_public_key(empty_vault: Any, form: Any) -> None:

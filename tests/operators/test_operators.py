@@ -50,6 +50,33 @@ def test_recipients(operator: Any, database: Any, tmp_path: Path, said: Any) -> 
     assert revoked["recipients"][0]["state"] == "revoked"
 
 
+def test_a_lost_key_file_is_written_again(
+    operator: Any, database: Any, tmp_path: Path
+) -> None:
+    manage = operator("manage_recipients")
+    first, again = tmp_path / "carol.key", tmp_path / "again.key"
+    manage(action="add", name="carol", key_out=str(first))
+    written = manage(action="key", recipient="carol", key_out=str(again))
+    assert f"Send carol {again}" in written.result["text"]
+    assert read_key_file(again).key == read_key_file(first).key
+    public = new_identity(tmp_path / "me.txt")
+    sealed = tmp_path / "sealed.key"
+    made = manage(
+        action="key", recipient="carol", key_out=str(sealed), public_key=public
+    )
+    assert "Only their own identity opens it" in made.result["text"]
+    opened = read_key_file(sealed, identity=tmp_path / "me.txt")
+    assert opened.key == read_key_file(first).key
+    with pytest.raises(Exception, match="is there already"):
+        manage(action="key", recipient="carol", key_out=str(again))
+    with pytest.raises(Exception, match="key_out"):
+        manage(action="key", recipient="carol")
+    manage(action="revoke", recipient="carol")
+    with pytest.raises(Exception, match="nobody whose key is in use"):
+        manage(action="key", recipient="carol", key_out=str(tmp_path / "b.key"))
+    assert not (tmp_path / "b.key").exists()
+
+
 def test_a_servers_key_file_has_a_whole_path(operator: Any, database: Any) -> None:
     with pytest.raises(Exception, match="Give the whole path"):
         operator("manage_recipients")(action="add", name="carol", key_out="carol.key")
