@@ -95,7 +95,8 @@ def restore_samples(
 
     Args:
         samples: a dataset or view; of groups, the active slice.
-        output_dir: where the restored files go.
+        output_dir: where the restored files go. Originals get their names again, in a
+            folder for each class; of samples that have one name, the copies' names.
         recipient: whose licensed copies to make; None gives the owner's originals.
         release: which copies to restore from; by default those of the recipient, or
             those that the samples show.
@@ -160,6 +161,7 @@ def restore_steps(
     _require_apart(output, items)
     fields.declare_restored(dataset)
     if person is None:
+        items = _under_their_own_names(dataset, items, output)
         steps = folders.restore_original(vault, items, output)
     else:
         key = vault.recipient_key(person)
@@ -255,6 +257,17 @@ def _name(copy: str, ends: tuple[str, ...], sample_id: str) -> str:
     if path.stem.endswith(ends):
         return f"{path.parent.name}/{path.stem}"
     return sample_id
+
+
+def _under_their_own_names(
+    dataset: fo.Dataset, items: list[Item], output: Path
+) -> list[Item]:
+    """As originals are called, but for what is there under its copy's name already."""
+    plain = source.under_their_own_names(dataset, items)
+    return [
+        item if (output / _restored_name(item)).exists() else own
+        for item, own in zip(items, plain, strict=True)
+    ]
 
 
 def _restored_name(item: Item) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -330,6 +330,37 @@ def tag(origin: str, sample_id: str) -> str:
         12 hex digits.
     """
     return hashlib.sha256(f"{origin}\0{sample_id}".encode()).hexdigest()[:12]
+
+
+def under_their_own_names(dataset: fo.Dataset, items: list[Item]) -> list[Item]:
+    """Items whose outputs have the originals' names, where one sample alone has it.
+
+    One stands for a name if no other sample's file has it, or none in a folder of that
+    name where folders are classes. The others keep what keeps them apart.
+
+    Args:
+        dataset: of all samples, not only these.
+        items: with outputs of ``class/name-tag``.
+    """
+    from fiftyone_reue.samples.fields import all_samples
+
+    rows = zip(*all_samples(dataset).values(["id", "filepath"]), strict=True)
+    named = {
+        sample_id: (Path(file).parent.name, portable(Path(file).stem, _STEM_BYTES))
+        for sample_id, file in rows
+    }
+    whole = Counter(stem.casefold() for _, stem in named.values())
+    below = Counter(f"{folder}/{stem}".casefold() for folder, stem in named.values())
+    renamed = []
+    for item in items:
+        folder, _, _ = item.output.rpartition("/")
+        parent, stem = named[item.sample_id]
+        alone = whole[stem.casefold()] == 1 or (
+            parent == folder and below[f"{parent}/{stem}".casefold()] == 1
+        )
+        output = f"{folder}/{stem}" if folder and alone else item.output
+        renamed.append(replace(item, output=output))
+    return renamed
 
 
 def _file_name(file: str, origin: str, sample_id: str) -> str:

@@ -40,6 +40,42 @@ def test_both_tiers_are_exact(
     assert (again.restored, again.skipped) == (0, COUNT)
 
 
+def test_originals_get_their_names_again(
+    dataset: Any, vault: Any, protect: Any, tmp_path: Path
+) -> None:
+    """But for two of one name: whose file it were would depend on who came first."""
+    first, second = dataset[:1].first(), dataset[1:2].first()
+    third = dataset[2:3].first()
+    for sample, place in ((first, "x/same.png"), (second, "y/same.png")):
+        moved = tmp_path / place
+        moved.parent.mkdir()
+        Path(sample.filepath).rename(moved)
+        sample.filepath = str(moved)
+        sample.save()
+    protect(dataset)
+    before = tmp_path / "before"
+    dataset.reload()
+    copy = Path(dataset[third.id].protected_filepath)
+    tagged = f"{Path(third.filepath).parent.name}/{copy.stem}"
+    (before / tagged).parent.mkdir(parents=True)
+    (before / f"{tagged}.png").write_bytes(Path(third.filepath).read_bytes())
+
+    for output in (tmp_path / "back", before):
+        back = reue.restore_samples(dataset, output_dir=output, progress=False)
+        assert (back.restored + back.skipped, back.failures) == (COUNT, [])
+        dataset.reload()
+        for sample in dataset:
+            restored = Path(sample.restored_filepath)
+            own = Path(sample.filepath)
+            assert restored.read_bytes() == own.read_bytes()
+            assert restored.parent.name == sample.ground_truth.label
+            keeps = sample.id in (first.id, second.id)
+            keeps = keeps or (output == before and sample.id == third.id)
+            assert (restored.name != own.name) == keeps
+    assert len(list((tmp_path / "back").rglob("*.png"))) == COUNT
+    assert len(list(before.rglob("*.png"))) == COUNT
+
+
 def test_what_can_not_be_restored(
     dataset: Any, vault: Any, protect: Any, tmp_path: Path
 ) -> None:
