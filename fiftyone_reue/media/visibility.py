@@ -15,6 +15,26 @@ from PIL import Image
 from fiftyone_reue.media.depth import stretched
 
 SCALE = "90: can't be told apart from the original, 70: hard to notice without it"
+
+PLAIN = 60
+"""Below it the change is plainly seen."""
+
+
+def advice(seen: float | None, quality: int | None) -> str | None:
+    """What to do where a change is plainly seen, a sentence; None where it isn't.
+
+    Args:
+        seen: the mean of copies' SSIMULACRA2, if it was measured.
+        quality: the least that was asked for.
+    """
+    if seen is None or seen >= PLAIN or quality is not None:
+        return None
+    return (
+        "The change is plainly seen on images like these: with a least visual quality "
+        "(--quality 70) it is made as weak as each image needs, and protects less."
+    )
+
+
 """What its numbers mean, for a person."""
 
 SMALLEST = 8

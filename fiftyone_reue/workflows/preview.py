@@ -21,7 +21,7 @@ from fiftyone_reue.batch.pipeline import Failure, Outcome
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import with_range
-from fiftyone_reue.media.visibility import SCALE, ssimulacra2
+from fiftyone_reue.media.visibility import SCALE, advice, ssimulacra2
 from fiftyone_reue.names.display import count, duration, file_size
 from fiftyone_reue.perturb.strength import strength_text
 from fiftyone_reue.perturb.weaker import weaker
@@ -128,6 +128,7 @@ class Preview:
         seconds: of making all copies on this machine, estimated, without the fit.
         fit: how long the method takes to be fitted to all images, in words.
         strength: what the tables say of the method's strength.
+        quality: the least SSIMULACRA2 that was asked for.
     """
 
     method: str
@@ -139,6 +140,7 @@ class Preview:
     seconds: float
     fit: str
     strength: str
+    quality: int | None = None
 
     @property
     def size_before(self) -> int:
@@ -157,6 +159,7 @@ class Preview:
             mean = f" PSNR {self.psnr:.1f} dB"
         if self.ssimulacra2 is not None:
             mean += f", SSIMULACRA2 {self.ssimulacra2:.0f} of 100 ({SCALE})"
+        told = advice(self.ssimulacra2, self.quality)
         return [
             f"All {count(self.total, 'image')}: {file_size(self.size_before)} become "
             f"about {file_size(self.size_after)}, in {duration(self.seconds)} on this "
@@ -164,6 +167,7 @@ class Preview:
             f"Time to fit the method before that: {self.fit}.",
             *(kind.text() for kind in self.kinds),
             f"In the mean:{mean}.",
+            *([told] if told else []),
             self.strength,
         ]
 
@@ -262,6 +266,7 @@ def preview(
         strength=strength_text(
             config.method, jpeg=any(one.carrier == JPEG for one in images)
         ),
+        quality=config.quality,
     )
 
 

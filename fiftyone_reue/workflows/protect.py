@@ -24,6 +24,7 @@ from fiftyone_reue.errors import (
     OutputError,
     VaultError,
 )
+from fiftyone_reue.media.visibility import advice
 from fiftyone_reue.names.display import count as counted
 from fiftyone_reue.names.filenames import portable, shown
 from fiftyone_reue.perturb.class_map import ClassMap
@@ -136,6 +137,9 @@ class ProtectSummary:
             f"{counted(count, 'image')} ({_few(self.noted[note], count)}): {note}."
             for note, count in self.notes.items()
         ]
+        told = advice(self.ssimulacra2, self.release.parameters.get("quality"))
+        if told is not None:
+            lines.insert(0, told)
         if self.withheld:
             kinds = ", ".join(
                 f"{kind} ({count})" for kind, count in self.withheld.items()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fiftyone_reue.media.visibility import WINDOW, ssimulacra2
+from fiftyone_reue.media.visibility import WINDOW, advice, ssimulacra2
 
 pytestmark = pytest.mark.unit
 
@@ -71,3 +71,15 @@ def test_of_large_images_the_middle_is_measured():
 def test_what_is_too_small_has_no_figure():
     assert ssimulacra2(picture(7, 30), picture(7, 30), 3) is None
     assert ssimulacra2(picture(8, 30), picture(8, 30), 3) == 100
+
+
+@pytest.mark.parametrize(
+    ("seen", "quality", "told"),
+    [(30.0, None, True), (59.9, None, True), (60.0, None, False), (30.0, 40, False)],
+)
+def test_a_plain_change_is_said_with_what_to_do(
+    seen: float, quality: int | None, told: bool
+) -> None:
+    said = advice(seen, quality)
+    assert (said is not None and "--quality 70" in said) == told
+    assert advice(None, quality) is None
