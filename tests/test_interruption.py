@@ -58,9 +58,9 @@ def write(descriptor, data, real=os.write):
     event()
     return done + real(descriptor, data[half:])
 
-def paused(*arguments, real=pipeline._do_chunk):
+def paused(items, work, real=pipeline._do_chunk):
     time.sleep(float(os.environ.get("PAUSE", "0")))
-    return real(*arguments)
+    return real(items, work)
 
 pipeline.CHUNK_ITEMS, pipeline.COMMIT_ITEMS, pipeline._do_chunk = 2, 6, paused
 os.write = write

@@ -291,9 +291,9 @@ def _place(edited: Raster, protected: Raster) -> tuple[slice, slice]:
     if found.correlation < LEAST_CORRELATION and not _mostly_alike(*views):
         raise EditedImageError(
             f"The file doesn't match the one as delivered (correlation "
-            f"{found.correlation:.2f} at best, {LEAST_CORRELATION} is needed): it is "
-            "another image, or was scaled, turned, laid on a background that isn't "
-            "plain or changed too much"
+            f"{max(0.0, found.correlation):.2f} at best, {LEAST_CORRELATION} is "
+            "needed): it is another image, or was scaled, turned, laid on a background "
+            "that isn't plain or changed too much"
         )
     return (
         slice(found.top, found.top + edited.height),
