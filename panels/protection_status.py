@@ -483,14 +483,16 @@ _COLUMNS = (
     ("state", "State"),
     ("images", "Images"),
     ("psnr", "PSNR"),
-    ("ssimulacra2", "SSIMULACRA2, of 100"),
-    ("unlearnability", "Unlearn."),
+    ("ssimulacra2", "Quality, of 100"),
+    ("unlearnability", "Un-learn."),
     ("date", "Made"),
 )
 # Names may be long, and nine columns fit into a narrow panel only so.
 _NAMES_WRAP = {
     "& th": {"whiteSpace": "normal", "verticalAlign": "bottom"},
-    "& td:nth-of-type(-n+4)": {"whiteSpace": "normal", "overflowWrap": "anywhere"},
+    "& td:nth-of-type(-n+2)": {"whiteSpace": "normal", "overflowWrap": "anywhere"},
+    "& td:nth-of-type(2)": {"minWidth": 40},
+    "& td:nth-of-type(4)": {"whiteSpace": "normal"},
 }
 
 _HOLDING_COLUMNS = (
