@@ -7,6 +7,7 @@ with what is done and gets chunks of items after that.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -16,6 +17,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection
+from multiprocessing.context import SpawnContext
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -46,7 +49,8 @@ def require_children() -> None:
 def pool(
     do: Callable[[list[S]], R], count: int
 ) -> Iterator[Callable[[list[S]], Future[R]]]:
-    """Workers, until the block ends; what they have then is done first.
+    """Workers, until the block ends; what they have is done first, unless it ends by
+    an error, an interrupt for one. They write nothing, so nothing is half-written then.
 
     Args:
         do: what is done with a chunk; pickled, with all that it holds.
@@ -58,23 +62,49 @@ def pool(
     Raises:
         EngineError: one of them died, or none could be started.
     """
+    started = _Started()
     workers = ProcessPoolExecutor(
-        count,
-        # A fork of a process with threads may wait for ever for what they held.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(do,),
+        count, mp_context=started, initializer=_begin, initargs=(do,)
     )
     try:
         yield lambda items: workers.submit(_done, items)
-    except BrokenProcessPool as error:
-        raise EngineError(
-            "A worker process died, of too little memory perhaps; what was finished is "
-            "kept. Run it again with fewer workers, or in threads (engine local). A "
-            "Python script must begin such work below if __name__ == '__main__'"
-        ) from error
+    except BaseException as error:
+        # Waiting for them could be interrupted as well, and then nobody would end them.
+        started.kill()
+        if isinstance(error, BrokenProcessPool):
+            raise EngineError(
+                "A worker process died, of too little memory perhaps; what was "
+                "finished is kept. Run it again with fewer workers, or in threads "
+                "(engine local). A Python script must begin such work below if "
+                "__name__ == '__main__'"
+            ) from error
+        raise
     finally:
         workers.shutdown(wait=True, cancel_futures=True)
+
+
+class _Started(SpawnContext):
+    """Starts processes anew, and knows them.
+
+    A fork of a process with threads may wait for ever for what they held.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._processes: list[BaseProcess] = []
+
+    def Process(  # type: ignore[override]
+        self, *arguments: Any, **options: Any
+    ) -> BaseProcess:
+        process = super().Process(*arguments, **options)
+        self._processes.append(process)
+        return process
+
+    def kill(self) -> None:
+        """End all of them at once."""
+        for process in self._processes:
+            with contextlib.suppress(ValueError):  # it was closed: it has ended
+                process.kill()
 
 
 def _begin(do: Callable[[Any], Any]) -> None:

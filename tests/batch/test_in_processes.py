@@ -20,6 +20,29 @@ pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
 ROOT = Path(__file__).parents[2]
 
+# It says which processes work for it, and is interrupted twice then.
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from tests.batch.test_in_processes import steps
+from tests.batch.tried import Work
+from fiftyone_reue.batch.pipeline import Outcome
+
+def interrupt():
+    for pause in (0.0, float(sys.argv[2])):
+        time.sleep(pause)
+        os.kill(os.getpid(), signal.SIGINT)
+
+if __name__ == "__main__":
+    work = Work(Path(sys.argv[1]), seconds=0.05)
+    begun = False
+    for behind in steps(600, work, [], Outcome(), chunk_items=5):
+        if len(work.processes()) == 2 and not begun:
+            begun = True
+            print(*work.processes(), flush=True)
+            threading.Thread(target=interrupt).start()
+"""
+
 # It says which processes work for it, and is killed then.
 KILLED = """
 import os, signal, sys
@@ -95,6 +118,22 @@ def test_workers_end_with_the_process_that_they_work_for(folder):
         text=True,
     )
     assert run.returncode == -signal.SIGKILL, run.stderr
+    assert wait_for_end_of({int(one) for one in run.stdout.split()})
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01, 0.05, 0.2])
+def test_two_interrupts_end_a_run_at_once(folder, pause):
+    script = folder.parent / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    run = subprocess.run(
+        [sys.executable, script, folder, str(pause)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode in (1, -signal.SIGINT), run.stderr
+    assert "KeyboardInterrupt" in run.stderr
     assert wait_for_end_of({int(one) for one in run.stdout.split()})
 
 
