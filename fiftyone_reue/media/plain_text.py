@@ -47,14 +47,26 @@ _ADDRESS = re.compile(
 )
 _ADDRESS_PARTS = re.compile(r"[/?&=#@]")
 _DEGREES = r"[-+]?\d{1,3}\.\d{2,}\s*°?\s*"
+_FINE = r"[-+]?\d{1,3}[.,]\d{4,}"
+_MINUTES = r"\d{1,3}\s+\d{1,2}(?:\.\d+)?"
+_ISO_6709 = r"(?<!\d)[-+]\d\d(?:\d\d){0,2}(\.\d+)?[-+]\d{3}(?:\d\d){0,2}"
+_OLC = "[23456789CFGHJMPQRVWX]"
 _COORDINATES = re.compile(
     rf"{_DEGREES}[NS]\W+{_DEGREES}[EWO]\b"
     r"|[NS]\W*\d{1,3}\.\d{2,}\W+[EWO]\W*\d{1,3}\.\d{2,}"
-    r"|[-+]?\d{1,2}\.\d{4,}\s*[,;/]\s*[-+]?\d{1,3}\.\d{4,}"
-    r"|\d{1,3}\s*°\s*\d{1,2}(?:\.\d+)?\s*['′’]",
+    r"|[-+]?\d{1,2}\.\d{3,}\s*[,;/]\s*[-+]?\d{1,3}\.\d{3,}"
+    rf"|{_FINE}[^\d]{{1,24}}?{_FINE}"
+    r"|\d{1,3}\s*°\s*\d{1,2}(?:\.\d+)?\s*['′’]"
+    rf"|{_MINUTES}\s*[NS]\W+{_MINUTES}\s*[EWO]\b|[NS]\s*{_MINUTES}\W+[EWO]\s*{_MINUTES}"
+    rf"|{_ISO_6709}(?:(?(1)\.\d+|/)|/)"
+    # Plus codes, UTM, MGRS and what3words.
+    rf"|\b(?=\S*\d)(?:{_OLC}{{4}}){{1,2}}\+{_OLC}{{2,}}"
+    r"|\b\d{1,2}\s?[C-X]\s+\d{6}(?:\.\d+)?\W+\d{7}\b"
+    r"|\b\d{1,2}[C-X]\s?[A-Z]{2}\s?(?:\d{5}\s?\d{5}|\d{4}\s?\d{4}|\d{3}\s?\d{3})\b"
+    r"|///\w+\.\w+\.\w+",
     re.IGNORECASE,
 )
-"""A place on earth, in decimal degrees or in minutes."""
+"""A place on earth: in degrees, in minutes, by ISO 6709, or as a grid's code."""
 
 _STANDARD = re.compile(r"IEC ?61966-2[-.]1\b")
 _CHARSETS = ("gb2312", "big5", "shift_jis", "euc_kr")

@@ -254,6 +254,19 @@ def test_bytes_are_utf8_or_latin_1():
         "N 48.21 E 11.08",
         "48°12'30\" N",
         "48° 12.5′ north",
+        "+47.3765+008.5412/",
+        "+4722-00832/",
+        "47.376542 8.541223",
+        "47.376542\n8.541223",
+        "47,376542 / 8,541223",
+        "lat 47.376542 long 8.541223",
+        "47 22.592N 008 32.473E",
+        "N 47 22.592 E 008 32.473",
+        "47.3765,8.541",
+        "8FVC9G8F+6X",
+        "32T 465005 5247000",
+        "32TMT6500547000",
+        "///filled.count.soap",
     ],
 )
 def test_places_on_earth_do_not_pass(text):
@@ -261,7 +274,19 @@ def test_places_on_earth_do_not_pass(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["Version 1.25, 2.5", "f/2.8, 1.5 s", "30° to the left", "3.14159 and 2.71"]
+    "text",
+    [
+        "Version 1.25, 2.5",
+        "f/2.8, 1.5 s",
+        "30° to the left",
+        "3.14159 and 2.71",
+        "+41-555-1234",
+        "2024-05-06T07:08:09+02:00",
+        "EF70-200mm f/2.8L IS II USM",
+        "12MP camera, 4032 3024",
+        "50mm F1.8",
+        "C++14",
+    ],
 )
 def test_other_numbers_pass(text):
     assert TextGate().lets(text)
