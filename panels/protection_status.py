@@ -488,7 +488,7 @@ _COLUMNS = (
     ("date", "Made"),
 )
 # Names may be long, and nine columns fit into a narrow panel only so.
-_NAMES_WRAP = {
+_NAMES_WRAP: dict[str, dict[str, Any]] = {
     "& th": {"whiteSpace": "normal", "verticalAlign": "bottom"},
     "& td:nth-of-type(-n+2)": {"whiteSpace": "normal", "overflowWrap": "anywhere"},
     "& td:nth-of-type(2)": {"minWidth": 40},

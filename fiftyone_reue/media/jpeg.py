@@ -276,7 +276,10 @@ def _walk(data: bytes) -> _Found:
         elif marker == _COM:
             note_left_out(found.left_out, "JPEG comment")
         elif _APP0 <= marker <= 0xEF:
-            _note(marker, payload, found)
+            if found.scans:  # viewers have begun to draw, and read no others
+                note_left_out(found.left_out, "metadata behind the picture's beginning")
+            else:
+                _note(marker, payload, found)
     return found
 
 

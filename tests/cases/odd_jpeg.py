@@ -183,6 +183,15 @@ def colours() -> Iterator[Case]:
     yield kept("adobe_long", "Adobe, with more behind", long, secret)
     two = adobe(b"Adobe\0\x64\0\0\0\0\0", adobe(b"Adobe\0\x64\0\0\0\0\1", bare()))
     yield kept("adobe_two", "two of Adobe that differ", two)
+    late = segment(0xEE, b"Adobe\0\x64\0\0\0\0\0")
+    data = bare()
+    yield kept("adobe_late", "Adobe behind the scan", data[:-2] + late + data[-2:])
+    data = jpeg(photo(), progressive=True)
+    at = data.index(b"\xff\xda", placed(data, SOS) + 2)
+    turned = segment(APP0 + 1, usual.exif([(274, 3, 1, b"\0\6\0\0")], bytes(4)))
+    profile = segment(APP0 + 2, b"ICC_PROFILE\0\1\1" + usual.profile())
+    data = data[:at] + turned + profile + late + data[at:]
+    yield kept("metadata_late", "EXIF, profile and Adobe between scans", data)
     yield kept("cmyk_bare", "CMYK without Adobe", without(cmyk(), 0xEE))
     data = cmyk()
     at = placed(data, 0xEE) + 15

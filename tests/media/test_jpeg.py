@@ -136,6 +136,23 @@ def test_segments_that_are_left_out_are_named(foreign_files, part, name):
     assert loaded.raster.metadata == load(data).raster.metadata
 
 
+def test_metadata_behind_the_first_scan_is_nobodys(foreign_files):
+    """Viewers have read what they read of it before they draw."""
+    exif = Image.Exif()
+    exif[274] = 6
+    late = segment(0xE1, exif.tobytes()) + segment(0xEE, b"Adobe\0\x64" + bytes(5))
+    late += segment(0xE2, b"ICC_PROFILE\0\1\1profile")
+    for name in ("jpeg", "jpeg-progressive"):
+        data = foreign_files[name]
+        place = data.rindex(b"\xff\xda") if "progressive" in name else len(data) - 2
+        loaded = load(data[:place] + late + data[place:])
+        before = load(data)
+        assert loaded.raster.metadata == before.raster.metadata
+        assert np.array_equal(loaded.raster.samples, before.raster.samples)
+        said = "metadata behind the picture's beginning"
+        assert loaded.left_out == (*before.left_out, said)
+
+
 def test_what_lies_behind_the_end_is_named(foreign_files):
     data = foreign_files["jpeg"]
     assert load(data).left_out == ()

@@ -20,7 +20,7 @@ PROBLEMS = {
     -3: "a coefficient is out of range",
     -4: "a block has too many coefficients",
     -5: "a restart marker is missing",
-    -8: "a Huffman table can't be",
+    -8: "a Huffman table makes no sense",
     -9: "its scans don't fit each other",
 }
 """What is wrong with a file, by the number that reading it gave."""

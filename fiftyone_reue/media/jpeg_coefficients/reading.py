@@ -152,7 +152,8 @@ class _State:
                 raise damaged("its restart interval can't be read")
             self.restart = int.from_bytes(payload, "big")
         elif one.segment.is_metadata:
-            self.segments.append(one.segment)
+            if not self.scans:  # viewers have begun to draw, and read no others
+                self.segments.append(one.segment)
         elif marker == markers.DNL:
             if self.frame is None or payload != self.frame.height.to_bytes(2, "big"):
                 raise damaged("it says two heights")
@@ -219,7 +220,7 @@ class _State:
             or low > 13
             or (high and high != low + 1)
         ):
-            raise damaged("a scan's header can't be")
+            raise damaged("a scan's header makes no sense")
         blocks = sum(frame.sampling[i][0] * frame.sampling[i][1] for i in components)
         if count > 1 and blocks > _MOST_BLOCKS_A_UNIT:
             raise damaged("a scan's units have too many blocks")
@@ -273,7 +274,7 @@ def _frame(marker: int, payload: bytes) -> _Frame:
     if len(set(names)) != count or not all(
         1 <= h <= 4 and 1 <= v <= 4 for h, v in sampling
     ):
-        raise damaged("its frame's components can't be")
+        raise damaged("its frame's components make no sense")
     process = _PROCESSES[marker]
     return _Frame(process, width, height, names, sampling, tuple(payload[8::3]))
 
