@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --maxprocesses 4 \
 # pytest keeps what it made of the tests; without, every process makes it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test unit bfloat16 lint docs versions app venv database browser programs
+.PHONY: help demo test unit bfloat16 lint docs tour versions app venv database browser programs
 
 help:
 	@echo "make demo [DATA=folder]    protect, restore and trace a dataset (DATA: your own images)"
@@ -26,6 +26,7 @@ help:
 	@echo "make bfloat16              the networks' tests in bfloat16"
 	@echo "make lint                  format, lint, types"
 	@echo "make docs                  the documentation as a site: open site/index.html"
+	@echo "make tour                  the README's recorded tour and thumbnails anew"
 	@echo "make versions              try the plugin with FiftyOne's oldest and newest version"
 	@echo "make app [DATASET=name]    open the demo's dataset in the FiftyOne App"
 	@echo "make venv                  only make .venv"
@@ -53,6 +54,10 @@ lint: venv
 docs: venv
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 	@echo "Open site/index.html; it needs no server"
+
+# Not one of the tests, which are named test_*.
+tour: venv database browser
+	$(PYTEST) -n 0 tests/e2e/tour.py
 
 versions: venv database
 	.ci/try-fiftyone $(VERSIONS)

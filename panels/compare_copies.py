@@ -179,7 +179,7 @@ class ComparePanel(foo.Panel):
         for name, label in shown:
             look = {"image": {"style": {"maxWidth": "100%", "objectFit": "contain"}}}
             view = types.ImageView(
-                height="260px", alt=label, caption=label, componentsProps=look, space=6
+                height="260px", alt=label, componentsProps=look, space=6
             )
             panel.str(name, label=label, view=view)
         if found["facts"]:

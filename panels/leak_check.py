@@ -572,8 +572,8 @@ _EMPTY = """
 Load images that you found somewhere as a dataset, or name their folder, and press
 *Check*. They are matched to the originals in your vault, and their marks are read:
 
-- protected and restored copies both work, also resized, compressed, flipped or
-  turned by quarters; crops aren't matched yet
+- protected and restored copies both work, also resized, compressed, cropped, turned
+  or mirrored
 - a few images are often enough, more make it surer
 - nobody is named unless the chance of an accident is below one in a million
 """

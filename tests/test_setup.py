@@ -75,8 +75,8 @@ def test_wheel_carries_the_files_that_link_needs() -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        *("demo", "test", "bfloat16", "lint", "docs", "versions", "app"),
-        *("venv", "database"),
+        *("demo", "test", "bfloat16", "lint", "docs", "tour", "versions"),
+        *("app", "venv", "database"),
     ],
 )
 def test_make_knows_its_targets(target: str) -> None:

@@ -8,7 +8,7 @@
 - ``few``: two classes of the same, nothing protected
 - ``attacked`` and ``worn``: the same two classes, protected for dora; of ``worn`` one
   copy was deleted
-- ``previewed``: as ``tiles``
+- ``previewed`` and ``photos``: as ``tiles``
 - ``mixed``: the same two classes as JPEG, PNG and WebP files, nothing protected
 - ``found`` and ``unlabelled``: JPEG files made of bob's copy
 """
@@ -53,7 +53,8 @@ def main(folder: Path, port: int) -> None:
     released = tiles.clone("released", persistent=True)
     few = tiles.match(F("ground_truth.label").is_in(CLASSES[:2]))
     few.clone("few", persistent=True)
-    tiles.clone("previewed", persistent=True)
+    for name in ("previewed", "photos"):
+        tiles.clone(name, persistent=True)
     _dataset("mixed", _mixed(paths[: 2 * TILES], folder / "mixed"), labelled=True)
     for name, copies in (("attacked", "dora"), ("worn", "dora_worn")):
         reue.protect_samples(
