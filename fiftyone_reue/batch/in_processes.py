@@ -17,7 +17,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection
-from multiprocessing.context import SpawnContext
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -83,6 +83,24 @@ def pool(
         workers.shutdown(wait=True, cancel_futures=True)
 
 
+class _Deaf(SpawnProcess):
+    """Hears no interrupt, which reaches all processes of a terminal.
+
+    The first process decides what follows; a worker that is still starting would only
+    print where it was.
+    """
+
+    def start(self) -> None:
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            super().start()
+            return
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()  # which inherits what is blocked
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Started(SpawnContext):
     """Starts processes anew, and knows them.
 
@@ -96,7 +114,7 @@ class _Started(SpawnContext):
     def Process(  # type: ignore[override]
         self, *arguments: Any, **options: Any
     ) -> BaseProcess:
-        process = super().Process(*arguments, **options)
+        process = _Deaf(*arguments, **options)
         self._processes.append(process)
         return process
 
@@ -109,7 +127,7 @@ class _Started(SpawnContext):
 
 def _begin(do: Callable[[Any], Any]) -> None:
     global _do
-    # An interrupt reaches all processes of a terminal; the first decides what follows.
+    # Also where a start can't be deaf.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Every worker has its own images; products spread over cores would contend.

@@ -43,6 +43,28 @@ if __name__ == "__main__":
             threading.Thread(target=interrupt).start()
 """
 
+# It says when its workers were started, before they can have begun.
+EARLY = """
+import sys
+from pathlib import Path
+from tests.batch.test_in_processes import steps
+from tests.batch.tried import Work
+from fiftyone_reue.batch import in_processes
+from fiftyone_reue.batch.pipeline import Outcome
+
+def start(self, real=in_processes._Deaf.start):
+    real(self)
+    print("started", flush=True)
+
+in_processes._Deaf.start = start
+if __name__ == "__main__":
+    work = Work(Path(sys.argv[1]), seconds=0.05)
+    try:
+        list(steps(600, work, [], Outcome(), chunk_items=5, workers=1))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+"""
+
 # It says which processes work for it, and is killed then.
 KILLED = """
 import os, signal, sys
@@ -135,6 +157,26 @@ def test_two_interrupts_end_a_run_at_once(folder, pause):
     assert run.returncode in (1, -signal.SIGINT), run.stderr
     assert "KeyboardInterrupt" in run.stderr
     assert wait_for_end_of({int(one) for one in run.stdout.split()})
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.05, 0.1, 0.2, 0.4])
+def test_an_interrupt_while_workers_start_says_nothing_of_them(folder, pause):
+    script = folder.parent / "early.py"
+    script.write_text(EARLY)
+    with subprocess.Popen(
+        [sys.executable, script, folder],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "started\n"
+        time.sleep(pause)
+        os.killpg(run.pid, signal.SIGINT)
+        _, said = run.communicate(timeout=60)
+    assert said == "stopped\n"
 
 
 def test_a_script_that_begins_again_in_workers_is_told_how_not_to(folder):
