@@ -14,7 +14,7 @@ from fiftyone_reue.batch import pipeline
 from fiftyone_reue.batch.engines import require_engine
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import EngineError, OutputError
-from tests.batch.tried import Result, Work, items
+from tests.batch.tried import Result, Work, check_that_all_is_done, items
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
@@ -95,17 +95,7 @@ def steps(count: int, work: Work, done: list[Result], outcome: Outcome, **more: 
 
 
 def test_every_item_is_done_once_and_in_order(folder):
-    work, done, outcome = Work(folder, wrong=("0007",)), [], Outcome()
-    behind = list(steps(70, work, done, outcome))
-    left = [item.sample_id for item in items(70) if item.sample_id != "0007"]
-    assert [one.name for one in done] == left
-    assert work.tries() == sorted([*left, "0007"])
-    assert [(one.sample_id, one.reason) for one in outcome.failures] == [
-        ("0007", "0007: this can't be done")
-    ]
-    assert outcome.done == 69
-    assert behind == [32, 64, 70]
-    assert os.getpid() not in work.processes()
+    check_that_all_is_done(steps, folder)
 
 
 def test_an_error_that_ends_a_run_is_the_one_that_was_raised(folder):

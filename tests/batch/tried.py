@@ -3,10 +3,12 @@
 import os
 import signal
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError, OutputError
 
 
@@ -55,3 +57,23 @@ class Work:
 
 def items(count: int) -> list[Item]:
     return [Item(f"{i:04}", f"nowhere/{i}", None, "") for i in range(count)]
+
+
+def check_that_all_is_done(steps: Callable[..., Iterable[int]], folder: Path) -> None:
+    """Every item is done once and in order, elsewhere, and one that can't be is named.
+
+    Args:
+        steps: runs a number of items with a work, a list of results and an outcome.
+        folder: empty.
+    """
+    work, done, outcome = Work(folder, wrong=("0007",)), [], Outcome()
+    behind = list(steps(70, work, done, outcome))
+    left = [item.sample_id for item in items(70) if item.sample_id != "0007"]
+    assert [one.name for one in done] == left
+    assert work.tries() == sorted([*left, "0007"])
+    assert [(one.sample_id, one.reason) for one in outcome.failures] == [
+        ("0007", "0007: this can't be done")
+    ]
+    assert outcome.done == 69
+    assert behind == [32, 64, 70]
+    assert os.getpid() not in work.processes()

@@ -1,6 +1,5 @@
 """Releases that are made in processes are those that are made in threads."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,58 +7,30 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue import api
-from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.releases import prepare
 from fiftyone_reue.vault.vault import Vault, open_folder
+from tests.workflows.engines import (
+    check_that_it_makes_the_same_bytes,
+    copied,
+    files,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
 ENGINES = ("local", "processes")
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.suffix in (".png", ".jpg")]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
 @pytest.fixture
 def vaults(vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same vault for either engine, in a folder that has its name."""
-    vault.close()
-    for engine in ENGINES:
-        shutil.copytree(tmp_path / "vault", tmp_path / "vaults" / engine)
     monkeypatch.setattr(prepare, "new_id", lambda: "5" * 16)
-    return tmp_path / "vaults"
+    return copied(vault, tmp_path, *ENGINES)
 
 
 def test_both_engines_make_the_same_bytes(vaults, write_folder, photos, tmp_path):
     source = write_folder(tmp_path / "source", each=6)
-    Image.fromarray(photos["cat"]).save(source / "cat" / "photo.jpg", quality=90)
-    (source / "cat" / "broken.png").write_bytes(b"nothing")
-    outcomes: dict[str, Outcome] = {}
-    for engine in ENGINES:
-        with open_folder(vaults / engine) as held:
-            summary = api.protect(
-                source,
-                tmp_path / engine,
-                vault=held,
-                recipient="alice",
-                seed=7,
-                engine=engine,
-                workers=2,
-            )
-            key = held.recipient_key(held.recipient("alice"))
-        outcomes[engine] = summary.outcome
-    assert len(files(tmp_path / "local")) == 19
-    assert files(tmp_path / "processes") == files(tmp_path / "local")
-    assert outcomes["processes"] == outcomes["local"]
-    assert [one.sample_id for one in outcomes["local"].failures] == ["cat/broken.png"]
-    for engine in ENGINES:
-        out = tmp_path / f"licensed_{engine}"
-        done = api.restore(tmp_path / "local", out, key=key, engine=engine, workers=2)
-        assert done.outcome.done == 19
-    assert files(tmp_path / "licensed_processes") == files(tmp_path / "licensed_local")
+    photo = Image.fromarray(photos["cat"])
+    check_that_it_makes_the_same_bytes("processes", vaults, source, photo, tmp_path)
 
 
 def test_licensed_copies_of_a_published_set_are_the_same(

@@ -2,12 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +14,11 @@ from fiftyone_reue import api
 from fiftyone_reue.releases import prepare
 from fiftyone_reue.vault.vault import open_folder
 from tests.ray_cluster import ROOT, cluster
+from tests.workflows.engines import (
+    check_that_it_makes_the_same_bytes,
+    copied,
+    files,
+)
 
 pytest.importorskip("ray", reason="ray isn't installed (make venv installs it)")
 
@@ -50,52 +53,16 @@ def two_nodes() -> Iterator[Any]:
         yield made
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.suffix in (".png", ".jpg")]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
 def test_both_engines_make_the_same_bytes(
     two_nodes, vault, write_folder, photos, tmp_path, monkeypatch
 ):
     from PIL import Image
 
     source = write_folder(tmp_path / "source", each=6)
-    Image.fromarray(photos["cat"]).save(source / "cat" / "photo.jpg", quality=90)
-    (source / "cat" / "broken.png").write_bytes(b"nothing")
-    vault.close()
-    shutil.copytree(tmp_path / "vault", tmp_path / "vault_ray")
     monkeypatch.setattr(prepare, "new_id", lambda: "5" * 16)
-    made = {}
-    for engine, place in (("local", "vault"), ("ray", "vault_ray")):
-        with open_folder(tmp_path / place) as held:
-            summary = api.protect(
-                source,
-                tmp_path / engine,
-                vault=held,
-                recipient="alice",
-                seed=7,
-                engine=engine,
-                workers=2,
-            )
-            key = held.recipient_key(held.recipient("alice"))
-            images = {one.id: one.descriptor for one in held.ledger.images()}
-        made[engine] = files(tmp_path / engine), images, summary.outcome
-    assert len(made["ray"][0]) == 19
-    assert made["ray"][0] == made["local"][0]
-    assert made["ray"][1].keys() == made["local"][1].keys()
-    assert made["ray"][2] == made["local"][2]
-    assert [one.sample_id for one in made["ray"][2].failures] == ["cat/broken.png"]
-    for engine in made:
-        done = api.restore(
-            tmp_path / "ray",
-            tmp_path / f"licensed_{engine}",
-            key=key,
-            engine=engine,
-            workers=2,
-        )
-        assert done.outcome.done == 19
-    assert files(tmp_path / "licensed_ray") == files(tmp_path / "licensed_local")
+    vaults = copied(vault, tmp_path, "local", "ray")
+    photo = Image.fromarray(photos["cat"])
+    check_that_it_makes_the_same_bytes("ray", vaults, source, photo, tmp_path)
 
 
 def test_a_driver_that_was_killed_is_gone_on_with(two_nodes, vault, tmp_path, photos):
