@@ -361,7 +361,7 @@ def markdown(figures: dict) -> str:
         "mean ± standard deviation and the number of seeds where there are several. "
         "The matched filter has the package and the labels, and not the key.",
         "",
-        "Made by `python benchmarks/jpeg_victims.py` on "
+        f"Made by `python benchmarks/jpeg_victims.py --epochs {schedule['epochs']}` on "
         f"{figures['environment']['device']} with torch "
         f"{figures['environment']['torch']}.",
     ]
