@@ -112,6 +112,27 @@ def features_left(luma: np.ndarray, taken: np.ndarray) -> Features | None:
     )
 
 
+def features_around(plain: Features, box: Box, shape: tuple[int, ...]) -> Features:
+    """Of a suspect's features those in a box that is half as large again as another.
+
+    Args:
+        plain: all of them.
+        box: where an original was found.
+        shape: the suspect's height and width.
+    """
+    height, width = shape
+    ends = np.array(box).reshape(2, 2) * (width, height)
+    reach = (ends[1] - ends[0]) / 4
+    inside = (plain.points > ends[0] - reach) & (plain.points < ends[1] + reach)
+    near = inside.all(1)
+    return Features(
+        plain.points[near],
+        plain.sizes[near],
+        plain.angles[near],
+        plain.descriptors[near],
+    )
+
+
 def _around(shown: np.ndarray) -> tuple[tuple[slice, slice], int, int]:
     """What ``(h, w)`` bool is True in, which is somewhere: rows and columns, and the
     first of these columns and rows."""

@@ -9,7 +9,7 @@ Nothing here looks at a code, so it costs the evidence nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -252,21 +252,35 @@ class Locator:
         first = found[0]
         if first.matrix is None or first.soft:
             return [Shown(first)]
-        collage = _Collage(lumas[0].shape)
-        collage.add(found)
+        shape = lumas[0].shape
+        collage = _Collage(shape, found)
+        if _is_crowded(found, shape):
+            for luma in lumas:
+                found += self._around(luma, collage.parts)
+            collage = _Collage(shape, found)
         if min(first.image.height, first.image.width) < SMALL:
             return collage.parts
         for luma in lumas:
-            while len(collage.parts) < MOST_IN_ONE:
+            for _ in range(MOST_IN_ONE):
                 left = footprints.features_left(luma, collage.taken)
                 if left is None:
                     break
                 if not (wait or self._parts.is_complete):
                     raise UnseenOriginalsError
-                more = self._by_features(luma, left, [], [], collage.image_ids)
-                if not collage.add(more):
+                # One that is surer than what lies in its place takes that.
+                found += self._by_features(luma, left, [], [], collage)
+                before, collage = collage, _Collage(shape, found)
+                if collage.image_ids <= before.image_ids:
                     break
         return collage.parts
+
+    def _around(self, luma: np.ndarray, parts: Iterable[Shown]) -> Iterator[Nearest]:
+        """What the features around each part speak for, those elsewhere left out."""
+        plain = features.find(luma)
+        for part in parts:
+            if part.box is not None:
+                near = footprints.features_around(plain, part.box, luma.shape)
+                yield from self._by_features(luma, near, [], [])
 
     def _found(self, lumas: list[np.ndarray], wait: bool) -> list[Nearest]:
         """What a suspect is proven to show without looking further, surest first."""
@@ -363,17 +377,24 @@ class Locator:
         plain: Features,
         problems: list[str],
         alike: list[str],
-        but: Collection[str] = (),
+        beside: _Collage | None = None,
     ) -> Iterator[Nearest]:
-        """The same by some of a suspect's features, without some originals."""
+        """The same by some of a suspect's features, beside what was found already.
+
+        Where two are proven in one place, of one scene perhaps, features can't tell
+        which of those that show it is the one: all that they speak for are tried.
+        """
         views = [_View(match.orient(luma, way), way) for way in MIRRORS]
         theirs = [plain, features.mirrored(plain, luma.shape[1])]
         likely = self._parts.nearest(theirs, MORE_CANDIDATES)
-        proven = 0.0
+        proven, crowded = 0.0, False
+        taken = np.zeros(luma.shape, bool) if beside is None else beside.taken.copy()
+        known_already = set() if beside is None else beside.image_ids
         for number, (image_id, ways, votes) in enumerate(likely):
-            if votes < _AS_LIKELY * proven or (proven and number >= CANDIDATES):
+            enough = votes < _AS_LIKELY * proven or (proven and number >= CANDIDATES)
+            if enough and not crowded:
                 break
-            if image_id in but:
+            if image_id in known_already:
                 proven = max(proven, votes)  # what is left of it speaks for no other
                 continue
             known = self._known(image_id, problems)
@@ -389,6 +410,11 @@ class Locator:
                 near = _beside(known, view, aligned.luma, aligned)
                 if near is not None:
                     proven = max(proven, votes)
+                    own = _lying(near, luma.shape)
+                    crowded = crowded or (
+                        bool(own.any()) and bool(taken[own].mean() > _OVERLAP)
+                    )
+                    taken |= own
                     yield near
                 else:
                     alike.append(known.image.source)
@@ -414,39 +440,51 @@ class _Collage:
 
     Args:
         shape: the suspect's height and width.
+        found: what it is proven to show; of what lies in one place the surest counts.
 
     Attributes:
-        parts: the originals, in the order of finding.
+        parts: the originals, the surest first.
         taken: ``(h, w)`` bool, where they lie.
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], found: Iterable[Nearest]) -> None:
         self.parts: list[Shown] = []
         self.taken = np.zeros(shape, bool)
+        for near in sorted(found, key=_least_sure):
+            if near.image.id in self.image_ids or near.matrix is None:
+                continue
+            own = _lying(near, shape)
+            box = footprints.box(own)
+            full = len(self.parts) == MOST_IN_ONE
+            if full or box is None or self.taken[own].mean() > _OVERLAP:
+                continue
+            self.parts.append(Shown(near, box))
+            self.taken |= own
 
     @property
     def image_ids(self) -> set[str]:
         """Of the originals."""
         return {one.near.image.id for one in self.parts}
 
-    def add(self, found: Iterable[Nearest]) -> bool:
-        """Add originals, the surest first, that lie on no other; whether any did."""
-        before = len(self.parts)
-        for near in sorted(found, key=_least_sure):
-            if near.image.id in self.image_ids or near.matrix is None:
-                continue
-            seen = np.ones(near.left.shape, bool)
-            if near.shown is not None:
-                seen = near.shown > 0
-            own = footprints.footprint(
-                near.matrix, seen, near.orientation, self.taken.shape
-            )
-            box = footprints.box(own)
-            if box is None or self.taken[own].mean() > _OVERLAP:
-                continue
-            self.parts.append(Shown(near, box))
-            self.taken |= own
-        return len(self.parts) > before
+
+def _is_crowded(found: Iterable[Nearest], shape: tuple[int, ...]) -> bool:
+    """Whether two of what a suspect is proven to show lie in one place."""
+    taken = np.zeros(shape, bool)
+    for near in found:
+        if near.matrix is None:
+            continue
+        own = _lying(near, shape)
+        if own.any() and taken[own].mean() > _OVERLAP:
+            return True
+        taken |= own
+    return False
+
+
+def _lying(near: Nearest, shape: tuple[int, ...]) -> np.ndarray:
+    """Where a suspect shows an original that it is aligned with, ``(h, w)`` bool."""
+    assert near.matrix is not None
+    seen = np.ones(near.left.shape, bool) if near.shown is None else near.shown > 0
+    return footprints.footprint(near.matrix, seen, near.orientation, shape)
 
 
 def _least_sure(near: Nearest) -> float:
