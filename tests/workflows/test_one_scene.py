@@ -77,7 +77,7 @@ def found(summary: ExtractSummary) -> set[str]:
     return {Path(one.original or "").stem for one in summary.suspects}
 
 
-@pytest.mark.parametrize("name", [*SCENES, "flower2", "coffee5"])
+@pytest.mark.parametrize("name", SCENES)
 def test_a_framed_copy_is_of_the_original_that_explains_all_of_it(
     shoot, tmp_path, name
 ):
