@@ -80,7 +80,9 @@ class Told:
         what = "your key and your licence" if self.published else "your key"
         return (
             f"To train on them, make your licensed copies first. That needs {what}, "
-            "which came by another way, and the program fiftyone-reue:"
+            f"which came by another way, and the program fiftyone-reue, {__version__} "
+            "or newer: whoever gave you these copies tells you where it is. It needs "
+            "Python 3.11 and, for JPEG files, once a C compiler."
         )
 
     @property
@@ -101,8 +103,8 @@ class Told:
         return (
             f"{COMMITMENT} holds what the owner was committed to before the copies "
             f"were made. Keep it{licence if self.published else ''}"
-            ": with it (reue verify CASE --manifest) you can check that a claim about "
-            "a leak wasn't made up afterwards."
+            f": with it (reue verify CASE --manifest {COMMITMENT}) you can check that a "
+            "claim about a leak wasn't made up afterwards."
         )
 
 

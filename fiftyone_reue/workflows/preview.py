@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -168,8 +169,13 @@ class Preview:
             *(kind.text() for kind in self.kinds),
             f"In the mean:{mean}.",
             *([told] if told else []),
+            *self._noted(),
             self.strength,
         ]
+
+    def _noted(self) -> list[str]:
+        notes = Counter(note for image in self.images for note in image.notes)
+        return [f"{count(often, 'image')}: {note}." for note, often in notes.items()]
 
     def to_dict(self) -> dict[str, Any]:
         """For machines; without the copies' files."""
@@ -286,12 +292,30 @@ def _classed(items: Sequence[Item], config: ProtectConfig) -> list[Item]:
 
 
 def _spread(items: Sequence[Item], count: int) -> list[Item]:
-    """Some of the items: of all kinds of files in turn, and of all classes of each."""
+    """Some of the items: of all kinds of files in turn, and of all classes of each.
+
+    Of a class they lie apart: files that follow one another show one scene.
+    """
     groups: dict[str, dict[str | None, list[Item]]] = {}
     for item in items:
         groups.setdefault(_suffix(item), {}).setdefault(item.label, []).append(item)
-    queues = [_in_turn(list(classes.values())) for classes in groups.values()]
+    queues = [
+        _in_turn([_apart(some) for some in classes.values()])
+        for classes in groups.values()
+    ]
     return _in_turn(queues)[:count]
+
+
+def _apart(items: Sequence[Item]) -> list[Item]:
+    """The first, the one in the middle, those in the middle of the halves, and so on."""
+
+    def turned(number: int) -> float:
+        digits = bin(number)[:1:-1]
+        return sum(int(one) / 2**place for place, one in enumerate(digits, 1))
+
+    longest = 1 << max(0, len(items) - 1).bit_length()
+    places = (int(turned(number) * longest) for number in range(longest))
+    return [items[place] for place in places if place < len(items)]
 
 
 def _in_turn(groups: Sequence[Sequence[Item]]) -> list[Item]:

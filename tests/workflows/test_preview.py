@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.batch.folders import image_items, labelled_items
+from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.progress import Progress, finish, mapped
@@ -19,6 +20,8 @@ from fiftyone_reue.workflows.preview import (
     JPEG,
     LOSSLESS,
     Preview,
+    _apart,
+    _spread,
     preview,
 )
 from fiftyone_reue.workflows.protect import protect_folder
@@ -190,3 +193,20 @@ def test_a_least_quality_is_kept_to(source: Path) -> None:
     assert plain.ssimulacra2 is not None
     assert mild.ssimulacra2 is not None
     assert mild.ssimulacra2 > plain.ssimulacra2
+
+
+@pytest.mark.unit
+def test_files_of_a_class_that_are_looked_at_lie_apart():
+    """Those that follow one another show one scene."""
+    items = [
+        Item(f"{label}/{number:02}.jpg", f"{label}/{number:02}.jpg", label, "")
+        for label in ("a", "b")
+        for number in range(16)
+    ]
+    chosen = _spread(items, 8)
+    numbers = {
+        label: sorted(int(one.sample_id[2:4]) for one in chosen if one.label == label)
+        for label in ("a", "b")
+    }
+    assert numbers == {"a": [0, 4, 8, 12], "b": [0, 4, 8, 12]}
+    assert sorted(_apart(items), key=items.index) == items
