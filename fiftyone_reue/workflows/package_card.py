@@ -103,8 +103,8 @@ class Told:
         return (
             f"{COMMITMENT} holds what the owner was committed to before the copies "
             f"were made. Keep it{licence if self.published else ''}"
-            f": with it (reue verify CASE --manifest {COMMITMENT}) you can check that a "
-            "claim about a leak wasn't made up afterwards."
+            f": with it (reue verify CASE --manifest {COMMITMENT}) you can check that "
+            "a claim about a leak wasn't made up afterwards."
         )
 
 

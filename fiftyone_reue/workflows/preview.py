@@ -307,7 +307,7 @@ def _spread(items: Sequence[Item], count: int) -> list[Item]:
 
 
 def _apart(items: Sequence[Item]) -> list[Item]:
-    """The first, the one in the middle, those in the middle of the halves, and so on."""
+    """The first, the one in the middle, those in the halves' middles, and so on."""
 
     def turned(number: int) -> float:
         digits = bin(number)[:1:-1]
