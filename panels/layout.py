@@ -76,10 +76,20 @@ def alert(
     panel.view(name, view)
 
 
-def image(panel: types.Object, name: str, url: str, space: int) -> None:
-    """An image at its own proportions."""
+def image(panel: types.Object, name: str, url: str, alt: str, space: int) -> None:
+    """An image at its own proportions.
+
+    Args:
+        panel: where.
+        name: of the property.
+        url: the image's.
+        alt: what it is, for whoever doesn't see it.
+        space: columns of twelve.
+    """
     look = {"image": {"style": {"maxWidth": "100%", "objectFit": "contain"}}}
-    view = types.ImageView(height=IMAGE_HEIGHT, componentsProps=look, space=space)
+    view = types.ImageView(
+        height=IMAGE_HEIGHT, alt=alt, componentsProps=look, space=space
+    )
     panel.str(name, default=url, view=view)
 
 

@@ -446,9 +446,13 @@ class LeakCheckPanel(JobsSection, foo.Panel):
         layout.heading(panel, "suspect_title", "Suspect", space=6)
         layout.heading(panel, "original_title", "Original", space=6)
         for index, pair in enumerate(state.pairs):
-            layout.image(panel, f"suspect_{index}", pair["suspect"], space=6)
+            which = f"{index + 1} of {len(state.pairs)}"
+            layout.image(
+                panel, f"suspect_{index}", pair["suspect"], f"Suspect {which}", space=6
+            )
             if pair["original"]:
-                layout.image(panel, f"original_{index}", pair["original"], space=6)
+                alt = f"Original of suspect {which}"
+                layout.image(panel, f"original_{index}", pair["original"], alt, space=6)
             else:
                 text = "The original's file isn't where it was"
                 layout.note(panel, f"original_{index}", text, space=6)
