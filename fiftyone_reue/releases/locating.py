@@ -254,7 +254,7 @@ class Locator:
             return [Shown(first)]
         shape = lumas[0].shape
         collage = _Collage(shape, found)
-        if _is_crowded(found, shape):
+        if collage.is_crowded:
             for luma in lumas:
                 found += self._around(luma, collage.parts)
             collage = _Collage(shape, found)
@@ -388,13 +388,13 @@ class Locator:
         theirs = [plain, features.mirrored(plain, luma.shape[1])]
         likely = self._parts.nearest(theirs, MORE_CANDIDATES)
         proven, crowded = 0.0, False
-        taken = np.zeros(luma.shape, bool) if beside is None else beside.taken.copy()
-        known_already = set() if beside is None else beside.image_ids
+        beside = beside or _Collage(luma.shape, ())
+        taken, there = beside.taken.copy(), beside.image_ids
         for number, (image_id, ways, votes) in enumerate(likely):
             enough = votes < _AS_LIKELY * proven or (proven and number >= CANDIDATES)
             if enough and not crowded:
                 break
-            if image_id in known_already:
+            if image_id in there:
                 proven = max(proven, votes)  # what is left of it speaks for no other
                 continue
             known = self._known(image_id, problems)
@@ -445,18 +445,22 @@ class _Collage:
     Attributes:
         parts: the originals, the surest first.
         taken: ``(h, w)`` bool, where they lie.
+        is_crowded: whether another original lies in the place of one of them.
     """
 
     def __init__(self, shape: tuple[int, ...], found: Iterable[Nearest]) -> None:
         self.parts: list[Shown] = []
         self.taken = np.zeros(shape, bool)
+        self.is_crowded = False
         for near in sorted(found, key=_least_sure):
             if near.image.id in self.image_ids or near.matrix is None:
                 continue
             own = _lying(near, shape)
             box = footprints.box(own)
-            full = len(self.parts) == MOST_IN_ONE
-            if full or box is None or self.taken[own].mean() > _OVERLAP:
+            if box is None or len(self.parts) == MOST_IN_ONE:
+                continue
+            if self.taken[own].mean() > _OVERLAP:
+                self.is_crowded = True
                 continue
             self.parts.append(Shown(near, box))
             self.taken |= own
@@ -465,19 +469,6 @@ class _Collage:
     def image_ids(self) -> set[str]:
         """Of the originals."""
         return {one.near.image.id for one in self.parts}
-
-
-def _is_crowded(found: Iterable[Nearest], shape: tuple[int, ...]) -> bool:
-    """Whether two of what a suspect is proven to show lie in one place."""
-    taken = np.zeros(shape, bool)
-    for near in found:
-        if near.matrix is None:
-            continue
-        own = _lying(near, shape)
-        if own.any() and taken[own].mean() > _OVERLAP:
-            return True
-        taken |= own
-    return False
 
 
 def _lying(near: Nearest, shape: tuple[int, ...]) -> np.ndarray:
