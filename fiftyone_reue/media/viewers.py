@@ -21,6 +21,7 @@ READERS = ("Pillow", "OpenCV")
 
 _LEVEL = threading.Lock()
 _ANCILLARY = 0x20
+_AROUND = 12  # bytes of a chunk besides its payload
 _NAMELESS = b"noNe"
 _JPEG = b"\xff\xd8\xff"
 _SCAN = b"\xff\xda"
@@ -72,16 +73,23 @@ def _frame(data: bytes) -> bytes | None:
     if not data.startswith(SIGNATURE):
         return None
     told = hashlib.sha256()
-    at = len(SIGNATURE)
-    while at + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
+    for kind, at, end in _chunks(data):
         told.update(kind)
         if kind in (b"IDAT", RECORD_CHUNK):
-            told.update(bytes([length.bit_length()]))
+            told.update(bytes([(end - at - _AROUND).bit_length()]))
         else:
-            told.update(data[at : at + 12 + length])
-        at += 12 + length
+            told.update(data[at:end])
     return told.digest()
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """A PNG's chunks: kind, start and end, which the last one of a cut file passes."""
+    at = len(SIGNATURE)
+    while at + _AROUND <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + _AROUND + length
+        yield kind, at, end
+        at = end
 
 
 def _by_pillow(data: bytes) -> bool:
@@ -143,16 +151,12 @@ def _without_opinions(data: bytes) -> bytes:
         return _ADOBE.sub(rb"\1adobe", head) + data[len(head) :]
     if not data.startswith(SIGNATURE):
         return data
-    parts = [SIGNATURE]
-    at = len(SIGNATURE)
-    while at + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length
-        if kind[0] & _ANCILLARY and kind != b"tRNS" and end <= len(data):
-            payload = data[at + 8 : end - 4]
+    parts, done = [SIGNATURE], len(SIGNATURE)
+    for kind, at, done in _chunks(data):
+        if kind[0] & _ANCILLARY and kind != b"tRNS" and done <= len(data):
+            payload = data[at + 8 : done - 4]
             crc = zlib.crc32(payload, zlib.crc32(_NAMELESS)).to_bytes(4, "big")
             parts += (data[at : at + 4], _NAMELESS, payload, crc)
         else:
-            parts.append(data[at:end])
-        at = end
-    return b"".join((*parts, data[at:]))
+            parts.append(data[at:done])
+    return b"".join((*parts, data[done:]))
