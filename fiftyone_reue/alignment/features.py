@@ -54,6 +54,11 @@ class Features:
     def __len__(self) -> int:
         return len(self.points)
 
+    def where(self, chosen: np.ndarray) -> Features:
+        """Those that are chosen by ``(n,)`` bool."""
+        parts = (self.points, self.sizes, self.angles, self.descriptors)
+        return Features(*(part[chosen] for part in parts))
+
 
 def find(luma: np.ndarray, most: int = MOST) -> Features:
     """The features of an image.

@@ -6,6 +6,8 @@ left out when the next is looked for.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fiftyone_reue.alignment import features
@@ -107,9 +109,7 @@ def features_left(luma: np.ndarray, taken: np.ndarray) -> Features | None:
     free = away[rows, columns] > found.sizes / 2
     if free.sum() < LEAST_FEATURES:
         return None
-    return Features(
-        points[free], found.sizes[free], found.angles[free], found.descriptors[free]
-    )
+    return replace(found, points=points).where(free)
 
 
 def features_around(plain: Features, box: Box, shape: tuple[int, ...]) -> Features:
@@ -124,13 +124,7 @@ def features_around(plain: Features, box: Box, shape: tuple[int, ...]) -> Featur
     ends = np.array(box).reshape(2, 2) * (width, height)
     reach = (ends[1] - ends[0]) / 4
     inside = (plain.points > ends[0] - reach) & (plain.points < ends[1] + reach)
-    near = inside.all(1)
-    return Features(
-        plain.points[near],
-        plain.sizes[near],
-        plain.angles[near],
-        plain.descriptors[near],
-    )
+    return plain.where(inside.all(1))
 
 
 def _around(shown: np.ndarray) -> tuple[tuple[slice, slice], int, int]:
