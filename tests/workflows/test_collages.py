@@ -9,17 +9,15 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
+from fiftyone_reue.batch.folders import image_items, suspect_items
 from fiftyone_reue.cli import main
 from fiftyone_reue.demo import tiles
 from fiftyone_reue.progress import finish
 from fiftyone_reue.proofs.verification import verify
-from fiftyone_reue.releases.config import ProtectConfig
-from fiftyone_reue.vault.vault import Vault, create_folder
+from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows.extract import ExtractSummary, extract
-from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.report import report
-from fiftyone_reue.workflows.restore import restore_licensed
+from tests.workflows.released import released
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -34,27 +32,12 @@ Places = dict[str, tuple[int, int, int, int]]
 def house(tmp_path_factory) -> tuple[Vault, Path]:
     """A vault with releases of photographs to alice and bob, and W of both."""
     root = tmp_path_factory.mktemp("house")
-    vault = create_folder(root / "vault", plain_key_file=True)
     for number, name in enumerate(ORIGINALS):
         place = root / "source" / f"class{number % 2}"
         place.mkdir(parents=True, exist_ok=True)
         image = tiles.load_photo(name).convert("RGB").resize(SIZE)
         image.save(place / f"{name}.png")
-    for who in ("alice", "bob"):
-        _, key = vault.add_recipient(who)
-        steps = protect(
-            vault,
-            who,
-            labelled_items(root / "source"),
-            root / f"P-{who}",
-            name=who,
-            source=str(root / "source"),
-            config=ProtectConfig("lsp"),
-        )
-        assert not finish(steps).outcome.failures
-        items = image_items(root / f"P-{who}")
-        finish(restore_licensed(items, None, root / f"W-{who}", key))
-    return vault, root
+    return released(root), root
 
 
 def copy(house: tuple[Vault, Path], folder: str, name: str) -> Image.Image:

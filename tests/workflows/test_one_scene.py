@@ -5,14 +5,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
+from fiftyone_reue.batch.folders import suspect_items
 from fiftyone_reue.demo import tiles
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases.config import ProtectConfig
-from fiftyone_reue.vault.vault import Vault, create_folder
+from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows.extract import ExtractSummary, extract
-from fiftyone_reue.workflows.protect import protect
-from fiftyone_reue.workflows.restore import restore_licensed
+from tests.workflows.released import released
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -32,7 +30,6 @@ CROPS = (
 def shoot(tmp_path_factory) -> tuple[Vault, Path]:
     """A vault of photographs and of crops of each, and what alice was licensed."""
     root = tmp_path_factory.mktemp("shoot")
-    vault = create_folder(root / "vault", plain_key_file=True)
     for place, scene in enumerate(SCENES):
         folder = root / "source" / f"class{place % 2}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,25 +43,11 @@ def shoot(tmp_path_factory) -> tuple[Vault, Path]:
             ]
             quality = 70 + 4 * number
             photo.crop(ends).save(folder / f"{scene}{number}.jpg", quality=quality)
-    for who in ("alice", "bob"):
-        _, key = vault.add_recipient(who)
-        steps = protect(
-            vault,
-            who,
-            labelled_items(root / "source"),
-            root / f"P-{who}",
-            name=who,
-            source=str(root / "source"),
-            config=ProtectConfig("lsp"),
-        )
-        assert not finish(steps).outcome.failures
-    items = image_items(root / "P-bob")
-    finish(restore_licensed(items, None, root / "W", key))
-    return vault, root
+    return released(root), root
 
 
 def licensed(shoot: tuple[Vault, Path], name: str) -> Image.Image:
-    (path,) = (shoot[1] / "W").rglob(f"{name}.jpg")
+    (path,) = (shoot[1] / "W-bob").rglob(f"{name}.jpg")
     return Image.open(path).convert("RGB")
 
 
