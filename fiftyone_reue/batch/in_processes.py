@@ -19,11 +19,14 @@ from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
 from fiftyone_reue.errors import EngineError
+
+GUARD = "A Python script must begin such work below if __name__ == '__main__'"
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -38,7 +41,12 @@ def require_children() -> None:
     Raises:
         EngineError: it may not.
     """
-    if multiprocessing.current_process().daemon:
+    process = multiprocessing.current_process()
+    if getattr(process, "_inheriting", False):
+        # A worker reads the script that started it. What it made to start others would
+        # be told as leaked after the message, where it is ended meanwhile.
+        raise EngineError(f"A worker began the script again. {GUARD}")
+    if process.daemon:
         raise EngineError(
             "This process is itself a worker that may start no others; leave the "
             "engine out (local)"
@@ -66,8 +74,13 @@ def pool(
     workers = ProcessPoolExecutor(
         count, mp_context=started, initializer=_begin, initargs=(do,)
     )
+
+    def submit(items: list[S]) -> Future[R]:
+        with _uninterrupted():
+            return workers.submit(_done, items)
+
     try:
-        yield lambda items: workers.submit(_done, items)
+        yield submit
     except BaseException as error:
         # Waiting for them could be interrupted as well, and then nobody would end them.
         started.kill()
@@ -75,12 +88,33 @@ def pool(
             raise EngineError(
                 "A worker process died, of too little memory perhaps; what was "
                 "finished is kept. Run it again with fewer workers, or in threads "
-                "(engine local). A Python script must begin such work below if "
-                "__name__ == '__main__'"
+                f"(engine local). {GUARD}"
             ) from error
         raise
     finally:
         workers.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hears an interrupt when the block has ended.
+
+    A pool that is interrupted while it starts a worker or its own thread can't be shut
+    down any more.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if not (main and callable(before)):  # then none is raised here
+        yield
+        return
+    heard: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *interrupt: heard.append(interrupt))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            before(*heard[0])
 
 
 class _Deaf(SpawnProcess):
