@@ -2,6 +2,7 @@
 
     python benchmarks/jpeg_victims.py --imagenette imagenette224.zip
     python benchmarks/jpeg_victims.py --imagenette imagenette224.zip --methods rue,lsp
+    python benchmarks/jpeg_victims.py --imagenette imagenette224.zip --methods restored
     python benchmarks/jpeg_victims.py --tables
 
 The archive's own files are protected as `reue protect` does it, mark included. A victim
@@ -26,6 +27,7 @@ import click
 import numpy as np
 import torch
 from data import RESULTS, write_results
+from photograph_denoiser import denoised, trained
 from photograph_images import KEY, MARK_AMPLITUDE
 from photograph_jpeg import originals, released
 from photograph_thieves import draws, jpeg
@@ -39,11 +41,20 @@ from fiftyone_reue.networks.device import choose_device
 from fiftyone_reue.perturb.base import FitOptions
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.perturb.rue import matched_filter
+from fiftyone_reue.prf import derive
 
 CACHE = Path(__file__).parent / "cache"
 """Decoded copies; remove them after changing a method."""
 
-ORIGINALS = "originals"
+ORIGINALS, RESTORED = "originals", "restored"
+"""What isn't a method: the files, and what a recipient restores of a release."""
+
+FOREIGN_KEYS = 6
+"""With so many a thief makes pairs."""
+
+DENOISER_STEPS, DENOISER_WIDTHS = 1500, (16, 32, 64, 96)
+"""Of a denoiser that a processor trains in half an hour; see
+:mod:`photograph_denoiser`, whose own widths are those that a GPU trains."""
 
 OWN = 10
 """Every so manyth test photograph is one that a thief learns on."""
@@ -76,6 +87,7 @@ class Use:
         title: of the column.
         fitted: makes images of the side trained at; the test images' too.
         taken_off: what a thief with the package does to the copies first, as they are.
+        denoised: whether a denoiser that saw other keys' pairs takes off what it can.
         filtered: what is done to the fitted copies alone.
         draws: as :attr:`photograph_thieves.Thief.draws`.
     """
@@ -83,6 +95,7 @@ class Use:
     title: str
     fitted: Callable[[np.ndarray, int], np.ndarray]
     taken_off: Callable[[np.ndarray, Files, int], np.ndarray] | None = None
+    denoised: bool = False
     filtered: Callable[[np.ndarray], np.ndarray] | None = None
     draws: str = "shift"
 
@@ -114,6 +127,43 @@ def without_bands(copies: np.ndarray, data: Files, amplitude: int) -> np.ndarray
     return thief.without(torch.from_numpy(copies), labels).numpy()
 
 
+def by_other_keys(
+    subject: str,
+    copies: np.ndarray,
+    data: Files,
+    epsilon: int,
+    device: str,
+    place: torch.device,
+) -> np.ndarray:
+    """Copies, denoised by who has the package and makes pairs with keys of their own.
+
+    Args:
+        subject: the method's name.
+        copies: ``(N, S, S, 3)`` uint8, as they are trained on.
+        data: its test photographs are the thief's, who gives them classes by chance.
+        epsilon: gray levels, mark included.
+        device: of methods that are fitted.
+        place: of the denoiser.
+    """
+    side, files = copies.shape[1], data.test_files
+    draw = np.random.default_rng(0)
+    made = []
+    for number in range(FOREIGN_KEYS):
+        key = derive(KEY, f"thief's own {number}")
+        options = FitOptions(epsilon - MARK_AMPLITUDE, 0, key, device)
+        labels = draw.integers(0, len(data.classes), len(files))
+        method = create_method(subject)
+        made.append(
+            released(files, labels, data.classes, method, options, MARK_AMPLITUDE)
+        )
+    pairs = [reduced(one, side) for one in (originals(files), *made)]
+    clean, *theirs = (torch.from_numpy(one).to(place) for one in pairs)
+    network = trained(
+        clean, torch.stack(theirs), steps=DENOISER_STEPS, widths=DENOISER_WIDTHS
+    )
+    return denoised(network, torch.from_numpy(copies).to(place)).cpu().numpy()
+
+
 USES = {
     "reduced": Use("reduced", reduced),
     "middle": Use("the middle", middle),
@@ -121,6 +171,7 @@ USES = {
     "jpeg_50": Use("reduced, JPEG-50", reduced, filtered=partial(jpeg, 50)),
     "jpeg_10": Use("reduced, JPEG-10", reduced, filtered=partial(jpeg, 10)),
     "bands": Use("bands matched, reduced", reduced, without_bands),
+    "denoiser": Use("reduced, denoised by other keys' pairs", reduced, denoised=True),
     "randaugment": Use("reduced, RandAugment", reduced, draws="randaugment"),
 }
 
@@ -226,7 +277,7 @@ def copies_of(
     """A release of the training files, decoded, from the cache if it is there.
 
     Args:
-        subject: a method's name, or :data:`ORIGINALS`.
+        subject: a method's name, :data:`ORIGINALS` or :data:`RESTORED`.
         data: the files.
         epsilon: the largest change, gray levels, mark included.
         cache: a folder.
@@ -247,7 +298,7 @@ def copies_of(
             data.files,
             data.labels,
             data.classes,
-            create_method(subject),
+            None if subject == RESTORED else create_method(subject),
             options,
             MARK_AMPLITUDE,
         )
@@ -320,6 +371,10 @@ class Bench:
         if use.taken_off:
             images = use.taken_off(images, data, self._epsilon - MARK_AMPLITUDE)
         images = use.fitted(images, side)
+        if use.denoised and subject not in (ORIGINALS, RESTORED):
+            images = by_other_keys(
+                subject, images, data, self._epsilon, self._device, self._place
+            )
         if use.filtered:
             images = use.filtered(images)
         steps, batch = self._schedule.steps(count), self._schedule.batch

@@ -57,7 +57,11 @@ class Denoiser(nn.Module):
 
 
 def trained(
-    clean: torch.Tensor, copies: torch.Tensor, steps: int = STEPS, seed: int = 0
+    clean: torch.Tensor,
+    copies: torch.Tensor,
+    steps: int = STEPS,
+    seed: int = 0,
+    widths: Sequence[int] = WIDTHS,
 ) -> Denoiser:
     """A denoiser for these pairs, their mirror images and transposes.
 
@@ -66,10 +70,11 @@ def trained(
         copies: ``(C, N, S, S, 3)`` uint8, what the package made of them.
         steps: of its training.
         seed: of its weights and batches.
+        widths: of its scales.
     """
     torch.manual_seed(seed)
     place = clean.device
-    network = Denoiser().to(place).to(memory_format=torch.channels_last)
+    network = Denoiser(widths).to(place).to(memory_format=torch.channels_last)
     cuda = place.type == "cuda"
     rate = torch.tensor(RATE, device=place)
     optimiser = torch.optim.AdamW(

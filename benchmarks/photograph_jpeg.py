@@ -48,17 +48,17 @@ def released(
     files: Sequence[bytes],
     labels: np.ndarray,
     classes: tuple[str, ...],
-    method: Method,
+    method: Method | None,
     options: FitOptions,
     share: int,
 ) -> np.ndarray:
-    """A release's files, decoded.
+    """A release's files, decoded, or what a recipient restores of them.
 
     Args:
         files: N JPEG files of S by S pixels in colour, the originals.
         labels: ``(N,)``, places in ``classes``.
         classes: names, sorted.
-        method: what perturbs them.
+        method: what perturbs them; None for copies that were restored.
         options: of its fit; the amplitude is what the mark leaves.
         share: the mark's, gray levels.
 
@@ -66,7 +66,9 @@ def released(
         ``(N, S, S, 3)`` uint8, each at most amplitude and share away from its original.
     """
     images = originals(files)
-    state = finish(method.fit(FitData(images, labels, classes), options))
+    state = None
+    if method is not None:
+        state = finish(method.fit(FitData(images, labels, classes), options))
     epsilon = options.amplitude + share
     key, seed = derive(options.key, "mark"), derive(options.key, "code")
     copies = np.empty_like(images)
@@ -78,6 +80,9 @@ def released(
         beside = Beside(found)
         mark = marked(found, wanted, share, epsilon, beside).offsets
         licensed = added(found, mark)
+        if method is None or state is None:
+            copies[place] = jpeg.shown(licensed)
+            continue
         copy, _ = coefficients.perturb(
             method,
             state,
