@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from fiftyone_reue.batch.classes import Layout, find_layout, layout_at
@@ -173,6 +173,9 @@ def all_suspects(
 ) -> list[Item]:
     """The images of several files and folders; see :func:`suspect_items`.
 
+    What is given twice is there once. Files of one name, in different places, are
+    called by their paths.
+
     Args:
         paths: of files and folders.
         apart_from: where results go, which no folder may hold or lie in.
@@ -185,7 +188,12 @@ def all_suspects(
         if apart_from is not None and path.is_dir():
             check_apart(path, apart_from)
         items += suspect_items(path)
-    return items
+    items = list({one.path: one for one in items}.values())
+    names = Counter(one.sample_id for one in items)
+    return [
+        one if names[one.sample_id] == 1 else replace(one, sample_id=shown(one.path))
+        for one in items
+    ]
 
 
 def whole_path(folder: str | os.PathLike[str]) -> Path:

@@ -158,6 +158,21 @@ def test_a_suspect_is_a_file_or_a_folder(tree, tmp_path):
         suspect_items(tmp_path / "none.png")
 
 
+def test_suspects_of_one_name_are_told_apart(tmp_path):
+    """Else one would be read in the place of the other."""
+    for kind in ("cat", "dog"):
+        (tmp_path / kind).mkdir()
+        for name in ("0.png", f"{kind}.png"):
+            (tmp_path / kind / name).touch()
+    cats, dog = tmp_path / "cat", tmp_path / "dog" / "0.png"
+    found = all_suspects([cats, dog, cats])
+    assert {one.sample_id: one.path for one in found} == {
+        str(cats / "0.png"): str(cats / "0.png"),
+        "cat.png": str(cats / "cat.png"),
+        str(dog): str(dog),
+    }
+
+
 def test_names_that_are_not_text_are_shown(tree):
     os.close(os.open(os.fsencode(tree) + b"/cat/\xff.png", os.O_CREAT | os.O_WRONLY))
     (bad,) = (i for i in labelled_items(tree) if "\\" in i.sample_id)
@@ -325,7 +340,8 @@ def test_what_is_protected_lies_apart_and_has_classes_unless_clusters_will_be(
 def test_suspects_may_be_several_and_lie_apart_from_results(
     tree: Path, tmp_path: Path
 ) -> None:
-    one = image_items(tree)[0].path
+    one = str(tmp_path / "one.png")
+    Path(one).touch()
     both = all_suspects([tree, Path(one)], apart_from=tmp_path / "pictures")
     assert [item.path for item in both] == [
         *(item.path for item in image_items(tree)),
