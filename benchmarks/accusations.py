@@ -22,7 +22,8 @@ import numpy as np
 
 from fiftyone_reue.watermark.bounds import PRIOR
 from fiftyone_reue.watermark.codes import code
-from fiftyone_reue.watermark.evidence import Reading, weigh
+from fiftyone_reue.watermark.evidence import weigh
+from fiftyone_reue.watermark.readings import Reading
 from fiftyone_reue.watermark.weights import weighted
 
 RESULTS = Path(__file__).parent / "results"

@@ -14,11 +14,8 @@ from fiftyone_reue.perturb.base import clipped
 from fiftyone_reue.prf import derive
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.watermark import codes, embed, patterns, read
-from fiftyone_reue.watermark.evidence import (
-    Reading,
-    decoy_statistics,
-    weigh,
-)
+from fiftyone_reue.watermark.evidence import decoy_statistics, weigh
+from fiftyone_reue.watermark.readings import Reading
 
 MARK_KEY = derive(KEY, "mark")
 CODE_SEED = derive(KEY, "code")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fiftyone_reue.watermark import evidence
-from fiftyone_reue.watermark.evidence import Reading
+from fiftyone_reue.watermark.readings import Reading
 
 RECIPIENTS = 1000
 """Among so many the recipient is named, at 1e-6."""

@@ -31,7 +31,7 @@ from fiftyone_reue.auditing.budgets import BUDGETS
 from fiftyone_reue.batch.folders import image_items, suspect_items
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.tracing import Suspect, Tracer
-from fiftyone_reue.watermark.evidence import Reading
+from fiftyone_reue.watermark.readings import Reading
 
 SIDE = 32
 MOST = 200

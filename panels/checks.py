@@ -53,6 +53,7 @@ class Check:
         name: what somebody called it, or "".
         notes: what somebody wrote to it, or "".
         case: the folder of the case that was written, or None.
+        joined: of how many originals several suspects were joined.
     """
 
     key: str
@@ -75,6 +76,7 @@ class Check:
     name: str = ""
     notes: str = ""
     case: str | None = None
+    joined: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As a panel's state holds it."""
@@ -209,6 +211,7 @@ def _check(dataset: fo.Dataset, key: str) -> Check:
         matched=int(config.get("images_matched") or 0),
         used=int(config.get("images_used") or 0),
         failed=int(config.get("images_failed") or 0),
+        joined=int(config.get("originals_joined") or 0),
         p_value=float(config.get("p_value") or 1.0),
         z=float(config.get("z") or 0.0),
         best_innocent_p=innocent,
@@ -256,7 +259,16 @@ def _caption(file: str, row: dict[str, Any]) -> str:
     pixels = f"{row['distance']:.1f} gray levels off"
     if row["exact"]:
         pixels = "exact pixels"
-    used = "used" if row["used"] else "not used: a nearer copy of this original is"
     box = row.get("box")
     place = "" if box is None else ", at {}, {} to {}, {} px".format(*box)
-    return f"{Path(file).name}{place}: {row['state']} copy, {pixels}, {used}"
+    return f"{Path(file).name}{place}: {row['state']} copy, {pixels}, {_use(row)}"
+
+
+def _use(row: dict[str, Any]) -> str:
+    """What became of a suspect in the evidence; older checks joined none."""
+    joined = row.get("joined")
+    if row["used"]:
+        return "used" if (joined or 1) < 2 else f"used, one of {joined} joined"
+    if joined is None:
+        return "not used: a nearer copy of this original is"
+    return "not used: it says the same as another copy of this original"

@@ -677,8 +677,12 @@ def _verdict(check: dict[str, Any]) -> tuple[str, str]:
 
 def _facts(check: dict[str, Any]) -> str:
     unread = f" · {check['failed']} unreadable" if check["failed"] else ""
+    joined = ""
+    if check.get("joined"):
+        joined = f", {check['joined']} of them joined from several suspects"
     return (
         f"{check['suspects']}, {check['date']} UTC: "
         f"{count(check['images'], 'suspect')} · "
-        f"{check['matched']} match an original · {check['used']} used{unread}"
+        f"{check['matched']} match an original · "
+        f"{count(check['used'], 'original')} weighed{joined}{unread}"
     )

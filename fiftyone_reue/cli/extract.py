@@ -23,6 +23,9 @@ from fiftyone_reue.cli.vaults import opened
 if TYPE_CHECKING:
     from fiftyone_reue.workflows.extract import ExtractSummary
 
+_MOST_JOINED = 20
+"""Of so many originals it is listed which suspects were joined."""
+
 
 @click.command()
 @click.argument("sources", metavar="SRC...", type=FOLDER, nargs=-1, required=True)
@@ -66,7 +69,7 @@ def _print(summary: ExtractSummary) -> None:
     ranked.sort(key=lambda pair: pair[0] not in named)
     for who, z in ranked[: max(5, len(named))]:
         firm = named.get(who)
-        chance = evidence.chance(z) if firm is None else firm.p_value
+        chance = evidence.chances[who] if firm is None else firm.p_value
         listed.add_row(plain(summary.names[who]), f"{z:.2f}", f"{chance:.1e}")
     listed.add_row(
         "[dim]best innocent code",
@@ -74,8 +77,27 @@ def _print(summary: ExtractSummary) -> None:
         f"{evidence.best_innocent_p:.1e}",
     )
     print_table(listed)
+    if summary.joined:
+        _print_joined(summary)
     if summary.collages:
         _print_collages(summary)
+
+
+def _print_joined(summary: ExtractSummary) -> None:
+    """Which suspects were joined, since they show the same original."""
+    listed = table("Original", "Suspects, joined", "Points to")
+    for image_id in list(summary.joined)[:_MOST_JOINED]:
+        own = [one for one in summary.used if one.image_id == image_id]
+        people = dict.fromkeys(who for one in own for who in summary.sources(one))
+        listed.add_row(
+            plain(Path(own[0].original or "").name),
+            plain(", ".join(one.sample_id for one in own)),
+            plain(", ".join(people)),
+        )
+    print_table(listed)
+    more = len(summary.joined) - _MOST_JOINED
+    if more > 0:
+        out.print(f"and {more} more originals of which suspects were joined")
 
 
 def _print_collages(summary: ExtractSummary) -> None:
@@ -84,7 +106,7 @@ def _print_collages(summary: ExtractSummary) -> None:
     for who, found in summary.collages.items():
         out.print(f"{plain(who)} shows {len(found)} originals, each read by itself")
         for one in found:
-            sources = summary.sources.get(one.image_id or "", []) if one.used else []
+            sources = summary.sources(one)
             listed.add_row(
                 plain(who),
                 plain(Path(one.original or "").name),

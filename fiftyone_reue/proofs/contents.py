@@ -28,9 +28,12 @@ from fiftyone_reue.names.display import printable
 from fiftyone_reue.watermark.read import Difference
 from fiftyone_reue.watermark.sharpness import Response
 
-FORMAT = 2
+FORMAT = 3
 """Of cases. Soft bits of format 1 were weighted in another way, so that they don't
 follow from their differences any more."""
+
+ONE_AN_ORIGINAL = 2
+"""The format in which an original has one suspect; it is verified as well."""
 
 JSON_NAME = "evidence.json"
 HTML_NAME = "report.html"
@@ -91,10 +94,12 @@ def read_evidence(folder: Path) -> dict[str, Any]:
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: this isn't JSON, so it is no case") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    known = (ONE_AN_ORIGINAL, FORMAT)
+    if not isinstance(content, dict) or content.get("format") not in known:
         raise InputError(
-            f"{path}: this is no case of format {FORMAT}, which this program verifies; "
-            "another version may read it, such as the one that its page names"
+            f"{path}: this is no case of format {ONE_AN_ORIGINAL} or {FORMAT}, which "
+            "this program verifies; another version may read it, such as the one that "
+            "its page names"
         )
     return content
 

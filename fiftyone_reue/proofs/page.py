@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from fiftyone_reue.names.display import printable
+from fiftyone_reue.proofs import contents
 from fiftyone_reue.proofs.pictures import STRONGER
 from fiftyone_reue.watermark.evidence import DECOYS, FALSE_ACCUSATION
 from fiftyone_reue.watermark.looks import Look, log_ways
@@ -58,15 +60,23 @@ def rendered(evidence: Mapping[str, Any]) -> str:
         case=evidence,
         rows=rows[:MOST_PAIRS],
         more=max(0, len(rows) - MOST_PAIRS),
+        suspects_of=Counter(str(row["image_id"]) for row in rows),
         several=len(_collages(rows)),
         looks=earlier,
-        ways=math.exp(min(log_ways(earlier, images), 700.0)),
+        ways=math.exp(min(_log_ways(evidence, earlier, images), 700.0)),
         when=_when,
         decoys=DECOYS,
         limit=FALSE_ACCUSATION,
         stronger=STRONGER,
         digest=digest_of(evidence),
     )
+
+
+def _log_ways(
+    evidence: Mapping[str, Any], earlier: Sequence[Look], images: Mapping[str, str]
+) -> float:
+    joined = evidence["format"] != contents.ONE_AN_ORIGINAL
+    return log_ways(earlier, images, joined=joined)
 
 
 def _collages(rows: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -7,7 +7,7 @@ import hashlib
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names.display import printable
 from fiftyone_reue.proofs import shown
 from fiftyone_reue.proofs.contents import (
+    ONE_AN_ORIGINAL,
     digest_in,
     file_in,
     read_difference,
@@ -37,8 +38,9 @@ from fiftyone_reue.watermark.commitment import (
     recipient_leaf,
     statement_of,
 )
-from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION, Reading, weigh
-from fiftyone_reue.watermark.looks import Look, log_ways, version
+from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION, weigh
+from fiftyone_reue.watermark.looks import Look, images_of, log_ways
+from fiftyone_reue.watermark.readings import Reading, seen_of, version
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -153,10 +155,9 @@ def _verified(
     readings = [
         Reading(str(row["image_id"]), np.array(row["soft"], np.float64)) for row in rows
     ]
-    if len({one.image_id for one in readings}) != len(readings):
-        raise ValueError("an original is there twice")
     if not all(np.isfinite(one.soft).all() for one in readings):
         raise ValueError("a soft bit isn't finite")
+    _require_distinct(content["format"], readings)
     amplitude = int(content["amplitude"])
     if not 1 <= amplitude <= _MOST_AMPLITUDE:
         raise ValueError("no mark has such an amplitude")
@@ -164,9 +165,10 @@ def _verified(
         str(one["recipient_id"]): bytes.fromhex(one["code_seed"]) for one in culprits
     }
     commitments = _Commitments(content, root)
+    readings, bits = _bits(folder, rows, readings, amplitude, max_pixels)
     steps = [
         _files(folder, rows),
-        _bits(folder, rows, readings, amplitude, max_pixels),
+        bits,
         Step(
             "differences",
             "believed",
@@ -220,7 +222,16 @@ def _verified(
             "make any recipient's copy again",
         )
     )
-    return Verification([names[one] for one in named], p_value, len(readings), steps)
+    return Verification([names[one] for one in named], p_value, evidence.images, steps)
+
+
+def _require_distinct(form: int, readings: Sequence[Reading]) -> None:
+    """Refuse what a report doesn't write: a suspect that says what another does."""
+    said = [(one.image_id, version(one)) for one in readings]
+    if len(set(said)) != len(said):
+        raise ValueError("a suspect of an original is there twice")
+    if form == ONE_AN_ORIGINAL and len({image for image, _ in said}) != len(said):
+        raise ValueError("an original is there twice")
 
 
 def _files(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Step:
@@ -246,15 +257,18 @@ def _bits(
     readings: Sequence[Reading],
     amplitude: int,
     max_pixels: int,
-) -> Step:
-    for row, reading in zip(rows, readings, strict=True):
+) -> tuple[list[Reading], Step]:
+    """The readings with what was seen by each, and whether they follow."""
+    found = list(readings)
+    for place, (row, reading) in enumerate(zip(rows, readings, strict=True)):
         try:
             path = file_in(folder, row["difference"])
             difference = read_difference(path, max_pixels)
             carrier = bytes.fromhex(row["carrier_key"])
             soft = read.carried_bits(difference, carrier, amplitude)
         except (OSError, ReueError) as error:
-            return Step("soft bits", "failed", str(error))
+            return found, Step("soft bits", "failed", str(error))
+        found[place] = replace(reading, seen=seen_of(difference.shown))
         # Large numbers of a crafted difference overflow, and to within infinity
         # everything is alike.
         largest = float(np.abs(soft).max())
@@ -263,17 +277,14 @@ def _bits(
             or not math.isfinite(largest)
             or not np.allclose(soft, reading.soft, rtol=0, atol=_CLOSE * largest)
         ):
-            return Step(
-                "soft bits",
-                "failed",
-                f"those of {reading.image_id} don't follow from its difference",
-            )
-    return Step(
-        "soft bits",
-        "checked",
-        f"those of {len(rows)} originals follow from the differences and the places of "
-        "the marks; no code is used for them",
+            text = f"those of {reading.image_id} don't follow from its difference"
+            return found, Step("soft bits", "failed", text)
+    text = (
+        f"those of {len(rows)} suspects' originals follow from the differences and the "
+        "places of the marks, and how several of one are joined follows from them; no "
+        "code is used for that"
     )
+    return found, Step("soft bits", "checked", text)
 
 
 def _looks(
@@ -283,8 +294,9 @@ def _looks(
     earlier = [Look.from_dict(one) for one in content["earlier_looks"]]
     look = content["look"].get("images", {})  # nothing was weighed
     images = {str(i): str(v) for i, v in look.items()}
-    ways = log_ways(earlier, images)
-    if images != {one.image_id: version(one) for one in readings}:
+    joined = content["format"] != ONE_AN_ORIGINAL
+    ways = log_ways(earlier, images, joined=joined)
+    if images != images_of(readings):
         text = "the look is of other images, or of other versions of them"
         return ways, Step("looks", "failed", text)
     return ways, Step(
@@ -303,7 +315,7 @@ class _Commitments:
         self._content = content
         self._root = None if root is None else root.lower()
         self._all: list[Mapping[str, Any]] = list(content["commitments"])
-        self._images = {str(row["image_id"]): row for row in content["readings"]}
+        self._rows: list[Mapping[str, Any]] = list(content["readings"])
 
     def counts(self) -> list[int]:
         """How many recipients each is over."""
@@ -370,10 +382,11 @@ class _Commitments:
         steps: list[Step] = []
         for one in self._content["culprits"]:
             name = printable(one["name"])
-            committed = 0
+            committed: set[str] = set()
+            missing: set[str] = set()
             own = {given["commitment"] for given in one["inclusions"]}
             own = own & self._held_places() or own
-            for row in self._images.values():
+            for row in self._rows:
                 given = [g for g in row["inclusions"] if g["commitment"] in own]
                 leaf = image_leaf(
                     str(row["image_id"]), _hex(row["digest"]), _hex(row["carrier_key"])
@@ -389,14 +402,14 @@ class _Commitments:
                 if not all(good):
                     text = f"{row['image_id']} isn't what {name}'s root is over"
                     return [*steps, Step("images", "failed", text)]
-                committed += bool(given)
-            total = len(self._images)
+                (committed if given else missing).add(str(row["image_id"]))
+            total = len(committed | missing)
             text = (
-                f"ids, originals and places of marks of {committed} of {total} images "
-                f"are what {name}'s root is over"
+                f"ids, originals and places of marks of {total - len(missing)} of "
+                f"{total} images are what {name}'s root is over"
             )
-            state: State = "checked" if committed == total else "believed"
-            if committed < total:
+            state: State = "believed" if missing else "checked"
+            if missing:
                 text += "; that the others weren't chosen afterwards must be believed"
             steps.append(Step("images", state, text))
         return steps

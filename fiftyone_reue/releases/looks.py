@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.vault.entities import Paper
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark.evidence import Reading
-from fiftyone_reue.watermark.looks import Look, log_ways, same_look, version
+from fiftyone_reue.watermark.looks import Look, images_of, log_ways, same_look
+from fiftyone_reue.watermark.readings import Reading
 
 _KIND = "look"
 
@@ -38,12 +38,12 @@ def note_look(
 
     Args:
         vault: the owner's.
-        readings: what is weighed, one an original.
+        readings: what is weighed.
 
     Returns:
         The look, those before it, and the logarithm of what its bound is multiplied by.
     """
-    images = {one.image_id: version(one) for one in readings}
+    images = images_of(readings)
     earlier = list_looks(vault)
     look = same_look(earlier, images)
     if look is None and images:

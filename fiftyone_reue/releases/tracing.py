@@ -40,7 +40,7 @@ from fiftyone_reue.vault.ledger.rows import pages
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import read, sharpness
-from fiftyone_reue.watermark.evidence import Reading
+from fiftyone_reue.watermark.readings import Reading, seen_of
 from fiftyone_reue.watermark.sharpness import Response
 
 FEATURES = "features"
@@ -65,7 +65,8 @@ class Suspect:
         exact: whether its pixels are unchanged.
         distance: root mean square that remains after the reference, gray levels.
         payload: the hard code bits read, hex, or None.
-        used: whether it went into the evidence (one suspect an original does).
+        used: whether it went into the evidence; what says the same as another of its
+            original doesn't.
         reading: the soft bits, or None.
         reason: why it was not matched, or None.
         unaligned: whether it looks like part of an original, but lies nowhere on it.
@@ -340,7 +341,7 @@ class Tracer:
             exact=exact,
             distance=round(distance, 3),
             payload=np.packbits(soft > 0).tobytes().hex(),
-            reading=Reading(image.id, soft),
+            reading=Reading(image.id, soft, seen_of(shown)),
         )
 
 

@@ -313,7 +313,8 @@ def _found(row: Mapping[str, Any]) -> str:
         return "no match"
     exact = ", exact pixels" if row.get("exact") else ""
     used = "used" if row.get("used") else "not used"
-    return f"{row.get('state')} copy{exact}, {used}"
+    joined = ", joined with others" if (row.get("joined") or 0) > 1 else ""
+    return f"{row.get('state')} copy{exact}, {used}{joined}"
 
 
 def _decision(config: Mapping[str, Any]) -> tuple[Any, frozenset[str]]:

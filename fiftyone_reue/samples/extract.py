@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,7 @@ class LeakCheck:
             {
                 "recipient": self.summary.names[who],
                 "z": z,
-                "p_value": evidence.chance(z),
+                "p_value": evidence.chances[who],
                 "named": who in named,
             }
             for who, z in ranked[: max(KEPT_RECIPIENTS, len(named))]
@@ -275,10 +275,10 @@ def _by_file(suspects: Iterable[Suspect]) -> list[list[Suspect]]:
     return list(files.values())
 
 
-def _sources(sources: Mapping[str, list[str]], suspects: list[Suspect]) -> str:
+def _sources(summary: folders.ExtractSummary, suspects: list[Suspect]) -> str:
     """Whose copies a file's used suspects point to by themselves."""
-    used = [one.image_id or "" for one in suspects if one.used]
-    return ", ".join(dict.fromkeys(who for one in used for who in sources.get(one, ())))
+    used = [one for one in suspects if one.used]
+    return ", ".join(dict.fromkeys(w for one in used for w in summary.sources(one)))
 
 
 def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
@@ -287,7 +287,6 @@ def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
         "recipient": check.recipient,
         "p_value": check.p_value,
     }
-    sources = check.summary.sources
     found = {}
     for own in _by_file(check.summary.suspects):
         suspect = next((one for one in own if one.used), own[0])
@@ -300,7 +299,7 @@ def _leaks(check: LeakCheck) -> dict[str, dict[str, Any]]:
             "distance": suspect.distance,
             "payload": suspect.payload,
             "used": suspect.used,
-            "copies_of": _sources(sources, own) if suspect.used else None,
+            "copies_of": _sources(check.summary, own) if suspect.used else None,
             "originals_found": sum(one.image_id is not None for one in own),
             "reason": suspect.reason,
         }

@@ -7,6 +7,13 @@ the number of recipients, by 2 for the first culprit, 4 for the second and so on
 by the ways in which the images could have been chosen out of those that were seen
 before (:mod:`fiftyone_reue.watermark.looks`).
 
+Several suspects of one original are joined (:mod:`fiftyone_reue.watermark.joining`).
+Where they contradict one another, that says little, so everybody is also weighed on the
+one of n + 1 readings of each such original, joined or a suspect's own, that suits them
+best. Bounds that hold for each choice by itself are inverses of nonnegative means, and
+so is that of their mean: the price is their number. Nine tenths of the whole error go
+to what is joined, a tenth to choices.
+
 Culprits are found one after the other. What the codes of those who were found explain
 of each image is taken off before the next one is looked for: to an innocent's code,
 what is left is as independent as the file was.
@@ -16,14 +23,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fiftyone_reue.watermark.bounds import log_chance, needed_growth, needed_z
+from fiftyone_reue.watermark.bounds import PRIOR, log_chance, needed_growth, needed_z
 from fiftyone_reue.watermark.codes import code, fits
-from fiftyone_reue.watermark.weights import weighted
+from fiftyone_reue.watermark.joining import Joined, joined
+from fiftyone_reue.watermark.readings import Reading
 
 FALSE_ACCUSATION = 1e-6
 """The bound below which a recipient is named."""
@@ -37,20 +45,13 @@ DECOYS = 1000
 FROM_ONE_IMAGE = 1e-3
 """The bound below which an image is said to be from one of the culprits."""
 
+_CHOICE = 0.1
+"""The share of the whole error for choosing among the readings of an original."""
+
+_GROWTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""What suits a recipient is chosen for a fit of so many times the energy."""
+
 _LIMIT = math.log(FALSE_ACCUSATION)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One matched original and what its suspects said.
-
-    Attributes:
-        image_id: which original.
-        soft: ``(bits,)`` float64 from :func:`fiftyone_reue.watermark.read.soft_bits`.
-    """
-
-    image_id: str
-    soft: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Culprit:
         share: of what all culprits together explain, 0 to 1 but for rounding.
         images: ids of the originals whose suspects point to them by themselves, with a
             bound of FROM_ONE_IMAGE among the culprits.
+        readings: places of the readings that do so, each alone.
     """
 
     recipient_id: str
@@ -71,6 +73,7 @@ class Culprit:
     p_value: float
     share: float
     images: tuple[str, ...]
+    readings: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ class Evidence:
 
     Attributes:
         recipient_id: the best recipient, or None without any reading.
-        z: that recipient's statistic, the fit over the square root of the energy.
+        z: that recipient's statistic, the fit over the square root of the energy; on
+            joined readings or on chosen ones, whichever is less likely by chance.
         p_value: the bound on naming somebody this firmly by chance, 0 to 1.
         best_innocent_p: the same bound for the best code of anybody who is neither
             named nor the best recipient, decoys included.
@@ -89,7 +93,10 @@ class Evidence:
         decided: whether ``p_value`` is at most FALSE_ACCUSATION.
         more_images: how many more such images a decision would need, or None.
         scores: each recipient's Z.
-        energy: the sum of the images' weights, at most ``images``.
+        chances: each recipient's bound, as for the first culprit.
+        energy: the sum of the images' weights, at most ``images``; of joined readings.
+        log_price: natural logarithm of what joined readings' bounds are multiplied by;
+            0 where no original has several suspects.
         log_ways: natural logarithm of the ways that the images could have been chosen.
         culprits: everybody who is named, the firmest first.
     """
@@ -104,21 +111,24 @@ class Evidence:
     decided: bool
     more_images: int | None
     scores: dict[str, float]
+    chances: dict[str, float]
     energy: float
+    log_price: float
     log_ways: float
     culprits: tuple[Culprit, ...]
 
     def chance(self, z: float) -> float:
         """The bound of a statistic over these images, as for the first culprit."""
         fit = z * math.sqrt(self.energy)
-        return bound(fit, self.energy, self.recipients_tested, self.log_ways)
+        factor = log_factor(self.recipients_tested, self.log_ways, 1)
+        return _chance(log_chance(fit, self.energy) + self.log_price + factor)
 
     @property
     def needed_z(self) -> float:
         """From which statistic on the first culprit would be named."""
         if self.energy <= 0:
             return math.inf
-        factor = log_factor(self.recipients_tested, self.log_ways, 1)
+        factor = log_factor(self.recipients_tested, self.log_ways, 1) + self.log_price
         return needed_z(_LIMIT - factor, self.energy)
 
 
@@ -134,7 +144,10 @@ def bound(
         log_ways: see :class:`Evidence`.
         step: 1 for the first culprit, 2 for the second ...
     """
-    log = log_chance(fit, energy) + log_factor(tested, log_ways, step)
+    return _chance(log_chance(fit, energy) + log_factor(tested, log_ways, step))
+
+
+def _chance(log: float) -> float:
     return min(1.0, max(math.exp(min(0.0, log)), SMALLEST))
 
 
@@ -144,8 +157,8 @@ def log_factor(tested: int, log_ways: float, step: int) -> float:
 
 
 def statistic(readings: Sequence[Reading], code_seed: bytes) -> float:
-    """Z of one code seed over the readings."""
-    soft = _weighted(readings)
+    """Z of one code seed over the readings, joined."""
+    soft = _together(joined(readings))
     energy = _energy(soft)
     return float(fits(soft, [code_seed])[0]) / math.sqrt(energy) if energy > 0 else 0.0
 
@@ -160,7 +173,7 @@ def weigh(
     """Test every recipient on the readings.
 
     Args:
-        readings: at most one an original.
+        readings: several of an original are joined.
         code_seeds: every recipient's code seed by recipient id; all of them, not
             only those under suspicion, since their number is part of the bound.
         log_ways: natural logarithm of the ways in which these images could have been
@@ -172,12 +185,15 @@ def weigh(
         The evidence; with no reading or no recipient, one that names nobody.
     """
     tested = max(1, len(code_seeds), tested or 0)
-    soft = _weighted(readings)
-    energy = _energy(soft)
+    originals = joined(readings)
+    energy = _energy(_together(originals))
+    log_price = _log_prices(originals)[0]
+    factor = log_factor(tested, log_ways, 1)
     ids = list(code_seeds)
-    totals = fits(soft, list(code_seeds.values()))
-    root = math.sqrt(energy) if energy > 0 else math.inf
-    scores = {who: float(fit) / root for who, fit in zip(ids, totals, strict=True)}
+    seeds = list(code_seeds.values())
+    weighed = _weighed(originals, lambda soft: fits(soft, seeds), len(ids))
+    scores = dict(zip(ids, weighed.z.tolist(), strict=True))
+    chances = {who: _chance(weighed.log(i) + factor) for i, who in enumerate(ids)}
     if not readings or not ids:
         return Evidence(
             recipient_id=None,
@@ -186,36 +202,147 @@ def weigh(
             best_innocent_p=1.0,
             best_innocent_z=0.0,
             recipients_tested=tested,
-            images=len(readings),
+            images=len(originals),
             decided=False,
             more_images=None,
             scores=scores,
+            chances=chances,
             energy=energy,
+            log_price=log_price,
             log_ways=log_ways,
             culprits=(),
         )
-    first = int(np.argmax(totals))
-    found = _stepwise(soft, totals, code_seeds, tested, log_ways)
-    named = {ids[first], *(who for who, _, _ in found)}
-    innocents = [fit for who, fit in zip(ids, totals, strict=True) if who not in named]
-    innocent = float(max([*innocents, *_decoy_fits(soft, DECOYS)]))
-    p_value = bound(scores[ids[first]] * root, energy, tested, log_ways)
+    first = ids[weighed.best]
+    found = _stepwise(originals, weighed, code_seeds, tested, log_ways)
+    named = {first, *(who for who, _, _ in found)}
+    decoys = _weighed(originals, lambda soft: _decoy_fits(soft, DECOYS), DECOYS)
+    innocents = [who for who in ids if who not in named]
+    p_values = [chances[who] for who in innocents]
     return Evidence(
-        recipient_id=ids[first],
-        z=scores[ids[first]],
-        p_value=p_value,
-        best_innocent_p=bound(innocent, energy, tested, log_ways),
-        best_innocent_z=innocent / root,
+        recipient_id=first,
+        z=scores[first],
+        p_value=chances[first],
+        best_innocent_p=min([*p_values, _chance(decoys.log(decoys.best) + factor)]),
+        best_innocent_z=max([*map(scores.__getitem__, innocents), *decoys.z.tolist()]),
         recipients_tested=tested,
-        images=len(readings),
+        images=len(originals),
         decided=bool(found),
         more_images=None
         if found
-        else _more(scores[ids[first]], energy, len(readings), tested, log_ways),
+        else _more(scores[first], energy, len(originals), factor + log_price),
         scores=scores,
+        chances=chances,
         energy=energy,
+        log_price=log_price,
         log_ways=log_ways,
-        culprits=_culprits(soft, found, code_seeds),
+        culprits=_culprits(originals, found, code_seeds),
+    )
+
+
+Soft = dict[str, np.ndarray]
+"""Weighted soft bits by image id."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighed:
+    """How well codes fit, each on what suits it.
+
+    Attributes:
+        fit: ``(n,)`` float64, sums of code bits times weighted soft bits.
+        energy: ``(n,)`` float64, of the latter.
+        price: ``(n,)`` float64, natural logarithms of what the bounds are multiplied
+            by.
+    """
+
+    fit: np.ndarray
+    energy: np.ndarray
+    price: np.ndarray
+
+    @property
+    def growth(self) -> np.ndarray:
+        """``(n,)``, the larger the less likely by chance."""
+        return _growth(self.fit, self.energy, self.price)
+
+    @property
+    def best(self) -> int:
+        """Which code fits best."""
+        return int(np.argmax(self.growth))
+
+    @property
+    def z(self) -> np.ndarray:
+        """``(n,)``, fits over the roots of energies; 0 where there is nothing."""
+        roots = np.sqrt(self.energy)
+        return np.divide(self.fit, roots, out=np.zeros(len(roots)), where=roots > 0)
+
+    def log(self, place: int) -> float:
+        """The bound of one code that nobody tried to fit, as a natural logarithm."""
+        fit, energy = float(self.fit[place]), float(self.energy[place])
+        return log_chance(fit, energy) + float(self.price[place])
+
+    def without(self, places: Sequence[int]) -> _Weighed:
+        """The same, with some codes out of question."""
+        fit = self.fit.copy()
+        fit[list(places)] = -math.inf
+        return _Weighed(fit, self.energy, self.price)
+
+
+def _growth(fit: np.ndarray, energy: np.ndarray, price: np.ndarray) -> np.ndarray:
+    """About ``-log_chance``, less a price; falls for fits below 0."""
+    total = energy + PRIOR
+    return fit * np.abs(fit) / (2 * total) - 0.5 * np.log(total / PRIOR) - price
+
+
+def _log_prices(originals: Sequence[Joined]) -> tuple[float, float]:
+    """What bounds of joined and of chosen readings are multiplied by, logarithms."""
+    choices = [len(one.ways) for one in originals if one.alone]
+    if not choices:
+        return 0.0, math.inf
+    chosen = sum(map(math.log, choices)) - math.log(_CHOICE)
+    return -math.log(1 - _CHOICE), chosen
+
+
+def _weighed(
+    originals: Sequence[Joined], fit: Callable[[Soft], np.ndarray], count: int
+) -> _Weighed:
+    """How well codes fit, on joined readings or on what suits each.
+
+    Args:
+        originals: what their suspects say.
+        fit: gives of soft bits how well each code fits, ``(count,)``.
+        count: how many codes there are.
+    """
+    together = _together(originals)
+    joint, choice = _log_prices(originals)
+    energy = np.full(count, _energy(together))
+    found = _Weighed(fit(together), energy, np.full(count, joint))
+    several = [one for one in originals if one.alone]
+    if not several:
+        return found
+    rest = _together([one for one in originals if not one.alone])
+    shape = len(_GROWTHS), count
+    fits_, energies = np.zeros(shape) + fit(rest), np.full(shape, _energy(rest))
+    codes = np.arange(count)
+    for one in several:
+        ways = one.ways
+        own = np.stack([fit({one.image_id: bits}) for bits in ways])
+        size = np.array([float(bits @ bits) for bits in ways])
+        for row, growth in enumerate(_GROWTHS):
+            chosen = (growth * own - growth**2 / 2 * size[:, None]).argmax(axis=0)
+            fits_[row] += own[chosen, codes]
+            energies[row] += size[chosen]
+    for row in range(len(_GROWTHS)):
+        other = _Weighed(fits_[row], energies[row], np.full(count, choice))
+        found = _better(found, other)
+    return found
+
+
+def _better(one: _Weighed, other: _Weighed) -> _Weighed:
+    """Of each code that which is less likely by chance."""
+    takes = other.growth > one.growth
+    return _Weighed(
+        np.where(takes, other.fit, one.fit),
+        np.where(takes, other.energy, one.energy),
+        np.where(takes, other.price, one.price),
     )
 
 
@@ -224,38 +351,34 @@ Found = list[tuple[str, float, float]]
 
 
 def _stepwise(
-    soft: dict[str, np.ndarray],
-    totals: np.ndarray,
+    originals: Sequence[Joined],
+    weighed: _Weighed,
     code_seeds: Mapping[str, bytes],
     tested: int,
     log_ways: float,
 ) -> Found:
     """Who is named, one after the other, until nobody's evidence holds any more."""
     ids, seeds = list(code_seeds), list(code_seeds.values())
-    left, found = soft, Found()
+    found = Found()
     while len(found) < len(ids):
-        energy = _energy(left)
-        best = int(np.argmax(totals))
-        step = len(found) + 1
-        p_value = bound(float(totals[best]), energy, tested, log_ways, step)
+        best = weighed.best
+        factor = log_factor(tested, log_ways, len(found) + 1)
+        p_value = _chance(weighed.log(best) + factor)
         if p_value > FALSE_ACCUSATION:
             break
-        z = float(totals[best]) / math.sqrt(energy)
-        found.append((ids[best], z, p_value))
-        left = _unexplained(soft, [code_seeds[who] for who, _, _ in found])
-        totals = fits(left, seeds)
-        totals[[ids.index(who) for who, _, _ in found]] = -math.inf
+        found.append((ids[best], float(weighed.z[best]), p_value))
+        known = [code_seeds[who] for who, _, _ in found]
+        left = [_unexplained(one, known) for one in originals]
+        weighed = _weighed(left, lambda soft: fits(soft, seeds), len(ids))
+        weighed = weighed.without([ids.index(who) for who, _, _ in found])
     return found
 
 
-def _unexplained(
-    soft: Mapping[str, np.ndarray], seeds: Sequence[bytes]
-) -> dict[str, np.ndarray]:
-    """What is left of each image's bits by its best fit of some codes."""
-    return {
-        image_id: bits - _explained(_codes(seeds, image_id, len(bits)), bits)[1]
-        for image_id, bits in soft.items()
-    }
+def _unexplained(one: Joined, seeds: Sequence[bytes]) -> Joined:
+    """What is left of an original's bits by their best fit of some codes."""
+    codes = _codes(seeds, one.image_id, len(one.bits))
+    first, *others = (bits - _explained(codes, bits)[1] for bits in one.ways)
+    return replace(one, bits=first, alone=tuple(others))
 
 
 def _explained(codes: np.ndarray, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -271,7 +394,7 @@ def _codes(seeds: Sequence[bytes], image_id: str, bit_count: int) -> np.ndarray:
 
 
 def _culprits(
-    soft: Mapping[str, np.ndarray], found: Found, code_seeds: Mapping[str, bytes]
+    originals: Sequence[Joined], found: Found, code_seeds: Mapping[str, bytes]
 ) -> tuple[Culprit, ...]:
     """What each of those who were found contributed, and to which images."""
     if not found:
@@ -279,29 +402,45 @@ def _culprits(
     seeds = [code_seeds[who] for who, _, _ in found]
     shares = np.zeros(len(found))
     images: list[list[str]] = [[] for _ in found]
-    for image_id, bits in soft.items():
-        codes = _codes(seeds, image_id, len(bits))
-        amounts, _ = _explained(codes, bits)
-        shares += amounts * (codes @ bits)
-        for place in range(len(found)):
+    readings: list[list[int]] = [[] for _ in found]
+    for one in originals:
+        codes = _codes(seeds, one.image_id, len(one.bits))
+        shares += max((_parts(codes, bits) for bits in one.ways), key=np.sum)
+        for place, own in enumerate(codes):
             others = np.delete(codes, place, axis=0)
-            alone = bits - _explained(others, bits)[1] if len(others) else bits
-            if _points_to(alone, codes[place], len(found)):
-                images[place].append(image_id)
+            points = [_points_to(bits, own, others, one) for bits in one.ways]
+            if any(points):
+                images[place].append(one.image_id)
+            alone = points[1:] or points
+            readings[place] += [
+                which for which, does in zip(one.places, alone, strict=True) if does
+            ]
     shares /= shares.sum()
     return tuple(
-        Culprit(who, z, p_value, float(share), tuple(own))
-        for (who, z, p_value), share, own in zip(found, shares, images, strict=True)
+        Culprit(who, z, p_value, float(share), tuple(own), tuple(places))
+        for (who, z, p_value), share, own, places in zip(
+            found, shares, images, readings, strict=True
+        )
     )
 
 
-def _points_to(bits: np.ndarray, own: np.ndarray, culprits: int) -> bool:
+def _parts(codes: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """What each code explains of one image's bits, ``(len(codes),)``."""
+    made: np.ndarray = _explained(codes, bits)[0] * (codes @ bits)
+    return made
+
+
+def _points_to(
+    bits: np.ndarray, own: np.ndarray, others: np.ndarray, one: Joined
+) -> bool:
     """Whether one image's bits fit a code so well that it is from that culprit."""
-    energy = float(bits @ bits)
+    alone = bits - _explained(others, bits)[1] if len(others) else bits
+    energy = float(alone @ alone)
     if energy <= 0:
         return False
-    z = float(bits @ own) / math.sqrt(energy)
-    return z > 0 and culprits * math.exp(-z * z / 2) <= FROM_ONE_IMAGE
+    z = float(alone @ own) / math.sqrt(energy)
+    tried = (len(others) + 1) * len(one.ways)
+    return z > 0 and tried * math.exp(-z * z / 2) <= FROM_ONE_IMAGE
 
 
 def decoy_statistics(readings: Sequence[Reading], count: int = DECOYS) -> np.ndarray:
@@ -310,7 +449,7 @@ def decoy_statistics(readings: Sequence[Reading], count: int = DECOYS) -> np.nda
     Returns:
         ``(count,)`` float64, standard normal when all is well.
     """
-    soft = _weighted(readings)
+    soft = _together(joined(readings))
     energy = _energy(soft)
     totals = _decoy_fits(soft, count)
     return totals / math.sqrt(energy) if energy > 0 else totals
@@ -327,20 +466,17 @@ def _decoy_fits(soft: Mapping[str, np.ndarray], count: int) -> np.ndarray:
     return totals
 
 
-def _weighted(readings: Sequence[Reading]) -> dict[str, np.ndarray]:
-    return {one.image_id: weighted(one.soft) for one in readings}
+def _together(originals: Sequence[Joined]) -> Soft:
+    return {one.image_id: one.bits for one in originals}
 
 
 def _energy(soft: Mapping[str, np.ndarray]) -> float:
-    return sum(float(bits @ bits) for bits in soft.values())
+    return sum((float(bits @ bits) for bits in soft.values()), 0.0)
 
 
-def _more(
-    z: float, energy: float, images: int, tested: int, log_ways: float
-) -> int | None:
+def _more(z: float, energy: float, images: int, factor: float) -> int | None:
     """The fit grows with the images; a Z below 2 may be chance."""
     if z < 2:
         return None
-    limit = _LIMIT - log_factor(tested, log_ways, 1)
-    growth = needed_growth(z * math.sqrt(energy), energy, limit)
+    growth = needed_growth(z * math.sqrt(energy), energy, _LIMIT - factor)
     return None if growth is None else max(1, math.ceil(images * growth) - images)

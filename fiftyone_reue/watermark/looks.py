@@ -9,7 +9,8 @@ instead, each look with a share of the whole error that sums up to no more than 
 - look number k has the share 1 / (k (k + 1));
 - of n originals that were seen before, it takes m again: any number of them is as
   likely, and so is any choice of so many, 1 / ((n + 1) C(n, m));
-- of an original that is taken again, any of the versions that were ever used is.
+- of an original that is taken again, any number of the versions that were ever used is
+  as likely, and so is any choice of so many of n, 1 / (n C(n, m)).
 
 What wasn't seen before costs nothing, whatever it was chosen by: the bound of
 :mod:`fiftyone_reue.watermark.bounds` holds for that. The same question asked again is
@@ -18,18 +19,15 @@ the same look, and has the same answer.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
+from fiftyone_reue.watermark.readings import Reading, version
 
-from fiftyone_reue.watermark.evidence import Reading
-
-_STEPS = 1000
-"""Soft bits that differ by less than so much of the largest are the same version."""
+_AND = "+"
+"""Between the versions of one original that were joined."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,9 @@ class Look:
     Attributes:
         number: from 1.
         time: when, seconds since 1970.
-        images: a digest of the version that was used (see :func:`version`), by the
-            original's id.
+        images: by the original's id, which versions of it were used: of each a digest
+            (:func:`fiftyone_reue.watermark.readings.version`), in order, with a plus
+            between them.
     """
 
     number: int
@@ -57,12 +56,12 @@ class Look:
         return cls(content["number"], content["time"], dict(content["images"]))
 
 
-def version(reading: Reading) -> str:
-    """What tells versions of one original apart: 16 hex digits of its soft bits."""
-    largest = float(np.abs(reading.soft).max(initial=0.0))
-    scale = _STEPS / largest if largest > 0 else 0.0
-    whole = np.rint(reading.soft * scale).astype("<i2")
-    return hashlib.sha256(whole.tobytes()).hexdigest()[:16]
+def images_of(readings: Iterable[Reading]) -> dict[str, str]:
+    """What a look at readings is at, as :attr:`Look.images`."""
+    found: dict[str, set[str]] = {}
+    for one in readings:
+        found.setdefault(one.image_id, set()).add(version(one))
+    return {image_id: _AND.join(sorted(own)) for image_id, own in found.items()}
 
 
 def same_look(earlier: Sequence[Look], images: Mapping[str, str]) -> Look | None:
@@ -70,12 +69,16 @@ def same_look(earlier: Sequence[Look], images: Mapping[str, str]) -> Look | None
     return next((one for one in earlier if dict(one.images) == dict(images)), None)
 
 
-def log_ways(earlier: Sequence[Look], images: Mapping[str, str]) -> float:
+def log_ways(
+    earlier: Sequence[Look], images: Mapping[str, str], *, joined: bool = True
+) -> float:
     """By what a look's bound is multiplied, as a natural logarithm.
 
     Args:
         earlier: the looks before this one, in their order.
         images: as :attr:`Look.images`.
+        joined: whether several versions of an original could be taken at once; older
+            programs took one, so that there were fewer ways.
 
     Returns:
         At least ln 2.
@@ -83,10 +86,16 @@ def log_ways(earlier: Sequence[Look], images: Mapping[str, str]) -> float:
     number = len(earlier) + 1
     seen: dict[str, set[str]] = {}
     for look in earlier:
-        for image_id, one in look.images.items():
-            seen.setdefault(image_id, set()).add(one)
+        for image_id, own in look.images.items():
+            seen.setdefault(image_id, set()).update(own.split(_AND))
     again = [image_id for image_id in images if image_id in seen]
-    versions = sum(math.log(len(seen[one] | {images[one]})) for one in again)
+    versions = 0.0
+    for one in again:
+        taken = set(images[one].split(_AND))
+        among = len(seen[one] | taken)
+        versions += math.log(among)
+        if joined:
+            versions += _log_choices(among, len(taken))
     return (
         math.log(number * (number + 1))
         + math.log(len(seen) + 1)

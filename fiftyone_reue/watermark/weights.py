@@ -14,14 +14,27 @@ import math
 import numpy as np
 
 
-def weighted(soft: np.ndarray) -> np.ndarray:
-    """Soft bits of length ``sqrt(x / (1 + x))``.
+def ratio(soft: np.ndarray) -> float:
+    """The signal's power in a bit over the noise's, as its soft bits have it.
 
     Of n noisy coefficients with the mark's share r of the power, a bit's signal is
     ``n r / b`` and its noise's variance ``n r / b`` as well (each coefficient was
     weighted by the mark's size over the power, see
     :func:`fiftyone_reue.watermark.read.soft_bits`). With x for that, bits have the mean
-    square ``x (1 + x)``, which gives x, and the length is the best weight for it.
+    square ``x (1 + x)``, which gives x.
+
+    Args:
+        soft: ``(bits,)`` float64.
+
+    Returns:
+        x, at least 0.
+    """
+    energy = float(soft @ soft)
+    return (math.sqrt(1 + 4 * energy / len(soft)) - 1) / 2 if energy > 0 else 0.0
+
+
+def weighted(soft: np.ndarray) -> np.ndarray:
+    """Soft bits of length ``sqrt(x / (1 + x))``, the best weight for a :func:`ratio` x.
 
     Args:
         soft: ``(bits,)`` float64.
@@ -32,5 +45,5 @@ def weighted(soft: np.ndarray) -> np.ndarray:
     energy = float(soft @ soft)
     if energy <= 0:
         return np.zeros(len(soft))
-    ratio = (math.sqrt(1 + 4 * energy / len(soft)) - 1) / 2
-    return soft * math.sqrt(ratio / (1 + ratio) / energy)
+    found = ratio(soft)
+    return soft * math.sqrt(found / (1 + found) / energy)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from fiftyone_reue.releases.tracing import Suspect, Traced, Tracer
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import Evidence, weigh
 from fiftyone_reue.watermark.looks import Look
+from fiftyone_reue.watermark.readings import version
 
 MATCH = "match"
 """A decision: somebody is named."""
@@ -84,17 +87,39 @@ class ExtractSummary:
         """Everybody that the decision names, the firmest first."""
         return [self.names[one.recipient_id] for one in self.evidence.culprits]
 
-    @property
-    def sources(self) -> dict[str, list[str]]:
-        """Whose copies each original's suspects are from, by the original's id.
+    @cached_property
+    def used(self) -> list[Suspect]:
+        """The suspects that went into the evidence, in order."""
+        return [one for one in self.suspects if one.used]
 
-        Originals that don't tell by themselves are left out.
+    def sources(self, suspect: Suspect) -> list[str]:
+        """Whose copies a suspect is from, the firmest first.
+
+        Nobody's, where its original doesn't tell by itself. Of an original's suspects
+        those that tell each alone are told apart; where none of them does, but all
+        together do, that is said of each.
         """
-        found: dict[str, list[str]] = {}
-        for one in self.evidence.culprits:
-            for image_id in one.images:
-                found.setdefault(image_id, []).append(self.names[one.recipient_id])
+        return self._sources.get((suspect.sample_id, suspect.image_id or ""), [])
+
+    @cached_property
+    def _sources(self) -> dict[tuple[str, str], list[str]]:
+        culprits = self.evidence.culprits
+        telling = {place for culprit in culprits for place in culprit.readings}
+        found: dict[tuple[str, str], list[str]] = {}
+        for culprit in culprits:
+            own, images = set(culprit.readings), set(culprit.images)
+            images -= {self.used[place].image_id or "" for place in own}
+            for place, one in enumerate(self.used):
+                if place in own or (place not in telling and one.image_id in images):
+                    shown = one.sample_id, one.image_id or ""
+                    found.setdefault(shown, []).append(self.names[culprit.recipient_id])
         return found
+
+    @cached_property
+    def joined(self) -> dict[str, int]:
+        """How many suspects were joined, of each original that has several, by id."""
+        counts = Counter(one.image_id or "" for one in self.used)
+        return {image_id: count for image_id, count in counts.items() if count > 1}
 
     @property
     def matched(self) -> int:
@@ -163,7 +188,6 @@ class ExtractSummary:
     def to_dict(self) -> dict[str, Any]:
         """The verdict for machines."""
         evidence = self.evidence
-        sources = self.sources
         return {
             "decision": self.decision,
             "recipient": self.named,
@@ -194,12 +218,33 @@ class ExtractSummary:
             "more_images_needed": evidence.more_images,
             "verdict": self.verdict(),
             "ledger_problems": self.ledger_problems,
-            "per_image": [_per_image(suspect, sources) for suspect in self.suspects]
+            "originals_joined": len(self.joined),
+            "per_image": [self._per_image(suspect) for suspect in self.suspects]
             + [
                 {"image": failure.sample_id, "matched": None, "error": failure.reason}
                 for failure in self.outcome.failures
             ],
         }
+
+    def _per_image(self, suspect: Suspect) -> dict[str, Any]:
+        return {
+            "image": suspect.sample_id,
+            "matched": suspect.image_id,
+            "original": suspect.original,
+            "box": None if suspect.box is None else list(suspect.box),
+            "state": suspect.state,
+            "exact": suspect.exact,
+            "distance": suspect.distance,
+            "payload": suspect.payload,
+            "used": suspect.used,
+            "joined": self._joined_with(suspect),
+            "from": self.sources(suspect) if suspect.used else [],
+            "reason": suspect.reason,
+        }
+
+    def _joined_with(self, suspect: Suspect) -> int:
+        """How many suspects its original's reading is joined of; 0 if it isn't used."""
+        return self.joined.get(suspect.image_id or "", 1) if suspect.used else 0
 
 
 def extract(
@@ -228,7 +273,7 @@ def extract(
     """
     tracer = Tracer(vault, originals_folder, max_pixels=max_pixels)
     outcome = Outcome()
-    suspects = _one_an_original((yield from _traced(tracer, items, outcome)))
+    suspects = _each_once((yield from _traced(tracer, items, outcome)))
     recipients = vault.known_recipients()
     names = {one.id: one.name for one, _, _ in recipients}
     seeds = {one.id: seed for one, _, seed in recipients}
@@ -294,30 +339,15 @@ def _traced(
     return [suspect for traced in in_order for suspect in traced.suspects]
 
 
-def _one_an_original(suspects: list[Suspect]) -> list[Suspect]:
-    """Use the nearest suspect of each original: five crops are not five proofs."""
-    nearest: dict[str, Suspect] = {}
+def _each_once(suspects: list[Suspect]) -> list[Suspect]:
+    """Use whatever says something of an original: a file that is there twice is one."""
+    nearest: dict[tuple[str, str], Suspect] = {}
     for suspect in suspects:
-        if suspect.image_id is None or suspect.distance is None:
+        if suspect.reading is None or suspect.distance is None:
             continue
-        kept = nearest.get(suspect.image_id)
+        said = suspect.reading.image_id, version(suspect.reading)
+        kept = nearest.get(said)
         if kept is None or suspect.distance < (kept.distance or 0.0):
-            nearest[suspect.image_id] = suspect
+            nearest[said] = suspect
     chosen = {id(suspect) for suspect in nearest.values()}
     return [replace(s, used=True) if id(s) in chosen else s for s in suspects]
-
-
-def _per_image(suspect: Suspect, sources: dict[str, list[str]]) -> dict[str, Any]:
-    return {
-        "image": suspect.sample_id,
-        "matched": suspect.image_id,
-        "original": suspect.original,
-        "box": None if suspect.box is None else list(suspect.box),
-        "state": suspect.state,
-        "exact": suspect.exact,
-        "distance": suspect.distance,
-        "payload": suspect.payload,
-        "used": suspect.used,
-        "from": sources.get(suspect.image_id or "", []) if suspect.used else [],
-        "reason": suspect.reason,
-    }

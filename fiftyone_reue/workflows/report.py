@@ -221,7 +221,7 @@ class _Case:
                 },
                 "difference": difference,
                 "inclusions": self._inclusions(leaf),
-                "from": self._summary.sources.get(image_id, []),
+                "from": self._summary.sources(suspect),
                 "pictures": self._pictures(
                     number,
                     self._folder / copy,
@@ -302,11 +302,12 @@ class _Case:
         """The likeliest recipients who aren't named, without their names."""
         evidence = self._summary.evidence
         named = {one.recipient_id for one in evidence.culprits}
-        others = (z for who, z in evidence.scores.items() if who not in named)
-        return [
-            {"z": z, "p_value": evidence.chance(z)}
-            for z in sorted(others, reverse=True)[:_OTHERS]
+        others = [
+            (chance, -evidence.scores[who])
+            for who, chance in evidence.chances.items()
+            if who not in named
         ]
+        return [{"z": -z, "p_value": p} for p, z in sorted(others)[:_OTHERS]]
 
     def _evidence(self) -> dict[str, Any]:
         evidence, summary = self._summary.evidence, self._summary

@@ -4,7 +4,7 @@ import pytest
 from benchmarks import naming
 from benchmarks.naming import images_needed
 from fiftyone_reue.watermark import codes
-from fiftyone_reue.watermark.evidence import Reading
+from fiftyone_reue.watermark.readings import Reading
 
 pytestmark = pytest.mark.unit
 

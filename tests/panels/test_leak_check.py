@@ -110,6 +110,23 @@ def test_selected_images_only(panel: Any, scene: Any, post: Any) -> None:
     assert suspects.match({"leak.used": True}).count() == 2
 
 
+def test_suspects_of_one_original_are_joined(
+    panel: Any, scene: Any, post: Any, tmp_path: Path
+) -> None:
+    files = protected_for(scene, "bob", 3)
+    for number, path in enumerate(files[:2]):
+        files.append(str(tmp_path / f"again{number}.jpg"))
+        Image.open(path).convert("RGB").save(files[-1], quality=70)
+    suspects = post(files)
+    leak = panel(NAME, suspects)
+    check(leak)
+    assert "3 originals weighed, 2 of them joined from several" in leak.said()
+    told = [pair["caption"] for pair in leak.state["pairs"]]  # of the first page
+    assert sum(caption.endswith("used, one of 2 joined") for caption in told) == 3
+    assert sum(caption.endswith(" used") for caption in told) == 1
+    assert suspects.match({"leak.used": True}).count() == 5
+
+
 def test_the_view_in_the_grid_only(panel: Any, scene: Any, post: Any) -> None:
     suspects = post(protected_for(scene, "bob", 5))
     leak = panel(NAME, suspects)

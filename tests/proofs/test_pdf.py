@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue.proofs import page, pdf
+from fiftyone_reue.proofs.contents import FORMAT
 from fiftyone_reue.proofs.pdf import Block
 from fiftyone_reue.watermark.commitment import NOTHING
 
@@ -34,6 +35,7 @@ def evidence(names: tuple[str, ...], culprits: int = 1) -> dict[str, Any]:
     stamp = {"time": "2001-09-09 01:46:40 UTC", "reply": ""}
     tree = {"count": 2, "root": NOTHING.hex()}
     return {
+        "format": FORMAT,
         "program": "p",
         "created": 1e9,
         "vault": "v",
@@ -71,6 +73,7 @@ def evidence(names: tuple[str, ...], culprits: int = 1) -> dict[str, Any]:
         ],
         "readings": [
             {
+                "image_id": name,
                 "suspect": {
                     "name": name,
                     "state": "licensed",

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from fiftyone_reue.watermark import evidence
 from fiftyone_reue.watermark.codes import code
-from fiftyone_reue.watermark.evidence import Reading, bound, statistic, weigh
+from fiftyone_reue.watermark.evidence import bound, statistic, weigh
+from fiftyone_reue.watermark.readings import Reading
 from fiftyone_reue.watermark.weights import weighted
 
 pytestmark = pytest.mark.unit

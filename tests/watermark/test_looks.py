@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fiftyone_reue.watermark.codes import code
-from fiftyone_reue.watermark.evidence import Reading, weigh
-from fiftyone_reue.watermark.looks import Look, log_ways, same_look, version
+from fiftyone_reue.watermark.evidence import weigh
+from fiftyone_reue.watermark.looks import Look, images_of, log_ways, same_look
+from fiftyone_reue.watermark.readings import Reading, version
 
 pytestmark = pytest.mark.unit
 
@@ -40,8 +41,29 @@ def test_more_images_cost_little_and_a_choice_among_them_much():
 
 def test_another_version_of_an_image_costs_a_factor():
     earlier = log({"i": "a"}, {"i": "b"})
-    again = log_ways(earlier, {"i": "a"})
-    assert log_ways(earlier, {"i": "c"}) - again == pytest.approx(math.log(3 / 2))
+    once = math.log(3 * 4 * 2)
+    assert log_ways(earlier, {"i": "a"}) == pytest.approx(once + math.log(2 * 2))
+    assert log_ways(earlier, {"i": "c"}) == pytest.approx(once + math.log(3 * 3))
+    assert log_ways(earlier, {"i": "a+b"}) == pytest.approx(once + math.log(2))
+    assert log_ways(earlier, {"i": "a+c"}) == pytest.approx(once + math.log(3 * 3))
+
+
+def test_older_looks_were_at_one_version_and_cost_what_they_did():
+    earlier = log({"i": "a"}, {"i": "b"})
+    once = math.log(3 * 4 * 2)
+    for own, among in (("a", 2), ("c", 3)):
+        cost = log_ways(earlier, {"i": own}, joined=False)
+        assert cost == pytest.approx(once + math.log(among))
+
+
+def test_a_look_is_at_all_versions_of_an_original_in_any_order():
+    draw = np.random.default_rng(3)
+    some = [Reading("i", draw.standard_normal(32)) for _ in range(3)]
+    some.append(Reading("j", some[0].soft))
+    found = images_of(some)
+    assert found == images_of([*some[::-1], some[1]])
+    assert found["j"] == version(some[0])
+    assert sorted(found["i"].split("+")) == sorted(map(version, some[:3]))
 
 
 @pytest.mark.slow
@@ -59,7 +81,12 @@ def test_the_shares_of_all_that_could_be_asked_are_at_most_one(asked):
         for chosen in combinations(sorted(seen), count):
             sets = [{}]
             for image in chosen:
-                sets = [{**s, image: kind} for s in sets for kind in seen[image]]
+                sets = [
+                    {**s, image: "+".join(some)}
+                    for s in sets
+                    for many in range(1, len(seen[image]) + 1)
+                    for some in combinations(sorted(seen[image]), many)
+                ]
             total += sum(math.exp(-log_ways(earlier, s)) for s in sets)
     assert total <= 1 / (number * (number + 1)) + 1e-12
 

@@ -266,10 +266,49 @@ def test_one_original_counts_once(house, tmp_path):
     for quality in range(60, 96, 3):
         image.save(tmp_path / f"{quality}.jpg", quality=quality)
     image.save(tmp_path / "exact.bmp")
+    image.save(tmp_path / "exact again.png")
     summary = run(house, tmp_path)
-    assert len(summary.suspects) == 13
+    assert len(summary.suspects) == 14
     assert summary.evidence.images == 1
-    assert [s.sample_id for s in summary.suspects if s.used] == ["exact.bmp"]
+    assert summary.evidence.energy < 1
+    assert [s.sample_id for s in summary.suspects if not s.used] == ["exact.bmp"]
+    (image_id,) = summary.joined
+    assert summary.joined == {image_id: 13}
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    image.save(alone / "exact.png")
+    one = run(house, alone).evidence
+    assert summary.evidence.z == pytest.approx(one.z, rel=0.05)
+
+
+def test_parts_of_one_original_are_joined(house, tmp_path):
+    item = image_items(house.root / "licensed-alice")[0]
+    image = Image.open(item.path)
+    for name, quality in (("a", 30), ("b", 20)):
+        image.save(tmp_path / f"{name}.jpg", quality=quality)
+    found = run(house, tmp_path)
+    told = found.to_dict()
+    assert (told["images_used"], told["originals_joined"]) == (1, 1)
+    assert [row["joined"] for row in told["per_image"]] == [2, 2]
+    for suspect in found.used:
+        assert found.sources(suspect) in ([], ["alice"])
+
+
+def test_suspects_of_one_original_are_told_apart(tmp_path, write_folder):
+    house = built(tmp_path / "house", write_folder, "lsp")  # that nobody looked at yet
+    leak = tmp_path / "leak"
+    leak.mkdir()
+    for who in ("alice", "bob"):
+        items = image_items(house.root / f"licensed-{who}")
+        for number, item in enumerate(items):
+            shutil.copy(item.path, leak / f"{who}-{number}{Path(item.path).suffix}")
+    summary = run(house, leak)
+    assert sorted(summary.all_named) == ["alice", "bob"]
+    assert len(summary.joined) == summary.evidence.images == 12
+    told = {s.sample_id: summary.sources(s) for s in summary.suspects}
+    for name, people in told.items():
+        assert people in ([], [name.split("-")[0]]), name
+    assert sum(map(bool, told.values())) >= 20
 
 
 def test_all_culprits_of_a_mixed_leak_are_named(tmp_path, write_folder):
