@@ -6,6 +6,11 @@ The archive holds photographs as PNG; they are released at 512 pixels or less, e
 other one as a JPEG file. Each copy, protected and licensed, is edited, saved as JPEG
 at quality 75 and traced alone. With ``--keep FOLDER`` the release stays there, and an
 interrupted run goes on with the edits that it hadn't measured.
+
+    python -m benchmarks.tracing --photos FILE.zip --lost
+
+asks the same of an owner who has the vault and nothing else: neither originals nor
+copies.
 """
 
 from __future__ import annotations
@@ -144,6 +149,19 @@ def photographed(image: Image.Image, draw: Draw) -> Image.Image:
     return Image.fromarray(samples.round().clip(0, 255).astype(np.uint8))
 
 
+def compressed(image: Image.Image, quality: int) -> Image.Image:
+    """Saved as JPEG."""
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return Image.open(file)
+
+
+def noisy(image: Image.Image, draw: Draw, deviation: float) -> Image.Image:
+    """With normal noise of so many gray levels."""
+    samples = np.asarray(image) + draw.normal(0, deviation, np.asarray(image).shape)
+    return Image.fromarray(samples.round().clip(0, 255).astype(np.uint8))
+
+
 EDITS: dict[str, Edit] = {
     "none": lambda image, _: image,
     "4 pixels off left and top": lambda image, _: image.crop((4, 4, *image.size)),
@@ -160,11 +178,20 @@ EDITS: dict[str, Edit] = {
     "scale 0.5": scaled(0.5),
     "scale 0.25": scaled(0.25),
     "blur 2": lambda image, _: image.filter(ImageFilter.GaussianBlur(2)),
+    "JPEG-30": lambda image, _: compressed(image, 30),
+    "noise of 6": lambda image, draw: noisy(image, draw, 6),
     "mirrored": lambda image, _: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
     "crop to 50 %, scale 0.6": lambda image, draw: scaled(0.6)(
         cropped(50)(image, draw), draw
     ),
 }
+
+
+LOST = (
+    *("none", "JPEG-30", "noise of 6", "scale 0.5", "scale 0.25", "blur 2"),
+    *("mirrored", "4 pixels off left and top", "crop to 90 %"),
+)
+"""What is asked of an owner who has the vault alone."""
 
 
 def photographs(archive: Path, folder: Path, count: int) -> None:
@@ -263,6 +290,14 @@ def measured(
         yield row
 
 
+def _hidden(folder: Path, source: Path, copies: dict[str, Path]) -> dict[str, Path]:
+    """The copies, where the vault knows nothing of them, and no originals."""
+    apart = folder / "apart"
+    apart.mkdir()
+    source.rename(apart / "originals")
+    return {tier: place.rename(apart / tier) for tier, place in copies.items()}
+
+
 def _same(original: str, item: Item) -> bool:
     return Path(original).stem == Path(item.path).name.split(".")[0]
 
@@ -270,9 +305,16 @@ def _same(original: str, item: Item) -> bool:
 def report(result: dict) -> str:
     """The results as Markdown."""
     found = result["psnr"]
-    return f"""# Tracing edited images
+    lost = result.get("lost")
+    title = "Tracing without originals" if lost else "Tracing edited images"
+    command = (
+        "python -m benchmarks.tracing --lost"
+        if lost
+        else ("python -m benchmarks.tracing")
+    )
+    return f"""# {title}
 
-`python -m benchmarks.tracing`, on {result["machine"]}. {result["photographs"]}
+`{command}`, on {result["machine"]}. {result["photographs"]}
 photographs of up to 512 pixels, method `{result["method"]}`, epsilon 8; half of the
 originals JPEG files. PSNR of W {found["mean W"]} dB in the mean, {found["least W"]} at
 least; of P {found["mean P"]} and {found["least P"]}. The copies of {result["suspects"]}
@@ -292,6 +334,7 @@ def main() -> None:
     parser.add_argument("--suspects", type=int, default=1000, help="of copies")
     parser.add_argument("--method", default="rue")
     parser.add_argument("--edit", choices=EDITS, action="append", help="only these")
+    parser.add_argument("--lost", action="store_true", help="originals and copies")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--keep", type=Path, help="a folder for the release")
     options = parser.parse_args()
@@ -310,13 +353,18 @@ def main() -> None:
             "psnr": faithful(source, copies),
             "edits": [],
         }
-        path = options.output / "tracing.json"
+        name = "tracing"
+        if options.lost:
+            result["lost"], name = True, "tracing_lost"
+            copies = _hidden(folder, source, copies)
+        path = options.output / f"{name}.json"
         if options.keep and path.exists():
             before = json.loads(path.read_text())
             if all(before.get(key) == result[key] for key in result if key != "edits"):
                 result["edits"] = before["edits"]
         measured_already = {row["edit"] for row in result["edits"]}
-        todo = [one for one in options.edit or EDITS if one not in measured_already]
+        wanted = options.edit or (LOST if options.lost else EDITS)
+        todo = [one for one in wanted if one not in measured_already]
         # Written after every row, so that an interrupted run keeps what it measured.
         for row in measured(vault, copies, folder, todo, options.suspects):
             print(row, flush=True)

@@ -19,6 +19,7 @@ from fiftyone_reue.cli.options import (
 from fiftyone_reue.cli.printing import err, out, plain, print_table, report, table
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.names.display import count
 
 if TYPE_CHECKING:
     from fiftyone_reue.workflows.extract import ExtractSummary
@@ -62,6 +63,12 @@ def _print(summary: ExtractSummary) -> None:
     out.print(plain(summary.verdict()))
     if all(suspect.image_id is None for suspect in summary.suspects):
         return  # there is nothing to lay before anybody
+    if summary.alone:
+        out.print(
+            "Read without the originals, which aren't there any more: "
+            f"{count(summary.alone, 'image')}. Only whole copies can be, and more of "
+            "them may be needed; say where the originals are now (--originals FOLDER)"
+        )
     evidence = summary.evidence
     listed = table("Recipient", "Z", "Chance at most")
     ranked = sorted(evidence.scores.items(), key=lambda pair: -pair[1])

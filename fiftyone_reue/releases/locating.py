@@ -73,6 +73,10 @@ _NOTHING = 0.25
 fewer than SMALL pixels a side what was added may hide as much."""
 
 
+LIKE_GONE = 0.98
+"""A suspect whose original isn't there any more looks like it by as much; see
+:func:`fiftyone_reue.watermark.match.likeness`."""
+
 MOST_IN_ONE = 64
 """So many originals are looked for in one suspect."""
 
@@ -162,6 +166,18 @@ class Shown(NamedTuple):
 
     near: Nearest
     box: Box | None = None
+
+
+class Gone(NamedTuple):
+    """An original that isn't there any more, and that a suspect looks like all over.
+
+    Attributes:
+        image: the original's entry.
+        luma: the suspect's, turned and resized as the original would be compared.
+    """
+
+    image: Image
+    luma: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -273,6 +289,31 @@ class Locator:
                 if collage.image_ids <= before.image_ids:
                     break
         return collage.parts
+
+    def gone(self, lumas: list[np.ndarray]) -> list[Gone]:
+        """Originals that aren't there any more of which a suspect may be a whole copy.
+
+        It may be resized, turned and mirrored. Where nothing of the original is left
+        but how it looks all over, no more can be told.
+
+        Args:
+            lumas: as for :meth:`nearest`.
+        """
+        found: list[Gone] = []
+        for luma in lumas:
+            for candidate in self._overview.index.nearest(luma, CANDIDATES):
+                image = self._ledger.image(candidate.image_id)
+                if image is None or len(image.descriptor) > match.SIDE**2:
+                    continue
+                turned = match.orient(luma, candidate.orientation)
+                alike = match.likeness(turned, image.descriptor)
+                if alike < LIKE_GONE or self._references.luma(image.id) is not None:
+                    continue
+                size = reducing.reduced_size(
+                    image.height, image.width, reducing.ORIGINALS
+                )
+                found.append(Gone(image, match.resize(turned, *size)))
+        return found
 
     def _around(self, luma: np.ndarray, parts: Iterable[Shown]) -> Iterator[Nearest]:
         """What the features around each part speak for, those elsewhere left out."""

@@ -39,12 +39,15 @@ from fiftyone_reue.vault.file_lock import file_lock
 from fiftyone_reue.vault.ledger.rows import pages
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import read, sharpness
+from fiftyone_reue.watermark import alone, read, sharpness
+from fiftyone_reue.watermark.patterns import carrier_key
 from fiftyone_reue.watermark.readings import Reading, seen_of
 from fiftyone_reue.watermark.sharpness import Response
 
 FEATURES = "features"
 """The folder, beside a vault's ledger, of its originals' features."""
+
+ALONE = "read without its original, which isn't there any more"
 
 _PAGE = 512
 
@@ -61,15 +64,17 @@ class Suspect:
         path: its file.
         image_id: the matched original, or None.
         original: the matched original's file, as known at protect time, or None.
-        state: "protected" or "licensed": what the suspect is a copy of, or None.
+        state: "protected" or "licensed": what the suspect is a copy of, or None where
+            it was not matched, or read alone.
         exact: whether its pixels are unchanged.
         distance: root mean square that remains after the reference, gray levels.
         payload: the hard code bits read, hex, or None.
         used: whether it went into the evidence; what says the same as another of its
             original doesn't.
         reading: the soft bits, or None.
-        reason: why it was not matched, or None.
+        reason: why it was not matched, or read alone, or None.
         unaligned: whether it looks like part of an original, but lies nowhere on it.
+        alone: whether it was read without its original, which isn't there any more.
         box: left, top, right and bottom of where it shows the original, in pixels of
             the file; None where that is all of it, or no original was matched.
     """
@@ -86,6 +91,7 @@ class Suspect:
     reading: Reading | None = None
     reason: str | None = None
     unaligned: bool = False
+    alone: bool = False
     box: tuple[int, int, int, int] | None = None
 
 
@@ -243,6 +249,9 @@ class Tracer:
         try:
             found = self._locator.shown(lumas, wait=wait)
         except InputError as error:
+            read_alone = self._read_alone(unmatched, lumas)
+            if read_alone is not None:
+                return Traced((read_alone,))
             lies_nowhere = isinstance(error, UnalignedImageError)
             reason = str(error)
             return Traced((replace(unmatched, reason=reason, unaligned=lies_nowhere),))
@@ -252,6 +261,24 @@ class Tracer:
                 for near, box in found
             )
         )
+
+    def _read_alone(self, suspect: Suspect, lumas: list[np.ndarray]) -> Suspect | None:
+        """A suspect's mark without its original; None where none that is gone looks
+        like it. Of several it is the one of which there is most of a mark."""
+        best: tuple[float, Image, read.Difference] | None = None
+        for image, luma in self._locator.gone(lumas):
+            difference = read.Difference(alone.remains(luma))
+            carrier = carrier_key(self._mark_key, image.id)
+            chance = alone.log_chance(read.carried(difference, carrier, AMPLITUDE))
+            if best is None or chance < best[0]:
+                best = chance, image, difference
+        if best is None:
+            return None
+        _, image, difference = best
+        left = difference.left
+        distance = float(np.sqrt(np.mean(left * left)))
+        found = self._read(suspect, image, None, left, distance, exact=False)
+        return replace(found, alone=True, reason=ALONE)
 
     def _read_near(self, suspect: Suspect, near: Nearest) -> Suspect:
         left, response = near.left, None
@@ -321,7 +348,7 @@ class Tracer:
         self,
         suspect: Suspect,
         image: Image,
-        state: str,
+        state: str | None,
         left: np.ndarray,
         distance: float,
         *,

@@ -181,6 +181,24 @@ def carried_bits(difference: Difference, carrier: bytes, amplitude: int) -> np.n
         carrier: from :func:`fiftyone_reue.watermark.patterns.carrier_key`.
         amplitude: what the image was marked with, gray levels.
     """
+    return carried(difference, carrier, amplitude).soft
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """What is found in the places of one image's mark.
+
+    Attributes:
+        soft: ``(bits,)`` float64, the soft code bits; 0 where nothing can be read.
+        variances: ``(bits,)`` float64, theirs if signs were those of another carrier.
+    """
+
+    soft: np.ndarray
+    variances: np.ndarray
+
+
+def carried(difference: Difference, carrier: bytes, amplitude: int) -> Carried:
+    """:func:`carried_bits`, and how large they would be by chance."""
     left, shown, response = difference.left, difference.shown, difference.response
     height, width = left.shape
     grid = grid_side(height, width)
@@ -205,7 +223,10 @@ def carried_bits(difference: Difference, carrier: bytes, amplitude: int) -> np.n
     weighted = values.clip(-most, most) * carrier_signs(carrier, grid)
     noise = np.maximum(power - np.square(expected), _LEAST_NOISE * power)
     weighted = weighted * expected / noise
-    return np.bincount(used.bits, weighted, used.bit_count)
+    return Carried(
+        np.bincount(used.bits, weighted, used.bit_count),
+        np.bincount(used.bits, weighted**2, used.bit_count),
+    )
 
 
 def _calm(left: np.ndarray, shown: np.ndarray | None) -> np.ndarray | None:
