@@ -746,6 +746,7 @@ def verify(
     *,
     manifest: PathLike | None = None,
     authority: PathLike | None = None,
+    read_suspects: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Verification:
     """Recompute the verdict of a case from it alone, without the vault.
@@ -762,6 +763,9 @@ def verify(
             ``manifest.json`` that they were handed, a package, or their licence.
         authority: a PEM file with the certificates of whom you believe when a
             commitment was there.
+        read_suspects: whether to open the suspects' pictures too and read them without
+            the originals, so that nothing rests on these. Pictures of people whom you
+            don't trust are best opened where nothing can be lost.
         max_pixels: differences of larger images are refused before they are unpacked.
 
     Raises:
@@ -773,10 +777,14 @@ def verify(
     from fiftyone_reue.releases.roots import held_root
 
     pem = None if authority is None else read_file(authority, most=LARGEST)
-    if manifest is None:
-        return verified(Path(case), authority=pem, max_pixels=max_pixels)
-    root = held_root(Path(manifest))
-    return verified(Path(case), root, authority=pem, max_pixels=max_pixels)
+    root = None if manifest is None else held_root(Path(manifest))
+    return verified(
+        Path(case),
+        root,
+        authority=pem,
+        read_suspects=read_suspects,
+        max_pixels=max_pixels,
+    )
 
 
 def reveal(

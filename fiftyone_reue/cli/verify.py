@@ -26,6 +26,12 @@ from fiftyone_reue.cli.printing import out, plain, print_table, table
     help="Certificates (PEM) of whom you believe when a commitment was there: the root "
     "of the authority that stamped it, and those between.",
 )
+@click.option(
+    "--read-suspects",
+    is_flag=True,
+    help="Open the suspects' pictures too and read them without the originals, so that "
+    "nothing rests on these.",
+)
 @pixels_option
 @json_option
 @guarded
@@ -33,6 +39,7 @@ def verify(
     case: Path,
     manifest: Path | None,
     authority: Path | None,
+    read_suspects: bool,
     max_pixels: int,
     as_json: bool,
 ) -> int:
@@ -43,7 +50,13 @@ def verify(
     """
     from fiftyone_reue.api import verify as run
 
-    found = run(case, manifest=manifest, authority=authority, max_pixels=max_pixels)
+    found = run(
+        case,
+        manifest=manifest,
+        authority=authority,
+        read_suspects=read_suspects,
+        max_pixels=max_pixels,
+    )
     if as_json:
         click.echo(json.dumps(found.to_dict()))
         return int(not found.holds)

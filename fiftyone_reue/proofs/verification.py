@@ -16,7 +16,7 @@ import numpy as np
 from fiftyone_reue.errors import InputError, ReueError, UnsafePathError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names.display import printable
-from fiftyone_reue.proofs import shown
+from fiftyone_reue.proofs import shown, unaided
 from fiftyone_reue.proofs.contents import (
     ONE_AN_ORIGINAL,
     digest_in,
@@ -49,6 +49,9 @@ _CLOSE = 1e-5
 """Soft bits may differ by so much of the largest between machines."""
 
 _MOST_AMPLITUDE = 127
+
+DIFFERENCES, ALONE = "differences", "suspects alone"
+"""Names of steps."""
 
 _OTHER_FORM = (
     *(KeyError, TypeError, ValueError, IndexError, AttributeError),
@@ -116,6 +119,7 @@ def verify(
     root: str | None = None,
     *,
     authority: bytes | None = None,
+    read_suspects: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Verification:
     """Recompute a case's verdict.
@@ -126,6 +130,8 @@ def verify(
             release's ``manifest.json``, or None.
         authority: certificates, PEM, of whom the reader believes when something was
             there, or None.
+        read_suspects: whether to open the suspects' pictures and read them without
+            the originals as well; see :mod:`fiftyone_reue.proofs.unaided`.
         max_pixels: differences of larger images are refused before they are unpacked.
 
     Raises:
@@ -135,7 +141,11 @@ def verify(
     trusted = None if authority is None else read_certificates(authority)
     content = read_evidence(folder)
     try:
-        return _verified(folder, content, root, trusted, max_pixels)
+        found = _verified(folder, content, root, trusted, max_pixels)
+        if read_suspects:
+            step = _alone(folder, content, max_pixels)
+            found = replace(found, steps=_with_alone(found.steps, step))
+        return found
     except _OTHER_FORM as error:
         raise InputError(
             f"{folder}: the case isn't of the form that `reue report` writes "
@@ -170,11 +180,12 @@ def _verified(
         _files(folder, rows),
         bits,
         Step(
-            "differences",
+            DIFFERENCES,
             "believed",
             "that each difference is what remains of its suspect after the original "
-            "without the mark: whoever is given the original can compute it anew; the "
-            "choice of the original never looks at a code",
+            "without the mark: whoever is given the original can compute it anew, and "
+            "--read-suspects reads the suspects without it; the choice of the original "
+            "never looks at a code",
         ),
         commitments.roots(),
         *commitments.recipients(),
@@ -232,6 +243,55 @@ def _require_distinct(form: int, readings: Sequence[Reading]) -> None:
         raise ValueError("a suspect of an original is there twice")
     if form == ONE_AN_ORIGINAL and len({image for image, _ in said}) != len(said):
         raise ValueError("an original is there twice")
+
+
+def _alone(folder: Path, content: Mapping[str, Any], max_pixels: int) -> Step:
+    """Whom the suspects name where they are read without their originals."""
+    readings, why = [], ""
+    for row in content["readings"]:
+        try:
+            found = unaided.difference_of(folder, row, max_pixels)
+        except (OSError, ReueError, ValueError) as error:
+            why = why or f"; the first that couldn't be read: {printable(error)}"
+            continue
+        carrier = bytes.fromhex(row["carrier_key"])
+        soft = read.carried_bits(found, carrier, int(content["amplitude"]))
+        readings.append(Reading(str(row["image_id"]), soft))
+    culprits = content["culprits"]
+    names = {str(one["recipient_id"]): printable(one["name"]) for one in culprits}
+    seeds = {
+        str(one["recipient_id"]): bytes.fromhex(one["code_seed"]) for one in culprits
+    }
+    looks, _ = _looks(content, readings)
+    tested = int(content["recipients_tested"])
+    evidence = weigh(readings, seeds, looks, tested=tested)
+    named = {one.recipient_id for one in evidence.culprits}
+    p_value = max((one.p_value for one in evidence.culprits), default=evidence.p_value)
+    count = f"{len(readings)} of {len(content['readings'])} suspects"
+    if seeds and named == set(seeds):
+        text = (
+            f"{count} were read from their pictures and the places of the marks alone, "
+            "without originals and differences, and name "
+            f"{' and '.join(names[one] for one in sorted(named))} too: a chance of "
+            f"{p_value:.1e} at most"
+        )
+        return Step(ALONE, "checked", text)
+    text = (
+        f"that the differences are what they should be: {count} were read from their "
+        f"pictures alone, with a chance of {p_value:.1e}, which doesn't name all who "
+        f"are named with the originals{why}"
+    )
+    return Step(ALONE, "believed", text)
+
+
+def _with_alone(steps: list[Step], alone: Step) -> list[Step]:
+    """The steps with that of suspects that were read alone.
+
+    Where they name somebody by themselves, nothing rests on the differences.
+    """
+    place = [one.name for one in steps].index(DIFFERENCES)
+    before = steps[:place] if alone.state == "checked" else steps[: place + 1]
+    return [*before, alone, *steps[place + 1 :]]
 
 
 def _files(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Step:

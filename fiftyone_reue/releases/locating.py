@@ -174,10 +174,12 @@ class Gone(NamedTuple):
     Attributes:
         image: the original's entry.
         luma: the suspect's, turned and resized as the original would be compared.
+        orientation: how it was turned.
     """
 
     image: Image
     luma: np.ndarray
+    orientation: int
 
 
 @dataclass(frozen=True)
@@ -312,7 +314,8 @@ class Locator:
                 size = reducing.reduced_size(
                     image.height, image.width, reducing.ORIGINALS
                 )
-                found.append(Gone(image, match.resize(turned, *size)))
+                resized = match.resize(turned, *size)
+                found.append(Gone(image, resized, candidate.orientation))
         return found
 
     def _around(self, luma: np.ndarray, parts: Iterable[Shown]) -> Iterator[Nearest]:

@@ -22,6 +22,7 @@ from fiftyone_reue.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
+from fiftyone_reue.media import alpha
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import with_range
 from fiftyone_reue.media.digest import carried_digest
@@ -55,6 +56,21 @@ _ALL = 0.97
 """A box of this share of a file is all of it, but for what resampling leaves out."""
 
 
+@dataclass(frozen=True, eq=False)
+class Place:
+    """How a suspect lies on its original.
+
+    Attributes:
+        orientation: how it must be turned first, see
+            :func:`fiftyone_reue.watermark.match.orient`.
+        matrix: from the original's pixels to its own, as it is compared, see
+            :mod:`fiftyone_reue.alignment.maps`; None where it is the whole original.
+    """
+
+    orientation: int = 0
+    matrix: np.ndarray | None = None
+
+
 @dataclass(frozen=True)
 class Suspect:
     """What was found of one suspect image, or of one of the originals in it.
@@ -75,6 +91,8 @@ class Suspect:
         reason: why it was not matched, or read alone, or None.
         unaligned: whether it looks like part of an original, but lies nowhere on it.
         alone: whether it was read without its original, which isn't there any more.
+        place: how it lies on the original; None where it was not matched, or has an
+            alpha channel that hides something.
         box: left, top, right and bottom of where it shows the original, in pixels of
             the file; None where that is all of it, or no original was matched.
     """
@@ -92,6 +110,7 @@ class Suspect:
     reason: str | None = None
     unaligned: bool = False
     alone: bool = False
+    place: Place | None = None
     box: tuple[int, int, int, int] | None = None
 
 
@@ -255,30 +274,38 @@ class Tracer:
             lies_nowhere = isinstance(error, UnalignedImageError)
             reason = str(error)
             return Traced((replace(unmatched, reason=reason, unaligned=lies_nowhere),))
+        # What hides something may have been laid on a ground, which nobody else knows.
+        placed = [
+            Place(near.orientation, near.matrix) if len(lumas) == 1 else None
+            for near, _ in found
+        ]
         return Traced(
             tuple(
-                self._read_near(replace(unmatched, box=_pixels(box, *size)), near)
-                for near, box in found
+                self._read_near(
+                    replace(unmatched, box=_pixels(box, *size), place=place), near
+                )
+                for (near, box), place in zip(found, placed, strict=True)
             )
         )
 
     def _read_alone(self, suspect: Suspect, lumas: list[np.ndarray]) -> Suspect | None:
         """A suspect's mark without its original; None where none that is gone looks
         like it. Of several it is the one of which there is most of a mark."""
-        best: tuple[float, Image, read.Difference] | None = None
-        for image, luma in self._locator.gone(lumas):
+        best: tuple[float, Image, read.Difference, Place] | None = None
+        for image, luma, orientation in self._locator.gone(lumas):
             difference = read.Difference(alone.remains(luma))
             carrier = carrier_key(self._mark_key, image.id)
             chance = alone.log_chance(read.carried(difference, carrier, AMPLITUDE))
             if best is None or chance < best[0]:
-                best = chance, image, difference
+                best = chance, image, difference, Place(orientation)
         if best is None:
             return None
-        _, image, difference = best
+        _, image, difference, place = best
         left = difference.left
         distance = float(np.sqrt(np.mean(left * left)))
         found = self._read(suspect, image, None, left, distance, exact=False)
-        return replace(found, alone=True, reason=ALONE)
+        known = place if len(lumas) == 1 else None
+        return replace(found, alone=True, reason=ALONE, place=known)
 
     def _read_near(self, suspect: Suspect, near: Nearest) -> Suspect:
         left, response = near.left, None
@@ -342,6 +369,8 @@ class Tracer:
                 lambda one: compared_luma(one, envelope.header.peak),
             )
         )
+        if not alpha.hides(raster.samples, raster.colour_channels):
+            suspect = replace(suspect, place=Place())
         return self._read(suspect, image, state, left, 0.0, exact=True)
 
     def _read(

@@ -23,7 +23,13 @@ from fiftyone_reue.proofs import contents, page, pdf, pictures
 from fiftyone_reue.proofs.shown import PROGRAM
 from fiftyone_reue.proofs.timestamps import Reply, read_reply
 from fiftyone_reue.releases.lookup import require_apart
-from fiftyone_reue.releases.tracing import AMPLITUDE, Suspect, Traced, Tracer
+from fiftyone_reue.releases.tracing import (
+    AMPLITUDE,
+    Place,
+    Suspect,
+    Traced,
+    Tracer,
+)
 from fiftyone_reue.vault.commitments import leaf_of, list_commitments
 from fiftyone_reue.vault.entities import Recipient
 from fiftyone_reue.vault.timestamps import list_timestamps
@@ -217,6 +223,7 @@ class _Case:
                     "exact": suspect.exact,
                     "distance": suspect.distance,
                     "alone": suspect.alone,
+                    "place": _placed(suspect.place),
                     "box": None if suspect.box is None else list(suspect.box),
                     "originals": self._shows.get(suspect.sample_id, 1),
                 },
@@ -373,6 +380,14 @@ class _Case:
                 for place, one in own
             ],
         }
+
+
+def _placed(place: Place | None) -> dict[str, Any] | None:
+    """How a suspect lies on its original, for who reads it without that."""
+    if place is None:
+        return None
+    matrix = None if place.matrix is None else place.matrix.tolist()
+    return {"orientation": place.orientation, "matrix": matrix}
 
 
 def _told(one: Commitment, stamp: Reply | None) -> dict[str, Any]:
