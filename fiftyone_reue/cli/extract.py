@@ -63,10 +63,10 @@ def _print(summary: ExtractSummary) -> None:
     out.print(plain(summary.verdict()))
     if all(suspect.image_id is None for suspect in summary.suspects):
         return  # there is nothing to lay before anybody
-    if summary.alone:
+    if summary.unaided:
         out.print(
             "Read without the originals, which aren't there any more: "
-            f"{count(summary.alone, 'image')}. Only whole copies can be, and more of "
+            f"{count(summary.unaided, 'image')}. Only whole copies can be, and more of "
             "them may be needed; say where the originals are now (--originals FOLDER)"
         )
     evidence = summary.evidence

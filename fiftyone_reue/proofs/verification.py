@@ -16,7 +16,7 @@ import numpy as np
 from fiftyone_reue.errors import InputError, ReueError, UnsafePathError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names.display import printable
-from fiftyone_reue.proofs import shown, unaided
+from fiftyone_reue.proofs import shown, suspects
 from fiftyone_reue.proofs.contents import (
     ONE_AN_ORIGINAL,
     digest_in,
@@ -131,7 +131,7 @@ def verify(
         authority: certificates, PEM, of whom the reader believes when something was
             there, or None.
         read_suspects: whether to open the suspects' pictures and read them without
-            the originals as well; see :mod:`fiftyone_reue.proofs.unaided`.
+            the originals as well; see :mod:`fiftyone_reue.proofs.suspects`.
         max_pixels: differences of larger images are refused before they are unpacked.
 
     Raises:
@@ -250,13 +250,14 @@ def _alone(folder: Path, content: Mapping[str, Any], max_pixels: int) -> Step:
     readings, why = [], ""
     for row in content["readings"]:
         try:
-            found = unaided.difference_of(folder, row, max_pixels)
+            found = suspects.difference_of(folder, row, max_pixels)
         except (OSError, ReueError, ValueError) as error:
             why = why or f"; the first that couldn't be read: {printable(error)}"
             continue
         carrier = bytes.fromhex(row["carrier_key"])
         soft = read.carried_bits(found, carrier, int(content["amplitude"]))
-        readings.append(Reading(str(row["image_id"]), soft))
+        seen = seen_of(found.shown)
+        readings.append(Reading(str(row["image_id"]), soft, seen))
     culprits = content["culprits"]
     names = {str(one["recipient_id"]): printable(one["name"]) for one in culprits}
     seeds = {

@@ -40,7 +40,7 @@ from fiftyone_reue.vault.file_lock import file_lock
 from fiftyone_reue.vault.ledger.rows import pages
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark import alone, read, sharpness
+from fiftyone_reue.watermark import read, sharpness, unaided
 from fiftyone_reue.watermark.patterns import carrier_key
 from fiftyone_reue.watermark.readings import Reading, seen_of
 from fiftyone_reue.watermark.sharpness import Response
@@ -48,7 +48,7 @@ from fiftyone_reue.watermark.sharpness import Response
 FEATURES = "features"
 """The folder, beside a vault's ledger, of its originals' features."""
 
-ALONE = "read without its original, which isn't there any more"
+UNAIDED = "read without its original, which isn't there any more"
 
 _PAGE = 512
 
@@ -81,16 +81,16 @@ class Suspect:
         image_id: the matched original, or None.
         original: the matched original's file, as known at protect time, or None.
         state: "protected" or "licensed": what the suspect is a copy of, or None where
-            it was not matched, or read alone.
+            it was not matched, or read unaided.
         exact: whether its pixels are unchanged.
         distance: root mean square that remains after the reference, gray levels.
         payload: the hard code bits read, hex, or None.
         used: whether it went into the evidence; what says the same as another of its
             original doesn't.
         reading: the soft bits, or None.
-        reason: why it was not matched, or read alone, or None.
+        reason: why it was not matched, or read unaided, or None.
         unaligned: whether it looks like part of an original, but lies nowhere on it.
-        alone: whether it was read without its original, which isn't there any more.
+        unaided: whether it was read without its original, which isn't there any more.
         place: how it lies on the original; None where it was not matched, or has an
             alpha channel that hides something.
         box: left, top, right and bottom of where it shows the original, in pixels of
@@ -109,7 +109,7 @@ class Suspect:
     reading: Reading | None = None
     reason: str | None = None
     unaligned: bool = False
-    alone: bool = False
+    unaided: bool = False
     place: Place | None = None
     box: tuple[int, int, int, int] | None = None
 
@@ -268,9 +268,9 @@ class Tracer:
         try:
             found = self._locator.shown(lumas, wait=wait)
         except InputError as error:
-            read_alone = self._read_alone(unmatched, lumas)
-            if read_alone is not None:
-                return Traced((read_alone,))
+            read_unaided = self._unaided(unmatched, lumas)
+            if read_unaided is not None:
+                return Traced((read_unaided,))
             lies_nowhere = isinstance(error, UnalignedImageError)
             reason = str(error)
             return Traced((replace(unmatched, reason=reason, unaligned=lies_nowhere),))
@@ -288,14 +288,14 @@ class Tracer:
             )
         )
 
-    def _read_alone(self, suspect: Suspect, lumas: list[np.ndarray]) -> Suspect | None:
+    def _unaided(self, suspect: Suspect, lumas: list[np.ndarray]) -> Suspect | None:
         """A suspect's mark without its original; None where none that is gone looks
         like it. Of several it is the one of which there is most of a mark."""
         best: tuple[float, Image, read.Difference, Place] | None = None
         for image, luma, orientation in self._locator.gone(lumas):
-            difference = read.Difference(alone.remains(luma))
+            difference = read.Difference(unaided.remains(luma))
             carrier = carrier_key(self._mark_key, image.id)
-            chance = alone.log_chance(read.carried(difference, carrier, AMPLITUDE))
+            chance = unaided.log_chance(read.carried(difference, carrier, AMPLITUDE))
             if best is None or chance < best[0]:
                 best = chance, image, difference, Place(orientation)
         if best is None:
@@ -305,7 +305,7 @@ class Tracer:
         distance = float(np.sqrt(np.mean(left * left)))
         found = self._read(suspect, image, None, left, distance, exact=False)
         known = place if len(lumas) == 1 else None
-        return replace(found, alone=True, reason=ALONE, place=known)
+        return replace(found, unaided=True, reason=UNAIDED, place=known)
 
     def _read_near(self, suspect: Suspect, near: Nearest) -> Suspect:
         left, response = near.left, None

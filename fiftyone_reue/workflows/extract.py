@@ -127,9 +127,9 @@ class ExtractSummary:
         return len({s.sample_id for s in self.suspects if s.image_id is not None})
 
     @property
-    def alone(self) -> int:
+    def unaided(self) -> int:
         """How many files were read without their originals, which are gone."""
-        return len({s.sample_id for s in self.suspects if s.alone})
+        return len({s.sample_id for s in self.suspects if s.unaided})
 
     @property
     def collages(self) -> dict[str, list[Suspect]]:
@@ -201,7 +201,7 @@ class ExtractSummary:
             "z": evidence.z,
             "images_used": evidence.images,
             "images_matched": self.matched,
-            "images_alone": self.alone,
+            "images_unaided": self.unaided,
             "collages": {who: len(some) for who, some in self.collages.items()},
             "images_unaligned": sum(s.unaligned for s in self.suspects),
             "images_failed": len(self.outcome.failures),
@@ -241,7 +241,7 @@ class ExtractSummary:
             "state": suspect.state,
             "exact": suspect.exact,
             "distance": suspect.distance,
-            "alone": suspect.alone,
+            "unaided": suspect.unaided,
             "payload": suspect.payload,
             "used": suspect.used,
             "joined": self._joined_with(suspect),

@@ -222,7 +222,7 @@ class _Case:
                     "state": suspect.state,
                     "exact": suspect.exact,
                     "distance": suspect.distance,
-                    "alone": suspect.alone,
+                    "unaided": suspect.unaided,
                     "place": _placed(suspect.place),
                     "box": None if suspect.box is None else list(suspect.box),
                     "originals": self._shows.get(suspect.sample_id, 1),

@@ -1,4 +1,4 @@
-"""Reading a suspect alone, without its original.
+"""Reading a suspect unaided, without its original.
 
 What is smooth around a pixel tells most of what the original was there: the rest is
 texture, noise and the mark. How much of it is taken for noise follows from how much

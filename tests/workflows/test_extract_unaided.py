@@ -72,9 +72,9 @@ def test_whole_copies_still_name_their_recipient(house, tmp_path, tier, edit) ->
     vault, root = house
     found = extracted(vault, leaked(root, tier, tmp_path / "leak", edit))
     assert found.all_named == ["alice"]
-    assert found.alone == found.matched == len(NAMES)
+    assert found.unaided == found.matched == len(NAMES)
     for suspect in found.suspects:
-        assert suspect.alone
+        assert suspect.unaided
         assert suspect.reason is not None
         assert "without its original" in suspect.reason
         assert suspect.state is None
@@ -85,7 +85,7 @@ def test_originals_are_used_where_they_are_known(house, tmp_path) -> None:
     leak = leaked(root, "W", tmp_path / "leak", half)
     found = extracted(vault, leak, originals_folder=root / "kept-elsewhere")
     assert found.all_named == ["alice"]
-    assert found.alone == 0
+    assert found.unaided == 0
 
 
 def test_parts_and_strangers_match_nothing(house, tmp_path) -> None:

@@ -1,9 +1,9 @@
 """Read a case's suspects themselves, without the originals.
 
 The differences in a case are the owner's word: each is said to be a suspect without its
-original. But a mark can be read from most suspects alone (:mod:`~.watermark.alone`),
-by whoever has the file and the places of the marks. Where that names somebody too,
-nothing rests on the originals, nor on who has them.
+original. But a mark can be read from most suspects alone, by whoever has the file and
+the places of the marks (:mod:`fiftyone_reue.watermark.unaided`). Where that names
+somebody too, nothing rests on the originals, nor on who has them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fiftyone_reue.media import alpha
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import with_range
 from fiftyone_reue.proofs.contents import file_in, read_difference
-from fiftyone_reue.watermark import alone, match, reducing
+from fiftyone_reue.watermark import match, reducing, unaided
 from fiftyone_reue.watermark.read import Difference
 
 
@@ -52,13 +52,13 @@ def difference_of(folder: Path, row: Mapping[str, Any], max_pixels: int) -> Diff
     )
     height, width = given.left.shape
     if place["matrix"] is None:
-        return Difference(alone.remains(_resized(luma, height, width)))
+        return Difference(unaided.remains(_resized(luma, height, width)))
     matrix = _matrix(place, height, width)
     laid, covered = resampled(luma, matrix, height, width)
     shown = covered.astype(np.float32)
     if given.shown is not None:
         shown *= (given.shown > 0).astype(np.float32)
-    return Difference(alone.remains(laid) * shown, shown)
+    return Difference(unaided.remains(laid) * shown, shown)
 
 
 def _luma(path: Path, max_pixels: int) -> np.ndarray:

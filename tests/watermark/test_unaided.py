@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fiftyone_reue.demo import tiles
-from fiftyone_reue.watermark import alone, codes, embed, patterns, read
+from fiftyone_reue.watermark import codes, embed, patterns, read, unaided
 from fiftyone_reue.watermark.read import Carried, Difference
 
 pytestmark = pytest.mark.unit
@@ -29,7 +29,7 @@ def marked(image_id: str = "one", recipient: bytes = bytes(32)) -> np.ndarray:
 
 def carried(suspect: np.ndarray, image_id: str) -> Carried:
     carrier = patterns.carrier_key(KEY, image_id)
-    return read.carried(Difference(alone.remains(suspect)), carrier, 2)
+    return read.carried(Difference(unaided.remains(suspect)), carrier, 2)
 
 
 def test_a_mark_is_read_without_its_original() -> None:
@@ -45,15 +45,15 @@ def test_another_images_mark_says_nothing() -> None:
 
 
 def test_that_there_is_a_mark_is_told_without_a_code() -> None:
-    assert alone.log_chance(carried(marked(), "one")) < np.log(1e-6)
-    assert alone.log_chance(carried(luma(), "one")) > np.log(1e-3)
-    assert alone.log_chance(carried(marked(), "two")) > np.log(1e-3)
+    assert unaided.log_chance(carried(marked(), "one")) < np.log(1e-6)
+    assert unaided.log_chance(carried(luma(), "one")) > np.log(1e-3)
+    assert unaided.log_chance(carried(marked(), "two")) > np.log(1e-3)
 
 
 def test_what_is_even_says_nothing() -> None:
     flat = carried(np.full((64, 64), 99, np.float32), "one")
     assert not flat.soft.any()
-    assert alone.log_chance(flat) == 0
+    assert unaided.log_chance(flat) == 0
 
 
 @settings(max_examples=25, deadline=None)
@@ -64,7 +64,7 @@ def test_the_bound_holds_whatever_a_file_is(seed: int) -> None:
     heavy = draw.standard_t(2, (64, 64)) * draw.choice([0.1, 5, 60])
     difference = Difference(heavy.astype(np.float32))
     chances = [
-        alone.log_chance(read.carried(difference, draw.bytes(32), 2))
+        unaided.log_chance(read.carried(difference, draw.bytes(32), 2))
         for _ in range(200)
     ]
     for bound in (1e-1, 1e-2):
