@@ -145,7 +145,9 @@ def test_the_same_original_twice_counts_once(house, tmp_path):
     summary = weighed(house, tmp_path / "collage.jpg", tmp_path / "part.jpg")
     assert summary.evidence.images == 2
     used = [Path(one.original).stem for one in summary.suspects if one.used]
-    assert sorted(used) == ["cat", "coffee"]
+    assert sorted(used) == ["cat", "cat", "coffee"]  # the part is joined
+    assert list(summary.joined.values()) == [2]
+    assert summary.evidence.energy < 2
     assert summary.matched == 2
 
 
