@@ -48,7 +48,10 @@ from fiftyone_reue.watermark.sharpness import Response
 FEATURES = "features"
 """The folder, beside a vault's ledger, of its originals' features."""
 
-UNAIDED = "read without its original, which isn't there any more"
+UNAIDED = (
+    "read without its original, which isn't there any more; say where the originals "
+    "are now (--originals FOLDER)"
+)
 
 _PAGE = 512
 
