@@ -407,8 +407,8 @@ def test_moved_originals_are_taken_from_the_release_or_a_folder(
     assert run(house, leak).named == "bob"
     (tmp_path / "out").rename(tmp_path / "gone")
     summary = run(house, leak)
-    assert summary.unaided == len(summary.suspects)
-    assert "--originals FOLDER" in summary.suspects[0].reason
+    assert summary.unaided > 0
+    assert all("--originals FOLDER" in one.reason for one in summary.suspects)
     summary = run(house, leak, originals_folder=tmp_path / "moved")
     assert summary.named == "bob"
     assert summary.unaided == 0
