@@ -18,6 +18,8 @@ from .restore_dataset import RestoreDataset
 from .reveal_hidden import RevealHidden
 from .score_unlearnability import ScoreUnlearnability
 from .show_release import ShowRelease
+from .switch_media import SwitchMedia
+from .switch_sample_media import SwitchSampleMedia
 
 OPERATORS = (
     PreviewProtection,
@@ -35,6 +37,8 @@ OPERATORS = (
     CheckFiles,
     MarkSamples,
     ShowRelease,
+    SwitchMedia,
+    SwitchSampleMedia,
     DeleteRelease,
 )
 

@@ -16,10 +16,14 @@ LEAK_PANEL = "leak_check"
 def wanted(ctx: Any) -> bool:
     """Whether this execution is to start a job, and isn't one itself.
 
-    It is if the App asked for it, which always says how its panels lie; a call from
-    Python doesn't, and waits.
+    It is if the App asked for it; a call from Python waits.
     """
-    return ctx.request_params.get("spaces") is not None and not ctx.delegated
+    return asked_by_page(ctx) and not ctx.delegated
+
+
+def asked_by_page(ctx: Any) -> bool:
+    """Whether the App asked for this execution: it always says how its panels lie."""
+    return ctx.request_params.get("spaces") is not None
 
 
 def start(

@@ -31,10 +31,12 @@ class Parameters(ProtectConfig):
 
     Attributes:
         count: how many samples to look at.
+        origin: the form that it was opened from; see :func:`protect_form.back`.
     """
 
     label_field: str | None = None
     count: int = 8
+    origin: dict[str, Any] | None = None
 
 
 class PreviewProtection(foo.Operator):
@@ -70,13 +72,13 @@ class PreviewProtection(foo.Operator):
             background.start(ctx, self.uri, "Preview", needs_code=needed)
             return {background.STARTED: True}
         parameters = asdict(read(Parameters, ctx.params))
+        del parameters["origin"]
         if _needs_code(parameters):
             confirming.require(ctx, ACTION, vault_of(ctx))
         steps = preview_steps(ctx.target_view(), **parameters)
         found = finished(ctx, steps)
         notify(ctx, _said(found), well=not found.failures)
-        settings = protect_form.previewed(ctx.params)
-        return {**found.to_dict(), **_shown(found), "settings": settings}
+        return {**found.to_dict(), **_shown(found), "back": protect_form.back(ctx)}
 
     def resolve_output(self, ctx: Any) -> types.Property | None:
         if background.job_started(ctx):
@@ -84,13 +86,13 @@ class PreviewProtection(foo.Operator):
         results = ctx.results or {}
         outputs = types.Object()
         outputs.str("summary", label="What to expect", view=types.MarkdownView())
+        publishes = (results.get("back") or {}).get("operator") == "publish_dataset"
         outputs.btn(
             "protect",
-            "Protect with these settings",
-            icon="shield",
-            on_click=f"{forms.PLUGIN}/protect_dataset",
-            prompt=True,
-            params=results.get("settings") or {},
+            f"{'Publish' if publishes else 'Protect'} with these settings",
+            icon="public" if publishes else "shield",
+            on_click=f"{forms.PLUGIN}/open_form",
+            params=results.get("back") or {"operator": protect_form.ORIGINS[0]},
         )
         for number, one in enumerate(results.get("images") or []):
             _show(outputs, number, one)

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 _SETTINGS = {one.name: one for one in options_of(ProtectConfig)}
 
-_PREVIEWED = {*_SETTINGS, "label_field", "advanced", "options", "view_target"}
+_PREVIEWED = {*_SETTINGS, "label_field", "advanced", "options"}
 """The parameters that a preview shares with what protects."""
+
+_KEPT = ("recipient", "also_for", "output_dir", "name", "prune")
+"""What a preview has no use for, and hands back to the form that it was opened from;
+never a confirmation's code, since a job's parameters are stored in clear."""
 
 DEFAULT_CLUSTERS = 10
 """What the form suggests for a dataset without labels."""
@@ -39,7 +43,7 @@ def fill(inputs: types.Object, ctx: Any, recipient: str | None, action: str) -> 
     from fiftyone_reue.samples.protect import default_output
 
     fill_method(inputs, ctx)
-    _preview(inputs, ctx)
+    _preview(inputs, ctx, action)
     name = ctx.params.get("name") or None
     folder = (
         default_output(ctx.dataset, recipient, name)
@@ -86,25 +90,52 @@ def fill_preview(inputs: types.Object, ctx: Any) -> None:
     fill_expected(inputs, ctx)
 
 
-def _preview(inputs: types.Object, ctx: Any) -> None:
+def _preview(inputs: types.Object, ctx: Any, action: str) -> None:
     """A button that tries what is filled in on a few images."""
+    kept = {name: ctx.params.get(name) for name in _KEPT}
+    origin = {"operator": action, "kept": {k: v for k, v in kept.items() if v}}
     inputs.btn(
         "preview",
         "Preview on eight images",
         icon="preview",
         on_click=f"{forms.PLUGIN}/preview_protection",
         prompt=True,
-        params=previewed(ctx.params),
+        params={**previewed(ctx), "origin": origin},
     )
 
 
-def previewed(params: Mapping[str, Any]) -> dict[str, Any]:
+def previewed(ctx: Any) -> dict[str, Any]:
     """What a form is filled with in both places; plain values alone."""
-    return {
+    filled = {
         name: value
-        for name, value in params.items()
+        for name, value in ctx.params.items()
         if name in _PREVIEWED and value is not None
     }
+    # FiftyOne keeps apart which samples were chosen.
+    target = ctx.request_params.get("view_target")
+    return {**filled, "view_target": target} if isinstance(target, str) else filled
+
+
+def back(ctx: Any) -> dict[str, Any]:
+    """The form that a preview leads to, and all that was filled in there or here.
+
+    Returns:
+        ``operator``, one of the plugin's, and its ``params``. Without a form that the
+        preview was opened from, it is the one for a recipient.
+    """
+    origin = ctx.params.get("origin")
+    if not isinstance(origin, Mapping) or origin.get("operator") not in ORIGINS:
+        origin = {}
+    kept = origin.get("kept")
+    kept = kept if isinstance(kept, Mapping) else {}
+    return {
+        "operator": origin.get("operator", ORIGINS[0]),
+        "params": {**{k: kept[k] for k in _KEPT if k in kept}, **previewed(ctx)},
+    }
+
+
+ORIGINS = ("protect_dataset", "publish_dataset")
+"""The operators whose forms lead to a preview."""
 
 
 def needs_code(params: Mapping[str, Any]) -> bool:

@@ -15,6 +15,9 @@ from fiftyone_reue.samples.copy_facts import copy_facts
 
 from . import layout
 
+SHOW_MEDIA = "@reue/fiftyone-reue/show_media"
+"""The operator in `javascript/page.js`, which alone reaches what a page shows."""
+
 PLACES = {
     "top left": (0.0, 0.0),
     "top": (0.5, 0.0),
@@ -126,10 +129,7 @@ class ComparePanel(foo.Panel):
         self._switch(ctx, compare.COPIES[ctx.panel.state.shown["kind"]])
 
     def _switch(self, ctx: Any, field: str) -> None:
-        config = ctx.dataset.app_config
-        config.grid_media_field = config.modal_media_field = field
-        ctx.dataset.save()
-        ctx.ops.reload_dataset()
+        ctx.trigger(SHOW_MEDIA, {"field": field})
 
     # -- layout
 

@@ -19,6 +19,7 @@ PLUGIN_FILES = (
     "__init__.py",
     "operators",
     "panels",
+    "javascript",
     "skills",
 )
 """What FiftyOne needs; the wheel carries the same (a test compares them)."""

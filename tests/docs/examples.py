@@ -27,7 +27,10 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
 SHORT_TRAININGS = Path(__file__).with_name("short_trainings")
-PROJECT = ("fiftyone_reue", "operators", "panels", "fiftyone.yml", "__init__.py")
+PROJECT = (
+    *("fiftyone_reue", "operators", "panels", "javascript"),
+    *("fiftyone.yml", "__init__.py"),
+)
 """What a page that changes the project gets a copy of; the plugin needs one more."""
 
 _FENCE = re.compile(

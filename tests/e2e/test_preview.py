@@ -12,8 +12,11 @@ JOB_MS = 180_000
 
 
 def test_preview_from_the_form_and_back_with_its_settings(app: Any) -> None:
+    from playwright.sync_api import expect
+
     app.open("previewed")
     form = app.run(PROTECT)
+    app.choose(form, "Recipient", "carol")
     app.choose(form, "Method", "LSP")
     form.get_by_role("button", name="Preview on eight images").click()
     form = app.page.get_by_role("dialog")
@@ -33,9 +36,12 @@ def test_preview_from_the_form_and_back_with_its_settings(app: Any) -> None:
     app.show(pictures.last)
     app.picture("preview_result_end")
     shown.get_by_role("button", name="Protect with these settings").click()
+    # The result is closed, and whom it was for is still chosen.
     form = app.page.get_by_role("dialog")
     form.get_by_text(PROTECT).first.wait_for()
+    expect(form).to_have_count(1)
     form.get_by_role("combobox").filter(has_text="LSP").wait_for()
+    form.get_by_role("combobox").filter(has_text="carol").wait_for()
     app.picture("preview_protect")
     form.get_by_role("button", name="Cancel").click()
 

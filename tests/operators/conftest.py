@@ -170,7 +170,7 @@ def sent() -> Callable[[Any], list[tuple[str, dict]]]:
 
 @pytest.fixture
 def form(plugin: Path) -> Callable[..., dict[str, Any]]:
-    """The properties of an operator's form, as the App gets them."""
+    """The properties of an operator's form, as the App gets them; none without."""
 
     def resolve(name: str, dataset: Any = None, /, **params: Any) -> dict[str, Any]:
         import fiftyone.operators as foo
@@ -184,7 +184,8 @@ def form(plugin: Path) -> Callable[..., dict[str, Any]]:
             operator_uri=operator.uri,
             required_secrets=operator._plugin_secrets,
         )
-        return operator.resolve_type(ctx, "inputs").to_json()["type"]["properties"]
+        found = operator.resolve_type(ctx, "inputs")
+        return found.to_json()["type"]["properties"] if found else {}
 
     return resolve
 

@@ -150,6 +150,8 @@ def test_every_operator_says_what_it_is_and_risks(operator: Any) -> None:
         "manage_recipients": "medium",
         "delete_release": "high",
         "show_release": "low",
+        "switch_media": "low",
+        "switch_sample_media": "low",
         "mark_samples": "low",
         "check_files": "low",
         "confirm_owner_key": "low",

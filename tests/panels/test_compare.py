@@ -76,15 +76,8 @@ def test_one_button_switches_grid_and_sample(panel: Any, scene: Any) -> None:
     found = panel(NAME, scene)
     sample = scene.exists("protected_filepath").first()
     found.do("on_change_selected", selected=[sample.id])
-    config = scene.app_config
-    try:
-        assert "reload_dataset" in found.do("show_copies", selected=[sample.id])
-        scene.reload()
-        fields = scene.app_config.grid_media_field, scene.app_config.modal_media_field
-        assert fields == ("protected_filepath", "protected_filepath")
-        found.do("show_originals", selected=[sample.id])
-        scene.reload()
-        assert scene.app_config.grid_media_field == "filepath"
-    finally:
-        config.grid_media_field = config.modal_media_field = "filepath"
-        scene.save()
+    show = "@reue/fiftyone-reue/show_media"
+    copies = found.do("show_copies", selected=[sample.id])
+    assert copies[show] == {"field": "protected_filepath"}
+    originals = found.do("show_originals", selected=[sample.id])
+    assert originals[show] == {"field": "filepath"}
