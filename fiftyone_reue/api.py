@@ -196,6 +196,56 @@ def revoke_recipient(name: str, *, vault: AnyVault) -> Recipient:
         return revoke(held, name)[0]
 
 
+def reinstate_recipient(name: str, *, vault: AnyVault) -> Recipient:
+    """Take a revocation back, and out of the manifests of the recipient's releases.
+
+    The key that they had counts again; that they were revoked stays in the ledger.
+    What was published meanwhile takes a new licence. If somebody else has the key by
+    now, add the recipient under another name instead.
+
+    Example::
+
+        reue.reinstate_recipient("alice", vault="vault")
+
+    Args:
+        name: whose.
+        vault: an open vault, or its folder.
+
+    Raises:
+        InputError: there is no such recipient, or they aren't revoked.
+        OutputError: a manifest can't be written.
+    """
+    from fiftyone_reue.releases.revocation import reinstate
+
+    with _opened(vault) as held:
+        return reinstate(held, name)[0]
+
+
+def rename_recipient(name: str, shown_as: str, *, vault: AnyVault) -> Recipient:
+    """Have a recipient shown by another name beside their own.
+
+    Their own name is bound in the commitments of what they were given, and goes on
+    being what keys, releases, evidence and every other function say.
+
+    Example::
+
+        reue.rename_recipient("alice", "Alice Smith", vault="vault")
+
+    Args:
+        name: whose: their own name.
+        shown_as: the name to show; empty for their own alone.
+        vault: an open vault, or its folder.
+
+    Raises:
+        InputError: there is no such recipient, or the name can't be used or is
+            somebody else's.
+    """
+    from fiftyone_reue.vault.recipient_events import rename
+
+    with _opened(vault) as held:
+        return rename(held, name, shown_as)
+
+
 def protect(
     source: PathLike,
     output: PathLike,

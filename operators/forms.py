@@ -266,6 +266,7 @@ def recipient(
     ctx: Any,
     *,
     allow_revoked: bool = False,
+    only_revoked: bool = False,
     adding: bool = False,
     nobody: str = "There is nobody to make a copy for yet",
     **options: Any,
@@ -276,6 +277,7 @@ def recipient(
         inputs: the form.
         ctx: FiftyOne's.
         allow_revoked: whether they can be chosen, too.
+        only_revoked: whether nobody else can.
         adding: whether somebody else can be added from here.
         nobody: what is said where there is none.
         options: of the choice.
@@ -285,7 +287,14 @@ def recipient(
     """
     from fiftyone_reue.samples import list_recipients
 
-    recipients = [p for p in list_recipients() if allow_revoked or p.revoked_at is None]
+    recipients = [
+        one
+        for one in list_recipients()
+        if allow_revoked or (one.revoked_at is not None) == only_revoked
+    ]
+    if not recipients and only_revoked:
+        block(inputs, nobody)
+        return False
     if not recipients:
         block(
             inputs,
@@ -322,7 +331,10 @@ def recipient_problem(name: str) -> str:
 
     known = {person.name: person.revoked_at for person in list_recipients()}
     if name in known:
-        return f"{printable(name)} was revoked: choose somebody else, or add them anew"
+        return (
+            f"{printable(name)} was revoked: choose somebody else, or take it back in "
+            "Manage recipients"
+        )
     active = [printable(one) for one, revoked in known.items() if revoked is None]
     return (
         f"There is no recipient {printable(name)!r}; choose {', '.join(active)}, or "

@@ -1,4 +1,4 @@
-"""Add recipients, give them their keys, and revoke these."""
+"""Add recipients, give them their keys, revoke and reinstate them, rename them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import InputError, VaultError, WrongKeyError
 from fiftyone_reue.names.display import markdown, printable
 
 from . import confirming, forms
@@ -17,6 +17,7 @@ from .parameters import call, read
 from .running import risk, vault_of
 
 if TYPE_CHECKING:
+    from fiftyone_reue.samples.recipients import RecipientInfo
     from fiftyone_reue.vault.vault import Vault
 
 ACTION = "manage_recipients"
@@ -24,6 +25,8 @@ ACTION = "manage_recipients"
 ADD = "add"
 KEY = "key"
 REVOKE = "revoke"
+REINSTATE = "reinstate"
+RENAME = "rename"
 LIST = "list"
 
 
@@ -32,11 +35,13 @@ class Parameters:
     """What to do with which recipient.
 
     Attributes:
-        action: "add", "key", "revoke" or "list".
+        action: "add", "key", "rename", "revoke", "reinstate" or "list".
         name: of the new recipient.
         key_out: the key file to write for them.
-        recipient: whose key to write again, or to revoke.
+        recipient: whose key to write again, to revoke or to reinstate, or whom to show
+            by another name.
         public_key: of the recipient's own; seals the key file for it.
+        shown_as: the name to show; none for their own alone.
     """
 
     action: str = ADD
@@ -44,6 +49,7 @@ class Parameters:
     key_out: str | None = None
     recipient: str | None = None
     public_key: str | None = None
+    shown_as: str | None = None
 
 
 class ManageRecipients(foo.Operator):
@@ -55,7 +61,7 @@ class ManageRecipients(foo.Operator):
             name=ACTION,
             label="Manage recipients",
             description="Add somebody to make copies for, write their key file again, "
-            "or revoke their key",
+            "show them by another name, revoke their key or reinstate it",
             icon="group",
             dynamic=True,
             view_target=False,
@@ -77,11 +83,11 @@ class ManageRecipients(foo.Operator):
             ctx.ops.notify(printable(text), variant="success")
         rows = [
             {
-                "name": person.name,
+                "name": person.label,
                 "releases": person.releases,
-                "state": "active" if person.revoked_at is None else "revoked",
+                "state": _state(person),
             }
-            for person in list_recipients()
+            for person in list_recipients(vault=_vault_or_none(ctx))
         ]
         table = [{**row, "name": printable(row["name"])} for row in rows]
         shown = markdown(text)
@@ -103,19 +109,23 @@ class ManageRecipients(foo.Operator):
         key_out: str | None = None,
         recipient: str | None = None,
         public_key: str | None = None,
+        shown_as: str | None = None,
     ) -> Any:
-        """Add, revoke or list recipients, or write a key file again.
+        """Add, rename, revoke, reinstate or list recipients, or write a key file again.
 
         Args:
             action: "add" (with name and key_out), "key" (with recipient and key_out),
-                "revoke" (with recipient), "list".
+                "revoke" and "reinstate" (with recipient), "rename" (with recipient and
+                shown_as), "list".
             name: 1 to 64 letters, digits and ``. _ @ -`` and inner spaces.
             key_out: the key file to write; must not be there yet.
-            recipient: whose key to write again, or to revoke.
+            recipient: whose.
             public_key: of the recipient's own (``age1...``); only who has its
                 identity can open the key file.
+            shown_as: the name that they are shown by beside their own, which stays in
+                all that they were given; without, their own alone.
         """
-        parameters = Parameters(action, name, key_out, recipient, public_key)
+        parameters = Parameters(action, name, key_out, recipient, public_key, shown_as)
         confirms = None if action == LIST else ACTION
         return call(self.uri, None, parameters, confirms=confirms)
 
@@ -123,6 +133,8 @@ class ManageRecipients(foo.Operator):
 def _do(ctx: Any, parameters: Parameters) -> str:
     from fiftyone_reue.samples import (
         add_recipient,
+        reinstate_recipient,
+        rename_recipient,
         revoke_recipient,
         write_recipient_key,
     )
@@ -158,12 +170,43 @@ def _do(ctx: Any, parameters: Parameters) -> str:
                 f"Revoked {parameters.recipient}. Copies that they have already, and "
                 "what they restored, stay readable."
             )
+        case "reinstate":
+            if parameters.recipient is None:
+                raise InputError("Say whose revocation to take back (recipient)")
+            reinstate_recipient(parameters.recipient, vault=_confirmed_vault(ctx))
+            return (
+                f"Reinstated {parameters.recipient}; that they were revoked stays in "
+                "the ledger. What was published meanwhile takes a new licence."
+            )
+        case "rename":
+            if parameters.recipient is None:
+                raise InputError("Say whom to show by another name (recipient)")
+            whose, shown = parameters.recipient, parameters.shown_as or ""
+            rename_recipient(whose, shown, vault=_confirmed_vault(ctx))
+            if not shown:
+                return f"{whose} is shown by that name alone."
+            return f"{whose} is shown as {shown}; what they were given says {whose}."
         case "list":
             return "These are the recipients."
         case other:
             raise InputError(
-                f"There is no action {other!r}; choose add, key, revoke, list"
+                f"There is no action {other!r}; choose add, key, rename, revoke, "
+                "reinstate, list"
             )
+
+
+def _state(person: RecipientInfo) -> str:
+    if person.revoked_at is not None:
+        return "revoked"
+    return "active again" if person.reinstated else "active"
+
+
+def _vault_or_none(ctx: Any) -> Vault | None:
+    """For what is sealed of recipients; without the owner key their names are shown."""
+    try:
+        return vault_of(ctx)
+    except (VaultError, WrongKeyError):
+        return None
 
 
 def _confirmed_vault(ctx: Any) -> Vault:
@@ -176,7 +219,9 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     actions = [
         (ADD, "Add a recipient", "Makes the key file to send them"),
         (KEY, "Write a key file again", "When it or their identity was lost"),
+        (RENAME, "Show a recipient by another name", "Beside their own, which stays"),
         (REVOKE, "Revoke a recipient", "No more releases and restores for them"),
+        (REINSTATE, "Take a revocation back", "The key that they had counts again"),
         (LIST, "List the recipients", ""),
     ]
     forms.choice(inputs, "action", actions, default=ADD, label="What to do")
@@ -197,16 +242,42 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
             "warning",
             types.Warning(
                 label="This stops future releases and restores only",
-                description="It can't reach copies and keys handed out already, and "
-                "can't be undone.",
+                description="It can't reach copies and keys handed out already.",
             ),
+        )
+        confirming.ask(inputs, ctx, ACTION)
+    elif action == REINSTATE and _whose(inputs, ctx, revoked=True):
+        inputs.view(
+            "warning",
+            types.Warning(
+                label="The key that they had counts again",
+                description="If somebody else has it by now, add them under another "
+                "name instead. What was published meanwhile takes a new licence, and "
+                "that they were revoked stays in the ledger.",
+            ),
+        )
+        confirming.ask(inputs, ctx, ACTION)
+    elif action == RENAME and _whose(inputs, ctx):
+        inputs.str(
+            "shown_as",
+            label="Name to show",
+            description="What they were given, evidence and commands go on saying "
+            "their own name. Leave it empty to show that alone",
         )
         confirming.ask(inputs, ctx, ACTION)
 
 
-def _whose(inputs: types.Object, ctx: Any) -> bool:
-    nobody = "There is nobody whose key is in use"
-    return forms.recipient(inputs, ctx, nobody=nobody, required=True, label="Recipient")
+def _whose(inputs: types.Object, ctx: Any, *, revoked: bool = False) -> bool:
+    return forms.recipient(
+        inputs,
+        ctx,
+        only_revoked=revoked,
+        nobody="Nobody is revoked"
+        if revoked
+        else "There is nobody whose key is in use",
+        required=True,
+        label="Recipient",
+    )
 
 
 def _key_file(inputs: types.Object, ctx: Any) -> None:

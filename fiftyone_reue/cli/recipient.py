@@ -1,4 +1,4 @@
-"""``reue recipient``: add, key, identity, list, revoke."""
+"""``reue recipient``: add, key, identity, list, rename, revoke, reinstate."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fiftyone_reue.cli.passphrases import new_of_identity, new_of_key_file
 from fiftyone_reue.cli.printing import count, out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import OutputError
+from fiftyone_reue.names.display import moment
 
 key_out_option = click.option(
     "--key-out", type=FOLDER, required=True, help="The key file to write."
@@ -152,8 +153,11 @@ def identity(path: Path, passphrase: bool, as_json: bool) -> None:
 @json_option
 @guarded
 def list_(vault_folder: Path, as_json: bool) -> None:
-    """List the recipients."""
+    """List the recipients, by the name shown and, in brackets, their own."""
+    from fiftyone_reue.vault.recipient_events import list_events, shown_names
+
     with opened(vault_folder) as vault:
+        names, events = shown_names(vault), list_events(vault)
         rows = [
             {
                 "name": person.name,
@@ -162,17 +166,27 @@ def list_(vault_folder: Path, as_json: bool) -> None:
                 "created": person.created,
                 "revoked_at": person.revoked_at,
                 "releases": len(vault.ledger.releases(person.id)),
+                "shown_as": names.get(person.id),
+                "events": [
+                    {"what": one.what, "time": one.time, "name": one.name or None}
+                    for one in events
+                    if one.recipient_id == person.id
+                ],
             }
             for person in vault.recipients()
         ]
     if as_json:
         click.echo(json.dumps({"recipients": rows}))
         return
+    back = {one.recipient_id: one.time for one in events if one.what == "reinstated"}
     listed = table("Name", "Key", "Releases", "State")
     for row in rows:
+        own, other = row["name"], row["shown_as"]
+        name = f"{other} ({own})" if other else own
         state = "revoked" if row["revoked_at"] else "active"
-        shown = (plain(row[key]) for key in ("name", "key", "releases"))
-        listed.add_row(*shown, state)
+        if state == "active" and row["id"] in back:
+            state += f" again since {moment(back[str(row['id'])], '%Y-%m-%d')}"
+        listed.add_row(plain(name), plain(row["key"]), plain(row["releases"]), state)
     print_table(listed)
 
 
@@ -195,3 +209,55 @@ def revoke(name: str, vault_folder: Path, as_json: bool) -> None:
         f"Revoked {plain(person.name)}; {count(len(marked), 'release folder')} marked."
     )
     out.print("Copies that they have already, and what they restored, stay readable.")
+    again = f"reue recipient reinstate {name} --vault {vault_folder}"
+    out.print(plain(f"To take it back: {again}"))
+
+
+@recipient.command()
+@click.argument("name")
+@vault_option
+@json_option
+@guarded
+def reinstate(name: str, vault_folder: Path, as_json: bool) -> None:
+    """Take a revocation back: the key that they had counts again.
+
+    That they were revoked stays in the ledger. What was published meanwhile takes a new
+    licence (`reue license`). If somebody else has their key by now, add them under
+    another name instead.
+    """
+    from fiftyone_reue.releases.revocation import reinstate as run
+
+    with opened(vault_folder) as vault:
+        person, marked = run(vault, name)
+    if as_json:
+        click.echo(json.dumps({"name": person.name, "revoked_at": None}))
+        return
+    out.print(
+        f"Reinstated {plain(person.name)}; the notice was taken out of "
+        f"{count(len(marked), 'release folder')}."
+    )
+    out.print("What was published meanwhile takes a new licence: reue license.")
+
+
+@recipient.command()
+@click.argument("name")
+@click.argument("shown_as", metavar="SHOWN")
+@vault_option
+@json_option
+@guarded
+def rename(name: str, shown_as: str, vault_folder: Path, as_json: bool) -> None:
+    """Show a recipient by the name SHOWN beside their own; "" shows their own alone.
+
+    Their own name is bound in the commitments of what they were given: keys, releases,
+    evidence and commands go on using it.
+    """
+    from fiftyone_reue.vault.recipient_events import rename as run
+
+    with opened(vault_folder) as vault:
+        person = run(vault, name, shown_as)
+    if as_json:
+        click.echo(json.dumps({"name": person.name, "shown_as": shown_as or None}))
+    elif shown_as:
+        out.print(f"{plain(person.name)} is shown as {plain(shown_as)}.")
+    else:
+        out.print(f"{plain(person.name)} is shown by that name alone.")

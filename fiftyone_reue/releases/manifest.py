@@ -93,7 +93,7 @@ def _start(path: Path, most: int) -> bytes:
 
 
 def mark_revoked(vault: Vault, recipient: Recipient) -> list[Path]:
-    """Note a revocation in the manifests of the recipient's releases.
+    """Note in the manifests of the recipient's releases whether they are revoked.
 
     It tells whoever restores from these folders with the program; it can't reach
     copies that were handed out.

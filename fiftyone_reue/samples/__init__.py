@@ -46,6 +46,8 @@ from fiftyone_reue.samples.publish import publish_samples, publish_steps
 from fiftyone_reue.samples.recipients import (
     add_recipient,
     list_recipients,
+    reinstate_recipient,
+    rename_recipient,
     revoke_recipient,
     write_recipient_key,
 )
@@ -116,6 +118,8 @@ __all__ = [
     "protect_steps",
     "publish_samples",
     "publish_steps",
+    "reinstate_recipient",
+    "rename_recipient",
     "repair_vault",
     "restore_samples",
     "restore_steps",

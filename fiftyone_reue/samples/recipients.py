@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from fiftyone_reue.errors import InputError, OutputError
-from fiftyone_reue.releases.revocation import revoke
+from fiftyone_reue.releases.revocation import reinstate, revoke
 from fiftyone_reue.samples.vaults import open_ledger, open_vault
 from fiftyone_reue.vault.entities import Recipient
 from fiftyone_reue.vault.identities import check_public_key
 from fiftyone_reue.vault.key_files import write_key_file
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.passphrases import chosen
+from fiftyone_reue.vault.recipient_events import list_events, rename, shown_names
 from fiftyone_reue.vault.vault import PUBLISHED, Vault
 
 
@@ -22,11 +24,14 @@ class RecipientInfo:
     """What may be shown of a recipient.
 
     Attributes:
-        name: as given.
+        name: as given; bound in what they are given.
         key_id: names the key, tells nothing about it.
         created: seconds since 1970.
         revoked_at: seconds since 1970, or None.
         releases: how many copies were made for them.
+        shown_as: the name that they are shown by beside their own, if there is one and
+            the vault was open.
+        reinstated: how often a revocation was taken back; likewise.
     """
 
     name: str
@@ -34,9 +39,18 @@ class RecipientInfo:
     created: float
     revoked_at: float | None
     releases: int
+    shown_as: str = ""
+    reinstated: int = 0
+
+    @property
+    def label(self) -> str:
+        """What to call them: the name shown, if there is one, and their own."""
+        return f"{self.shown_as} ({self.name})" if self.shown_as else self.name
 
 
-def list_recipients(ledger: Ledger | None = None) -> list[RecipientInfo]:
+def list_recipients(
+    ledger: Ledger | None = None, *, vault: Vault | None = None
+) -> list[RecipientInfo]:
     """All recipients, oldest first; no key is needed. Published sets have none.
 
     Example::
@@ -45,8 +59,13 @@ def list_recipients(ledger: Ledger | None = None) -> list[RecipientInfo]:
 
     Args:
         ledger: by default the one in FiftyOne's database.
+        vault: an open one: its recipients, and the names that they are shown by and
+            what happened to them, which are sealed.
     """
-    ledger = ledger or open_ledger()
+    ledger = vault.ledger if vault is not None else ledger or open_ledger()
+    events = list_events(vault) if vault is not None else []
+    names = shown_names(vault) if vault is not None else {}
+    back = Counter(one.recipient_id for one in events if one.what == "reinstated")
     releases = ledger.releases()
     return [
         RecipientInfo(
@@ -55,6 +74,8 @@ def list_recipients(ledger: Ledger | None = None) -> list[RecipientInfo]:
             created=person.created,
             revoked_at=person.revoked_at,
             releases=sum(r.recipient_id == person.id for r in releases),
+            shown_as=names.get(person.id, ""),
+            reinstated=back[person.id],
         )
         for person in ledger.recipients()
         if person.name != PUBLISHED
@@ -152,11 +173,58 @@ def revoke_recipient(name: str, *, vault: Vault | None = None) -> RecipientInfo:
     return _info(vault, person)
 
 
+def reinstate_recipient(name: str, *, vault: Vault | None = None) -> RecipientInfo:
+    """Take a revocation back, and out of the manifests of the recipient's releases.
+
+    The key that they had counts again; that they were revoked stays in the ledger.
+    What was published meanwhile takes a new licence. If somebody else has the key by
+    now, add the recipient under another name instead.
+
+    Example::
+
+        reue.reinstate_recipient("bob")
+
+    Args:
+        name: whose.
+        vault: by default the one in FiftyOne's database.
+
+    Raises:
+        InputError: there is no such recipient, or they aren't revoked.
+        OutputError: a manifest can't be written.
+    """
+    vault = vault or open_vault()
+    person, _ = reinstate(vault, name)
+    return _info(vault, person)
+
+
+def rename_recipient(
+    name: str, shown_as: str, *, vault: Vault | None = None
+) -> RecipientInfo:
+    """Have a recipient shown by another name beside their own.
+
+    Their own name is bound in the commitments of what they were given, and goes on
+    being what keys, releases, evidence and every other function say.
+
+    Example::
+
+        reue.rename_recipient("bob", "Bob of Example Ltd")
+
+    Args:
+        name: whose: their own name.
+        shown_as: the name to show; empty for their own alone.
+        vault: by default the one in FiftyOne's database.
+
+    Raises:
+        InputError: there is no such recipient, or the name can't be used or is
+            somebody else's.
+    """
+    vault = vault or open_vault()
+    return _info(vault, rename(vault, name, shown_as))
+
+
 def _info(vault: Vault, person: Recipient) -> RecipientInfo:
-    releases = len(vault.ledger.releases(person.id))
-    return RecipientInfo(
-        person.name, person.key_id, person.created, person.revoked_at, releases
-    )
+    (found,) = (one for one in list_recipients(vault=vault) if one.name == person.name)
+    return found
 
 
 def _key_path(

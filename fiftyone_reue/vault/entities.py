@@ -11,9 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-PaperKind = Literal["commitment", "look", "timestamp"]
+PaperKind = Literal["commitment", "look", "timestamp", "recipient"]
 
-PAPER_KINDS: tuple[PaperKind, ...] = ("commitment", "look", "timestamp")
+PAPER_KINDS: tuple[PaperKind, ...] = (
+    "commitment",
+    "look",
+    "timestamp",
+    "recipient",
+)
 
 ANNOTATED_DIGEST = "annotations_sha256"
 """The parameter of a release that says which annotations go along: hex digits."""
@@ -54,8 +59,8 @@ class Fit:
 class Paper:
     """What stays as it was once it is written, sealed for the owner.
 
-    `kind` is one of PAPER_KINDS, `about` the id of the release that it belongs to,
-    or nothing.
+    `kind` is one of PAPER_KINDS, `about` the id of the release or recipient that it
+    belongs to, or nothing.
     """
 
     id: str

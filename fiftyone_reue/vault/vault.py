@@ -389,7 +389,7 @@ class Vault:
         Raises:
             InputError: if the name can't be used or is taken
         """
-        _check_name(name)
+        check_name(name)
         return self._add(name)
 
     def published(self) -> Recipient:
@@ -519,8 +519,9 @@ class Vault:
         if revoked_at is not None:
             day = time.strftime("%Y-%m-%d", time.gmtime(revoked_at))
             raise RevokedKeyError(
-                f"The key of recipient {recipient.name!r} was revoked on {day}; only "
-                "the owner can restore these images"
+                f"The key of recipient {recipient.name!r} was revoked on {day}, so "
+                "nothing more is made for them: choose somebody else, or take it back "
+                f"with `reue recipient reinstate {recipient.name}`"
             )
 
     # -- rotation
@@ -951,7 +952,12 @@ def _raw(ledger: Ledger) -> Ledger:
     return ledger.raw if isinstance(ledger, AuthenticatedLedger) else ledger
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Checks that somebody can be called so.
+
+    Raises:
+        InputError: if not
+    """
     if not _NAME.fullmatch(name) or name != name.strip():
         raise InputError(
             f"The recipient's name {name!r} can't be used; use 1 to 64 letters, "

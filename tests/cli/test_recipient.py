@@ -69,6 +69,7 @@ def test_a_revoked_recipient_gets_and_restores_nothing(place):
     ):
         assert "bob" in said
         assert "revoked on" in said
+    assert "restore" not in place.protect("bob", "@more").stderr
     assert not (place.root / "more").exists()
     assert not (place.root / "wb").exists()
     rows = place.json("recipient", "list", "--vault", "@vault")["recipients"]
@@ -198,3 +199,28 @@ def test_a_name_of_bytes_that_are_no_text_is_nobodys(place):
         *("--recipient", "a\udcff", "--method", "lsp"),
     )
     assert r"no recipient 'a\udcff'" in said
+
+
+@pytest.mark.slow
+def test_a_revocation_is_taken_back_and_a_name_shown(place):
+    place.protect("bob", "@pb")
+    said = place.ok("recipient", "revoke", "bob", "--vault", "@vault").stdout
+    assert "reue recipient reinstate bob --vault" in " ".join(said.split())
+    assert "revoked" in place.fails("restore", "@pb", "@wb", "--key", "@bob.key")
+    said = place.ok("recipient", "reinstate", "bob", "--vault", "@vault").stdout
+    assert "out of 1 release folder" in said
+    place.ok("restore", "@pb", "@wb", "--key", "@bob.key")
+    said = place.fails("recipient", "reinstate", "bob", "--vault", "@vault")
+    assert "isn't revoked" in said
+    place.ok("recipient", "rename", "bob", "Robert", "--vault", "@vault")
+    out = place.ok("recipient", "list", "--vault", "@vault").stdout
+    assert "Robert (bob)" in out
+    assert "active again since 2" in " ".join(out.split())
+    _, bob = place.json("recipient", "list", "--vault", "@vault")["recipients"]
+    assert (bob["name"], bob["shown_as"]) == ("bob", "Robert")
+    said = [event["what"] for event in bob["events"]]
+    assert said == ["revoked", "reinstated", "shown as"]
+    # What was handed out speaks of the name that it is bound to.
+    assert place.json("extract", "@pb", "--vault", "@vault")["recipient"] == "bob"
+    place.ok("recipient", "rename", "bob", "", "--vault", "@vault")
+    assert "Robert" not in place.ok("recipient", "list", "--vault", "@vault").stdout

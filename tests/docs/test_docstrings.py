@@ -132,7 +132,9 @@ ORDER = (
     "confirmation_code",
     "delete_release",
     "write_recipient_key",
+    "rename_recipient",
     "revoke_recipient",
+    "reinstate_recipient",
     "check_vault",
     "rotate_key",
 )

@@ -380,6 +380,7 @@ def test_no_request_makes_a_vault(
         ("manage_recipients", {"action": "add"}),
         ("manage_recipients", {"action": "key"}),
         ("manage_recipients", {"action": "revoke"}),
+        ("manage_recipients", {"action": "rename"}),
         ("protect_dataset", {"recipient": "alice", "prune": True}),
         ("protect_dataset", {"recipient": "alice", "output_dir": "/tmp/a"}),
         ("reveal_hidden", {"output_dir": "/tmp/a"}),

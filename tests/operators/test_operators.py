@@ -48,6 +48,17 @@ def test_recipients(operator: Any, database: Any, tmp_path: Path, said: Any) -> 
     assert set(row) == {"name", "releases", "state"}
     revoked = manage(action="revoke", recipient="carol").result
     assert revoked["recipients"][0]["state"] == "revoked"
+    with pytest.raises(Exception, match="nobody whose key is in use"):
+        manage(action="rename", recipient="carol", shown_as="Carol")
+    back = manage(action="reinstate", recipient="carol").result
+    assert "takes a new licence" in back["text"]
+    assert back["recipients"][0]["state"] == "active again"
+    with pytest.raises(Exception, match="Nobody is revoked"):
+        manage(action="reinstate", recipient="carol")
+    renamed = manage(action="rename", recipient="carol", shown_as="Carol C.").result
+    assert renamed["recipients"][0]["name"] == "Carol C. (carol)"
+    alone = manage(action="rename", recipient="carol").result
+    assert alone["recipients"][0]["name"] == "carol"
 
 
 def test_a_lost_key_file_is_written_again(

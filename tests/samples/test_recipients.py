@@ -37,6 +37,18 @@ def test_recipients(vault: Any, tmp_path: Path) -> None:
     assert reue.list_recipients()[1].revoked_at == revoked.revoked_at
 
 
+def test_a_recipient_is_shown_by_another_name_and_reinstated(vault: Any) -> None:
+    renamed = reue.rename_recipient("bob", "Robert", vault=vault)
+    assert (renamed.name, renamed.label) == ("bob", "Robert (bob)")
+    reue.revoke_recipient("bob", vault=vault)
+    back = reue.reinstate_recipient("bob", vault=vault)
+    assert (back.revoked_at, back.reinstated) == (None, 1)
+    alice, bob = reue.list_recipients(vault=vault)
+    assert (alice.label, bob) == ("alice", back)
+    # Without the key what is sealed isn't known.
+    assert [person.label for person in reue.list_recipients()] == ["alice", "bob"]
+
+
 def test_a_recipients_own_key_seals_the_key_file(vault: Any, tmp_path: Path) -> None:
     public = new_identity(tmp_path / "me.txt")
     path = tmp_path / "carol.key.age"

@@ -1,0 +1,95 @@
+"""Names that recipients are shown by, and revocations that were taken back."""
+
+from dataclasses import replace
+
+import pytest
+
+from fiftyone_reue.errors import InputError, RevokedKeyError
+from fiftyone_reue.vault.recipient_events import (
+    list_events,
+    reinstate,
+    rename,
+    shown_names,
+)
+from fiftyone_reue.vault.vault import Vault
+
+pytestmark = pytest.mark.unit
+
+
+def test_another_name_is_shown_and_nothing_else_changes(vault: Vault) -> None:
+    before = vault.recipient("alice")
+    key, seed = vault.recipient_key(before), vault.code_seed(before)
+    rename(vault, "alice", "Alice of Example")
+    rename(vault, "alice", "A. Smith")
+    assert shown_names(vault) == {before.id: "A. Smith"}
+    after = vault.recipient("alice")
+    assert after == before
+    assert (vault.recipient_key(after), vault.code_seed(after)) == (key, seed)
+    with pytest.raises(InputError, match="no recipient 'A"):
+        vault.recipient("A. Smith")
+    rename(vault, "alice", "")
+    assert shown_names(vault) == {}
+    said = [(one.what, one.name) for one in list_events(vault)]
+    assert said == [
+        ("shown as", "Alice of Example"),
+        ("shown as", "A. Smith"),
+        ("shown as", ""),
+    ]
+
+
+@pytest.mark.parametrize("taken", ["bob", "BOB", "Robert", "robert"])
+def test_nobody_is_shown_by_the_name_of_somebody_else(vault: Vault, taken: str) -> None:
+    rename(vault, "bob", "Robert")
+    with pytest.raises(InputError, match="Somebody else is called"):
+        rename(vault, "alice", taken)
+    assert set(shown_names(vault)) == {vault.recipient("bob").id}
+    rename(vault, "bob", "bob")  # their own
+
+
+@pytest.mark.parametrize("name", ["a/b", "x" * 65, "\x1b[2J", " alice", "(published)"])
+def test_a_name_that_nobody_could_have_is_not_shown(vault: Vault, name: str) -> None:
+    with pytest.raises(InputError):
+        rename(vault, "alice", name)
+    assert shown_names(vault) == {}
+
+
+def test_a_name_that_a_new_recipient_has_is_shown_no_more(vault: Vault) -> None:
+    rename(vault, "bob", "Robert")
+    vault.add_recipient("robert")
+    assert shown_names(vault) == {}
+
+
+def test_a_revocation_is_taken_back_and_stays_in_the_history(vault: Vault) -> None:
+    revoked = vault.revoke("alice")
+    with pytest.raises(RevokedKeyError):
+        vault.require_active(revoked)
+    active = reinstate(vault, "alice")
+    assert active == replace(revoked, revoked_at=None) == vault.recipient("alice")
+    vault.require_active(active)
+    again = vault.revoke("alice")
+    events = list_events(vault)
+    assert [one.what for one in events] == ["revoked", "reinstated", "revoked"]
+    times = [one.time for one in events]
+    assert times == sorted(times)
+    assert (times[0], times[-1]) == (revoked.revoked_at, again.revoked_at)
+
+
+def test_who_is_not_revoked_is_not_reinstated(vault: Vault) -> None:
+    with pytest.raises(InputError, match="alice isn't revoked"):
+        reinstate(vault, "alice")
+    vault.published()
+    with pytest.raises(InputError, match="stands for everybody"):
+        reinstate(vault, "(published)")
+    assert list_events(vault) == []
+
+
+def test_what_happened_is_sealed_and_missed_when_it_is_gone(vault: Vault) -> None:
+    vault.revoke("alice")
+    reinstate(vault, "alice")
+    rename(vault, "bob", "Robert")
+    (first, *_) = vault.ledger.papers("recipient")
+    assert b"revoked" not in first.sealed
+    raw = vault.ledger.raw
+    raw._connection.execute("DELETE FROM papers WHERE id = ?", [first.id])
+    list_events(vault)
+    assert [one.table for one in vault.ledger.problems] == ["papers"]
