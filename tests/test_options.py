@@ -1,6 +1,7 @@
 """Options: what a configuration declares, and how text is read as it."""
 
 import contextlib
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import get_type_hints
@@ -101,3 +102,12 @@ def test_every_setting_and_option_says_what_it_is() -> None:
         assert one.help.endswith((".", "...")), one
         if one.default is not None:
             assert one.read(one.default) == one.default, one
+
+
+def test_helps_are_read_on_terminals_and_in_forms_where_no_markup_is() -> None:
+    helps = [one.help for one in options_of(ProtectConfig)]
+    for info in list_methods():
+        helps += [one.help for one in method_options(info.name)]
+    for text in helps:
+        assert "``" not in text, text
+        assert not re.search(r":[a-z]+:", text), text

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 LEAST_IMAGES = 8
 
+FEWEST_TOLD = 100
+"""From fewer images nothing is told, however sure it looks: what small networks make of
+some dozens says nothing of what one makes of all."""
+
 
 @dataclass(frozen=True)
 class Judges:
@@ -174,6 +178,8 @@ def measure(
     if ratio is not None:
         margin = _margin(right["c"], right["p"], halves, chance)
     level = told(None if ratio is None else 1 - ratio, margin)
+    if len(labels) < FEWEST_TOLD:
+        level = NOT_TELLABLE
     return Scores(
         accuracy_clean=accuracy_clean,
         accuracy_protected=accuracy_protected,

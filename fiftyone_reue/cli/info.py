@@ -18,7 +18,10 @@ from fiftyone_reue.names.display import moment
 @json_option
 @guarded
 def info(source: Path, as_json: bool) -> None:
-    """Show what a file's record or a release's manifest says, without any key."""
+    """Show what a file's record or a release's manifest says, without any key.
+
+    Of keys, licences, packages and vaults it says what they are.
+    """
     from fiftyone_reue.workflows.info import describe
 
     facts = describe(source)

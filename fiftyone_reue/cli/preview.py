@@ -79,14 +79,17 @@ def preview(
 
 
 def _print(found: Preview) -> None:
-    rows = table("Image", "Class", "Carried by", "PSNR", "SSIMULACRA2", "Size")
+    rows = table("Image", "Class", "PSNR", "SSIMULACRA2", "Size")
+    # Names may be broken where they don't fit, figures and words not; what carries
+    # which kind of file is said below.
+    for number, column in enumerate(rows.columns):
+        column.no_wrap = number > 1
     for one in found.images:
         seen = "–" if one.ssimulacra2 is None else f"{one.ssimulacra2:.0f}"
         sizes = f"{file_size(one.size_before)} → {file_size(one.size_after)}"
         rows.add_row(
             plain(one.sample_id),
             plain(one.label or ""),
-            one.carrier,
             f"{one.psnr:.1f}",
             seen,
             sizes,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from fiftyone_reue.cli.options import json_option, vault_option
 from fiftyone_reue.cli.printing import SHOWN_NAMES, out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.names.display import printable
+from fiftyone_reue.names.display import moment, printable
 
 
 @click.group()
@@ -88,12 +87,11 @@ def _shown(key: str, value: Any) -> list[str]:
     if value is None or value == {} or value == []:
         return [f"{title}: none"]
     if key in ("created", "updated", "finished", "revoked_at"):
-        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(value))
-        return [f"{title}: {when}"]
+        return [f"{title}: {moment(value)}"]
     if key == "failures":
         return [f"{title}:", *_failures(value)]
     if isinstance(value, dict):
-        return [f"{title}:", *(f"  {k}: {_number(part)}" for k, part in value.items())]
+        return [f"{title}:", *(f"  {k}: {_part(k, v)}" for k, v in value.items())]
     return [f"{title}: {value}"]
 
 
@@ -107,7 +105,11 @@ def _failures(kept: list[dict[str, str]]) -> list[str]:
     return lines
 
 
-def _number(value: Any) -> str:
+def _part(key: str, value: Any) -> str:
+    if key == "measured":
+        return moment(value)
+    if value is None:
+        return "none"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from fiftyone_reue.errors import InputError, ReueError, UnsafePathError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
-from fiftyone_reue.names.display import printable
+from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.proofs import shown, suspects
 from fiftyone_reue.proofs.contents import (
     ONE_AN_ORIGINAL,
@@ -408,7 +408,9 @@ class _Commitments:
                 "that codes and images weren't chosen after the leak: the release is "
                 "of a version that committed to neither names nor images",
             )
-        text = f"{len(self._all)} roots are over recipients, images, release and vault"
+        roots = count(len(self._all), "root")
+        are = "is" if len(self._all) == 1 else "are"
+        text = f"{roots} {are} over recipients, images, release and vault"
         return Step("commitment", "checked", text)
 
     def recipients(self) -> list[Step]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fiftyone_reue.names.display import count
 from fiftyone_reue.vault.vault import PUBLISHED
 
 
@@ -40,12 +41,12 @@ def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -
             "These images are derived from a published set, not from anybody's "
             f"licensed copy: the chance of naming anybody this firmly "
             f"by accident is at most {first.p_value:.1e} "
-            f"({originals(images)}, {tested} recipients tested)."
+            f"({originals(images)}, {count(tested, 'recipient')} tested)."
         )
     looks = "first look"
     if earlier:
         looks = f"look number {earlier + 1}, which the chance allows for"
-    basis = f"{originals(images)}, {tested} recipients tested, {looks}"
+    basis = f"{originals(images)}, {count(tested, 'recipient')} tested, {looks}"
     if len(found) < 2:
         return (
             f"These images are derived from the copy of {first.name}: the "
@@ -68,4 +69,4 @@ def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -
 
 def originals(number: int) -> str:
     """So many originals."""
-    return f"{number} original" if number == 1 else f"{number} originals"
+    return count(number, "original")

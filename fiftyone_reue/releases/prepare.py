@@ -355,6 +355,11 @@ def _nothing_to_fit(failures: list[Failure]) -> str:
     return f"None of the images can be read, so nothing was protected\n{reasons}"
 
 
+def _said(value: object) -> str:
+    """A setting's value in a message; one that wasn't given has none."""
+    return "not given" if value is None else repr(value)
+
+
 def check_same(
     vault: Vault,
     release: Release,
@@ -372,7 +377,7 @@ def check_same(
     holder = vault.ledger.recipient(release.recipient_id)
     name = holder.name if holder else release.recipient_id
     differences = [
-        f"{what} {was!r}, not {now!r}"
+        f"{what} {_said(was)}, not {_said(now)}"
         for what, was, now in (
             ("recipient", name, recipient.name),
             ("method", release.method, config.method),

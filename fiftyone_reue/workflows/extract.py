@@ -13,13 +13,17 @@ from typing import Any
 from fiftyone_reue.batch import pipeline
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
+from fiftyone_reue.errors import ReueError
+from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.names.display import count
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.proofs import words
 from fiftyone_reue.proofs.words import originals
 from fiftyone_reue.releases.locating import UnseenOriginalsError
 from fiftyone_reue.releases.looks import note_look
 from fiftyone_reue.releases.tracing import Suspect, Traced, Tracer
+from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import Evidence, weigh
 from fiftyone_reue.watermark.looks import Look
@@ -55,6 +59,8 @@ class ExtractSummary:
             the owner key wrote or removed them, and what is wrong.
         look: this look as it was noted, or None where nothing was weighed.
         earlier_looks: those before it, by which its bound is multiplied.
+        other_vaults: the ids of other vaults that records in the files name, and in
+            how many files; looked up where nobody is named.
     """
 
     evidence: Evidence
@@ -65,6 +71,7 @@ class ExtractSummary:
     ledger_problems: list[str] = field(default_factory=list)
     look: Look | None = None
     earlier_looks: list[Look] = field(default_factory=list)
+    other_vaults: dict[str, int] = field(default_factory=dict)
 
     @property
     def decision(self) -> str:
@@ -146,13 +153,13 @@ class ExtractSummary:
         if evidence.decided:
             return self._accusation()
         if self.ledger_problems:
-            count = len(self.ledger_problems)
+            problems = count(len(self.ledger_problems), "problem")
             none = "none of these images could be matched"
             point = "points" if evidence.images == 1 else "point"
             few = f"{originals(evidence.images)} {point} to nobody who is left"
             return (
                 f"Undecided: {few if matched else none}, but the ledger isn't as the "
-                f"owner left it ({count} problem{'s' if count > 1 else ''}, the first: "
+                f"owner left it ({problems}, the first: "
                 f"{self.ledger_problems[0]}), so that may be why."
             )
         if self.outcome.failures and not self.suspects:
@@ -160,6 +167,8 @@ class ExtractSummary:
                 "None of these files could be read as an image, so they say nothing "
                 "about any recipient."
             )
+        if not matched and self.other_vaults:
+            return self._of_other_vaults()
         if not matched:
             nowhere = sum(suspect.unaligned for suspect in self.suspects)
             apart = (
@@ -174,11 +183,23 @@ class ExtractSummary:
             )
         more = evidence.more_images
         hint = (
-            f"about {more} more images like these would decide it"
+            f"about {count(more, 'more image')} like these would decide it"
             if more is not None
             else "these images point to nobody"
         )
-        return f"No decision from {originals(evidence.images)}: {hint}."
+        told = f"No decision from {originals(evidence.images)}: {hint}."
+        return f"{told} {self._of_other_vaults()}" if self.other_vaults else told
+
+    def _of_other_vaults(self) -> str:
+        """Which vaults made copies that this one can tell nothing of."""
+        parts = [
+            f"vault {vault_id} made {count(number, 'of them', 'of them')}"
+            for vault_id, number in sorted(self.other_vaults.items())
+        ]
+        return (
+            f"Records in these images say that {' and '.join(parts)}; this is "
+            "another. Ask who has that vault whose copies they are."
+        )
 
     def _accusation(self) -> str:
         found = [
@@ -223,6 +244,7 @@ class ExtractSummary:
             "ways": math.exp(min(evidence.log_ways, 700.0)),
             "more_images_needed": evidence.more_images,
             "verdict": self.verdict(),
+            "other_vaults": self.other_vaults,
             "ledger_problems": self.ledger_problems,
             "originals_joined": len(self.joined),
             "per_image": [self._per_image(suspect) for suspect in self.suspects]
@@ -298,7 +320,27 @@ def extract(
         problems,
         look if readings else None,
         earlier,
+        {} if evidence.decided else _other_vaults(vault, suspects, max_pixels),
     )
+
+
+def _other_vaults(
+    vault: Vault, suspects: Sequence[Suspect], max_pixels: int
+) -> dict[str, int]:
+    """How many files have a record that names which other vault.
+
+    Anybody can write such a record: it says where to ask, and is no evidence.
+    """
+    found: Counter[str] = Counter()
+    for path in {one.path for one in suspects if not one.exact}:
+        try:
+            record = load(path, max_pixels=max_pixels).record
+            made_by = None if record is None else records.unpack(record).header.vault
+        except ReueError:
+            continue  # a record that can't be read names nobody
+        if made_by is not None and made_by != vault.vault_id:
+            found[made_by] += 1
+    return dict(found)
 
 
 def _traced(

@@ -12,19 +12,25 @@ from fiftyone_reue.names.filenames import shown
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.originals import digest_for
 from fiftyone_reue.vault import records
+from fiftyone_reue.workflows.what_it_is import what_it_is
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """The public facts on a file or a release's folder.
+    """The public facts on a file or a release's folder, or what else it is.
 
     Raises:
         InputError: there is no such file, or the folder holds no release.
         UnreadableImageError, UnsupportedImageError, DamagedRecordError: of a file.
     """
-    if path.is_dir():
-        return _release(path)
     if not os.path.lexists(path):
         raise InputError(f"{shown(path)}: there is no such file or folder")
+    if path.is_dir() and manifest.read(path) is not None:
+        return _release(path)
+    known = what_it_is(path)
+    if known is not None:
+        return {"folder" if path.is_dir() else "file": shown(path), "what": known}
+    if path.is_dir():
+        return _release(path)
     loaded = load(path)
     raster = loaded.raster
     facts: dict[str, Any] = {

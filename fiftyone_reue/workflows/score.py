@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from fiftyone_reue.auditing.unlearnability import Scores, measure
+from fiftyone_reue.auditing.unlearnability import FEWEST_TOLD, Scores, measure
+from fiftyone_reue.auditing.verdict import BROKEN, HOLDS, WEAKENED
 from fiftyone_reue.batch import sampling
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
@@ -115,6 +116,13 @@ class ScoreSummary:
         }
 
 
+_JUDGED = {
+    HOLDS: "a model learns next to nothing from the copies",
+    WEAKENED: "a model learns from the copies, but less than from originals",
+    BROKEN: "a model learns much of what originals teach from the copies, too",
+}
+
+
 def described(figures: Mapping[str, Any]) -> str:
     """What :meth:`ScoreSummary.to_dict` says, in sentences."""
     sentences = [
@@ -123,7 +131,13 @@ def described(figures: Mapping[str, Any]) -> str:
         f"{figures['size']} pixels a side."
     ]
     value, margin = figures["unlearnability"], figures["margin"]
-    if margin is None:
+    images = figures["images_trained_on"]
+    if images < FEWEST_TOLD:
+        sentences.append(
+            f"Nothing can be told of unlearnability from so few: {images} images were "
+            f"trained on, and it takes {FEWEST_TOLD}."
+        )
+    elif margin is None:
         sentences.append(
             "The originals themselves can't be learned from so few images, so nothing "
             "can be told of unlearnability."
@@ -138,7 +152,7 @@ def described(figures: Mapping[str, Any]) -> str:
         low, high = max(0.0, value - margin), min(1.0, value + margin)
         sentences.append(
             f"Unlearnability {value:.2f} ({low:.2f} to {high:.2f}; 1: no better than "
-            "guessing)."
+            f"guessing): {_JUDGED[figures['level']]}."
         )
     if figures["size"] < figures["usual_size"]:
         sentences.append(

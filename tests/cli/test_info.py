@@ -3,6 +3,19 @@ import pytest
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("@vault", "a vault: "),
+        ("@vault/owner.key", "an owner key, which is secret"),
+        ("@vault/ledger.sqlite", "a vault's ledger"),
+        ("@alice.key", "a recipient's key file, which is secret"),
+    ],
+)
+def test_info_says_what_is_no_image(house, name, what):
+    assert house.json("info", name)["what"].startswith(what)
+
+
 def test_info_tells_files_and_folders_apart(house):
     facts = house.json("info", "@pa/brick/0.png")
     assert facts["state"] == "protected"

@@ -11,6 +11,9 @@ def test_a_preview_is_said_and_writes_nothing(house):
     assert "All 12 images: " in said
     assert "lossless pixels" in said
     assert "nothing was written" in said
+    rows = [line for line in said.splitlines() if "→" in line]
+    assert len(rows) == 8
+    assert all(row.count("kB") == 2 for row in rows), "no figure is broken"
     told = house.json("preview", "@source", "--method", "lsp", "--count", "3")
     assert (told["total"], len(told["images"]), told["failures"]) == (12, 3, [])
     assert told["size_after"] > 0

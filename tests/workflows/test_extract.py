@@ -212,6 +212,31 @@ def test_rows_of_originals_are_read_once(house, tmp_path, monkeypatch):
     ]
 
 
+def test_copies_of_another_vault_say_so_and_are_no_evidence(
+    house, tmp_path, write_folder
+):
+    source = write_folder(tmp_path / "others", classes=2, each=1)
+    with create_folder(tmp_path / "other", plain_key_file=True) as theirs:
+        theirs.add_recipient("carl")
+        finish(
+            protect(
+                theirs,
+                "carl",
+                labelled_items(source),
+                tmp_path / "copies",
+                name="carl",
+                source=str(source),
+                config=ProtectConfig("lsp"),
+            )
+        )
+        other = theirs.vault_id
+    found = finish(extract(house.vault, image_items(tmp_path / "copies")))
+    assert found.named is None
+    assert found.other_vaults == {other: 2}
+    assert f"vault {other} made 2 of them; this is another" in found.verdict()
+    assert found.to_dict()["other_vaults"] == {other: 2}
+
+
 def test_unrelated_photos_match_nothing(house, tmp_path, photos):
     for name in ("rocket", "flower", "galaxies"):
         Image.fromarray(photos[name]).save(tmp_path / f"{name}.png")

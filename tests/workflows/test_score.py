@@ -164,9 +164,16 @@ def test_a_figure_has_its_range_or_nothing_is_told():
         "usual_size": 128,
         "unlearnability": None,
         "margin": 0.57,
+        "images_trained_on": 300,
+        "level": "not tellable",
     }
     assert "Nothing can be told" in described(figures)
     assert "0.00" not in described(figures)
     assert "can't be learned" in described({**figures, "margin": None})
-    told = described({**figures, "unlearnability": 0.9, "margin": 0.2})
+    few = described({**figures, "images_trained_on": 40, "margin": 0.0})
+    assert "from so few: 40 images were trained on, and it takes 100." in few
+    assert "0.00" not in few
+    strong = {"unlearnability": 0.9, "margin": 0.2, "level": "holds"}
+    told = described({**figures, **strong})
     assert "Unlearnability 0.90 (0.70 to 1.00; 1: no better than guessing)" in told
+    assert "learns next to nothing from the copies" in told

@@ -14,7 +14,7 @@ class MiUeConfig:
     rounds: int = option(
         12,
         "Alternations; in each the surrogate sees every image once, and "
-        "then every image's noise takes ``noise_steps`` steps.",
+        "then every image's noise takes `noise_steps` steps.",
         least=1,
     )
     noise_steps: int = option(6, "The noise's steps a round.", least=1)

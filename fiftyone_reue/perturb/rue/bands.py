@@ -75,7 +75,7 @@ class BandsConfig:
 
     region: int = option(
         16,
-        "Pixels a side of what draws one, a multiple of :data:`BLOCK`.",
+        "Pixels a side of what draws one, a multiple of 8.",
         least=8,
     )
     strength: int = option(

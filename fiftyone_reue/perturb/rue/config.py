@@ -26,7 +26,7 @@ class RueConfig:
     cell: int = option(
         1,
         "A fitted table cell's side in pixels at the working size, whose "
-        "tables follow the images' side; unfitted ones have ``CELLS`` "
+        "tables follow the images' side; unfitted ones have 32 "
         "cells.",
         least=1,
     )
@@ -49,7 +49,7 @@ class RueConfig:
     information: float = option(1.0, "Its weight beside the cross-entropy.", least=0)
     transformations: tuple[str, ...] = option(
         (),
-        "Names from :mod:`fiftyone_reue.perturb.transformations`; shifts "
+        "Names from fiftyone_reue.perturb.transformations; shifts "
         "and flips are always there.",
     )
     transformed: float = option(
@@ -59,12 +59,12 @@ class RueConfig:
     )
     surrogates: tuple[str, ...] = option(
         ("small_resnet",),
-        "Networks by name, taken in turn; ``pretrained_finetune`` brings "
+        "Networks by name, taken in turn; `pretrained_finetune` brings "
         "the user's weights.",
     )
     width: int = option(
         16,
-        "Of a ``small_resnet`` surrogate, a multiple of 8 (PyTorch 2.15 "
+        "Of a `small_resnet` surrogate, a multiple of 8 (PyTorch 2.15 "
         "crashes with 4 channels in channels_last on processors without "
         "AVX-512).",
         least=1,

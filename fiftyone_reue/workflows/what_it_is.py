@@ -1,0 +1,96 @@
+"""What a file or folder of this program's is that is neither image nor release."""
+
+from __future__ import annotations
+
+import sqlite3
+import zipfile
+from pathlib import Path
+
+from fiftyone_reue.vault.licence_files import APPLICATION
+
+_HEAD = 4096
+_SQLITE = b"SQLite format 3\0"
+_APPLICATION_AT = 68
+"""Where SQLite's header has the number of the application that made the file."""
+
+_TEXTS = (
+    (
+        b"-----BEGIN REUE RECIPIENT KEY-----",
+        "a recipient's key file, which is secret: `reue restore COPIES DST --key` "
+        "takes it",
+    ),
+    (
+        b"-----BEGIN REUE OWNER KEY-----",
+        "an owner key, which is secret and opens its vault",
+    ),
+    (
+        b"-----BEGIN AGE ENCRYPTED FILE-----",
+        "a file that is sealed with age, as key files and identities are: `reue "
+        "restore COPIES DST --key FILE --identity IDENTITY` takes a key file",
+    ),
+    (b"age-encryption.org/v1", "a file that is sealed with age, as key files are"),
+    (
+        b"AGE-SECRET-KEY-1",
+        "an identity, which is secret: `reue restore --identity` takes it",
+    ),
+)
+
+
+def what_it_is(path: Path) -> str | None:
+    """Name what a file or folder is, and what takes it; None if it isn't known.
+
+    Args:
+        path: what there is.
+    """
+    if path.is_dir():
+        return _folder(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return None
+    for start, name in _TEXTS:
+        if start in head:
+            return name
+    if head.startswith(_SQLITE):
+        made_by = head[_APPLICATION_AT : _APPLICATION_AT + 4]
+        if int.from_bytes(made_by, "big") == APPLICATION:
+            return "a licence: `reue restore COPIES DST --key KEY --license` takes it"
+        if _has_table(path, "recipients"):
+            return "a vault's ledger: `reue release list --vault FOLDER` reads it"
+    if zipfile.is_zipfile(path):
+        return _archive(path)
+    return None
+
+
+def _folder(path: Path) -> str | None:
+    if (path / "ledger.sqlite").is_file():
+        return "a vault: `reue release list --vault` says what is in it"
+    if (path / "images" / "manifest.json").is_file():
+        return "a package: `reue info` of its folder images says which release it is"
+    return None
+
+
+def _archive(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return None
+    if "images/manifest.json" in names:
+        return "a package: `reue unpack FILE FOLDER` takes the copies out of it"
+    return None
+
+
+def _has_table(path: Path, name: str) -> bool:
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    except (sqlite3.Error, ValueError):
+        return False
+    try:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return connection.execute(query, [name]).fetchone() is not None
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
