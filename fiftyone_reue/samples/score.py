@@ -39,6 +39,8 @@ class ScoredSamples:
         size: pixels a side that was trained at.
         usual_size: that at which people train on images like these.
         images: how many were measured.
+        images_trained_on: how many of them models were trained on; nothing is told
+            from fewer than 100.
         failures: protected files that could not be read, and why.
     """
 
@@ -52,6 +54,7 @@ class ScoredSamples:
     size: int
     usual_size: int
     images: int
+    images_trained_on: int
     failures: list[Failure] = field(repr=False)
 
     def text(self) -> str:
@@ -137,6 +140,7 @@ def score_steps(
         size=figures["size"],
         usual_size=figures["usual_size"],
         images=figures["images"],
+        images_trained_on=figures["images_trained_on"],
         failures=summary.outcome.failures,
     )
 

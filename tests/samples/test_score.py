@@ -18,7 +18,8 @@ def test_scores_are_written_and_kept(dataset: Any, vault: Any, protect: Any) -> 
     protect(dataset)
     protect(dataset, "bob")
     result = reue.score_samples(dataset, "alice_1", device="cpu", progress=False)
-    assert result.images == COUNT
+    assert result.images == result.images_trained_on == COUNT
+    assert f"{COUNT} images were trained on, and it takes 100" in result.text()
     assert 0 <= result.accuracy_protected <= 1
     assert dataset.count("protection.unlearnability") == 0
     config = runs.get_config(dataset, "alice_1")
