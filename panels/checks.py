@@ -54,6 +54,7 @@ class Check:
         notes: what somebody wrote to it, or "".
         case: the folder of the case that was written, or None.
         joined: of how many originals several suspects were joined.
+        unaided: how many files were read without their originals, which were gone.
     """
 
     key: str
@@ -77,6 +78,7 @@ class Check:
     notes: str = ""
     case: str | None = None
     joined: int = 0
+    unaided: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As a panel's state holds it."""
@@ -212,6 +214,7 @@ def _check(dataset: fo.Dataset, key: str) -> Check:
         used=int(config.get("images_used") or 0),
         failed=int(config.get("images_failed") or 0),
         joined=int(config.get("originals_joined") or 0),
+        unaided=int(config.get("images_unaided") or 0),
         p_value=float(config.get("p_value") or 1.0),
         z=float(config.get("z") or 0.0),
         best_innocent_p=innocent,
@@ -256,12 +259,14 @@ def _url(path: str) -> str:
 
 
 def _caption(file: str, row: dict[str, Any]) -> str:
-    pixels = f"{row['distance']:.1f} gray levels off"
+    kind = f"{row['state']} copy, {row['distance']:.1f} gray levels off"
     if row["exact"]:
-        pixels = "exact pixels"
+        kind = f"{row['state']} copy, exact pixels"
+    if row.get("unaided"):
+        kind = case_file.UNAIDED
     box = row.get("box")
     place = "" if box is None else ", at {}, {} to {}, {} px".format(*box)
-    return f"{Path(file).name}{place}: {row['state']} copy, {pixels}, {_use(row)}"
+    return f"{Path(file).name}{place}: {kind}, {_use(row)}"
 
 
 def _use(row: dict[str, Any]) -> str:

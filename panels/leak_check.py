@@ -680,9 +680,12 @@ def _facts(check: dict[str, Any]) -> str:
     joined = ""
     if check.get("joined"):
         joined = f", {check['joined']} of them joined from several suspects"
+    unaided = ""
+    if check.get("unaided"):
+        unaided = f" · {check['unaided']} read without the original, which is gone"
     return (
         f"{check['suspects']}, {check['date']} UTC: "
         f"{count(check['images'], 'suspect')} · "
         f"{check['matched']} match an original · "
-        f"{count(check['used'], 'original')} weighed{joined}{unread}"
+        f"{count(check['used'], 'original')} weighed{joined}{unaided}{unread}"
     )

@@ -15,6 +15,9 @@ from fiftyone_reue.samples.extract import KEPT_IMAGES
 if TYPE_CHECKING:
     import fiftyone as fo
 
+UNAIDED = "read without its original"
+"""What is said of a suspect whose original isn't there any more."""
+
 UNDO_SECONDS = 60
 """So long a check that was deleted can be brought back."""
 
@@ -314,7 +317,8 @@ def _found(row: Mapping[str, Any]) -> str:
     exact = ", exact pixels" if row.get("exact") else ""
     used = "used" if row.get("used") else "not used"
     joined = ", joined with others" if (row.get("joined") or 0) > 1 else ""
-    return f"{row.get('state')} copy{exact}, {used}{joined}"
+    kind = UNAIDED if row.get("unaided") else f"{row.get('state')} copy"
+    return f"{kind}{exact}, {used}{joined}"
 
 
 def _decision(config: Mapping[str, Any]) -> tuple[Any, frozenset[str]]:

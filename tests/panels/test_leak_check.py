@@ -99,6 +99,25 @@ def test_originals_that_are_gone_are_said_to_be(
         elsewhere.rename(moved)
 
 
+def test_what_was_read_without_its_original_is_said_to_be(
+    panel: Any, scene: Any, post: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue.errors import InputError
+    from fiftyone_reue.releases.references import References
+
+    def gone(self: References, image_id: str) -> None:
+        raise InputError("the original isn't there any more")
+
+    monkeypatch.setattr(References, "_load_original", gone)
+    leak = panel(NAME, post(protected_for(scene, "bob", 12)))
+    check(leak)
+    unaided = leak.state["check"]["unaided"]
+    assert unaided > 0
+    assert f"{unaided} read without the original, which is gone" in leak.said()
+    told = [pair["caption"] for pair in leak.state["pairs"]]
+    assert all("read without its original" in caption for caption in told)
+
+
 def test_selected_images_only(panel: Any, scene: Any, post: Any) -> None:
     suspects = post(protected_for(scene, "bob", 5))
     leak = panel(NAME, suspects)
