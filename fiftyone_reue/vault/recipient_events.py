@@ -141,7 +141,8 @@ def _person(vault: Vault, name: str) -> Recipient:
 
 
 def _put(vault: Vault, event: Event) -> None:
-    number = len(vault.ledger.papers(_KIND)) + 1
+    known = (one.id.rpartition("-")[2] for one in vault.ledger.papers(_KIND))
+    number = max(map(int, known), default=0) + 1
     paper_id = f"recipient-{number:08}"
     sealed = vault.seal(_KIND, paper_id, json.dumps(asdict(event)).encode())
     paper = Paper(paper_id, _KIND, event.recipient_id, sealed, event.time)

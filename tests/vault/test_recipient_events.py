@@ -1,10 +1,13 @@
 """Names that recipients are shown by, and revocations that were taken back."""
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
 
-from fiftyone_reue.errors import InputError, RevokedKeyError
+from fiftyone_reue.errors import InputError, RevokedKeyError, TamperedLedgerError
+from fiftyone_reue.vault.ledger.base import Ledger
+from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.recipient_events import (
     list_events,
     reinstate,
@@ -93,3 +96,30 @@ def test_what_happened_is_sealed_and_missed_when_it_is_gone(vault: Vault) -> Non
     raw._connection.execute("DELETE FROM papers WHERE id = ?", [first.id])
     list_events(vault)
     assert [one.table for one in vault.ledger.problems] == ["papers"]
+
+
+def test_a_row_that_was_removed_is_not_covered_up(vault: Vault) -> None:
+    rename(vault, "alice", "A1")
+    rename(vault, "alice", "A2")
+    raw = vault.ledger.raw
+    (last,) = (one for one in raw.papers("recipient") if one.id.endswith("2"))
+    remove(raw, last.id)
+    with pytest.raises(TamperedLedgerError, match=r"-00000002 is missing"):
+        rename(vault, "alice", "A3")
+    assert any("00000002" in str(one) for one in vault.ledger.problems)
+
+
+def test_a_row_in_between_is_not_written_over(vault: Vault) -> None:
+    for shown in ("A1", "A2", "A3"):
+        rename(vault, "alice", shown)
+    remove(vault.ledger.raw, "recipient-00000002")
+    rename(vault, "alice", "A4")
+    assert [one.name for one in list_events(vault)] == ["A1", "A3", "A4"]
+    assert any("00000002" in str(one) for one in vault.ledger.problems)
+
+
+def remove(raw: Ledger, paper_id: str) -> None:
+    """Take a row out as somebody does who has the file alone."""
+    assert isinstance(raw, SqliteLedger)
+    with sqlite3.connect(raw.path) as there:
+        there.execute("delete from papers where id = ?", (paper_id,))

@@ -574,6 +574,14 @@ class AuthenticatedLedger:
     # -- papers
 
     def put_paper(self, paper: Paper) -> None:
+        listed = self.inventory()
+        known = listed is not None and paper.id in listed.members["papers"]
+        if known and not self.raw.macs("papers", [key_of("papers", paper)]):
+            raise TamperedLedgerError(
+                f"The ledger's row {paper.id} is missing, and no other may take its "
+                "place: somebody without the owner key removed it; restore the ledger "
+                "from a backup"
+            )
         (row,) = self._with_macs("papers", [paper])
         self._write(
             lambda: self._putting("papers", [row]),
