@@ -405,7 +405,9 @@ def _culprits(
     readings: list[list[int]] = [[] for _ in found]
     for one in originals:
         codes = _codes(seeds, one.image_id, len(one.bits))
-        shares += max((_parts(codes, bits) for bits in one.ways), key=np.sum)
+        # Of several suspects each says whose it is; together they may be mush.
+        said = [_parts(codes, bits).clip(0) for bits in one.alone or (one.bits,)]
+        shares += np.mean(said, axis=0)
         for place, own in enumerate(codes):
             others = np.delete(codes, place, axis=0)
             points = [_points_to(bits, own, others, one) for bits in one.ways]
