@@ -98,7 +98,10 @@ def main() -> None:
             lambda: sorted(originals), lambda one: gray(originals[one]), Path(folder)
         )
         index.add([index.look(one) for one in index.missing()])
-        rows = [measured(index, asked, edit) for edit in EDITED]
+        rows = []
+        for edit in EDITED:
+            rows.append(measured(index, asked, edit))
+            print(rows[-1], flush=True)
     result = {
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "originals": len(originals),
