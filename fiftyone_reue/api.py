@@ -814,8 +814,8 @@ def verify(
         authority: a PEM file with the certificates of whom you believe when a
             commitment was there.
         read_suspects: whether to open the suspects' pictures too and read them without
-            the originals, so that nothing rests on these. Pictures of people whom you
-            don't trust are best opened where nothing can be lost.
+            the originals, on which it then doesn't rest who is named. Pictures of
+            people whom you don't trust are best opened where nothing can be lost.
         max_pixels: differences of larger images are refused before they are unpacked.
 
     Raises:

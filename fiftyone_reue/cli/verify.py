@@ -30,7 +30,7 @@ from fiftyone_reue.cli.printing import out, plain, print_table, table
     "--read-suspects",
     is_flag=True,
     help="Open the suspects' pictures too and read them without the originals, so that "
-    "nothing rests on these.",
+    "it doesn't rest on these who is named.",
 )
 @pixels_option
 @json_option

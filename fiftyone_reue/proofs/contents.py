@@ -80,6 +80,8 @@ def read_evidence(folder: Path) -> dict[str, Any]:
     path = folder / JSON_NAME
     try:
         require_file(path)
+        if path.is_symlink():
+            raise InputError(f"{path}: this is a link; a case holds its own files")
         if path.stat().st_size > _MOST_JSON:
             raise InputError(f"{path}: this is larger than any case; it is no case")
         raw = path.read_bytes()

@@ -142,7 +142,7 @@ def verify(
     content = read_evidence(folder)
     try:
         found = _verified(folder, content, root, trusted, max_pixels)
-        if read_suspects:
+        if read_suspects and all(one.state != "failed" for one in found.steps):
             step = _alone(folder, content, max_pixels)
             found = replace(found, steps=_with_alone(found.steps, step))
         return found
@@ -167,7 +167,7 @@ def _verified(
     ]
     if not all(np.isfinite(one.soft).all() for one in readings):
         raise ValueError("a soft bit isn't finite")
-    _require_distinct(content["format"], readings)
+    _require_distinct(content["format"], rows, readings)
     amplitude = int(content["amplitude"])
     if not 1 <= amplitude <= _MOST_AMPLITUDE:
         raise ValueError("no mark has such an amplitude")
@@ -236,49 +236,61 @@ def _verified(
     return Verification([names[one] for one in named], p_value, evidence.images, steps)
 
 
-def _require_distinct(form: int, readings: Sequence[Reading]) -> None:
+def _require_distinct(
+    form: int, rows: Sequence[Mapping[str, Any]], readings: Sequence[Reading]
+) -> None:
     """Refuse what a report doesn't write: a suspect that says what another does."""
     said = [(one.image_id, version(one)) for one in readings]
     if len(set(said)) != len(said):
         raise ValueError("a suspect of an original is there twice")
+    files = [str(row["difference"]) for row in rows]
+    if len(set(files)) != len(files):
+        raise ValueError("a difference is there twice")
     if form == ONE_AN_ORIGINAL and len({image for image, _ in said}) != len(said):
         raise ValueError("an original is there twice")
 
 
 def _alone(folder: Path, content: Mapping[str, Any], max_pixels: int) -> Step:
     """Whom the suspects name where they are read without their originals."""
+    rows = content["readings"][: suspects.MOST]
+    images = max(
+        (int(one["images"]["count"]) for one in content["commitments"]), default=0
+    )
+    if not images:
+        text = "that the differences are what they should be: no images were committed"
+        return Step(ALONE, "believed", f"{text} to, so any could have been chosen")
     readings, why = [], ""
-    for row in content["readings"]:
+    for row in rows:
         try:
             found = suspects.difference_of(folder, row, max_pixels)
         except (OSError, ReueError, ValueError) as error:
-            why = why or f"; the first that couldn't be read: {printable(error)}"
+            why = why or f"; of the first that wasn't: {printable(error)}"
             continue
         carrier = bytes.fromhex(row["carrier_key"])
         soft = read.carried_bits(found, carrier, int(content["amplitude"]))
-        seen = seen_of(found.shown)
-        readings.append(Reading(str(row["image_id"]), soft, seen))
+        readings.append(Reading(str(row["image_id"]), soft))
     culprits = content["culprits"]
     names = {str(one["recipient_id"]): printable(one["name"]) for one in culprits}
     seeds = {
         str(one["recipient_id"]): bytes.fromhex(one["code_seed"]) for one in culprits
     }
     looks, _ = _looks(content, readings)
+    ways = looks + len(rows) * suspects.log_ways(images) + math.log(_MOST_AMPLITUDE)
     tested = int(content["recipients_tested"])
-    evidence = weigh(readings, seeds, looks, tested=tested)
+    evidence = weigh(readings, seeds, ways, tested=tested)
     named = {one.recipient_id for one in evidence.culprits}
     p_value = max((one.p_value for one in evidence.culprits), default=evidence.p_value)
-    count = f"{len(readings)} of {len(content['readings'])} suspects"
+    which = f"{len(readings)} of {count(len(content['readings']), 'suspect')}"
     if seeds and named == set(seeds):
         text = (
-            f"{count} were read from their pictures and the places of the marks alone, "
-            "without originals and differences, and name "
-            f"{' and '.join(names[one] for one in sorted(named))} too: a chance of "
-            f"{p_value:.1e} at most"
+            f"{which}, read from their pictures alone, without originals and "
+            f"differences, name {' and '.join(names[one] for one in sorted(named))} "
+            f"too: a chance of {p_value:.1e} at most, whatever originals they are said "
+            f"to be of and however they are turned{why}"
         )
         return Step(ALONE, "checked", text)
     text = (
-        f"that the differences are what they should be: {count} were read from their "
+        f"that the differences are what they should be: {which} were read from their "
         f"pictures alone, with a chance of {p_value:.1e}, which doesn't name all who "
         f"are named with the originals{why}"
     )
@@ -286,13 +298,9 @@ def _alone(folder: Path, content: Mapping[str, Any], max_pixels: int) -> Step:
 
 
 def _with_alone(steps: list[Step], alone: Step) -> list[Step]:
-    """The steps with that of suspects that were read alone.
-
-    Where they name somebody by themselves, nothing rests on the differences.
-    """
-    place = [one.name for one in steps].index(DIFFERENCES)
-    before = steps[:place] if alone.state == "checked" else steps[: place + 1]
-    return [*before, alone, *steps[place + 1 :]]
+    """The steps with that of suspects that were read alone, after the differences."""
+    place = [one.name for one in steps].index(DIFFERENCES) + 1
+    return [*steps[:place], alone, *steps[place:]]
 
 
 def _files(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Step:

@@ -59,21 +59,6 @@ _ALL = 0.97
 """A box of this share of a file is all of it, but for what resampling leaves out."""
 
 
-@dataclass(frozen=True, eq=False)
-class Place:
-    """How a suspect lies on its original.
-
-    Attributes:
-        orientation: how it must be turned first, see
-            :func:`fiftyone_reue.watermark.match.orient`.
-        matrix: from the original's pixels to its own, as it is compared, see
-            :mod:`fiftyone_reue.alignment.maps`; None where it is the whole original.
-    """
-
-    orientation: int = 0
-    matrix: np.ndarray | None = None
-
-
 @dataclass(frozen=True)
 class Suspect:
     """What was found of one suspect image, or of one of the originals in it.
@@ -94,8 +79,9 @@ class Suspect:
         reason: why it was not matched, or read unaided, or None.
         unaligned: whether it looks like part of an original, but lies nowhere on it.
         unaided: whether it was read without its original, which isn't there any more.
-        place: how it lies on the original; None where it was not matched, or has an
-            alpha channel that hides something.
+        turned: how it must be turned to lie as its original, see
+            :func:`fiftyone_reue.watermark.match.orient`, where it shows all of that;
+            None where it doesn't, or hides something under an alpha channel.
         box: left, top, right and bottom of where it shows the original, in pixels of
             the file; None where that is all of it, or no original was matched.
     """
@@ -113,7 +99,7 @@ class Suspect:
     reason: str | None = None
     unaligned: bool = False
     unaided: bool = False
-    place: Place | None = None
+    turned: int | None = None
     box: tuple[int, int, int, int] | None = None
 
 
@@ -278,37 +264,41 @@ class Tracer:
             reason = str(error)
             return Traced((replace(unmatched, reason=reason, unaligned=lies_nowhere),))
         # What hides something may have been laid on a ground, which nobody else knows.
-        placed = [
-            Place(near.orientation, near.matrix) if len(lumas) == 1 else None
-            for near, _ in found
-        ]
+        whole = len(lumas) == 1
         return Traced(
             tuple(
                 self._read_near(
-                    replace(unmatched, box=_pixels(box, *size), place=place), near
+                    replace(
+                        unmatched,
+                        box=_pixels(box, *size),
+                        turned=near.orientation
+                        if whole and near.matrix is None
+                        else None,
+                    ),
+                    near,
                 )
-                for (near, box), place in zip(found, placed, strict=True)
+                for near, box in found
             )
         )
 
     def _unaided(self, suspect: Suspect, lumas: list[np.ndarray]) -> Suspect | None:
         """A suspect's mark without its original; None where none that is gone looks
         like it. Of several it is the one of which there is most of a mark."""
-        best: tuple[float, Image, read.Difference, Place] | None = None
+        best: tuple[float, Image, read.Difference, int] | None = None
         for image, luma, orientation in self._locator.gone(lumas):
             difference = read.Difference(unaided.remains(luma))
             carrier = carrier_key(self._mark_key, image.id)
             chance = unaided.log_chance(read.carried(difference, carrier, AMPLITUDE))
             if best is None or chance < best[0]:
-                best = chance, image, difference, Place(orientation)
+                best = chance, image, difference, orientation
         if best is None:
             return None
-        _, image, difference, place = best
+        _, image, difference, orientation = best
         left = difference.left
         distance = float(np.sqrt(np.mean(left * left)))
         found = self._read(suspect, image, None, left, distance, exact=False)
-        known = place if len(lumas) == 1 else None
-        return replace(found, unaided=True, reason=UNAIDED, place=known)
+        turned = orientation if len(lumas) == 1 else None
+        return replace(found, unaided=True, reason=UNAIDED, turned=turned)
 
     def _read_near(self, suspect: Suspect, near: Nearest) -> Suspect:
         left, response = near.left, None
@@ -373,7 +363,7 @@ class Tracer:
             )
         )
         if not alpha.hides(raster.samples, raster.colour_channels):
-            suspect = replace(suspect, place=Place())
+            suspect = replace(suspect, turned=0)
         return self._read(suspect, image, state, left, 0.0, exact=True)
 
     def _read(

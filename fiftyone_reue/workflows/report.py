@@ -25,7 +25,6 @@ from fiftyone_reue.proofs.timestamps import Reply, read_reply
 from fiftyone_reue.releases.lookup import require_apart
 from fiftyone_reue.releases.tracing import (
     AMPLITUDE,
-    Place,
     Suspect,
     Traced,
     Tracer,
@@ -40,7 +39,7 @@ from fiftyone_reue.watermark.commitment import (
     inclusion,
     merkle_root,
 )
-from fiftyone_reue.watermark.patterns import carrier_key
+from fiftyone_reue.watermark.patterns import carrier_key, grid_side
 from fiftyone_reue.watermark.read import Difference
 from fiftyone_reue.workflows.extract import ExtractSummary, extract
 
@@ -223,7 +222,8 @@ class _Case:
                     "exact": suspect.exact,
                     "distance": suspect.distance,
                     "unaided": suspect.unaided,
-                    "place": _placed(suspect.place),
+                    "turned": suspect.turned,
+                    "grid": grid_side(*found.left.shape),
                     "box": None if suspect.box is None else list(suspect.box),
                     "originals": self._shows.get(suspect.sample_id, 1),
                 },
@@ -380,14 +380,6 @@ class _Case:
                 for place, one in own
             ],
         }
-
-
-def _placed(place: Place | None) -> dict[str, Any] | None:
-    """How a suspect lies on its original, for who reads it without that."""
-    if place is None:
-        return None
-    matrix = None if place.matrix is None else place.matrix.tolist()
-    return {"orientation": place.orientation, "matrix": matrix}
 
 
 def _told(one: Commitment, stamp: Reply | None) -> dict[str, Any]:

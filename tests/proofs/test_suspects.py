@@ -11,7 +11,7 @@ from PIL import Image
 from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
 from fiftyone_reue.demo import tiles
 from fiftyone_reue.progress import finish
-from fiftyone_reue.proofs import contents
+from fiftyone_reue.proofs import contents, suspects, verification
 from fiftyone_reue.proofs.verification import ALONE, DIFFERENCES, Verification, verify
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import create_folder
@@ -84,8 +84,8 @@ def test_suspects_name_who_leaked_them_without_originals(made: Path) -> None:
     assert found.named == ["alice"]
     alone = step(found, ALONE)
     assert alone.state == "checked", alone.text
-    assert "4 of 4" in alone.text
-    assert not any(one.name == DIFFERENCES for one in found.steps)
+    assert "2 of 4" in alone.text  # a part, and one in a frame, aren't whole
+    assert step(found, DIFFERENCES).state == "believed"
 
 
 def test_differences_must_be_believed_else(made: Path) -> None:
@@ -114,29 +114,47 @@ def test_differences_that_suspects_dont_show_are_told(made: Path, tmp_path) -> N
     (folder / contents.JSON_NAME).write_bytes(contents.packed(content))
     found = verify(folder, read_suspects=True)
     assert step(found, "soft bits").state == "checked"
-    alone = step(found, ALONE)
+    assert step(found, DIFFERENCES).state == "believed"
+    alone = verification._alone(folder, content, 1 << 24)
     assert alone.state == "believed"
     assert "doesn't name" in alone.text
-    assert step(found, DIFFERENCES).state == "believed"
 
 
 @pytest.mark.parametrize(
-    "place",
+    "way",
     [
-        None,
-        {"orientation": 8, "matrix": None},
-        {"orientation": 0, "matrix": [[1, 0, 0], [0, 1, 0]]},
-        {"orientation": 0, "matrix": [[0, 0, 0], [0, 0, 0], [0, 0, 0]]},
-        {"orientation": 0, "matrix": [[1e9, 0, 0], [0, 1, 0], [0, 0, 1]]},
-        {"orientation": 0, "matrix": [[1, 0, 1e300], [0, 1, 0], [9, 9, 1]]},
+        {"turned": None},
+        {"turned": 8},
+        {"turned": "0"},
+        {"turned": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]},
+        {"grid": 300},
+        {"grid": None},
+        {"grid": 1e300},
     ],
 )
-def test_places_that_there_arent_are_not_read(made: Path, tmp_path, place) -> None:
+def test_ways_that_there_arent_are_not_read(made: Path, tmp_path, way) -> None:
     folder, content = changed(made, tmp_path / "case")
     for row in content["readings"]:
-        row["suspect"]["place"] = place
+        row["suspect"] |= way
     (folder / contents.JSON_NAME).write_bytes(contents.packed(content))
-    alone = step(verify(folder, read_suspects=True), ALONE)
-    assert alone.state == "believed"
-    assert "0 of 4" in alone.text
-    assert "couldn't be read" in alone.text
+    step_ = verification._alone(folder, content, 1 << 24)
+    assert step_.state == "believed"
+    assert "0 of 4" in step_.text
+
+
+def test_what_is_said_to_be_seen_changes_nothing(made: Path, tmp_path) -> None:
+    """An owner who has the code could choose pixels by it."""
+    folder, content = changed(made, tmp_path / "case")
+    before = verification._alone(folder, content, 1 << 24)
+    for row in content["readings"]:
+        kept = contents.read_difference(folder / row["difference"])
+        shown = (np.random.default_rng(0).random(kept.left.shape) < 0.5).astype("f4")
+        contents.write_difference(
+            folder / row["difference"], Difference(kept.left, shown)
+        )
+    assert verification._alone(folder, content, 1 << 24) == before
+
+
+def test_ways_to_read_are_paid_for() -> None:
+    assert suspects.log_ways(1) == pytest.approx(np.log(49))
+    assert suspects.log_ways(10**6) > np.log(4.8e7)
