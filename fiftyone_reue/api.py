@@ -205,6 +205,7 @@ def reinstate_recipient(name: str, *, vault: AnyVault) -> Recipient:
 
     Example::
 
+        reue.revoke_recipient("alice", vault="vault")
         reue.reinstate_recipient("alice", vault="vault")
 
     Args:

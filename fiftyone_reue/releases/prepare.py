@@ -357,7 +357,7 @@ def _nothing_to_fit(failures: list[Failure]) -> str:
 
 def _said(value: object) -> str:
     """A setting's value in a message; one that wasn't given has none."""
-    return "not given" if value is None else repr(value)
+    return "none" if value is None else repr(value)
 
 
 def check_same(

@@ -44,6 +44,8 @@ def what_it_is(path: Path) -> str | None:
     """
     if path.is_dir():
         return _folder(path)
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)

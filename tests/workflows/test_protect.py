@@ -434,7 +434,7 @@ def test_a_quality_makes_images_as_weak_as_it_takes_and_they_come_back(
         back = load(str(restored / item.sample_id), name="back").raster.samples
         original = load(item.path, name="original").raster.samples
         assert np.array_equal(back, original)
-    with pytest.raises(InputError, match=f"quality {wanted}, not None"):
+    with pytest.raises(InputError, match=f"quality {wanted}, not none"):
         run(vault, textured, tmp_path / "weak", config=RUE)
 
 
