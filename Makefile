@@ -21,7 +21,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo "make demo [DATA=folder]    protect, restore and trace a dataset (DATA: your own images)"
-	@echo "make test                  format, lint, types, then every test, with FiftyOne's oldest version too"
+	@echo "make test                  format, lint, types, then every test"
 	@echo "make unit                  the quick tests alone"
 	@echo "make bfloat16              the networks' tests in bfloat16"
 	@echo "make lint                  format, lint, types"
@@ -35,11 +35,8 @@ help:
 demo: venv database
 	$(BIN)/python -m fiftyone_reue.demo --plain-key-file $(if $(DATA),--data "$(DATA)")
 
-# All with the FiftyOne that is installed, then what touches it with the oldest that is
-# supported, and with a newer one if PyPI has it. VERSIONS=none leaves these out.
 test: lint database browser programs
 	$(PYTEST)
-	.ci/try-fiftyone $(VERSIONS)
 
 unit: venv
 	$(PYTEST) -m unit
@@ -62,6 +59,7 @@ docs: venv
 tour: venv database browser
 	$(PYTEST) -n 0 tests/e2e/tour.py
 
+# VERSIONS=1.20.1 tries another.
 versions: venv database
 	.ci/try-fiftyone $(VERSIONS)
 
