@@ -207,7 +207,7 @@ class _Known:
     @property
     def has_alpha(self) -> bool:
         """Whether it may have been laid on a ground, by which it looks otherwise."""
-        return len(self.image.descriptor) > match.SIDE**2
+        return _has_alpha(self.image)
 
     @property
     def references(self) -> list[Reference]:
@@ -305,7 +305,7 @@ class Locator:
         for luma in lumas:
             for candidate in self._overview.index.nearest(luma, CANDIDATES):
                 image = self._ledger.image(candidate.image_id)
-                if image is None or len(image.descriptor) > match.SIDE**2:
+                if image is None or _has_alpha(image):
                     continue
                 turned = match.orient(luma, candidate.orientation)
                 alike = match.likeness(turned, image.descriptor)
@@ -520,6 +520,10 @@ def _lying(near: Nearest, shape: tuple[int, ...]) -> np.ndarray:
     assert near.matrix is not None
     seen = np.ones(near.left.shape, bool) if near.shown is None else near.shown > 0
     return footprints.footprint(near.matrix, seen, near.orientation, shape)
+
+
+def _has_alpha(image: Image) -> bool:
+    return len(image.descriptor) > match.SIDE**2
 
 
 def _least_sure(near: Nearest) -> float:

@@ -6,7 +6,11 @@ import sqlite3
 import zipfile
 from pathlib import Path
 
+from fiftyone_reue.releases import manifest
+from fiftyone_reue.vault.identities import SECRET
 from fiftyone_reue.vault.licence_files import APPLICATION
+from fiftyone_reue.vault.vault import LEDGER_NAME
+from fiftyone_reue.workflows.package_writers import IMAGES
 
 _HEAD = 4096
 _SQLITE = b"SQLite format 3\0"
@@ -30,7 +34,7 @@ _TEXTS = (
     ),
     (b"age-encryption.org/v1", "a file that is sealed with age, as key files are"),
     (
-        b"AGE-SECRET-KEY-1",
+        SECRET.encode(),
         "an identity, which is secret: `reue restore --identity` takes it",
     ),
 )
@@ -66,9 +70,9 @@ def what_it_is(path: Path) -> str | None:
 
 
 def _folder(path: Path) -> str | None:
-    if (path / "ledger.sqlite").is_file():
+    if (path / LEDGER_NAME).is_file():
         return "a vault: `reue release list --vault` says what is in it"
-    if (path / "images" / "manifest.json").is_file():
+    if (path / IMAGES / manifest.NAME).is_file():
         return "a package: `reue info` of its folder images says which release it is"
     return None
 
@@ -79,7 +83,7 @@ def _archive(path: Path) -> str | None:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile, ValueError):
         return None
-    if "images/manifest.json" in names:
+    if f"{IMAGES}/{manifest.NAME}" in names:
         return "a package: `reue unpack FILE FOLDER` takes the copies out of it"
     return None
 
