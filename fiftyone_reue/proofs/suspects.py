@@ -78,6 +78,6 @@ def _fitted(shape: tuple[int, ...], grid: int) -> tuple[int, int]:
     """A suspect's own size, or the nearest of its form that has the grid."""
     shorter = min(shape)
     most = 2 * grid - 1 if grid < LARGEST_GRID else shorter
-    scale = min(max(shorter, grid), max(most, grid)) / shorter
+    scale = max(grid, min(shorter, most)) / shorter
     height, width = (max(grid, round(side * scale)) for side in shape)
     return height, width

@@ -38,7 +38,7 @@ from fiftyone_reue.watermark.commitment import (
     recipient_leaf,
     statement_of,
 )
-from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION, weigh
+from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION, Evidence, weigh
 from fiftyone_reue.watermark.looks import Look, images_of, log_ways
 from fiftyone_reue.watermark.readings import Reading, seen_of, version
 
@@ -171,9 +171,7 @@ def _verified(
     amplitude = int(content["amplitude"])
     if not 1 <= amplitude <= _MOST_AMPLITUDE:
         raise ValueError("no mark has such an amplitude")
-    seeds = {
-        str(one["recipient_id"]): bytes.fromhex(one["code_seed"]) for one in culprits
-    }
+    seeds = _seeds(culprits)
     commitments = _Commitments(content, root)
     readings, bits = _bits(folder, rows, readings, amplitude, max_pixels)
     steps = [
@@ -207,9 +205,9 @@ def _verified(
     ]
     evidence = weigh(readings, seeds, looks, tested=tested)
     named = [one.recipient_id for one in evidence.culprits]
-    names = {str(one["recipient_id"]): printable(one["name"]) for one in culprits}
+    names = _names(culprits)
     claimed = sorted(seeds)
-    p_value = max((one.p_value for one in evidence.culprits), default=evidence.p_value)
+    p_value = _bound(evidence)
     if seeds:
         steps.append(
             Step(
@@ -234,6 +232,23 @@ def _verified(
         )
     )
     return Verification([names[one] for one in named], p_value, evidence.images, steps)
+
+
+def _seeds(culprits: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """Code seeds by recipient id."""
+    return {
+        str(one["recipient_id"]): bytes.fromhex(one["code_seed"]) for one in culprits
+    }
+
+
+def _names(culprits: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Names to be shown, by recipient id."""
+    return {str(one["recipient_id"]): printable(one["name"]) for one in culprits}
+
+
+def _bound(evidence: Evidence) -> float:
+    """The largest bound of those who are named, or the best one's."""
+    return max((one.p_value for one in evidence.culprits), default=evidence.p_value)
 
 
 def _require_distinct(
@@ -270,16 +285,14 @@ def _alone(folder: Path, content: Mapping[str, Any], max_pixels: int) -> Step:
         soft = read.carried_bits(found, carrier, int(content["amplitude"]))
         readings.append(Reading(str(row["image_id"]), soft))
     culprits = content["culprits"]
-    names = {str(one["recipient_id"]): printable(one["name"]) for one in culprits}
-    seeds = {
-        str(one["recipient_id"]): bytes.fromhex(one["code_seed"]) for one in culprits
-    }
+    names = _names(culprits)
+    seeds = _seeds(culprits)
     looks, _ = _looks(content, readings)
     ways = looks + len(rows) * suspects.log_ways(images) + math.log(_MOST_AMPLITUDE)
     tested = int(content["recipients_tested"])
     evidence = weigh(readings, seeds, ways, tested=tested)
     named = {one.recipient_id for one in evidence.culprits}
-    p_value = max((one.p_value for one in evidence.culprits), default=evidence.p_value)
+    p_value = _bound(evidence)
     which = f"{len(readings)} of {count(len(content['readings']), 'suspect')}"
     if seeds and named == set(seeds):
         text = (

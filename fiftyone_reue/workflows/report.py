@@ -23,12 +23,7 @@ from fiftyone_reue.proofs import contents, page, pdf, pictures
 from fiftyone_reue.proofs.shown import PROGRAM
 from fiftyone_reue.proofs.timestamps import Reply, read_reply
 from fiftyone_reue.releases.lookup import require_apart
-from fiftyone_reue.releases.tracing import (
-    AMPLITUDE,
-    Suspect,
-    Traced,
-    Tracer,
-)
+from fiftyone_reue.releases.tracing import AMPLITUDE, Suspect, Traced, Tracer
 from fiftyone_reue.vault.commitments import leaf_of, list_commitments
 from fiftyone_reue.vault.entities import Recipient
 from fiftyone_reue.vault.timestamps import list_timestamps
