@@ -120,6 +120,12 @@ def pytest_unconfigure() -> None:
             client.drop_database(os.environ["FIFTYONE_DATABASE_NAME"])
 
 
+@pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For figures that bfloat16's 8 bits can't tell apart, or a plain network's."""
+    monkeypatch.setenv("REUE_BFLOAT16", "off")
+
+
 @pytest.fixture(scope="session")
 def fiftyone_folder() -> Path:
     """The session's folder with FiftyOne's ``db``, ``plugins`` and ``datasets``."""

@@ -66,6 +66,7 @@ def test_files_that_are_no_network_are_refused(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("float32")
 def test_a_program_gives_its_features_and_gradients(tmp_path):
     network = TinyExtractor().eval()
     path = exported(network, tmp_path / "tiny.pt2", side=64)
@@ -102,6 +103,7 @@ def test_a_program_that_makes_no_features_is_refused(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("float32")
 def test_torchvisions_weights_give_what_their_head_gets(tmp_path):
     from torchvision.models import resnet18
 

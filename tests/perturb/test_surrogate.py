@@ -34,12 +34,6 @@ def either_precision(request, monkeypatch):
     monkeypatch.setenv("REUE_BFLOAT16", request.param)
 
 
-@pytest.fixture
-def float32(monkeypatch):
-    """For sums that bfloat16's 8 bits can't tell apart."""
-    monkeypatch.setenv("REUE_BFLOAT16", "off")
-
-
 def network(seed: int = 0) -> SmallResNet:
     return create_surrogate("small_resnet", 3, 16, seed, CPU)
 
