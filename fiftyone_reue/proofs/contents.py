@@ -16,6 +16,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ from fiftyone_reue.names.display import printable
 from fiftyone_reue.watermark.read import Difference
 from fiftyone_reue.watermark.sharpness import Response
 
-FORMAT = 3
+FORMAT = 4
 """Of cases. Soft bits of format 1 were weighted in another way, so that they don't
-follow from their differences any more."""
+follow from their differences any more; formats 2 and 3 are verified as well."""
 
-ONE_AN_ORIGINAL = 2
-"""The format in which an original has one suspect; it is verified as well."""
+_JOINED, _TURNED = 3, 4
+_OLDEST = 2
 
 JSON_NAME = "evidence.json"
 HTML_NAME = "report.html"
@@ -96,14 +97,24 @@ def read_evidence(folder: Path) -> dict[str, Any]:
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: this isn't JSON, so it is no case") from error
-    known = (ONE_AN_ORIGINAL, FORMAT)
+    known = range(_OLDEST, FORMAT + 1)
     if not isinstance(content, dict) or content.get("format") not in known:
         raise InputError(
-            f"{path}: this is no case of format {ONE_AN_ORIGINAL} or {FORMAT}, which "
+            f"{path}: this is no case of a format from {_OLDEST} to {FORMAT}, which "
             "this program verifies; another version may read it, such as the one that "
             "its page names"
         )
     return content
+
+
+def joins(evidence: Mapping[str, Any]) -> bool:
+    """Whether an original may have several suspects; before, it had one."""
+    return bool(evidence["format"] >= _JOINED)
+
+
+def turns(evidence: Mapping[str, Any]) -> bool:
+    """Whether marks the wrong way round were weighed too."""
+    return bool(evidence["format"] >= _TURNED)
 
 
 def require_file(path: Path) -> None:

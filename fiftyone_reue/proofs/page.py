@@ -75,8 +75,7 @@ def rendered(evidence: Mapping[str, Any]) -> str:
 def _log_ways(
     evidence: Mapping[str, Any], earlier: Sequence[Look], images: Mapping[str, str]
 ) -> float:
-    joined = evidence["format"] != contents.ONE_AN_ORIGINAL
-    return log_ways(earlier, images, joined=joined)
+    return log_ways(earlier, images, joined=contents.joins(evidence))
 
 
 def _collages(rows: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -41,7 +41,8 @@ def claim(content: Mapping[str, Any], found: Evidence, earlier: int) -> Step:
         if sorted(row["images"]) != sorted(one.images):
             return _failed(f"other images point to {printable(row['name'])}")
         images = len(one.images)
-        named.append(words.Named(str(row["name"]), one.share, images, one.p_value))
+        name = str(row["name"])
+        named.append(words.Named(name, one.share, images, one.p_value, one.turned))
     tested = int(content["recipients_tested"])
     if named and content["claim"] != words.accusation(
         named, found.images, tested, earlier

@@ -18,11 +18,12 @@ from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.proofs import shown, suspects
 from fiftyone_reue.proofs.contents import (
-    ONE_AN_ORIGINAL,
     digest_in,
     file_in,
+    joins,
     read_difference,
     read_evidence,
+    turns,
 )
 from fiftyone_reue.proofs.steps import State, Step
 from fiftyone_reue.proofs.timestamps import (
@@ -167,7 +168,7 @@ def _verified(
     ]
     if not all(np.isfinite(one.soft).all() for one in readings):
         raise ValueError("a soft bit isn't finite")
-    _require_distinct(content["format"], rows, readings)
+    _require_distinct(content, readings)
     amplitude = int(content["amplitude"])
     if not 1 <= amplitude <= _MOST_AMPLITUDE:
         raise ValueError("no mark has such an amplitude")
@@ -203,7 +204,7 @@ def _verified(
             f"{tested}, and {max(counts, default=0)} were committed to",
         ),
     ]
-    evidence = weigh(readings, seeds, looks, tested=tested)
+    evidence = weigh(readings, seeds, looks, tested=tested, turned=turns(content))
     named = [one.recipient_id for one in evidence.culprits]
     names = _names(culprits)
     claimed = sorted(seeds)
@@ -252,16 +253,16 @@ def _bound(evidence: Evidence) -> float:
 
 
 def _require_distinct(
-    form: int, rows: Sequence[Mapping[str, Any]], readings: Sequence[Reading]
+    content: Mapping[str, Any], readings: Sequence[Reading]
 ) -> None:
     """Refuse what a report doesn't write: a suspect that says what another does."""
     said = [(one.image_id, version(one)) for one in readings]
     if len(set(said)) != len(said):
         raise ValueError("a suspect of an original is there twice")
-    files = [str(row["difference"]) for row in rows]
+    files = [str(row["difference"]) for row in content["readings"]]
     if len(set(files)) != len(files):
         raise ValueError("a difference is there twice")
-    if form == ONE_AN_ORIGINAL and len({image for image, _ in said}) != len(said):
+    if not joins(content) and len({image for image, _ in said}) != len(said):
         raise ValueError("an original is there twice")
 
 
@@ -290,7 +291,7 @@ def _alone(folder: Path, content: Mapping[str, Any], max_pixels: int) -> Step:
     looks, _ = _looks(content, readings)
     ways = looks + len(rows) * suspects.log_ways(images) + math.log(_MOST_AMPLITUDE)
     tested = int(content["recipients_tested"])
-    evidence = weigh(readings, seeds, ways, tested=tested)
+    evidence = weigh(readings, seeds, ways, tested=tested, turned=turns(content))
     named = {one.recipient_id for one in evidence.culprits}
     p_value = _bound(evidence)
     which = f"{len(readings)} of {count(len(content['readings']), 'suspect')}"
@@ -376,8 +377,7 @@ def _looks(
     earlier = [Look.from_dict(one) for one in content["earlier_looks"]]
     look = content["look"].get("images", {})  # nothing was weighed
     images = {str(i): str(v) for i, v in look.items()}
-    joined = content["format"] != ONE_AN_ORIGINAL
-    ways = log_ways(earlier, images, joined=joined)
+    ways = log_ways(earlier, images, joined=joins(content))
     if images != images_of(readings):
         text = "the look is of other images, or of other versions of them"
         return ways, Step("looks", "failed", text)

@@ -18,12 +18,14 @@ class Named:
         share: of what all who are named explain, 0 to 1.
         images: how many originals point there by themselves.
         p_value: the bound on naming anybody so by chance.
+        turned: how many of these originals show the mark the wrong way round.
     """
 
     name: str
     share: float
     images: int
     p_value: float
+    turned: int = 0
 
 
 def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -> str:
@@ -51,7 +53,7 @@ def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -
         return (
             f"These images are derived from the copy of {first.name}: the "
             f"chance of naming anybody this firmly by accident is at most "
-            f"{first.p_value:.1e} ({basis}). It says whose "
+            f"{first.p_value:.1e} ({basis}).{_turned(found)} It says whose "
             "copy it was, not who leaked it."
         )
     parts = [
@@ -62,8 +64,19 @@ def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -
     return (
         f"These images are derived from the copies of {', '.join(parts[:-1])} and "
         f"{parts[-1]}. Behind each name stands the chance, at most, of naming "
-        f"anybody this firmly by accident ({basis}). It says whose copies they "
-        "were, not who leaked them."
+        f"anybody this firmly by accident ({basis}).{_turned(found)} It says whose "
+        "copies they were, not who leaked them."
+    )
+
+
+def _turned(found: Sequence[Named]) -> str:
+    most = max(one.turned for one in found)
+    if not most:
+        return ""
+    verb = "shows" if most == 1 else "show"
+    return (
+        f" Of these, {count(most, 'original')} {verb} a mark the wrong way round, as "
+        "happens where several copies are mixed."
     )
 
 

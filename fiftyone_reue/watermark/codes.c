@@ -118,16 +118,18 @@ static void fill(double (*table)[256], const double *soft, int bytes)
         }
 }
 
-/* Of n recipients, the sums over m images of code bits times soft bits.
+/* Of n recipients, the sums over m images of code bits times soft bits, and the sums
+   of these products' sizes, an image each.
 
    keys: n times 64 bytes, filled up with zeros; sizes: n, of the keys, 1 to 64.
    ids: m times 128 bytes, filled up with zeros; lengths: m, of the ids, 1 to 128.
    bytes: m, of the codes, 1 to 64, equal ones together.
-   soft: one image's after the other's, 8 for each byte. totals: n, are overwritten. */
+   soft: one image's after the other's, 8 for each byte. totals, sized: n, are
+   overwritten. */
 FASTEST __attribute__((visibility("default")))
 void rc_fits(const uint8_t *keys, const uint8_t *sizes, int64_t n, const uint8_t *ids,
              const uint8_t *lengths, const uint8_t *bytes, int64_t m,
-             const double *soft, double *totals)
+             const double *soft, double *totals, double *sized)
 {
     lanes begun[CHUNK / LANES][8], state[8], block[16];
     double table[MOST_BYTES][256];
@@ -136,6 +138,7 @@ void rc_fits(const uint8_t *keys, const uint8_t *sizes, int64_t n, const uint8_t
         int64_t count = n - first < CHUNK ? n - first : CHUNK;
         const double *values = soft;
         memset(totals + first, 0, count * sizeof *totals);
+        memset(sized + first, 0, count * sizeof *sized);
         for (int64_t image = 0; image < m; image++) {
             int wide = bytes[image];
             if (!image || wide != bytes[image - 1])
@@ -154,6 +157,7 @@ void rc_fits(const uint8_t *keys, const uint8_t *sizes, int64_t n, const uint8_t
                     for (int byte = 0; byte < wide; byte++)
                         sum += table[byte][state[byte / 8][lane] >> 8 * (byte % 8) & 255];
                     totals[first + at + lane] += sum;
+                    sized[first + at + lane] += sum < 0 ? -sum : sum;
                 }
             }
         }

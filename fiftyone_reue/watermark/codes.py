@@ -53,9 +53,6 @@ def code_bytes(code_seed: bytes, image_id: str, bit_count: int) -> bytes:
 def fits(soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]) -> np.ndarray:
     """How well each recipient's codes fit soft bits, over all images.
 
-    Many are computed by a compiled part where there is a C compiler, with the same
-    result but for rounding.
-
     Args:
         soft: ``(bits,)`` float64 by image id, zeros where nothing was read.
         code_seeds: as for :func:`code`.
@@ -63,21 +60,45 @@ def fits(soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]) -> np.ndar
     Returns:
         ``(len(code_seeds),)`` float64, the sums of code bits times soft bits.
     """
+    return sized_fits(soft, code_seeds)[0]
+
+
+def sized_fits(
+    soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same, and how well they fit with each image's sign left open.
+
+    Many are computed by a compiled part where there is a C compiler, with the same
+    result but for rounding.
+
+    Args:
+        soft: as for :func:`fits`.
+        code_seeds: as for :func:`code`.
+
+    Returns:
+        What :func:`fits` does, and ``(len(code_seeds),)`` float64, the sums of what
+        each image adds to it, taken without its sign.
+    """
     if not soft or not code_seeds:
-        return np.zeros(len(code_seeds))
+        return np.zeros(len(code_seeds)), np.zeros(len(code_seeds))
     if len(soft) * len(code_seeds) >= MANY:
         with contextlib.suppress(MissingPackageError):
-            return many_codes.fits(soft, code_seeds)
+            return many_codes.sized_fits(soft, code_seeds)
     return few_fits(soft, code_seeds)
 
 
-def few_fits(soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]) -> np.ndarray:
-    """The same without the compiled part."""
+def few_fits(
+    soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`sized_fits` without the compiled part."""
     values = np.concatenate(list(soft.values()))
-    counts = [(image_id, len(bits)) for image_id, bits in soft.items()]
-    found = np.empty(len(code_seeds))
+    lengths = [len(bits) for bits in soft.values()]
+    starts = np.cumsum([0, *lengths[:-1]])
+    counts = list(zip(soft, lengths, strict=True))
+    plain, sized = np.empty(len(code_seeds)), np.empty(len(code_seeds))
     for place, seed in enumerate(code_seeds):
         raw = b"".join(code_bytes(seed, *one) for one in counts)
-        ones = np.unpackbits(np.frombuffer(raw, np.uint8))
-        found[place] = 2 * float(values @ ones) - values.sum()
-    return found
+        signs = np.unpackbits(np.frombuffer(raw, np.uint8)) * 2.0 - 1
+        added = np.add.reduceat(signs * values, starts)
+        plain[place], sized[place] = added.sum(), np.abs(added).sum()
+    return plain, sized

@@ -7,12 +7,19 @@ the number of recipients, by 2 for the first culprit, 4 for the second and so on
 by the ways in which the images could have been chosen out of those that were seen
 before (:mod:`fiftyone_reue.watermark.looks`).
 
-Several suspects of one original are joined (:mod:`fiftyone_reue.watermark.joining`).
-Where they contradict one another, that says little, so everybody is also weighed on the
-one of n + 1 readings of each such original, joined or a suspect's own, that suits them
-best. Bounds that hold for each choice by itself are inverses of nonnegative means, and
-so is that of their mean: the price is their number. Nine tenths of the whole error go
-to what is joined, a tenth to choices.
+A file that fits a code the wrong way round, as often as a mark is -1 where it should be
+1, depends on that code no less than one that fits: several recipients who mix their
+copies can turn their marks round so. And several suspects of one original are joined
+(:mod:`fiftyone_reue.watermark.joining`), which says little where they contradict one
+another. So everybody is weighed in three ways, and that counts which suits them best:
+
+- on what is joined, as it is: to this go eight tenths of the whole error;
+- on the same with every sign turned round: a tenth;
+- on a choice, for each original, of one of its n + 1 readings, joined or a suspect's
+  own, and of its sign: a tenth.
+
+Bounds that hold for each choice by itself are inverses of nonnegative means, and so is
+that of their mean: the price is their number.
 
 Culprits are found one after the other. What the codes of those who were found explain
 of each image is taken off before the next one is looked for: to an innocent's code,
@@ -29,7 +36,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fiftyone_reue.watermark.bounds import PRIOR, log_chance, needed_growth, needed_z
-from fiftyone_reue.watermark.codes import code, fits
+from fiftyone_reue.watermark.codes import code, fits, sized_fits
 from fiftyone_reue.watermark.joining import Joined, joined
 from fiftyone_reue.watermark.readings import Reading
 
@@ -47,6 +54,9 @@ FROM_ONE_IMAGE = 1e-3
 
 _CHOICE = 0.1
 """The share of the whole error for choosing among the readings of an original."""
+
+_TURNED = 0.1
+"""That for all signs turned round."""
 
 _GROWTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """What suits a recipient is chosen for a fit of so many times the energy."""
@@ -66,6 +76,7 @@ class Culprit:
         images: ids of the originals whose suspects point to them by themselves, with a
             bound of FROM_ONE_IMAGE among the culprits.
         readings: places of the readings that do so, each alone.
+        turned: how many of these originals show the mark the wrong way round.
     """
 
     recipient_id: str
@@ -74,6 +85,7 @@ class Culprit:
     share: float
     images: tuple[str, ...]
     readings: tuple[int, ...]
+    turned: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,8 +94,9 @@ class Evidence:
 
     Attributes:
         recipient_id: the best recipient, or None without any reading.
-        z: that recipient's statistic, the fit over the square root of the energy; on
-            joined readings or on chosen ones, whichever is less likely by chance.
+        z: that recipient's statistic, the fit of joined readings over the square root
+            of the energy; for who was weighed in another way, the one that would be as
+            unlikely by chance.
         p_value: the bound on naming somebody this firmly by chance, 0 to 1.
         best_innocent_p: the same bound for the best code of anybody who is neither
             named nor the best recipient, decoys included.
@@ -95,8 +108,7 @@ class Evidence:
         scores: each recipient's Z.
         chances: each recipient's bound, as for the first culprit.
         energy: the sum of the images' weights, at most ``images``; of joined readings.
-        log_price: natural logarithm of what joined readings' bounds are multiplied by;
-            0 where no original has several suspects.
+        log_price: natural logarithm of what joined readings' bounds are multiplied by.
         log_ways: natural logarithm of the ways that the images could have been chosen.
         culprits: everybody who is named, the firmest first.
     """
@@ -169,6 +181,7 @@ def weigh(
     log_ways: float = 0.0,
     *,
     tested: int | None = None,
+    turned: bool = True,
 ) -> Evidence:
     """Test every recipient on the readings.
 
@@ -180,6 +193,8 @@ def weigh(
             chosen, see :func:`fiftyone_reue.watermark.looks.log_ways`.
         tested: how many recipients there are, where not all seeds are at hand; by
             default as many as there are seeds.
+        turned: whether marks the wrong way round are weighed too. Cases that were
+            written before they were are weighed without.
 
     Returns:
         The evidence; with no reading or no recipient, one that names nobody.
@@ -187,11 +202,13 @@ def weigh(
     tested = max(1, len(code_seeds), tested or 0)
     originals = joined(readings)
     energy = _energy(_together(originals))
-    log_price = _log_prices(originals)[0]
+    log_price = _prices(originals, turned).joint
     factor = log_factor(tested, log_ways, 1)
     ids = list(code_seeds)
     seeds = list(code_seeds.values())
-    weighed = _weighed(originals, lambda soft: fits(soft, seeds), len(ids))
+    weighed = _weighed(
+        originals, lambda soft: sized_fits(soft, seeds), len(ids), turned
+    )
     scores = dict(zip(ids, weighed.z.tolist(), strict=True))
     chances = {who: _chance(weighed.log(i) + factor) for i, who in enumerate(ids)}
     if not readings or not ids:
@@ -213,9 +230,9 @@ def weigh(
             culprits=(),
         )
     first = ids[weighed.best]
-    found = _stepwise(originals, weighed, code_seeds, tested, log_ways)
+    found = _stepwise(originals, weighed, code_seeds, tested, log_ways, turned)
     named = {first, *(who for who, _, _ in found)}
-    decoys = _weighed(originals, lambda soft: _decoy_fits(soft, DECOYS), DECOYS)
+    decoys = _weighed(originals, lambda soft: _decoy_fits(soft, DECOYS), DECOYS, turned)
     innocents = [who for who in ids if who not in named]
     p_values = [chances[who] for who in innocents]
     return Evidence(
@@ -235,7 +252,7 @@ def weigh(
         energy=energy,
         log_price=log_price,
         log_ways=log_ways,
-        culprits=_culprits(originals, found, code_seeds),
+        culprits=_culprits(originals, found, code_seeds, turned),
     )
 
 
@@ -292,48 +309,86 @@ def _growth(fit: np.ndarray, energy: np.ndarray, price: np.ndarray) -> np.ndarra
     return fit * np.abs(fit) / (2 * total) - 0.5 * np.log(total / PRIOR) - price
 
 
-def _log_prices(originals: Sequence[Joined]) -> tuple[float, float]:
-    """What bounds of joined and of chosen readings are multiplied by, logarithms."""
-    choices = [len(one.ways) for one in originals if one.alone]
-    if not choices:
-        return 0.0, math.inf
-    chosen = sum(map(math.log, choices)) - math.log(_CHOICE)
-    return -math.log(1 - _CHOICE), chosen
+@dataclass(frozen=True)
+class _Prices:
+    """What bounds are multiplied by, as natural logarithms; infinite where a way to
+    weigh isn't tried.
+
+    Attributes:
+        joint: of joined readings.
+        turned: of these, turned round.
+        choice: of a choice.
+    """
+
+    joint: float
+    turned: float
+    choice: float
+
+
+def _prices(originals: Sequence[Joined], turned: bool) -> _Prices:
+    ways = [len(one.ways) for one in originals if one.alone or turned]
+    if not ways:
+        return _Prices(0.0, math.inf, math.inf)
+    signs = 2 if turned else 1
+    choice = sum(math.log(signs * count) for count in ways) - math.log(_CHOICE)
+    if not turned:
+        return _Prices(-math.log(1 - _CHOICE), math.inf, choice)
+    return _Prices(-math.log(1 - _CHOICE - _TURNED), -math.log(_TURNED), choice)
+
+
+Fit = Callable[[Soft], tuple[np.ndarray, np.ndarray]]
+"""Gives of soft bits how well each code fits, and with each image's sign left open."""
 
 
 def _weighed(
-    originals: Sequence[Joined], fit: Callable[[Soft], np.ndarray], count: int
+    originals: Sequence[Joined], fit: Fit, count: int, turned: bool
 ) -> _Weighed:
-    """How well codes fit, on joined readings or on what suits each.
+    """How well codes fit, each in the way that suits it.
 
     Args:
         originals: what their suspects say.
-        fit: gives of soft bits how well each code fits, ``(count,)``.
+        fit: gives two arrays ``(count,)``.
         count: how many codes there are.
+        turned: whether marks the wrong way round are weighed too.
     """
-    together = _together(originals)
-    joint, choice = _log_prices(originals)
-    energy = np.full(count, _energy(together))
-    found = _Weighed(fit(together), energy, np.full(count, joint))
-    several = [one for one in originals if one.alone]
-    if not several:
-        return found
+    prices = _prices(originals, turned)
     rest = _together([one for one in originals if not one.alone])
-    shape = len(_GROWTHS), count
-    fits_, energies = np.zeros(shape) + fit(rest), np.full(shape, _energy(rest))
-    codes = np.arange(count)
-    for one in several:
-        ways = one.ways
-        own = np.stack([fit({one.image_id: bits}) for bits in ways])
-        size = np.array([float(bits @ bits) for bits in ways])
-        for row, growth in enumerate(_GROWTHS):
-            chosen = (growth * own - growth**2 / 2 * size[:, None]).argmax(axis=0)
-            fits_[row] += own[chosen, codes]
-            energies[row] += size[chosen]
-    for row in range(len(_GROWTHS)):
-        other = _Weighed(fits_[row], energies[row], np.full(count, choice))
-        found = _better(found, other)
-    return found
+    several = [one for one in originals if one.alone]
+    plain, sized = fit(rest)
+    open_ = sized if turned else plain
+    own = [np.stack([fit({one.image_id: w})[0] for w in one.ways]) for one in several]
+    joint = plain + sum((one[0] for one in own), np.zeros(count))
+    energy = _energy(_together(originals))
+    found = plainly = _priced(joint, energy, prices.joint)
+    if turned:
+        found = _better(found, _priced(-joint, energy, prices.turned))
+    if math.isinf(prices.choice):
+        return found
+    for growth in _GROWTHS if several else _GROWTHS[:1]:
+        chosen, energies = open_.copy(), np.full(count, _energy(rest))
+        for one, ways in zip(several, own, strict=True):
+            size = np.array([float(bits @ bits) for bits in one.ways])
+            fits_ = np.abs(ways) if turned else ways
+            best = (growth * fits_ - growth**2 / 2 * size[:, None]).argmax(axis=0)
+            chosen += fits_[best, np.arange(count)]
+            energies += size[best]
+        found = _better(found, _priced(chosen, energies, prices.choice))
+    return _as_joined(found, plainly) if turned else found
+
+
+def _as_joined(found: _Weighed, plainly: _Weighed) -> _Weighed:
+    """The fits to joined readings that would be as unlikely by chance, for a statistic
+    that means the same whatever a code was weighed on; ``plainly`` is what is joined."""
+    total = plainly.energy + PRIOR
+    above = found.growth + plainly.price + 0.5 * np.log(total / PRIOR)
+    fit = np.sign(above) * np.sqrt(2 * total * np.abs(above))
+    return replace(plainly, fit=fit)
+
+
+def _priced(fit: np.ndarray, energy: np.ndarray | float, price: float) -> _Weighed:
+    """Fits of codes that all have the same price."""
+    shape = fit.shape
+    return _Weighed(fit, np.broadcast_to(energy, shape), np.full(shape, price))
 
 
 def _better(one: _Weighed, other: _Weighed) -> _Weighed:
@@ -356,6 +411,7 @@ def _stepwise(
     code_seeds: Mapping[str, bytes],
     tested: int,
     log_ways: float,
+    turned: bool,
 ) -> Found:
     """Who is named, one after the other, until nobody's evidence holds any more."""
     ids, seeds = list(code_seeds), list(code_seeds.values())
@@ -369,7 +425,7 @@ def _stepwise(
         found.append((ids[best], float(weighed.z[best]), p_value))
         known = [code_seeds[who] for who, _, _ in found]
         left = [_unexplained(one, known) for one in originals]
-        weighed = _weighed(left, lambda soft: fits(soft, seeds), len(ids))
+        weighed = _weighed(left, lambda soft: sized_fits(soft, seeds), len(ids), turned)
         weighed = weighed.without([ids.index(who) for who, _, _ in found])
     return found
 
@@ -394,7 +450,10 @@ def _codes(seeds: Sequence[bytes], image_id: str, bit_count: int) -> np.ndarray:
 
 
 def _culprits(
-    originals: Sequence[Joined], found: Found, code_seeds: Mapping[str, bytes]
+    originals: Sequence[Joined],
+    found: Found,
+    code_seeds: Mapping[str, bytes],
+    turned: bool,
 ) -> tuple[Culprit, ...]:
     """What each of those who were found contributed, and to which images."""
     if not found:
@@ -403,6 +462,7 @@ def _culprits(
     shares = np.zeros(len(found))
     images: list[list[str]] = [[] for _ in found]
     readings: list[list[int]] = [[] for _ in found]
+    wrong_way = [0] * len(found)
     for one in originals:
         codes = _codes(seeds, one.image_id, len(one.bits))
         # Of several suspects each says whose it is; together they may be mush.
@@ -410,18 +470,19 @@ def _culprits(
         shares += np.mean(said, axis=0)
         for place, own in enumerate(codes):
             others = np.delete(codes, place, axis=0)
-            points = [_points_to(bits, own, others, one) for bits in one.ways]
+            points = [_points_to(bits, own, others, one, turned) for bits in one.ways]
             if any(points):
                 images[place].append(one.image_id)
+                wrong_way[place] += 1 not in points
             alone = points[1:] or points
             readings[place] += [
                 which for which, does in zip(one.places, alone, strict=True) if does
             ]
     shares /= shares.sum()
     return tuple(
-        Culprit(who, z, p_value, float(share), tuple(own), tuple(places))
-        for (who, z, p_value), share, own, places in zip(
-            found, shares, images, readings, strict=True
+        Culprit(who, z, p_value, float(share), tuple(own), tuple(places), count)
+        for (who, z, p_value), share, own, places, count in zip(
+            found, shares, images, readings, wrong_way, strict=True
         )
     )
 
@@ -433,16 +494,21 @@ def _parts(codes: np.ndarray, bits: np.ndarray) -> np.ndarray:
 
 
 def _points_to(
-    bits: np.ndarray, own: np.ndarray, others: np.ndarray, one: Joined
-) -> bool:
-    """Whether one image's bits fit a code so well that it is from that culprit."""
+    bits: np.ndarray, own: np.ndarray, others: np.ndarray, one: Joined, turned: bool
+) -> int:
+    """Whether one image's bits fit a code so well that it is from that culprit: 1, or
+    -1 where they fit the wrong way round, or 0."""
     alone = bits - _explained(others, bits)[1] if len(others) else bits
     energy = float(alone @ alone)
     if energy <= 0:
-        return False
+        return 0
     z = float(alone @ own) / math.sqrt(energy)
+    share = _TURNED if z < 0 else 1 - _TURNED
+    if not turned:
+        share = float(z > 0)
     tried = (len(others) + 1) * len(one.ways)
-    return z > 0 and tried * math.exp(-z * z / 2) <= FROM_ONE_IMAGE
+    far = tried * math.exp(-z * z / 2) <= FROM_ONE_IMAGE * share
+    return int(math.copysign(1, z)) if far else 0
 
 
 def decoy_statistics(readings: Sequence[Reading], count: int = DECOYS) -> np.ndarray:
@@ -453,19 +519,24 @@ def decoy_statistics(readings: Sequence[Reading], count: int = DECOYS) -> np.nda
     """
     soft = _together(joined(readings))
     energy = _energy(soft)
-    totals = _decoy_fits(soft, count)
+    totals, _ = _decoy_fits(soft, count)
     return totals / math.sqrt(energy) if energy > 0 else totals
 
 
-def _decoy_fits(soft: Mapping[str, np.ndarray], count: int) -> np.ndarray:
-    totals = np.zeros(count)
+def _decoy_fits(
+    soft: Mapping[str, np.ndarray], count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`fiftyone_reue.watermark.codes.sized_fits`, of codes nobody holds."""
+    totals, sized = np.zeros(count), np.zeros(count)
     for image_id, values in soft.items():
         bits = len(values)
         stream = hashlib.shake_256(b"reue-decoy" + image_id.encode())
         raw = np.frombuffer(stream.digest(count * bits // 8), np.uint8)
         ones = np.unpackbits(raw).reshape(count, bits)
-        totals += 2 * (ones @ values) - values.sum()
-    return totals
+        added = 2 * (ones @ values) - values.sum()
+        totals += added
+        sized += np.abs(added)
+    return totals, sized
 
 
 def _together(originals: Sequence[Joined]) -> Soft:

@@ -26,8 +26,10 @@ _TOGETHER = 4096
 """Recipients that one call is for."""
 
 
-def fits(soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]) -> np.ndarray:
-    """As :func:`fiftyone_reue.watermark.codes.fits`, with a thread for each core.
+def sized_fits(
+    soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]
+) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`fiftyone_reue.watermark.codes.sized_fits`, a thread for each core.
 
     Raises:
         MissingPackageError: the library isn't there and can't be compiled, or a seed or
@@ -41,7 +43,7 @@ def fits(soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]) -> np.ndar
     bits = [np.asarray(soft[one.decode()], np.float64) for one in ids]
     widths = np.array([len(one) // 8 for one in bits], np.uint8)
     values = np.concatenate(bits)
-    totals = np.empty(len(code_seeds))
+    totals, sizes_of_fits = np.empty(len(code_seeds)), np.empty(len(code_seeds))
     library = _library()
 
     def part(first: int) -> None:
@@ -56,11 +58,12 @@ def fits(soft: Mapping[str, np.ndarray], code_seeds: Sequence[bytes]) -> np.ndar
             len(ids),
             values.ctypes.data,
             totals[first:end].ctypes.data,
+            sizes_of_fits[first:end].ctypes.data,
         )
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         list(threads.map(part, range(0, len(code_seeds), _TOGETHER)))
-    return totals
+    return totals, sizes_of_fits
 
 
 def _padded(texts: Sequence[bytes], width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +80,7 @@ def _library() -> ctypes.CDLL:
     library.rc_fits.argtypes = (
         *(address, address, count),
         *(address, address, address, count),
-        *(address, address),
+        *(address, address, address),
     )
     library.rc_fits.restype = None
     return library

@@ -203,7 +203,7 @@ class ExtractSummary:
 
     def _accusation(self) -> str:
         found = [
-            words.Named(name, one.share, len(one.images), one.p_value)
+            words.Named(name, one.share, len(one.images), one.p_value, one.turned)
             for name, one in zip(self.all_named, self.evidence.culprits, strict=True)
         ]
         evidence = self.evidence
@@ -237,6 +237,7 @@ class ExtractSummary:
                     "p_value": one.p_value,
                     "share": one.share,
                     "images": len(one.images),
+                    "images_turned": one.turned,
                 }
                 for name, one in zip(self.all_named, evidence.culprits, strict=True)
             ],

@@ -19,7 +19,7 @@ FORMATS = sorted(path.name for path in CASES.iterdir())
 
 
 def test_there_are_cases_of_each_format() -> None:
-    assert FORMATS == ["2", "3"]
+    assert FORMATS == ["2", "3", "4"]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -34,6 +34,19 @@ def test_a_case_holds(form: str) -> None:
     for name in ("soft bits", "verdict", "claim", "evidence.json"):
         assert told[name] == "checked", name
     assert told["looks"] == "believed"
+
+
+def test_marks_the_wrong_way_round_count_from_format_4_on(tmp_path: Path) -> None:
+    content = json.loads((CASES / "4" / "evidence.json").read_text())
+    assert "1 original shows a mark the wrong way round" in content["claim"]
+    case = tmp_path / "case"
+    shutil.copytree(CASES / "4", case)
+    path = case / "evidence.json"
+    path.write_text(path.read_text().replace('"format": 4', '"format": 3'))
+    found = verify(case)
+    told = {one.name: one for one in found.steps}
+    assert told["verdict"].state == told["evidence.json"].state == "failed"
+    assert verify(CASES / "4").p_value < found.p_value / 100
 
 
 def test_an_original_has_one_suspect_in_format_2(tmp_path: Path) -> None:

@@ -128,6 +128,76 @@ def test_a_fifth_of_poisoned_images_hides_nobody_and_accuses_nobody(loud, noise)
         assert plain < 0
 
 
+def wrong_way(suspects: list[Reading]) -> list[Reading]:
+    """The same with the marks the wrong way round."""
+    return [Reading(one.image_id, -one.soft) for one in suspects]
+
+
+@pytest.mark.parametrize("wrong", [3, 6])
+def test_marks_the_wrong_way_round_name_their_recipient_too(wrong):
+    suspects = readings("r3", 6)
+    mixed = [*wrong_way(suspects[:wrong]), *suspects[wrong:]]
+    found = weigh(mixed, SEEDS)
+    (culprit,) = found.culprits
+    assert culprit.recipient_id == "r3"
+    assert culprit.turned == len(set(culprit.images) & {f"{i}" for i in range(wrong)})
+    assert culprit.turned > 0
+    assert 0 < culprit.z == found.z < math.sqrt(6 * 32)
+    assert not weigh(mixed, SEEDS, turned=False).decided
+
+
+def test_honest_marks_pay_little_for_that():
+    suspects = readings("r3", 6)
+    found, before = weigh(suspects, SEEDS), weigh(suspects, SEEDS, turned=False)
+    assert found.p_value == pytest.approx(before.p_value / 0.8)
+    assert found.z == pytest.approx(before.z)
+    assert [one.turned for one in found.culprits] == [0]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_whoever_mixes_ten_copies_is_named(turn):
+    """Extremes less the median turn everybody's mark round."""
+    seeds = {f"m{i}": bytes([i]) * 16 for i in range(10)}
+    suspects = [
+        Reading(
+            f"{image}",
+            turn * np.mean([code(seed, f"{image}", 128) for seed in seeds.values()], 0),
+        )
+        for image in range(8)
+    ]
+    others = {f"x{i}": bytes([100 + i]) * 16 for i in range(50)}
+    found = weigh(suspects, {**others, **seeds})
+    named = {one.recipient_id for one in found.culprits}
+    assert len(named) >= 5
+    assert named <= set(seeds)
+    assert found.best_innocent_p > 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["noise", "one bit", "tails", "another's"])
+@pytest.mark.parametrize("images", [1, 4, 30])
+def test_no_more_innocents_than_the_bound_says_whatever_they_are_weighed_on(
+    shape, images
+):
+    """Each of 20,000 on joined readings, on these turned round and on choices."""
+    draw = np.random.default_rng(images)
+    values = {
+        "noise": draw.standard_normal((images, 32)),
+        "one bit": np.eye(32)[draw.integers(0, 32, images)] + 1e-3,
+        "tails": draw.standard_cauchy((images, 32)),
+        "another's": np.stack([code(b"x" * 16, f"{i}", 32) for i in range(images)]),
+    }[shape]
+    suspects = [Reading(f"{i}", soft) for i, soft in enumerate(values)]
+    suspects += [Reading("0", draw.standard_normal(32)) for _ in range(2)]
+    count = 20_000
+    seeds = {f"{i}": i.to_bytes(16, "big") for i in range(count)}
+    found = weigh(suspects, seeds, -math.log(2 * count))  # one code's own bounds
+    chances = np.array(list(found.chances.values()))
+    for level in (0.1, 0.01, 0.001):
+        share = float(np.mean(chances <= level))
+        assert share <= level + 3 * math.sqrt(level / count)
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=8, max_size=64))
 def test_no_image_counts_for_more_than_one(values):
     soft = np.array(values)

@@ -171,7 +171,7 @@ def test_a_poisoned_suspect_takes_a_stated_amount(loud, count, images):
     ]
     found = weigh([*honest, *poison], SEEDS)
     alone = weigh(honest, SEEDS)
-    price = math.log(10) + images * math.log(count + 2)
+    price = math.log(10) + images * math.log(2 * (count + 2))
     lost = math.log(found.chances["r0"]) - math.log(alone.chances["r0"])
     assert lost <= 1.02 * price + 0.5
     assert [one.recipient_id for one in found.culprits] == ["r0"]
