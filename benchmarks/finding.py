@@ -85,6 +85,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--imagenette", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument(
+        "--keep", type=Path, help="a folder where the originals' features stay"
+    )
     options = parser.parse_args()
     known = photographs(options.imagenette)
     order = np.random.default_rng(0).permutation(sorted(known))
@@ -95,7 +98,9 @@ def main() -> None:
             originals[f"{name}-{number}"] = part
     with tempfile.TemporaryDirectory() as folder:
         index = FeatureIndex(
-            lambda: sorted(originals), lambda one: gray(originals[one]), Path(folder)
+            lambda: sorted(originals),
+            lambda one: gray(originals[one]),
+            options.keep or Path(folder),
         )
         index.add([index.look(one) for one in index.missing()])
         rows = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
@@ -39,12 +40,24 @@ LEAST_SHARE = 0.05
 COMPARED = 30_000
 """Up to so many features all are compared; of more, those in the nearest cells."""
 
-CELLS = 1024
-PROBED = 12
+CELLS, MOST_CELLS = 1024, 16384
+"""Into how many they are divided, few and very many."""
+
+IN_A_CELL = 256
+"""So many features a cell holds in the mean, between these: what is looked into takes
+the most time."""
+
+PROBED = 8
 """Cells that are looked into, of all."""
 
-_TAUGHT = 40 * CELLS
+OUTGROWN = 4
+"""An index with fewer cells than there should be by this is made anew."""
+
+_TAUGHT = 40
+"""So many features a cell tell where the cells lie."""
+
 _BATCH = 256
+_ADDED = 40_000
 
 
 class Likely(NamedTuple):
@@ -286,13 +299,18 @@ def _cells(rows: np.ndarray, folder: Path) -> Any:
         ) from error
     path = folder / "features.faiss"
     index: Any = _mapped(path)
-    if index is None or index.ntotal > len(rows):  # damaged, or of other rows
-        index = _taught(rows)
+    wanted = cells_for(len(rows))
+    if (
+        index is None
+        or index.ntotal > len(rows)  # damaged, or of other rows
+        or index.nlist * OUTGROWN <= wanted
+    ):
+        index = _taught(rows, wanted)
     elif index.ntotal < len(rows):
         index = faiss.read_index(str(path))  # what is mapped can't be added to
     if index.ntotal < len(rows):
-        for start in range(index.ntotal, len(rows), _TAUGHT):
-            index.add(unpacked(rows[start : start + _TAUGHT]))
+        for start in range(index.ntotal, len(rows), _ADDED):
+            index.add(unpacked(rows[start : start + _ADDED]))
         temporary = path.with_suffix(".reue-tmp")
         faiss.write_index(index, str(temporary))
         temporary.replace(path)
@@ -311,18 +329,24 @@ def _mapped(path: Path) -> Any:
         found = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
     except RuntimeError:
         return None
-    return found if found.d == WIDTH else None
+    return found if found.d == WIDTH and hasattr(found, "nlist") else None
 
 
-def _taught(rows: np.ndarray) -> Any:
+def cells_for(rows: int) -> int:
+    """Into how many cells so many features are divided: a power of two."""
+    wanted = 1 << round(math.log2(max(1, rows / IN_A_CELL)))
+    return min(max(wanted, CELLS), MOST_CELLS)
+
+
+def _taught(rows: np.ndarray, cells: int) -> Any:
     """An index with the cells that some rows fall into, and none of the rows."""
     import faiss
 
     quantizer = faiss.IndexFlatL2(WIDTH)
     index = faiss.IndexIVFScalarQuantizer(
-        quantizer, WIDTH, CELLS, faiss.ScalarQuantizer.QT_8bit
+        quantizer, WIDTH, cells, faiss.ScalarQuantizer.QT_8bit
     )
     draw = np.random.default_rng(0)
-    some = np.sort(draw.permutation(len(rows))[:_TAUGHT])
+    some = np.sort(draw.permutation(len(rows))[: _TAUGHT * cells])
     index.train(unpacked(rows[some]))
     return index

@@ -252,9 +252,7 @@ def _bound(evidence: Evidence) -> float:
     return max((one.p_value for one in evidence.culprits), default=evidence.p_value)
 
 
-def _require_distinct(
-    content: Mapping[str, Any], readings: Sequence[Reading]
-) -> None:
+def _require_distinct(content: Mapping[str, Any], readings: Sequence[Reading]) -> None:
     """Refuse what a report doesn't write: a suspect that says what another does."""
     said = [(one.image_id, version(one)) for one in readings]
     if len(set(said)) != len(said):

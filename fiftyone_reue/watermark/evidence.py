@@ -377,8 +377,8 @@ def _weighed(
 
 
 def _as_joined(found: _Weighed, plainly: _Weighed) -> _Weighed:
-    """The fits to joined readings that would be as unlikely by chance, for a statistic
-    that means the same whatever a code was weighed on; ``plainly`` is what is joined."""
+    """The fits to joined readings that would be as unlikely by chance: a statistic that
+    means the same whatever a code was weighed on. ``plainly`` is what is joined."""
     total = plainly.energy + PRIOR
     above = found.growth + plainly.price + 0.5 * np.log(total / PRIOR)
     fit = np.sign(above) * np.sqrt(2 * total * np.abs(above))

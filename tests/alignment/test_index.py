@@ -1,3 +1,4 @@
+import faiss
 import numpy as np
 import pytest
 
@@ -74,4 +75,19 @@ def test_many_features_are_looked_for_in_cells(lumas, tmp_path, monkeypatch):
     for name, part in parts.items():  # with what is new added to what was kept
         found = nearest(FeatureIndex(lambda: list(lumas), lumas.get, tmp_path), part)
         assert found == [(name, [0])]
-    assert (tmp_path / "features.faiss").exists()
+    path = tmp_path / "features.faiss"
+    assert faiss.read_index(str(path)).nlist == 4
+    # So many more than the cells were made for, that there should be more of them.
+    monkeypatch.setattr(index, "IN_A_CELL", 8)
+    for name, part in parts.items():
+        found = nearest(FeatureIndex(lambda: list(lumas), lumas.get, tmp_path), part)
+        assert found == [(name, [0])]
+    assert faiss.read_index(str(path)).nlist >= 16
+
+
+@pytest.mark.parametrize(
+    ("rows", "cells"),
+    [(0, 1024), (30_000, 1024), (10**6, 4096), (10**7, 16384), (10**9, 16384)],
+)
+def test_more_features_are_in_more_cells(rows, cells):
+    assert index.cells_for(rows) == cells
