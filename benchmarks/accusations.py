@@ -141,6 +141,23 @@ def _best(
     return best
 
 
+def open_signs(draw: Draw, soft: Soft, recipients: int) -> np.ndarray:
+    """After every image, as it is, with all signs turned round or each one chosen."""
+    fits, sized, energy = np.zeros(recipients), np.zeros(recipients), 0.0
+    best = np.zeros(recipients)
+    for number, bits in enumerate(soft, 1):
+        own = innocent_fits(draw, bits, recipients)
+        fits, sized = fits + own, sized + np.abs(own)
+        energy += float(bits @ bits)
+        for fit, paid in (
+            (fits, -math.log(0.8)),
+            (-fits, math.log(10)),
+            (sized, math.log(10) + number * math.log(2)),
+        ):
+            best = np.minimum(best, log_chances(fit, energy) + paid)
+    return best
+
+
 def picks(draw: Draw, soft: Soft, recipients: int) -> np.ndarray:
     """One by one, then those that fitted, by each innocent's own choice."""
     count = len(soft)
@@ -171,7 +188,7 @@ def free_picks(draw: Draw, soft: Soft, recipients: int) -> np.ndarray:
 Content = Callable[[Draw, int, int], Soft]
 Looker = Callable[[Draw, Soft, int], np.ndarray]
 CONTENTS: tuple[Content, ...] = (noise, marked, poisoned, one_bit, heavy)
-LOOKERS: tuple[Looker, ...] = (once, each_image, picks)
+LOOKERS: tuple[Looker, ...] = (once, each_image, open_signs, picks)
 SIZES = ((3, 128), (12, 32), (40, 32))
 FREE = (150, 32)
 """Images and bits of those who pick without its being counted."""

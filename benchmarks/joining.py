@@ -76,9 +76,9 @@ Chances = Callable[[Sequence[Seen], Mapping[str, bytes]], dict[str, float]]
 
 
 def nearest(seen: Sequence[Seen], seeds: Mapping[str, bytes]) -> dict[str, float]:
-    """Of the nearest suspect alone."""
+    """Of the nearest suspect alone, as it is."""
     readings = [min(seen, key=lambda one: one.distance).reading] if seen else []
-    return evidence.weigh(readings, seeds, tested=RECIPIENTS).chances
+    return evidence.weigh(readings, seeds, tested=RECIPIENTS, turned=False).chances
 
 
 def added(seen: Sequence[Seen], seeds: Mapping[str, bytes]) -> dict[str, float]:
