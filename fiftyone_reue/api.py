@@ -817,7 +817,8 @@ def verify(
         read_suspects: whether to open the suspects' pictures too and read them without
             the originals, on which it then doesn't rest who is named. Pictures of
             people whom you don't trust are best opened where nothing can be lost.
-        max_pixels: differences of larger images are refused before they are unpacked.
+        max_pixels: differences and suspects of more pixels are refused before they are
+            unpacked; by default those of more than 24 and 55 million.
 
     Raises:
         InputError: there is no case, no manifest or no certificate.

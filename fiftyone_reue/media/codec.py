@@ -105,7 +105,7 @@ def load(
         if ending is None:
             ending = PurePath(label if isinstance(source, bytes) else source).suffix
         carrier = _carrier(data, ending.lower())
-        most = _most_pixels(len(data), max_pixels)
+        most = most_pixels(len(data), max_pixels)
         return carrier.decode(data, max_pixels=most, want_record=not ignore_record)
     except (UnreadableImageError, UnsupportedImageError, DamagedRecordError) as error:
         raise type(error)(f"{label}: {error}") from None
@@ -122,8 +122,8 @@ def load(
         ) from error
 
 
-def _most_pixels(size: int, max_pixels: int) -> int:
-    """How many pixels a file of so many bytes may have."""
+def most_pixels(size: int, max_pixels: int) -> int:
+    """How many pixels a file of so many bytes may have, see :func:`load`."""
     if max_pixels != DEFAULT_MAX_PIXELS:
         return max_pixels  # somebody said so
     return min(max_pixels, max(_ALWAYS_READ, size * _PIXELS_A_BYTE))

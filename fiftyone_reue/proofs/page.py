@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,31 @@ def digest_of(evidence: Mapping[str, Any]) -> str:
         evidence: what the case's JSON holds; ``pdf``, which is made of the page, isn't
             counted.
     """
-    counted = {key: value for key, value in evidence.items() if key != "pdf"}
-    text = json.dumps(counted, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    found = hashlib.sha256()
+    for piece in _pieces(evidence):
+        found.update(piece.encode())
+    return found.hexdigest()
+
+
+def _pieces(evidence: Mapping[str, Any]) -> Iterator[str]:
+    """Its JSON without spaces and with sorted keys, of which all takes much memory."""
+    between = "{"
+    for key in sorted(evidence.keys() - {"pdf"}):
+        value = evidence[key]
+        yield f"{between}{_plain(key)}:"
+        between = ","
+        if not isinstance(value, list):
+            yield _plain(value)
+            continue
+        yield "["
+        for place, one in enumerate(value):
+            yield "," * (place > 0) + _plain(one)
+        yield "]"
+    yield "}"
+
+
+def _plain(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def rendered(evidence: Mapping[str, Any]) -> str:

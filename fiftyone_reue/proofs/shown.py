@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from fiftyone_reue import __version__
-from fiftyone_reue.errors import UnsafePathError
+from fiftyone_reue.errors import ReueError, UnsafePathError
 from fiftyone_reue.names.display import printable
 from fiftyone_reue.proofs import contents, page, words
 from fiftyone_reue.proofs.steps import Step
@@ -72,12 +72,14 @@ _MOST_PAGE = 64 << 20
 """Bytes; a page has the first images' figures, and their pictures lie beside it."""
 
 
-def pages(folder: Path, content: Mapping[str, Any]) -> list[Step]:
+def pages(
+    folder: Path, content: Mapping[str, Any], digests: contents.Digests
+) -> list[Step]:
     """Whether the pages say what the evidence says."""
     return [
         _evidence(folder, content),
         _html(folder, content),
-        _pdf(folder, content["pdf"]),
+        _pdf(content["pdf"], digests),
     ]
 
 
@@ -125,11 +127,11 @@ def _remade(content: Mapping[str, Any]) -> bytes | None:
         return None
 
 
-def _pdf(folder: Path, told: Mapping[str, Any]) -> Step:
+def _pdf(told: Mapping[str, Any], digests: contents.Digests) -> Step:
     name = contents.PDF_NAME
     try:
-        found = contents.digest_in(folder, told["file"])
-    except (OSError, UnsafePathError) as error:
+        found = digests.of(told["file"], contents.LARGEST_PDF)
+    except (OSError, ReueError) as error:
         return Step(name, "failed", f"it can't be read: {_reason(error)}")
     if found != told["sha256"]:
         return Step(name, "failed", "it isn't the file that was written with the case")
@@ -140,15 +142,17 @@ def _pdf(folder: Path, told: Mapping[str, Any]) -> Step:
     return Step(name, "believed", text)
 
 
-def pictures(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Step]:
+def pictures(
+    rows: Sequence[Mapping[str, Any]], digests: contents.Digests
+) -> list[Step]:
     """Whether the pictures are those that were drawn."""
     told = [one for row in rows for one in row.get("pictures", {}).values()]
     if not told:
         return []
     for one in told:
         try:
-            found = contents.digest_in(folder, one["file"])
-        except (OSError, UnsafePathError) as error:
+            found = digests.of(one["file"], contents.LARGEST_PICTURE)
+        except (OSError, ReueError) as error:
             text = f"a picture can't be read: {_reason(error)}"
             return [Step("pictures", "failed", text)]
         if found != one["sha256"]:

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from fiftyone_reue.media import alpha
-from fiftyone_reue.media.codec import load
+from fiftyone_reue.media.codec import load, most_pixels
 from fiftyone_reue.media.depth import with_range
+from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.proofs import contents
 from fiftyone_reue.proofs.contents import file_in
 from fiftyone_reue.watermark import match, reducing, unaided
 from fiftyone_reue.watermark.patterns import LARGEST_GRID, SMALLEST_SIDE
@@ -32,6 +34,10 @@ GRIDS = [
 
 MOST = 200
 """So many suspects are read at most: a few say enough."""
+
+MOST_READ = 55_000_000
+"""Pixels of a suspect that are read unless somebody asks for more; of a PNG file they
+take 1 GB."""
 
 
 def log_ways(images: int) -> float:
@@ -49,12 +55,14 @@ def difference_of(folder: Path, row: Mapping[str, Any], max_pixels: int) -> Diff
     Args:
         folder: the case's.
         row: the suspect's, of the evidence's readings.
-        max_pixels: larger pictures are refused before they are decoded.
+        max_pixels: larger pictures are refused before they are decoded; by default
+            those of more than MOST_READ.
 
     Raises:
         ReueError, OSError: the file isn't there, or can't be read.
         ValueError: the suspect doesn't show all of its original, hides something under
-            an alpha channel, or is said to be read in a way that there isn't.
+            an alpha channel, is of a form that no original has, or is said to be read
+            in a way that there isn't.
     """
     suspect = row["suspect"]
     turned, grid = suspect.get("turned"), suspect.get("grid")
@@ -63,7 +71,10 @@ def difference_of(folder: Path, row: Mapping[str, Any], max_pixels: int) -> Diff
     if turned not in range(match.ORIENTATIONS) or grid not in GRIDS:
         raise ValueError("there is no such way to read it")
     path = file_in(folder, suspect["file"])
-    raster = with_range(load(path, max_pixels=max_pixels, ignore_record=True).raster)
+    most = most_pixels(path.stat().st_size, max_pixels)
+    if max_pixels == DEFAULT_MAX_PIXELS:
+        most = min(most, MOST_READ)
+    raster = with_range(load(path, max_pixels=most, ignore_record=True).raster)
     samples, colours = raster.samples, raster.colour_channels
     if alpha.hides(samples, colours):
         raise ValueError("it hides something under its alpha channel")
@@ -71,6 +82,8 @@ def difference_of(folder: Path, row: Mapping[str, Any], max_pixels: int) -> Diff
     luma = reducing.reduced_luma(samples, colours, raster.peak, size)
     luma = match.orient(luma, turned)
     height, width = _fitted(luma.shape, grid)
+    if height * width > contents.MOST_READ:  # a line of pixels, made as wide as a grid
+        raise ValueError("it is far too long")
     return Difference(unaided.remains(match.resize(luma, height, width)))
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import math
 import struct
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fiftyone_reue.errors import InputError, ReueError, UnsafePathError
+from fiftyone_reue.errors import InputError, ReueError
+from fiftyone_reue.media.codec import largest_file
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.proofs import shown, suspects
 from fiftyone_reue.proofs.contents import (
-    digest_in,
+    Digests,
     file_in,
+    identity,
     joins,
     read_difference,
     read_evidence,
@@ -50,6 +53,12 @@ _CLOSE = 1e-5
 """Soft bits may differ by so much of the largest between machines."""
 
 _MOST_AMPLITUDE = 127
+
+MOST_ROWS, MOST_OF_ONE, MOST_NAMED = 100_000, 10_000, 100
+"""Suspects of a case, suspects of one original, and recipients who are named."""
+
+MOST_WEIGHED = 500_000
+"""Suspects times who is named: each is weighed for each, in half a millisecond."""
 
 DIFFERENCES, ALONE = "differences", "suspects alone"
 """Names of steps."""
@@ -133,7 +142,10 @@ def verify(
             there, or None.
         read_suspects: whether to open the suspects' pictures and read them without
             the originals as well; see :mod:`fiftyone_reue.proofs.suspects`.
-        max_pixels: differences of larger images are refused before they are unpacked.
+        max_pixels: differences and suspects of more pixels are refused before they are
+            unpacked; by default those of more than
+            :data:`fiftyone_reue.proofs.contents.MOST_READ` and
+            :data:`fiftyone_reue.proofs.suspects.MOST_READ`.
 
     Raises:
         InputError: there is no case in the folder, or it is not of the form of one, or
@@ -163,6 +175,8 @@ def _verified(
 ) -> Verification:
     rows = content["readings"]
     culprits = content["culprits"]
+    _require_few(rows, culprits)
+    digests = Digests(folder)
     readings = [
         Reading(str(row["image_id"]), np.array(row["soft"], np.float64)) for row in rows
     ]
@@ -176,7 +190,7 @@ def _verified(
     commitments = _Commitments(content, root)
     readings, bits = _bits(folder, rows, readings, amplitude, max_pixels)
     steps = [
-        _files(folder, rows),
+        _files(rows, digests, max_pixels),
         bits,
         Step(
             DIFFERENCES,
@@ -221,8 +235,8 @@ def _verified(
         )
     steps += [
         shown.claim(content, evidence, len(content["earlier_looks"])),
-        *shown.pages(folder, content),
-        *shown.pictures(folder, rows),
+        *shown.pages(folder, content, digests),
+        *shown.pictures(rows, digests),
     ]
     steps.append(
         Step(
@@ -250,6 +264,29 @@ def _names(culprits: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 def _bound(evidence: Evidence) -> float:
     """The largest bound of those who are named, or the best one's."""
     return max((one.p_value for one in evidence.culprits), default=evidence.p_value)
+
+
+def _require_few(
+    rows: Sequence[Mapping[str, Any]], culprits: Sequence[Mapping[str, Any]]
+) -> None:
+    """Refuse what would take for ever.
+
+    Raises:
+        ValueError: there are more suspects or people than any case has.
+    """
+    alike = Counter(str(row["image_id"]) for row in rows)
+    most = max(alike.values(), default=0)
+    if len(rows) > MOST_ROWS or most > MOST_OF_ONE:
+        raise ValueError(
+            f"{len(rows):,} suspects, {most:,} of one original, are more than the "
+            f"{MOST_ROWS:,} and {MOST_OF_ONE:,} that are weighed"
+        )
+    named = len(culprits)
+    if named > MOST_NAMED or len(rows) * named > MOST_WEIGHED:
+        raise ValueError(
+            f"{named:,} people are named by {len(rows):,} suspects: more than "
+            f"{MOST_NAMED} people, or {MOST_WEIGHED:,} pairs of these, aren't weighed"
+        )
 
 
 def _require_distinct(content: Mapping[str, Any], readings: Sequence[Reading]) -> None:
@@ -315,12 +352,14 @@ def _with_alone(steps: list[Step], alone: Step) -> list[Step]:
     return [*steps[:place], alone, *steps[place:]]
 
 
-def _files(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Step:
+def _files(
+    rows: Sequence[Mapping[str, Any]], digests: Digests, max_pixels: int
+) -> Step:
     for row in rows:
         suspect = row["suspect"]
         try:
-            found = digest_in(folder, suspect["file"])
-        except (OSError, UnsafePathError) as error:
+            found = digests.of(suspect["file"], largest_file(max_pixels))
+        except (OSError, ReueError) as error:
             return Step("suspect files", "failed", str(error))
         if found != suspect["sha256"]:
             return Step(
@@ -341,9 +380,15 @@ def _bits(
 ) -> tuple[list[Reading], Step]:
     """The readings with what was seen by each, and whether they follow."""
     found = list(readings)
+    known: set[tuple[int, int] | str] = set()
     for place, (row, reading) in enumerate(zip(rows, readings, strict=True)):
         try:
             path = file_in(folder, row["difference"])
+            which = identity(path)
+            if which in known:
+                text = f"{printable(row['difference'])} is a difference that was read"
+                return found, Step("soft bits", "failed", text)
+            known.add(which)
             difference = read_difference(path, max_pixels)
             carrier = bytes.fromhex(row["carrier_key"])
             soft = read.carried_bits(difference, carrier, amplitude)
@@ -396,6 +441,20 @@ class _Commitments:
         self._root = None if root is None else root.lower()
         self._all: list[Mapping[str, Any]] = list(content["commitments"])
         self._rows: list[Mapping[str, Any]] = list(content["readings"])
+        self._included = [self._shown_in(row) for row in self._rows]
+
+    def _shown_in(self, row: Mapping[str, Any]) -> dict[int, bool]:
+        """The commitments that a row says it is in, and whether it is."""
+        leaf = image_leaf(
+            str(row["image_id"]), _hex(row["digest"]), _hex(row["carrier_key"])
+        )
+        found: dict[int, bool] = {}
+        for given in row["inclusions"]:
+            place = given["commitment"]
+            root = _hex(self._all[place]["images"]["root"])
+            good = is_included(root, leaf, _path(given["path"]))
+            found[place] = good and found.get(place, True)
+        return found
 
     def counts(self) -> list[int]:
         """How many recipients each is over."""
@@ -462,26 +521,16 @@ class _Commitments:
     def images(self) -> list[Step]:
         """Whether the originals and their marks' places are in the culprits' roots."""
         steps: list[Step] = []
+        held = self._held_places()
         for one in self._content["culprits"]:
             name = printable(one["name"])
             committed: set[str] = set()
             missing: set[str] = set()
             own = {given["commitment"] for given in one["inclusions"]}
-            own = own & self._held_places() or own
-            for row in self._rows:
-                given = [g for g in row["inclusions"] if g["commitment"] in own]
-                leaf = image_leaf(
-                    str(row["image_id"]), _hex(row["digest"]), _hex(row["carrier_key"])
-                )
-                good = [
-                    is_included(
-                        _hex(self._all[g["commitment"]]["images"]["root"]),
-                        leaf,
-                        _path(g["path"]),
-                    )
-                    for g in given
-                ]
-                if not all(good):
+            own = own & held or own
+            for row, included in zip(self._rows, self._included, strict=True):
+                given = included.keys() & own
+                if not all(included[place] for place in given):
                     text = f"{row['image_id']} isn't what {name}'s root is over"
                     return [*steps, Step("images", "failed", text)]
                 (committed if given else missing).add(str(row["image_id"]))
@@ -572,7 +621,8 @@ class _Commitments:
             for one in self._content["culprits"]
             for given in one["inclusions"]
         }
-        first = [self._first(place, stamps) for place in sorted(needed)]
+        firsts = self._firsts(stamps)
+        first = [firsts[place] for place in sorted(needed)]
         known = [one for one in first if one is not None]
         if not known or len(known) < len(first):
             return Step("time", "believed", _UNTIMED)
@@ -589,15 +639,17 @@ class _Commitments:
         )
         return Step("time", "checked", text)
 
-    def _first(self, place: int, stamps: Mapping[int, Reply]) -> Reply | None:
-        """The earliest time stamp of a root, or of one on top of it."""
-        release = self._all[place]["release"]
-        found = [
-            stamps[later]
-            for later in range(place, len(self._all))
-            if later in stamps and self._all[later]["release"] == release
-        ]
-        return min(found, key=lambda one: one.time, default=None)
+    def _firsts(self, stamps: Mapping[int, Reply]) -> dict[int, Reply | None]:
+        """Of each root the earliest time stamp, its own or of one on top of it."""
+        found: dict[int, Reply | None] = {}
+        of_release: dict[str, Reply] = {}
+        for place in range(len(self._all) - 1, -1, -1):
+            release = str(self._all[place]["release"])
+            if place in stamps:
+                known = of_release.get(release, stamps[place])
+                of_release[release] = min(stamps[place], known, key=lambda r: r.time)
+            found[place] = of_release.get(release)
+        return found
 
 
 _UNTIMED = (

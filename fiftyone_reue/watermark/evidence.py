@@ -355,24 +355,34 @@ def _weighed(
     rest = _together([one for one in originals if not one.alone])
     several = [one for one in originals if one.alone]
     plain, sized = fit(rest)
-    open_ = sized if turned else plain
-    own = [np.stack([fit({one.image_id: w})[0] for w in one.ways]) for one in several]
-    joint = plain + sum((one[0] for one in own), np.zeros(count))
+    joint = plain.copy()
+    shape = len(_GROWTHS) if several else 1, count
+    chosen = np.zeros(shape) + (sized if turned else plain)
+    energies = np.full(shape, _energy(rest))
+    for one in several:
+        best, fit_, energy_ = np.full(shape, -np.inf), np.zeros(shape), np.zeros(shape)
+        for place, bits in enumerate(one.ways):  # there may be many, for many codes
+            own, size = fit({one.image_id: bits})[0], float(bits @ bits)
+            if place == 0:
+                joint += own
+            if turned:
+                own = np.abs(own)
+            for row, growth in enumerate(_GROWTHS):
+                gain = growth * own - growth**2 / 2 * size
+                better = gain > best[row]
+                best[row][better] = gain[better]
+                fit_[row][better] = own[better]
+                energy_[row][better] = size
+        chosen += fit_
+        energies += energy_
     energy = _energy(_together(originals))
     found = plainly = _priced(joint, energy, prices.joint)
     if turned:
         found = _better(found, _priced(-joint, energy, prices.turned))
     if math.isinf(prices.choice):
         return found
-    for growth in _GROWTHS if several else _GROWTHS[:1]:
-        chosen, energies = open_.copy(), np.full(count, _energy(rest))
-        for one, ways in zip(several, own, strict=True):
-            size = np.array([float(bits @ bits) for bits in one.ways])
-            fits_ = np.abs(ways) if turned else ways
-            best = (growth * fits_ - growth**2 / 2 * size[:, None]).argmax(axis=0)
-            chosen += fits_[best, np.arange(count)]
-            energies += size[best]
-        found = _better(found, _priced(chosen, energies, prices.choice))
+    for fits_, energy_ in zip(chosen, energies, strict=True):
+        found = _better(found, _priced(fits_, energy_, prices.choice))
     return _as_joined(found, plainly) if turned else found
 
 

@@ -29,8 +29,8 @@ SCALE = 64
 """The cosines' amplitude as whole numbers."""
 
 _ROWS = 4096
-_MOST_KEPT = 1 << 21
-"""Numbers in a table of cosines that is kept for the next image, 8 MB."""
+_MOST_KEPT = 1 << 19
+"""Numbers in a table of cosines that is kept for the next image, 2 MB."""
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,8 @@ def carried(difference: Difference, carrier: bytes, amplitude: int) -> Carried:
         left = left * shown
     weights = _calm(left, shown)
     if weights is not None:
-        left = left * weights
+        left = np.multiply(left, weights, out=weights)
+    del weights
     values = _coefficients(left, used.size)[used.rows, used.columns]
     size = expected_amplitude(height, width, amplitude)
     if shown is not None:
@@ -244,17 +245,24 @@ def _calm(left: np.ndarray, shown: np.ndarray | None) -> np.ndarray | None:
     if min(left.shape) < _SHORTEST:
         return None
     around = (_AROUND, _AROUND)
+    # In place, since pictures of others may be large.
     remains = cv2.blur(left * left, around, borderType=cv2.BORDER_REFLECT)
     seen = np.ones_like(left) if shown is None else shown * shown
     if shown is not None:
         share = cv2.blur(seen, around, borderType=cv2.BORDER_REFLECT)
-        remains = remains / np.maximum(share, np.float32(1e-3))
-    usual = float(np.median(remains[seen > 0])) if seen.any() else 0.0
+        np.maximum(share, np.float32(1e-3), out=share)
+        remains /= share
+        del share
+    usual = 0.0
+    if seen.any():
+        usual = float(np.median(remains[seen > 0], overwrite_input=True))
     if usual <= 0:
         return None
-    weights = 1 / np.sqrt(remains + np.float32(usual))
-    made: np.ndarray = weights / np.float32(weighted_mean(weights, seen))
-    return made
+    remains += np.float32(usual)
+    weights: np.ndarray = np.sqrt(remains, out=remains)
+    np.divide(1, weights, out=weights)
+    weights /= np.float32(weighted_mean(weights, seen))
+    return weights
 
 
 def _coefficients(difference: np.ndarray, size: int) -> np.ndarray:

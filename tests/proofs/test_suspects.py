@@ -142,6 +142,14 @@ def test_ways_that_there_arent_are_not_read(made: Path, tmp_path, way) -> None:
     assert "0 of 4" in step_.text
 
 
+def test_a_line_of_pixels_is_not_made_as_wide_as_a_grid(tmp_path) -> None:
+    (tmp_path / "suspects").mkdir()
+    Image.new("L", (1_000_000, 1)).save(tmp_path / "suspects" / "1.png")
+    suspect = {"file": "suspects/1.png", "turned": 0, "grid": 256}
+    with pytest.raises(ValueError, match="too long"):
+        suspects.difference_of(tmp_path, {"suspect": suspect}, 200_000_000)
+
+
 def test_what_is_said_to_be_seen_changes_nothing(made: Path, tmp_path) -> None:
     """An owner who has the code could choose pixels by it."""
     folder, content = changed(made, tmp_path / "case")

@@ -1,6 +1,7 @@
 """A case is checked without the vault, and any change of it is noticed."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import finish
+from fiftyone_reue.proofs import contents, page
 from fiftyone_reue.proofs.contents import read_difference, write_difference
 from fiftyone_reue.proofs.verification import Verification, verify
 from fiftyone_reue.releases import manifest
@@ -553,3 +555,128 @@ def test_a_difference_is_finite(tmp_path, value):
     write_difference(path, Difference(np.full((8, 8), value, np.float32)))
     with pytest.raises(InputError, match="finite"):
         read_difference(path)
+
+
+def test_a_difference_larger_than_any_that_is_compared_is_refused(tmp_path):
+    """10,000 x 10,000 pixels in a file of 1.6 MB took 3.2 GB."""
+    path = tmp_path / "a.npz"
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (10000, 10000), }\n"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as packed:
+        packed.writestr("left.npy", array(header))
+        packed.getinfo("left.npy").file_size = 400_000_128
+    with pytest.raises(InputError, match=r"24,000,000 pixels .*--max-pixels"):
+        read_difference(path)
+    with pytest.raises(InputError, match=r"unpack to"):
+        read_difference(path, max_pixels=100_000_000)
+
+
+@pytest.mark.parametrize("names", [["left.npy", "left"], ["left.npy", "more.npy"]])
+def test_other_parts_of_a_difference_are_refused(tmp_path, names):
+    path = tmp_path / "a.npz"
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }\n"
+    with zipfile.ZipFile(path, "w") as packed:
+        for name in names:
+            packed.writestr(name, array(header))
+    with pytest.raises(InputError, match="other parts"):
+        read_difference(path)
+
+
+def test_a_long_list_of_parts_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as packed:
+        for number in range(1000):
+            packed.writestr(f"{number}.npy", b"")
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda _: pytest.fail("was read"))
+    with pytest.raises(InputError, match="isn't how differences are packed"):
+        read_difference(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "SEEK_DATA"), reason="holes aren't told here")
+@pytest.mark.parametrize(
+    ("name", "step", "why"),
+    [
+        ("suspects", "suspect files", "sparse"),
+        ("pictures", "pictures", "at most"),
+        ("report.pdf", "report.pdf", "at most"),
+    ],
+)
+def test_large_files_of_nothing_are_not_read(case, monkeypatch, name, step, why):
+    path = case / name
+    path = next(path.iterdir()) if path.is_dir() else path
+    os.truncate(path, 1 << 30)
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda f, name: _short(digest, f, name))
+    (found,) = (one for one in verify(case).steps if one.name == step)
+    assert found.state == "failed"
+    assert why in found.text
+
+
+def _short(digest, file, name: str):
+    assert os.fstat(file.fileno()).st_size < 1 << 29
+    return digest(file, name)
+
+
+def test_a_file_of_many_names_is_read_once(case, monkeypatch):
+    """Else a few bytes of evidence would let a large file be read for hours."""
+    content = json.loads((case / "evidence.json").read_text())
+    files = [row["suspect"]["file"] for row in content["readings"]]
+    for name in files[1:]:
+        (case / name).unlink()
+        os.link(case / files[0], case / name)
+    read: list[str] = []
+    digest = contents.digest_in
+
+    def count(folder: Path, name: str, most: int | None = None) -> str:
+        read.append(name)
+        return digest(folder, name, most)
+
+    monkeypatch.setattr(contents, "digest_in", count)
+    assert states(verify(case))["suspect files"] == "failed"
+    digests = contents.Digests(case)
+    assert len({digests.of(name, 1 << 30) for name in files}) == 1
+    assert read.count(files[0]) == 2
+    assert not set(files[1:]) & set(read)
+
+
+def test_a_difference_counts_once_by_whatever_name(case):
+    content = json.loads((case / "evidence.json").read_text())
+    first, second = (row["difference"] for row in content["readings"][:2])
+    (case / second).unlink()
+    os.link(case / first, case / second)
+    (step,) = (one for one in verify(case).steps if one.name == "soft bits")
+    assert (step.state, "that was read" in step.text) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"), [(100_001, 1), (10_001, 1), (1, 101), (9_000, 60)]
+)
+def test_more_than_can_be_weighed_is_refused(case, rows, named):
+    def change(content: dict[str, Any]) -> None:
+        row, culprit = content["readings"][0], content["culprits"][0]
+        spread = rows != 10_001
+        content["readings"] = [
+            {"image_id": str(number * spread), "soft": row["soft"][:1]}
+            for number in range(rows)
+        ]
+        content["culprits"] = [culprit] * named
+
+    edit(case, change)
+    with pytest.raises(InputError, match="weighed"):
+        verify(case)
+
+
+def test_the_digest_of_evidence_is_that_of_its_json(made):
+    content = json.loads((made / "case" / "evidence.json").read_text())
+    counted = {key: value for key, value in content.items() if key != "pdf"}
+    text = json.dumps(counted, sort_keys=True, separators=(",", ":"))
+    assert page.digest_of(content) == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_evidence_that_takes_far_more_memory_than_its_file_is_refused(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(contents, "_MOST_MEMORY", 1 << 20)
+    some = ",".join(['{"some":0123456}'] * 10_000)
+    (tmp_path / "evidence.json").write_text(f'{{"format": 3, "readings": [{some}]}}')
+    with pytest.raises(InputError, match="more than any case"):
+        verify(tmp_path)
