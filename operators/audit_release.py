@@ -14,7 +14,7 @@ import fiftyone.operators.types as types
 from fiftyone_reue.auditing.budgets import BUDGETS, Budget, budget_named
 from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
 from fiftyone_reue.auditing.verdict import count_attacks
-from fiftyone_reue.names.display import markdown
+from fiftyone_reue.names.display import count, markdown
 from fiftyone_reue.networks.registry import list_networks
 
 from . import background, confirming, forms
@@ -221,15 +221,15 @@ def _grid(inputs: types.Object, budget: Budget) -> None:
 
 def _cost(budget: Budget) -> str:
     """What a budget spends, and how long that is."""
-    count = count_attacks(budget.countermeasures)
-    tried = f"{count} countermeasures" if count else "Every countermeasure"
+    number = count_attacks(budget.countermeasures)
+    tried = count(number, "countermeasure") if number else "Every countermeasure"
     repeated = "" if budget.seeds == 1 else f", repeated {budget.seeds} times"
     time = "Minutes on a GPU, on two CPU cores half an hour, of photographs an hour"
     if budget.compile:
         time = "Hours on a GPU; not for a CPU"
     return (
-        f"{tried}{repeated}; up to {budget.train} images, {budget.epochs} epochs. "
-        f"{time}"
+        f"{tried}{repeated}; up to {count(budget.train, 'image')}, "
+        f"{count(budget.epochs, 'epoch')}. {time}"
     )
 
 

@@ -9,6 +9,8 @@ import fiftyone as fo
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from fiftyone_reue.names.display import count
+
 from . import background, confirming, forms
 from .parameters import call, read
 from .running import finished, notify, risk, undoable, vault_of
@@ -73,7 +75,7 @@ class DeleteRelease(foo.Operator):
             vault=vault,
         )
         deleted = finished(ctx, steps)
-        text = f"Deleted release {parameters.release}; {deleted} files deleted"
+        text = f"Deleted release {parameters.release}; {count(deleted, 'file')} deleted"
         notify(ctx, text, well=True)
         return {"files_deleted": deleted}
 

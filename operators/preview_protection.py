@@ -10,7 +10,7 @@ import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_reue.names.display import file_size, markdown, printable
+from fiftyone_reue.names.display import count, file_size, markdown, printable
 from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
 
 from . import background, confirming, forms, protect_form
@@ -147,7 +147,7 @@ def _needs_code(params: Any) -> bool:
 
 def _said(found: Preview) -> str:
     first, *_ = found.lines()
-    return f"Preview of {len(found.images)} of {found.total} images. {first}"
+    return f"Preview of {len(found.images)} of {count(found.total, 'image')}. {first}"
 
 
 def _shown(found: Preview) -> dict[str, Any]:

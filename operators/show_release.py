@@ -9,7 +9,7 @@ import fiftyone as fo
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_reue.names.display import markdown
+from fiftyone_reue.names.display import count, markdown
 from fiftyone_reue.samples.releases import shown_release
 
 from . import background, confirming, forms
@@ -58,10 +58,11 @@ class ShowRelease(foo.Operator):
             return {background.STARTED: True}
         parameters = read(Parameters, ctx.params)
         steps = show_release_steps(ctx.dataset, parameters.release, vault=vault_of(ctx))
-        count = finished(ctx, steps)
-        text = f"The samples show release {parameters.release}: {count} copies"
+        shown = finished(ctx, steps)
+        copies = count(shown, "copy", "copies")
+        text = f"The samples show release {parameters.release}: {copies}"
         notify(ctx, text, well=True)
-        return {"samples": count}
+        return {"samples": shown}
 
     def __call__(
         self,

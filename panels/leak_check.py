@@ -518,7 +518,7 @@ class LeakCheckPanel(JobsSection, foo.Panel):
             if found["suspects"]:
                 layout.table(panel, "changed_suspects", _SUSPECT_COLUMNS)
             if found["suspects"] > MOST_COMPARED:
-                text = f"And {found['suspects'] - MOST_COMPARED} more suspects"
+                text = f"And {count(found['suspects'] - MOST_COMPARED, 'more suspect')}"
                 layout.note(panel, "compared_more", text)
         row = layout.buttons(panel, "compared_actions")
         text = "Close the comparison"
@@ -686,6 +686,7 @@ def _facts(check: dict[str, Any]) -> str:
     return (
         f"{check['suspects']}, {check['date']} UTC: "
         f"{count(check['images'], 'suspect')} · "
-        f"{check['matched']} match an original · "
+        f"{check['matched']} {'matches' if check['matched'] == 1 else 'match'} an "
+        "original · "
         f"{count(check['used'], 'original')} weighed{joined}{unaided}{unread}"
     )

@@ -319,7 +319,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
 
     def _render_empty(self, panel: types.Object, status: dict[str, Any]) -> None:
         layout.title(panel, "empty", "Nothing is protected yet")
-        panel.md(_EMPTY.format(total=status["total"]), name="what")
+        panel.md(_EMPTY.format(images=count(status["total"], "image")), name="what")
         row = layout.buttons(panel, "actions")
         layout.button(
             row, "protect", "Protect images", self.protect, "shield", primary=True
@@ -511,7 +511,7 @@ _FOLDER_WRAPS = {
 }
 
 _EMPTY = """
-Protecting makes a copy of this dataset's {total} images for one recipient:
+Protecting makes a copy of this dataset's {images} for one recipient:
 
 - a model that is trained on the copy does badly on real images
 - whoever has the right key gets the exact pixels back

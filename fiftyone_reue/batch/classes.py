@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fiftyone_reue.batch.items import Item
+from fiftyone_reue.names.display import count
 
 SPLITS = frozenset(
     {
@@ -110,16 +111,16 @@ def listing(items: Sequence[Item]) -> str:
     if not regions:
         return described(counts(items))
     found = Counter(name for one in regions for name in one.names)
-    classes = "class" if len(found) == 1 else "classes"
+    classes = count(len(found), "class", "classes")
     named = _some(dict(sorted(found.items()))) or "nothing is annotated"
-    return f"{len(found)} {classes} in {len(items)} images: {named}"
+    return f"{classes} in {count(len(items), 'image')}: {named}"
 
 
 def described(found: Mapping[str, int]) -> str:
     """Classes with how many images each has; see :func:`listing`."""
     total = sum(found.values())
-    classes = "class" if len(found) == 1 else "classes"
-    return f"{len(found)} {classes}, {total} images: {_some(found)}"
+    classes = count(len(found), "class", "classes")
+    return f"{classes}, {count(total, 'image')}: {_some(found)}"
 
 
 def remarks(items: Sequence[Item], layout: Layout | None = None) -> list[str]:

@@ -24,6 +24,7 @@ from fiftyone_reue.batch.runs import counts_of
 from fiftyone_reue.errors import InputError, UnsafePathError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names import contained
+from fiftyone_reue.names.display import count
 from fiftyone_reue.names.filenames import portable, shown
 
 MOST_BYTES = 2 << 30
@@ -183,9 +184,9 @@ def read_coco(path: Path, folder: Path, output: Path) -> Coco:
     found = {item.sample_id for item in tree.items}
     if not any(item.sample_id in found for item in items):
         raise InputError(
-            f"{shown(folder)}: none of the {len(items)} images that {shown(path.name)} "
-            f"names is there, {items[0].sample_id} for one; give the folder that its "
-            "file names begin in"
+            f"{shown(folder)}: of {count(len(items), 'image')} that {shown(path.name)} "
+            f"names none is there, {items[0].sample_id} for one; give the folder that "
+            "its file names begin in"
         )
     unlisted = found - {item.sample_id for item in items}
     gone = [item.sample_id for item in items if item.sample_id not in found]

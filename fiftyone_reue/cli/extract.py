@@ -104,7 +104,7 @@ def _print_joined(summary: ExtractSummary) -> None:
     print_table(listed)
     more = len(summary.joined) - _MOST_JOINED
     if more > 0:
-        out.print(f"and {more} more originals of which suspects were joined")
+        out.print(f"and {count(more, 'more original')} of which suspects were joined")
 
 
 def _print_collages(summary: ExtractSummary) -> None:

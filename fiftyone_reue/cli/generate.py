@@ -13,6 +13,7 @@ from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import device_option, json_option
 from fiftyone_reue.cli.printing import out, plain
 from fiftyone_reue.cli.progress import shown
+from fiftyone_reue.names.display import count
 from fiftyone_reue.semantics.generator_config import GeneratorConfig
 
 if TYPE_CHECKING:
@@ -132,9 +133,10 @@ def class_names(photos: Path) -> list[str]:
 
 def summary(made: Generated) -> str:
     """What was done, and what a person should look at."""
-    said = f"{made.made} images drawn, {made.kept} were there"
+    said = f"{count(made.made, 'image')} drawn; there already: {made.kept}"
     if made.retried:
-        said += f"; {made.retried} came out black and were drawn from other seeds"
+        black = count(made.retried, "image")
+        said += f"; {black} came out black, drawn anew from other seeds"
     if made.checked is False:
         said += "; the model has no safety checker, so look at them before use"
     return said

@@ -15,7 +15,7 @@ from fiftyone_reue.cli.options import json_option, vault_option
 from fiftyone_reue.cli.printing import SHOWN_NAMES, out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.names.display import moment, printable
+from fiftyone_reue.names.display import count, moment, printable
 
 
 @click.group()
@@ -188,4 +188,4 @@ def delete(name: str, vault_folder: Path, files: bool, yes: bool) -> None:
                 abort=True,
             )
         deleted = delete_release(vault, found, files=files)
-    out.print(f"Forgot release {plain(found.id)}; {deleted} files deleted.")
+    out.print(f"Forgot release {plain(found.id)}; {count(deleted, 'file')} deleted.")

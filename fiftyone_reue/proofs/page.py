@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from fiftyone_reue.names.display import printable
+from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.proofs import contents
 from fiftyone_reue.proofs.pictures import STRONGER
 from fiftyone_reue.watermark.evidence import DECOYS, FALSE_ACCUSATION
@@ -91,6 +91,7 @@ def rendered(evidence: Mapping[str, Any]) -> str:
         limit=FALSE_ACCUSATION,
         stronger=STRONGER,
         digest=digest_of(evidence),
+        count=count,
     )
 
 

@@ -11,7 +11,7 @@ from jinja2 import TemplateError
 
 from fiftyone_reue import __version__
 from fiftyone_reue.errors import ReueError, UnsafePathError
-from fiftyone_reue.names.display import printable
+from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.proofs import contents, page, words
 from fiftyone_reue.proofs.steps import Step
 from fiftyone_reue.watermark.evidence import Evidence
@@ -159,8 +159,8 @@ def pictures(
             text = f"{printable(one['file'])} isn't the picture that was drawn"
             return [Step("pictures", "failed", text)]
     text = (
-        f"that the {len(told)} pictures, which are those that were drawn (SHA-256), "
-        "show these files; nothing is computed from them"
+        f"that {count(len(told), 'picture')}, with the SHA-256 noted when they were "
+        "drawn, show these files; nothing is computed from them"
     )
     return [Step("pictures", "believed", text)]
 

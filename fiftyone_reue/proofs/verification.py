@@ -97,19 +97,19 @@ class Verification:
         if failed:
             return (
                 f"The case doesn't hold: {failed[0].name}: {failed[0].text} "
-                f"({len(failed)} of {len(self.steps)} steps failed)"
+                f"({len(failed)} of {count(len(self.steps), 'step')} failed)"
             )
         if not self.named:
             return (
                 f"The case names nobody: the recomputed chance is {self.p_value:.1e} "
-                f"from {self.images} originals"
+                f"from {count(self.images, 'original')}"
             )
         believed = sum(one.state == "believed" for one in self.steps)
         return (
             f"The case holds for {' and '.join(self.named)}: the recomputed chance of "
             f"naming anybody so firmly by accident is at most {self.p_value:.1e} from "
-            f"{self.images} originals. {believed} of {len(self.steps)} steps must be "
-            "believed"
+            f"{count(self.images, 'original')}. {believed} of "
+            f"{count(len(self.steps), 'step')} must be believed"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def _verified(
         Step(
             "recipients tested",
             "checked" if enough and counts else "believed" if enough else "failed",
-            f"{tested}, and {max(counts, default=0)} were committed to",
+            f"{tested}, with {max(counts, default=0)} committed to",
         ),
     ]
     evidence = weigh(readings, seeds, looks, tested=tested, turned=turns(content))
@@ -367,7 +367,9 @@ def _files(
                 "failed",
                 f"{printable(suspect['file'])} isn't the file that was read",
             )
-    text = f"{len(rows)} files have the digests (SHA-256) that they are known by"
+    files = {str(row["suspect"]["file"]) for row in rows}
+    have = "has the digest" if len(files) == 1 else "have the digests"
+    text = f"{count(len(files), 'file')} {have} (SHA-256) that a suspect is known by"
     return Step("suspect files", "checked", text)
 
 
@@ -406,9 +408,9 @@ def _bits(
             text = f"those of {reading.image_id} don't follow from its difference"
             return found, Step("soft bits", "failed", text)
     text = (
-        f"those of {len(rows)} suspects' originals follow from the differences and the "
-        "places of the marks, and how several of one are joined follows from them; no "
-        "code is used for that"
+        f"those of {count(len(rows), 'reading')} follow from the differences and the "
+        "places of the marks, and how several of one original are joined follows from "
+        "them; no code is used for that"
     )
     return found, Step("soft bits", "checked", text)
 
@@ -427,9 +429,10 @@ def _looks(
     return ways, Step(
         "looks",
         "believed",
-        f"that there were {len(earlier)} looks before this one, which make the chance "
-        f"{math.exp(min(ways, 700.0)):.3g} times as large (that was checked); the "
-        "owner's ledger has them under its own authentication",
+        f"that there {'was' if len(earlier) == 1 else 'were'} "
+        f"{count(len(earlier), 'look')} before this one; the chance is "
+        f"{math.exp(min(ways, 700.0)):.3g} times as large for all looks (that was "
+        "checked); the owner's ledger has them under its own authentication",
     )
 
 
@@ -537,7 +540,7 @@ class _Commitments:
             total = len(committed | missing)
             text = (
                 f"ids, originals and places of marks of {total - len(missing)} of "
-                f"{total} images are what {name}'s root is over"
+                f"{count(total, 'image')} are what {name}'s root is over"
             )
             state: State = "believed" if missing else "checked"
             if missing:

@@ -14,7 +14,7 @@ import numpy as np
 from fiftyone_reue.batch.classes import described
 from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.media import jpeg
-from fiftyone_reue.names.display import file_size
+from fiftyone_reue.names.display import count, file_size
 from fiftyone_reue.perturb.class_map import ClassMap
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.releases.config import DEFAULT_METHOD
@@ -118,7 +118,7 @@ def expected_clusters(samples: foc.SampleCollection, clusters: int) -> Expected:
     images = samples.count()
     if clusters > images:
         return Expected(
-            problem=f"There are {images} images, too few for {clusters} clusters; "
+            problem=f"{count(images, 'image')} can't make {clusters} clusters; "
             f"choose {images} or fewer"
         )
     return Expected()
@@ -163,8 +163,9 @@ def expected_release(
             f"Choose these to add images to it; {_NEW}"
         )
     return Expected(
-        f"This goes on with release {here.name}, which has {copies} copies: only "
-        f"images that it lacks, or that changed, are made and added; {_NEW}."
+        f"This goes on with release {here.name}, which has "
+        f"{count(copies, 'copy', 'copies')}: only images that it lacks, or that "
+        f"changed, are made and added; {_NEW}."
     )
 
 

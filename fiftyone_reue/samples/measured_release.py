@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.names.display import count
 from fiftyone_reue.samples import copies, fields, source
 from fiftyone_reue.samples.releases import find_release
 from fiftyone_reue.vault.entities import Release
@@ -40,8 +41,8 @@ def release_items(
     ]
     if not items:
         raise InputError(
-            f"None of the {len(ids)} samples has a copy in release {release.name}; "
-            "choose others"
+            f"Of {count(len(ids), 'sample')} none has a copy in release "
+            f"{release.name}; choose others"
         )
     return release, items
 

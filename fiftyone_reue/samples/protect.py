@@ -563,4 +563,4 @@ def _nothing_to_do(failures: list[Failure]) -> str:
     if not failures:
         return "There is no sample to protect; choose a dataset or view that has some"
     reasons = source.describe(failures)
-    return f"None of the {len(failures)} samples can be protected\n{reasons}"
+    return f"Of {count(len(failures), 'sample')} none can be protected\n{reasons}"

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.names.display import count
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases import lookup as ledger_releases
 from fiftyone_reue.samples import copies, fields, runs, views
@@ -101,7 +102,9 @@ def show_release_steps(
         dataset, info, {key: why for key, why in failures.items() if key in here}
     )
     for behind in copies.show_from_ledger(vault, dataset, release, wanted):
-        yield Progress(behind / len(wanted), f"Showing {name}: {behind} samples")
+        yield Progress(
+            behind / len(wanted), f"Showing {name}: {count(behind, 'sample')}"
+        )
     views.refresh(dataset)
     return len(wanted)
 

@@ -155,8 +155,8 @@ def restore_steps(
         items, failures = _release_items(vault, chosen, ids)
     if not items and not failures:
         raise InputError(
-            f"None of the {len(ids)} samples has a protected copy to restore from; "
-            "choose samples or a release that have"
+            f"Of {count(len(ids), 'sample')} none has a protected copy to restore "
+            "from; choose samples or a release that have"
         )
     _require_apart(output, items)
     fields.declare_restored(dataset)

@@ -12,6 +12,7 @@ from fiftyone_reue.batch.folders import whole_path
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.names.display import count
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases.lookup import require_apart
 from fiftyone_reue.samples import fields, source
@@ -57,7 +58,9 @@ class RevealedSamples:
         """The result in words."""
         lines = [self.summary.verdict()]
         if self.output_dir is not None:
-            lines.append(f"{len(self.summary.images)} pictures ({self.output_dir})")
+            lines.append(
+                f"{count(len(self.summary.images), 'picture')} ({self.output_dir})"
+            )
         if self.failures:
             lines.append(f"{len(self.failures)} failed")
             lines.append(source.describe(self.failures))

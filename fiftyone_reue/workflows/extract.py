@@ -171,9 +171,11 @@ class ExtractSummary:
             return self._of_other_vaults()
         if not matched:
             nowhere = sum(suspect.unaligned for suspect in self.suspects)
+            which = "the original that it looks like a part of"
+            if nowhere > 1:
+                which = "the originals that they look like parts of"
             apart = (
-                f" {nowhere} of them could not be aligned with the originals that they "
-                "look like parts of."
+                f" {nowhere} of them could not be aligned with {which}."
                 if nowhere
                 else ""
             )

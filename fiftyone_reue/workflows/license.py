@@ -38,6 +38,7 @@ from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.quality import psnr
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.names import contained
+from fiftyone_reue.names.display import count
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases import prepare
 from fiftyone_reue.releases.originals import (
@@ -143,8 +144,8 @@ def license_release(
         )
     if not 0 <= days <= MOST_DAYS:
         raise InputError(
-            f"A licence can't be good for {days} days; give 1 to {MOST_DAYS}, or 0 "
-            "for ever"
+            f"A licence can't be good for {count(days, 'day')}; give 1 to {MOST_DAYS}, "
+            "or 0 for ever"
         )
     published = Path(release.output).resolve()
     if published in output.resolve().parents:

@@ -118,11 +118,14 @@ class RestoreSummary:
             return ""
         same = len(self.written) - len(self.differing)
         if not self.differing:
+            if same == 1:
+                return "it is the original file, byte for byte"
             return f"all {same} are the original files, byte for byte"
         reasons = Counter(self.differing.values())
         told = "; ".join(f"of {count}: {why}" for why, count in reasons.items())
+        are = "is the original file" if same == 1 else "are the original files"
         return (
-            f"{same} are the original files, byte for byte; of {len(self.differing)} "
+            f"{same} {are}, byte for byte; of {len(self.differing)} "
             f"the pixels are exact but the file differs ({told})"
         )
 

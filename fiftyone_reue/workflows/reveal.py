@@ -28,6 +28,7 @@ from fiftyone_reue.media import alpha, depth
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.raster import Raster
+from fiftyone_reue.names.display import count
 from fiftyone_reue.perturb.base import Hidden, RevealingMethod, State, eight_bit
 from fiftyone_reue.perturb.registry import create_method, list_methods
 from fiftyone_reue.progress import Progress
@@ -141,8 +142,11 @@ class RevealSummary:
         """The result in words."""
         if not self.images:
             return "There is no image that something could be revealed in."
-        of = f"{self.unrivalled} of {len(self.images)} images"
-        chance = f"{self.as_good} of {self.decoys} keys drawn at random do as well"
+        of = f"{self.unrivalled} of {count(len(self.images), 'image')}"
+        chance = (
+            f"{self.as_good} of {count(self.decoys, 'key')} drawn at random "
+            f"{'does' if self.as_good == 1 else 'do'} as well"
+        )
         if self.found:
             return (
                 "These images hold what this vault hid: the revealed scenes agree to "
@@ -151,9 +155,10 @@ class RevealSummary:
             )
         if (best := 1 / (1 + self.decoys)) > SURE:
             return (
-                f"{self.decoys} decoys can't decide: the revealed scenes agree to "
-                f"{self.agreement:.2f} on average, {chance}, and the chance can't be "
-                f"shown to be below {best:.3f}; take at least {round(1 / SURE) - 1}."
+                f"{count(self.decoys, 'decoy')} can't decide: the revealed scenes "
+                f"agree to {self.agreement:.2f} on average, {chance}, and the chance "
+                f"can't be shown to be below {best:.3f}; take at least "
+                f"{round(1 / SURE) - 1}."
             )
         return (
             "These images don't show what this vault hid: the revealed scenes agree "

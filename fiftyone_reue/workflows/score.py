@@ -15,6 +15,7 @@ from fiftyone_reue.batch import sampling
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.names.display import count
 from fiftyone_reue.networks.context import TrainingContext
 from fiftyone_reue.networks.recipe import PHOTOGRAPH_SIDE, Recipe
 from fiftyone_reue.progress import Progress, mapped
@@ -134,8 +135,9 @@ def described(figures: Mapping[str, Any]) -> str:
     images = figures["images_trained_on"]
     if images < FEWEST_TOLD:
         sentences.append(
-            f"Nothing can be told of unlearnability from so few: {images} images were "
-            f"trained on, and it takes {FEWEST_TOLD}."
+            "Nothing can be told of unlearnability from so few: "
+            f"{count(images, 'image')} {'was' if images == 1 else 'were'} trained on, "
+            f"and it takes {FEWEST_TOLD}."
         )
     elif margin is None:
         sentences.append(

@@ -21,6 +21,7 @@ from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.media import carriers
 from fiftyone_reue.media.codec import LARGEST_FILE, is_image, read_file, suffix
 from fiftyone_reue.names import contained
+from fiftyone_reue.names.display import count
 from fiftyone_reue.names.filenames import component, shown
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.workflows.package_writers import (
@@ -108,7 +109,8 @@ def unpack(source: Path, output: Path) -> Generator[Progress, None, UnpackSummar
                     writer.beside(batch)
                     batch, held = [], 0
                     yield Progress(
-                        number / len(files), f"Unpacking: {images} images so far"
+                        number / len(files),
+                        f"Unpacking: {count(images, 'image')} so far",
                     )
             writer.beside(batch)
         if not images:

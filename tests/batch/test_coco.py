@@ -240,7 +240,7 @@ def test_what_makes_no_sense_is_named(
 def test_a_folder_of_other_images_is_named(given: Given) -> None:
     for number, one in enumerate(given.content["images"]):
         one["file_name"] = f"train/{number}.png"
-    assert "none of the 3 images that found.json names is there, train/0.png" in (
+    assert "of 3 images that found.json names none is there, train/0.png" in (
         given.refused()
     )
     with pytest.raises(InputError, match="no such annotation file"):

@@ -68,11 +68,13 @@ def test_what_was_done_is_said(
     monkeypatch.setattr(progress, "EVERY", 0.0)
     run = _run("--classes", "cat", tmp_path / "out", *SMALL)
     assert "50 %  cat/000.png" in run.output
-    assert "2 images drawn, 0 were there" in run.output
+    assert "2 images drawn; there already: 0" in run.output
     assert "no safety checker, so look at them" in run.output
-    assert "2 were there" in _run("--classes", "cat", tmp_path / "out", *SMALL).output
+    assert (
+        "there already: 2" in _run("--classes", "cat", tmp_path / "out", *SMALL).output
+    )
     said = summary(Generated(made=3, kept=0, retried=2, checked=True))
-    assert "2 came out black" in said
+    assert "2 images came out black" in said
     assert "safety" not in said
 
 

@@ -403,7 +403,9 @@ def test_protect_says_what_can_not_be(
     full.mkdir()
     (full / "notes.txt").touch()
     assert "isn't empty" in problem("expected_release", output_dir=str(full))
-    assert "too few for 41 clusters" in problem("expected_clusters", clusters=41)
+    assert "40 images can't make 41 clusters" in problem(
+        "expected_clusters", clusters=41
+    )
     dataset.set_values("ground_truth.label", ["astronaut"] * 40)
     assert "of one class, 'astronaut'" in problem("expected_classes")
 

@@ -361,7 +361,7 @@ def test_errors_begin_with_a_line_for_a_person(
         (lambda: protect(output_dir="here"), "Give the whole path"),
         (
             lambda: operator("restore_dataset")(dataset, str(tmp_path / "o")),
-            "InputError: None of the 40 samples has a protected copy",
+            "InputError: Of 40 samples none has a protected copy",
         ),
         (
             lambda: operator("restore_dataset")(
@@ -540,7 +540,7 @@ def test_a_delegated_failure_keeps_its_message(
     operator("restore_dataset")(dataset, str(tmp_path / "o"), delegate=True)
     operation = delegated()
     assert operation.run_state == "failed"
-    assert "None of the 40 samples" in operation.result.error
+    assert "Of 40 samples none" in operation.result.error
 
 
 @pytest.mark.usefixtures("alice")

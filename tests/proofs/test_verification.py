@@ -75,6 +75,26 @@ def states(found: Verification) -> dict[str, str]:
     return {one.name: one.state for one in found.steps}
 
 
+def test_of_one_it_is_said_so(case):
+    """In the page that people read, and of the steps."""
+
+    def one(content: dict[str, Any]) -> None:
+        content["readings"] = content["readings"][:1]
+        content.update(suspects=1, suspects_matched=1, recipients_tested=1)
+        look = {"number": 1, "time": 0.0, "images": {}}
+        content["earlier_looks"] = [look]
+
+    edit(case, one)
+    content = json.loads((case / "evidence.json").read_text())
+    told = " ".join(page.rendered(content).split())
+    assert "1 suspect was read; 1 matches an original: 1 original was weighed" in told
+    assert "among 1 recipient and all looks" in told
+    assert "1 look was taken before this one" in told
+    texts = {one.name: one.text for one in verify(case).steps}
+    assert "1 file has the digest" in texts["suspect files"]
+    assert "those of 1 reading follow" in texts["soft bits"]
+
+
 def test_a_case_holds_without_the_vault(made):
     found = verify(made / "case")
     assert found.holds
