@@ -10,6 +10,7 @@ from PIL import Image
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown as displayed
+from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.watermark import codes, embed, patterns
 
 SIDE = 256
@@ -35,7 +36,7 @@ def draw(
     *,
     suspect: Path,
     box: tuple[int, int, int, int] | None,
-    original: Path,
+    original: Raster | None,
     left: np.ndarray,
     mark: np.ndarray | None,
 ) -> dict[str, str]:
@@ -46,7 +47,7 @@ def draw(
         name: what their names begin with.
         suspect: its file.
         box: left, top, right and bottom of what is shown of it; None for all.
-        original: its original's file, which may be gone.
+        original: its original, or None where it is gone.
         left: ``(H, W)`` float gray levels, the suspect without the original.
         mark: ``(H, W)`` gray levels, or None where nobody is named.
 
@@ -55,8 +56,8 @@ def draw(
         What can't be read isn't shown.
     """
     found: dict[str, Image.Image | None] = {
-        "suspect": _photograph(suspect, box),
-        "original": _photograph(original),
+        "suspect": _of_file(suspect, box),
+        "original": None if original is None else _photograph(original),
         "difference": _change(left),
         "mark": None if mark is None else _change(mark),
     }
@@ -68,13 +69,16 @@ def draw(
     return names
 
 
-def _photograph(
-    path: Path, box: tuple[int, int, int, int] | None = None
-) -> Image.Image | None:
+def _of_file(path: Path, box: tuple[int, int, int, int] | None) -> Image.Image | None:
     try:
-        raster = load(path, ignore_record=True).raster
+        return _photograph(load(path, ignore_record=True).raster, box)
     except ReueError:
         return None
+
+
+def _photograph(
+    raster: Raster, box: tuple[int, int, int, int] | None = None
+) -> Image.Image:
     samples = displayed(raster)[..., : raster.colour_channels]
     picture = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     if box is not None:

@@ -74,13 +74,17 @@ class References:
     def luma(self, image_id: str) -> np.ndarray | None:
         """An original's luma as it is compared, alpha dropped; None if it isn't there
         any more."""
+        raster = self.raster(image_id)
+        return None if raster is None else compared_luma(raster, raster.peak)
+
+    def raster(self, image_id: str) -> Raster | None:
+        """An original's samples; None if it isn't there any more."""
         try:
-            raster = self.original(image_id)
+            return self.original(image_id)
         except FATAL:
             raise
         except ReueError:
             return None
-        return compared_luma(raster, raster.peak)
 
     def of(self, image: Image) -> Iterable[Reference]:
         """What a suspect may be a copy of, without its mark.

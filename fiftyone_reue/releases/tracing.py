@@ -316,6 +316,10 @@ class Tracer:
             response=response,
         )
 
+    def original(self, image_id: str) -> Raster | None:
+        """An original, from wherever it is now; None where it isn't there any more."""
+        return self._references.raster(image_id)
+
     def exact(self, raster: Raster) -> tuple[Record, str] | None:
         """The record of a copy with these very samples, or a JPEG's coefficients, and
         which copy that is.

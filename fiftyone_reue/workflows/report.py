@@ -18,6 +18,7 @@ from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.proofs import contents, page, pdf, pictures
 from fiftyone_reue.proofs.shown import PROGRAM
@@ -129,7 +130,8 @@ def report(
             shown = suspect.sample_id, suspect.image_id
             difference = seen.pop(shown, None)
             if difference is not None and shown in used:
-                case.add(used.pop(shown), difference)
+                original = tracer.original(suspect.image_id or "")
+                case.add(used.pop(shown), difference, original)
 
     again = Outcome()
     for behind in pipeline.run(todo, tracer.trace, keep, again):
@@ -177,8 +179,8 @@ class _Case:
         for name in (contents.SUSPECTS, contents.DIFFERENCES, contents.PICTURES):
             (folder / name).mkdir(exist_ok=True)
 
-    def add(self, suspect: Suspect, found: Difference) -> None:
-        """Add what one suspect says."""
+    def add(self, suspect: Suspect, found: Difference, original: Raster | None) -> None:
+        """Add what one suspect says of an original, which may not be there any more."""
         reading, image_id = suspect.reading, suspect.image_id
         assert reading is not None
         assert image_id is not None
@@ -228,7 +230,7 @@ class _Case:
                 "pictures": self._pictures(
                     number,
                     self._folder / copy,
-                    Path(image.source),
+                    original,
                     image_id,
                     found.left,
                     suspect.box,
@@ -240,7 +242,7 @@ class _Case:
         self,
         number: str,
         suspect: Path,
-        original: Path,
+        original: Raster | None,
         image_id: str,
         left: np.ndarray,
         box: tuple[int, int, int, int] | None,

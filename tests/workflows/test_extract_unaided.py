@@ -1,9 +1,11 @@
 """Marks are read where the originals, and all copies of theirs, are gone."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -115,3 +117,20 @@ def test_a_case_of_them_can_be_verified(house, tmp_path) -> None:
     checked = verify(tmp_path / "case")
     assert checked.named == ["alice"]
     assert not any(step.state == "failed" for step in checked.steps)
+
+
+def test_originals_that_moved_are_shown(house, tmp_path) -> None:
+    vault, root = house
+    leak = leaked(root, "W", tmp_path / "leak", half)
+    kept = root / "kept-elsewhere"
+    steps = report(vault, suspect_items(leak), tmp_path / "case", originals_folder=kept)
+    made = finish(steps)
+    assert "no original" not in made.page.read_text()
+    rows = json.loads(made.evidence.read_text())["readings"]
+    for row in rows:
+        shown = Image.open(tmp_path / "case" / row["pictures"]["original"]["file"])
+        suspect = Image.open(tmp_path / "case" / row["pictures"]["suspect"]["file"])
+        small = [
+            np.asarray(one.convert("L").resize((16, 12))) for one in (shown, suspect)
+        ]
+        assert np.corrcoef(small[0].ravel(), small[1].ravel())[0, 1] > 0.9
