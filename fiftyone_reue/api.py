@@ -826,13 +826,13 @@ def verify(
     from fiftyone_reue.media.codec import read_file
     from fiftyone_reue.proofs.timestamps import LARGEST
     from fiftyone_reue.proofs.verification import verify as verified
-    from fiftyone_reue.releases.roots import held_root
+    from fiftyone_reue.releases.roots import held_roots
 
     pem = None if authority is None else read_file(authority, most=LARGEST)
-    root = None if manifest is None else held_root(Path(manifest))
+    roots = () if manifest is None else held_roots(Path(manifest))
     return verified(
         Path(case),
-        root,
+        roots,
         authority=pem,
         read_suspects=read_suspects,
         max_pixels=max_pixels,

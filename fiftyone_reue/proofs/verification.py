@@ -126,7 +126,7 @@ class Verification:
 
 def verify(
     folder: Path,
-    root: str | None = None,
+    roots: Sequence[str] = (),
     *,
     authority: bytes | None = None,
     read_suspects: bool = False,
@@ -136,8 +136,9 @@ def verify(
 
     Args:
         folder: the case's.
-        root: the commitment that a recipient holds, 64 hex digits out of their
-            release's ``manifest.json``, or None.
+        roots: the commitments that a recipient holds, 64 hex digits each out of their
+            release's ``manifest.json`` or their package, the newest last; none where
+            nobody's are known. The newest that is of this case counts.
         authority: certificates, PEM, of whom the reader believes when something was
             there, or None.
         read_suspects: whether to open the suspects' pictures and read them without
@@ -154,7 +155,7 @@ def verify(
     trusted = None if authority is None else read_certificates(authority)
     content = read_evidence(folder)
     try:
-        found = _verified(folder, content, root, trusted, max_pixels)
+        found = _verified(folder, content, roots, trusted, max_pixels)
         if read_suspects and all(one.state != "failed" for one in found.steps):
             step = _alone(folder, content, max_pixels)
             found = replace(found, steps=_with_alone(found.steps, step))
@@ -169,7 +170,7 @@ def verify(
 def _verified(
     folder: Path,
     content: Mapping[str, Any],
-    root: str | None,
+    roots: Sequence[str],
     authority: Sequence[Certificate] | None,
     max_pixels: int,
 ) -> Verification:
@@ -187,7 +188,7 @@ def _verified(
     if not 1 <= amplitude <= _MOST_AMPLITUDE:
         raise ValueError("no mark has such an amplitude")
     seeds = _seeds(culprits)
-    commitments = _Commitments(content, root)
+    commitments = _Commitments(content, roots)
     readings, bits = _bits(folder, rows, readings, amplitude, max_pixels)
     steps = [
         _files(rows, digests, max_pixels),
@@ -439,12 +440,19 @@ def _looks(
 class _Commitments:
     """The commitments of the culprits' releases, and what was shown to be in them."""
 
-    def __init__(self, content: Mapping[str, Any], root: str | None) -> None:
+    def __init__(self, content: Mapping[str, Any], held: Sequence[str]) -> None:
         self._content = content
-        self._root = None if root is None else root.lower()
         self._all: list[Mapping[str, Any]] = list(content["commitments"])
+        self._root = self._newest_of_case([one.lower() for one in held])
         self._rows: list[Mapping[str, Any]] = list(content["readings"])
         self._included = [self._shown_in(row) for row in self._rows]
+
+    def _newest_of_case(self, held: Sequence[str]) -> str | None:
+        """Of the roots that a recipient holds the newest that is of this case, or the
+        newest where none is."""
+        roots = {str(one["root"]) for one in self._all}
+        known = [one for one in held if one in roots]
+        return (known or held)[-1] if held else None
 
     def _shown_in(self, row: Mapping[str, Any]) -> dict[int, bool]:
         """The commitments that a row says it is in, and whether it is."""
@@ -577,11 +585,18 @@ class _Commitments:
         """Whether the recipient holds a root that these lead up to."""
         roots = [str(one["root"]) for one in self._all]
         if self._root is None:
-            newest = roots[-1] if roots else "none"
+            handed = "a root, of which this case has none"
+            if roots:
+                handed = f"{roots[-1]}"
+            if len(roots) > 1:
+                handed = (
+                    f"one of this case's {len(roots)} roots, an older one or the "
+                    f"newest, {roots[-1]} (report.html lists them)"
+                )
             return Step(
                 "recipient's root",
                 "believed",
-                f"that the recipient was handed {newest}: compare it with `commitment` "
+                f"that the recipient was handed {handed}: compare it with `commitment` "
                 "in the manifest.json of their copy, or give that here",
             )
         if self._root in roots and not self._names_held():
@@ -592,12 +607,29 @@ class _Commitments:
             return Step("recipient's root", "failed", text)
         if self._root in roots:
             text = (
-                "the recipient holds a root of this case, and images of their release "
-                "are counted as committed where that root is over them"
+                f"the recipient holds a root of this case{self._age()}, and images of "
+                "their release are counted as committed where that root is over them"
             )
             return Step("recipient's root", "checked", text)
-        text = "the root that the recipient holds isn't one of this case"
+        text = (
+            f"the root that the recipient holds, {printable(self._root)}, isn't one of "
+            f"this case's {len(roots)}: it is of another release, or was made after "
+            "the case was written"
+        )
         return Step("recipient's root", "failed", text)
+
+    def _age(self) -> str:
+        """Which of its release's roots the one that is held is, where it is an older
+        one; later roots are over it, as :meth:`roots` checks."""
+        release = next(one["release"] for one in self._all if one["root"] == self._root)
+        own = [str(one["root"]) for one in self._all if one["release"] == release]
+        number = own.index(str(self._root)) + 1
+        if number == len(own):
+            return ""
+        return (
+            f", number {number} of {len(own)} of their release, which the later "
+            f"{'one is' if len(own) - number == 1 else 'ones are'} built on"
+        )
 
     def time(self, authority: Sequence[Certificate] | None) -> Step:
         """Whether the roots of who is named were there when an authority says.

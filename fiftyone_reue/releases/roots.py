@@ -34,15 +34,15 @@ _UNREADABLE = (
 )
 
 
-def held_root(path: Path) -> str:
-    """The root that whoever holds this can compare with a case's.
+def held_roots(path: Path) -> list[str]:
+    """The roots that whoever holds this can compare with a case's.
 
     Args:
         path: a ``manifest.json``, a package's ``commitment.json`` or a licence, under
             any name; or a folder of copies; or a package, as a folder or a ZIP file.
 
     Returns:
-        The newest root in it, hex digits.
+        Those in it, hex digits, at least one; the newest last.
 
     Raises:
         InputError: there is none in it, or it isn't there.
@@ -50,7 +50,7 @@ def held_root(path: Path) -> str:
     if path.is_dir():
         for name in (manifest.NAME, *_IN_A_PACKAGE):
             if (path / name).is_file():
-                return held_root(path / name)
+                return held_roots(path / name)
         raise _none(path)
     try:
         found = path.stat()
@@ -59,7 +59,7 @@ def held_root(path: Path) -> str:
         with path.open("rb") as file:
             head = file.read(len(_SQLITE))
             if head == _SQLITE:
-                return licence_files.read_header(path).commitment
+                return [licence_files.read_header(path).commitment]
             if head.startswith(_ZIP):
                 content = json.loads(_packaged(path))
             elif found.st_size > _MOST_BYTES:
@@ -70,11 +70,12 @@ def held_root(path: Path) -> str:
         raise _none(path) from None
     root = content.get("commitment") if isinstance(content, dict) else None
     listed = content.get("commitments") if isinstance(content, dict) else None
-    if isinstance(listed, list) and listed and isinstance(listed[-1], dict):
-        root = listed[-1].get("root")
-    if not isinstance(root, str):
+    roots = [root]
+    if isinstance(listed, list) and listed:
+        roots = [one.get("root") if isinstance(one, dict) else None for one in listed]
+    if not all(isinstance(one, str) for one in roots):
         raise _none(path)
-    return root
+    return list(map(str, roots))
 
 
 def _packaged(path: Path) -> bytes:

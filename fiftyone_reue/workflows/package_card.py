@@ -197,6 +197,9 @@ def card(
     parts += ["## Commitment", told.committed]
     if roots_:
         parts.append(f"The newest root is `{roots_[-1]}`.")
+    if earlier := roots_[:-1]:
+        listed = ", ".join(f"`{one}`" for one in earlier)
+        parts.append(f"It is built on earlier ones, which count as well: {listed}.")
     return "\n\n".join(parts) + "\n"
 
 

@@ -118,8 +118,8 @@ def test_a_case_holds_without_the_vault(made):
 def test_the_recipients_manifest_is_compared(made):
     for who in ("alice", "bob"):
         root = manifest.read(made / who)["commitment"]
-        assert states(verify(made / "case", root))["recipient's root"] == "checked"
-    found = verify(made / "case", "00" * 32)
+        assert states(verify(made / "case", [root]))["recipient's root"] == "checked"
+    found = verify(made / "case", ["00" * 32])
     assert states(found)["recipient's root"] == "failed"
     assert not found.holds
 
@@ -161,7 +161,7 @@ def test_only_what_the_recipients_root_is_over_counts_as_committed(case):
         row["inclusions"] = [*others, {"commitment": made, "path": []}]
 
     edit(case, add)
-    for held, state in ((None, "checked"), (root, "believed")):
+    for held, state in (([], "checked"), ([root], "believed")):
         told = [one for one in verify(case, held).steps if one.name == "images"]
         assert told[0].state == state
     assert "of 7 of 8 images" in told[0].text
@@ -423,6 +423,52 @@ def test_soft_bits_of_a_difference_that_overflows_are_refused(case):
     assert states(verify(case))["soft bits"] == "failed"
 
 
+def test_an_older_root_is_told_to_be_contained(case):
+    """Images were added to alice's release after she was handed her manifest."""
+    content = json.loads((case / "evidence.json").read_text())
+    hers = content["culprits"][0]
+    (place,) = {given["commitment"] for given in hers["inclusions"]}
+    older = content["commitments"][place]
+    seed = bytes.fromhex(hers["code_seed"])
+    later = Commitment(
+        content["vault"],
+        older["release"],
+        bytes.fromhex(older["root"]),
+        (recipient_leaf(hers["recipient_id"], hers["name"], seed),),
+        (image_leaf("another", bytes(32), bytes(32)),),
+    )
+
+    def add(content: dict[str, Any]) -> None:
+        content["commitments"].append(
+            {
+                "vault": later.vault_id,
+                "release": later.release_id,
+                "previous": later.previous.hex(),
+                "recipients": {"count": 1, "root": later.recipients[0].hex()},
+                "images": {"count": 1, "root": later.images[0].hex()},
+                "root": later.root.hex(),
+            }
+        )
+
+    edit(case, add)
+
+    def step(*held: str):
+        steps = verify(case, held).steps
+        (found,) = (one for one in steps if one.name == "recipient's root")
+        return found
+
+    unknown = step()
+    assert unknown.state == "believed"
+    assert "one of this case's 3 roots, an older one or the newest" in unknown.text
+    assert later.root.hex() in unknown.text
+    for held in ([older["root"]], [older["root"], "00" * 32]):
+        found = step(*held)
+        assert found.state == "checked", found.text
+        assert "number 1 of 2 of their release" in found.text
+    assert step("00" * 32).state == "failed"
+    assert "isn't one of this case's 3" in step("00" * 32).text
+
+
 def test_who_holds_a_root_must_be_named_by_it(made, case):
     """Bob's root beside a code that it isn't shown to be over accuses nobody."""
 
@@ -432,7 +478,7 @@ def test_who_holds_a_root_must_be_named_by_it(made, case):
 
     edit(case, change)
     root = manifest.read(made / "bob")["commitment"]
-    found = verify(case, root)
+    found = verify(case, [root])
     assert states(found)["recipient's root"] == "failed"
     assert not found.holds
 

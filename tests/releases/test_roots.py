@@ -8,7 +8,7 @@ import pytest
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.releases import roots
-from fiftyone_reue.releases.roots import held_root
+from fiftyone_reue.releases.roots import held_roots
 
 pytestmark = pytest.mark.unit
 
@@ -23,17 +23,17 @@ def write(path: Path, content: object) -> Path:
 
 def test_it_is_in_a_manifest_of_any_name(tmp_path: Path) -> None:
     path = write(tmp_path / "of alice.json", {"commitment": ROOT})
-    assert held_root(path) == ROOT
+    assert held_roots(path) == [ROOT]
     write(tmp_path / "copies" / "manifest.json", {"commitment": ROOT})
-    assert held_root(tmp_path / "copies") == ROOT
+    assert held_roots(tmp_path / "copies") == [ROOT]
 
 
 def test_it_is_in_a_package(tmp_path: Path) -> None:
     write(tmp_path / "images" / "manifest.json", {"commitment": ROOT})
-    assert held_root(tmp_path) == ROOT
+    assert held_roots(tmp_path) == [ROOT]
     rows = [{"root": "cd" * 32}, {"root": ROOT}]
     path = write(tmp_path / "commitment.json", {"commitments": rows})
-    assert held_root(path) == ROOT
+    assert held_roots(path) == ["cd" * 32, ROOT]
 
 
 def zipped(path: Path, name: str, data: bytes) -> Path:
@@ -52,10 +52,12 @@ def zipped(path: Path, name: str, data: bytes) -> Path:
 )
 def test_it_is_in_a_package_as_zip(tmp_path: Path, name: str, content: object) -> None:
     data = json.dumps(content).encode()
-    assert held_root(zipped(tmp_path / "alice.zip", name, data)) == ROOT
+    held = held_roots(zipped(tmp_path / "alice.zip", name, data))
+    assert held[-1] == ROOT
+    assert len(held) == (2 if name == "commitment.json" else 1)
     (tmp_path / "folder").mkdir()
     write(tmp_path / "folder" / name, content)
-    assert held_root(tmp_path / "folder") == ROOT
+    assert held_roots(tmp_path / "folder") == held
 
 
 @pytest.mark.parametrize(
@@ -73,10 +75,10 @@ def test_a_zip_without_one_is_refused(
     monkeypatch.setattr(roots, "_MOST_BYTES", 1000)
     path = zipped(tmp_path / "alice.zip", name, data)
     with pytest.raises(InputError, match="no commitment here"):
-        held_root(path)
+        held_roots(path)
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(InputError, match="no commitment here"):
-        held_root(path)
+        held_roots(path)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +86,8 @@ def test_a_zip_without_one_is_refused(
 )
 def test_what_holds_none_is_refused(tmp_path: Path, content: object) -> None:
     with pytest.raises(InputError, match="there is no commitment here; give the"):
-        held_root(write(tmp_path / "x.json", content))
+        held_roots(write(tmp_path / "x.json", content))
     with pytest.raises(InputError, match="there is no commitment here"):
-        held_root(tmp_path)
+        held_roots(tmp_path)
     with pytest.raises(InputError, match="there is no commitment here"):
-        held_root(tmp_path / "nowhere")
+        held_roots(tmp_path / "nowhere")
