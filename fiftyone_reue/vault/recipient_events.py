@@ -15,9 +15,14 @@ from typing import Literal
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.vault.entities import Paper, Recipient
-from fiftyone_reue.vault.vault import PUBLISHED, Vault, check_name
-
-_KIND = "recipient"
+from fiftyone_reue.vault.vault import (
+    PUBLISHED,
+    RECIPIENT_EVENT,
+    SHOWN_AS,
+    Vault,
+    check_name,
+    same_name,
+)
 
 What = Literal["shown as", "revoked", "reinstated"]
 
@@ -45,9 +50,9 @@ def list_events(vault: Vault) -> list[Event]:
     What somebody without the owner key changed or removed is left out, and is in the
     ledger's problems.
     """
-    papers = sorted(vault.ledger.papers(_KIND), key=lambda one: one.id)
+    papers = sorted(vault.ledger.papers(RECIPIENT_EVENT), key=lambda one: one.id)
     found = [
-        Event(**json.loads(vault.unseal(_KIND, paper.id, paper.sealed)))
+        Event(**json.loads(vault.unseal(RECIPIENT_EVENT, paper.id, paper.sealed)))
         for paper in papers
     ]
     for person in vault.recipients():
@@ -61,18 +66,7 @@ def shown_names(vault: Vault) -> dict[str, str]:
 
     One that somebody who was added since is called isn't shown any more.
     """
-    names = {
-        one.recipient_id: one.name
-        for one in list_events(vault)
-        if one.what == "shown as"
-    }
-    own = {one.id: one.name for one in vault.recipients()}
-    return {
-        key: name
-        for key, name in names.items()
-        if not any(_same(other, name) for at, other in own.items() if at != key)
-        and name
-    }
+    return vault.names_shown()
 
 
 def rename(vault: Vault, name: str, shown_as: str) -> Recipient:
@@ -96,11 +90,11 @@ def rename(vault: Vault, name: str, shown_as: str) -> Recipient:
         vault.ledger.require_sound()
         own = {one.id: one.name for one in vault.recipients()}
         taken = [*own.items(), *shown_names(vault).items()]
-        if any(key != person.id and _same(one, shown_as) for key, one in taken):
+        if any(key != person.id and same_name(one, shown_as) for key, one in taken):
             raise InputError(
                 f"Somebody else is called {shown_as!r}; choose a name that nobody has"
             )
-        _put(vault, Event(person.id, "shown as", time.time(), shown_as))
+        _put(vault, Event(person.id, SHOWN_AS, time.time(), shown_as))
     return person
 
 
@@ -130,10 +124,6 @@ def reinstate(vault: Vault, name: str) -> Recipient:
     return active
 
 
-def _same(one: str, other: str) -> bool:
-    return bool(other) and one.casefold() == other.casefold()
-
-
 def _person(vault: Vault, name: str) -> Recipient:
     if name == PUBLISHED:
         raise InputError("That stands for everybody; name a recipient")
@@ -141,9 +131,9 @@ def _person(vault: Vault, name: str) -> Recipient:
 
 
 def _put(vault: Vault, event: Event) -> None:
-    known = (one.id.rpartition("-")[2] for one in vault.ledger.papers(_KIND))
+    known = (one.id.rpartition("-")[2] for one in vault.ledger.papers(RECIPIENT_EVENT))
     number = max(map(int, known), default=0) + 1
     paper_id = f"recipient-{number:08}"
-    sealed = vault.seal(_KIND, paper_id, json.dumps(asdict(event)).encode())
-    paper = Paper(paper_id, _KIND, event.recipient_id, sealed, event.time)
+    sealed = vault.seal(RECIPIENT_EVENT, paper_id, json.dumps(asdict(event)).encode())
+    paper = Paper(paper_id, RECIPIENT_EVENT, event.recipient_id, sealed, event.time)
     vault.ledger.put_paper(paper)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import re
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from fiftyone_reue import prf
 from fiftyone_reue.errors import (
@@ -75,6 +76,12 @@ logger = logging.getLogger(__name__)
 _CODE_SEED_SIZE = 16
 _NAME = re.compile(r"[A-Za-z0-9._@ -]{1,64}")
 _ID = re.compile(r"[0-9a-f]{16}")
+RECIPIENT_EVENT = "recipient"
+"""The kind of papers that say what happened to recipients."""
+
+SHOWN_AS: Final = "shown as"
+"""One of the things that happen to them."""
+
 _RECIPIENT = "recipient-wrap"
 _LOST = (
     "The ledger has lost the vault's description, without which its rows are of no "
@@ -387,10 +394,18 @@ class Vault:
             name: 1 to 64 of letters, digits and ``. _ @ -`` and inner spaces
 
         Raises:
-            InputError: if the name can't be used or is taken
+            InputError: if the name can't be used or is taken, also as what somebody
+                else is shown as
         """
         check_name(name)
-        return self._add(name)
+        with self.ledger.exclusive():
+            if shown := self._shown_as(name):
+                raise InputError(
+                    f"{shown.name} is shown as {name!r}, and a verdict that names one "
+                    "would seem to speak of the other; choose another name, or show "
+                    f"{shown.name} by another one (reue recipient rename)"
+                )
+            return self._add(name)
 
     def published(self) -> Recipient:
         """Who stands for everybody where a set is published; added when first asked."""
@@ -429,10 +444,44 @@ class Vault:
             or self.ledger.recipient(name_or_id)
         )
         if not found:
+            shown = self._shown_as(name_or_id)
+            known = f"use {shown.name}, who is shown so" if shown else ""
             raise InputError(
-                f"There is no recipient {name_or_id!r}; {self._known_names()}"
+                f"There is no recipient {name_or_id!r}; {known or self._known_names()}"
             )
         return found
+
+    def names_shown(self) -> dict[str, str]:
+        """The names that recipients are shown by beside their own, by their ids; see
+        :mod:`fiftyone_reue.vault.recipient_events`.
+
+        What somebody who was added since is called isn't shown any more.
+        """
+        events = [
+            json.loads(self.unseal(RECIPIENT_EVENT, paper.id, paper.sealed))
+            for paper in sorted(
+                self.ledger.papers(RECIPIENT_EVENT), key=lambda one: one.id
+            )
+        ]
+        names = {
+            str(one["recipient_id"]): str(one["name"])
+            for one in sorted(events, key=lambda one: float(one["time"]))
+            if one["what"] == SHOWN_AS
+        }
+        own = {one.id: one.name for one in self.recipients()}
+        return {
+            key: name
+            for key, name in names.items()
+            if not any(same_name(other, name) for at, other in own.items() if at != key)
+            and name
+        }
+
+    def _shown_as(self, name: str) -> Recipient | None:
+        """Who is shown by a name, if anybody is."""
+        for key, one in self.names_shown().items():
+            if same_name(one, name):
+                return self.ledger.recipient(key)
+        return None
 
     def _known_names(self) -> str:
         everybody = [recipient.name for recipient in self.recipients()]
@@ -950,6 +999,11 @@ def _require_same_vault(
 
 def _raw(ledger: Ledger) -> Ledger:
     return ledger.raw if isinstance(ledger, AuthenticatedLedger) else ledger
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether people take two names for the same; none is that of nobody."""
+    return bool(other) and one.casefold() == other.casefold()
 
 
 def check_name(name: str) -> None:

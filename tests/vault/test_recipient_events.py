@@ -28,7 +28,7 @@ def test_another_name_is_shown_and_nothing_else_changes(vault: Vault) -> None:
     after = vault.recipient("alice")
     assert after == before
     assert (vault.recipient_key(after), vault.code_seed(after)) == (key, seed)
-    with pytest.raises(InputError, match="no recipient 'A"):
+    with pytest.raises(InputError, match=r"no recipient 'A. Smith'; use alice, who"):
         vault.recipient("A. Smith")
     rename(vault, "alice", "")
     assert shown_names(vault) == {}
@@ -56,9 +56,22 @@ def test_a_name_that_nobody_could_have_is_not_shown(vault: Vault, name: str) -> 
     assert shown_names(vault) == {}
 
 
-def test_a_name_that_a_new_recipient_has_is_shown_no_more(vault: Vault) -> None:
+@pytest.mark.parametrize("name", ["Robert", "robert"])
+def test_nobody_new_is_called_what_somebody_is_shown_as(
+    vault: Vault, name: str
+) -> None:
     rename(vault, "bob", "Robert")
-    vault.add_recipient("robert")
+    with pytest.raises(InputError, match=f"bob is shown as '{name}'.*rename"):
+        vault.add_recipient(name)
+    rename(vault, "bob", "Bobby")
+    vault.add_recipient(name)
+    assert set(shown_names(vault).values()) == {"Bobby"}
+
+
+def test_a_name_that_a_new_recipient_has_is_shown_no_more(vault: Vault) -> None:
+    """An older program added them."""
+    rename(vault, "bob", "Robert")
+    vault._add("robert")
     assert shown_names(vault) == {}
 
 
