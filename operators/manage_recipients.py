@@ -176,7 +176,9 @@ def _do(ctx: Any, parameters: Parameters) -> str:
             reinstate_recipient(parameters.recipient, vault=_confirmed_vault(ctx))
             return (
                 f"Reinstated {parameters.recipient}; that they were revoked stays in "
-                "the ledger. What was published meanwhile takes a new licence."
+                "the ledger. Folders that were copied or handed out with the notice "
+                "keep it until they are given the release's manifest.json of now. What "
+                "was published meanwhile takes a new licence."
             )
         case "rename":
             if parameters.recipient is None:

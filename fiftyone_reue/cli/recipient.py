@@ -236,6 +236,11 @@ def reinstate(name: str, vault_folder: Path, as_json: bool) -> None:
         f"Reinstated {plain(person.name)}; the notice was taken out of "
         f"{count(len(marked), 'release folder')}."
     )
+    out.print(
+        "Folders that were copied, moved or handed out with the notice keep it, and "
+        "nothing is restored from them: put the manifest.json that is in the release's "
+        "folder now in place of theirs."
+    )
     out.print("What was published meanwhile takes a new licence: reue license.")
 
 

@@ -767,5 +767,7 @@ def _require_not_revoked(source: Path, key: RecipientKey) -> None:
     if isinstance(revoked, (int, float)):
         day = moment(revoked, "%Y-%m-%d")
         raise RevokedKeyError(
-            f"The key of {key.name} was revoked on {day}; ask the owner for a new one"
+            f"{source / manifest.NAME} says that the key of {key.name} was revoked on "
+            f"{day}. If the owner has reinstated you since, ask for that file as it is "
+            "now and put it in its place; else ask whether they give you another key"
         )

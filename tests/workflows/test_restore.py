@@ -25,7 +25,7 @@ from fiftyone_reue.media.codec import encode, load
 from fiftyone_reue.media.original import Rebuilt
 from fiftyone_reue.media.raster import Metadata, Raster
 from fiftyone_reue.progress import finish
-from fiftyone_reue.releases import manifest
+from fiftyone_reue.releases import manifest, revocation
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.releases.originals import LOST, TAKEN_OUT, Originals
 from fiftyone_reue.vault import records
@@ -329,6 +329,25 @@ def test_a_revoked_key_restores_nothing_from_a_marked_folder(release, tmp_path):
     # The owner's way stays open, and another's key isn't held up by the mark.
     assert originals(release, release.protected, tmp_path / "o").outcome.done == 6
     assert "Wrong key" in str(reasons(licensed(release, tmp_path / "w", "bob")))
+
+
+def test_a_copied_folder_that_kept_a_notice_says_how_to_be_rid_of_it(release, tmp_path):
+    revocation.revoke(release.vault, "alice")
+    moved = shutil.copytree(release.protected, tmp_path / "moved")
+    revocation.reinstate(release.vault, "alice")
+    licensed(release, tmp_path / "w")
+    key = release.vault.recipient_key(release.vault.recipient("alice"))
+
+    def restore():
+        steps = restore_licensed(image_items(moved), moved, tmp_path / "again", key)
+        return finish(steps).outcome
+
+    with pytest.raises(
+        RevokedKeyError, match=r"moved/manifest\.json says .*reinstated"
+    ):
+        restore()
+    shutil.copy(release.protected / manifest.NAME, moved / manifest.NAME)
+    assert restore().done == 6
 
 
 def test_a_damaged_record_is_named_and_the_rest_restored(release, tmp_path):
