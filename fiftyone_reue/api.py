@@ -671,6 +671,7 @@ def restore_steps(
             output,
             key,
             Path(license),
+            source=source if source.is_dir() else None,
             max_pixels=max_pixels,
             engine=engine,
             workers=workers,

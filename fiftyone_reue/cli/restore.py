@@ -169,8 +169,11 @@ def _print(summary: RestoreSummary) -> None:
     files = summary.files_text()
     if files:
         out.print(plain(f"{files[0].upper()}{files[1:]}."))
-    for name in list(summary.differing)[:SHOWN_NAMES]:
-        out.print(plain(f"  {name}: {summary.differing[name]}"))
+    for name, why in list(summary.differing.items())[:SHOWN_NAMES]:
+        # Of licensed copies there is one reason, which was just said.
+        out.print(
+            plain(f"  {name}" if summary.tier == "licensed" else f"  {name}: {why}")
+        )
     if len(summary.differing) > SHOWN_NAMES:
         out.print(f"  ... --json names all {len(summary.differing)}")
     if summary.approximations:

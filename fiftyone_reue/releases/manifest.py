@@ -7,6 +7,7 @@ clusters, what failed and what a release is called stay in the owner's ledger, s
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 from pathlib import Path
@@ -22,6 +23,9 @@ NAME = "manifest.json"
 
 FORMAT = 2
 """Format 1 told settings, classes, failures and names besides; it is still read."""
+
+_DIGITS = 32
+"""Hex digits of a copy's SHA-256 that are told: nobody makes another file with them."""
 
 MOST_BYTES = 256 << 20
 """Some millions of images; reading takes a few times as much memory."""
@@ -42,9 +46,12 @@ def write(vault: Vault, release: Release, recipient: Recipient) -> float | None:
         OutputError: it can't be written.
     """
     files = []
+    digests = {}
     total = 0.0
     for record in vault.ledger.records(release.id):
         files.append(record.output)
+        if record.copy_digest:
+            digests[record.output] = record.copy_digest.hex()[:_DIGITS]
         total += record.psnr
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -57,6 +64,7 @@ def write(vault: Vault, release: Release, recipient: Recipient) -> float | None:
         "created": release.created,
         "images": len(files),
         "files": sorted(files),  # in the ledger's order they might tell something
+        "digests": dict(sorted(digests.items())),
     }
     path = Path(release.output) / NAME
     data = json.dumps(content, indent=1).encode()
@@ -77,6 +85,38 @@ def read(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+class Handed:
+    """The files of a release's copies as they were handed out, by its manifest.
+
+    Whoever changes a file can change the manifest beside it too: this tells of
+    accidents. What makes a restore exact is in the record.
+
+    Args:
+        folder: where the copies are now; None where that isn't known.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        content = {} if folder is None else read(folder) or {}
+        told = content.get("digests")
+        self._folder = folder
+        self._digests = told if isinstance(told, dict) else {}
+
+    def is_another(self, path: Path) -> bool:
+        """Whether a file below the folder isn't the one of its name that was handed
+        out; not where the manifest doesn't say."""
+        if self._folder is None or not self._digests:
+            return False
+        try:
+            name = path.absolute().relative_to(self._folder.absolute()).as_posix()
+            told = self._digests.get(name)
+            if told is None:
+                return False
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS] != told
+        except (OSError, ValueError):
+            return False
 
 
 def _start(path: Path, most: int) -> bytes:

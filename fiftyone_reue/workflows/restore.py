@@ -38,7 +38,7 @@ from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.original import Rebuilt
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.names import contained
-from fiftyone_reue.names.display import moment
+from fiftyone_reue.names.display import count, moment
 from fiftyone_reue.names.filenames import portable
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases import manifest
@@ -59,6 +59,12 @@ from fiftyone_reue.vault.records import Envelope, RecipientPart
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import approximate
 from fiftyone_reue.workflows.approximate import Approximation, Delivered
+
+CHANGED_BESIDE = (
+    "the file isn't the one that was handed out, so that what lies beside the pixels "
+    "(EXIF, XMP, a colour profile, how it is turned) may have been changed on the way"
+)
+"""Of a licensed copy whose pixels are exact."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,8 @@ class RestoreSummary:
         total: images in the job.
         approximations: what was restored only approximately, in this run or before.
         differing: of originals whose pixels are exact but whose bytes aren't the
-            original file's, by sample id, why.
+            original file's, and of licensed copies whose pixels are exact but which
+            were made of another file than was handed out, by sample id, why.
         written: what was restored exactly or is there already, by sample id: the file
             below the output folder.
     """
@@ -112,8 +119,12 @@ class RestoreSummary:
         """Which originals are the original files themselves, in words.
 
         Returns:
-            A clause; nothing for licensed copies, or where no original was restored.
+            A clause; nothing where no original was restored, or of licensed copies
+            where nothing is known against any.
         """
+        if self.tier == "licensed" and self.differing:
+            exact = f"of {count(len(self.differing), 'copy', 'copies')} only the pixels"
+            return f"{exact} are the licensed copy's for sure: {CHANGED_BESIDE}"
         if self.tier != "original" or not self.written:
             return ""
         same = len(self.written) - len(self.differing)
@@ -122,7 +133,7 @@ class RestoreSummary:
                 return "it is the original file, byte for byte"
             return f"all {same} are the original files, byte for byte"
         reasons = Counter(self.differing.values())
-        told = "; ".join(f"of {count}: {why}" for why, count in reasons.items())
+        told = "; ".join(f"of {many}: {why}" for why, many in reasons.items())
         are = "is the original file" if same == 1 else "are the original files"
         return (
             f"{same} {are}, byte for byte; of {len(self.differing)} "
@@ -146,7 +157,8 @@ def restore_licensed(
 
     Args:
         items: protected files.
-        source: their folder, whose manifest may say that the key was revoked.
+        source: their folder, whose manifest may say that the key was revoked, and
+            which files were handed out.
         output: where the licensed copies go; other images there are never replaced.
         key: the recipient's.
         max_pixels: larger images are refused before they are decoded.
@@ -184,7 +196,9 @@ def restore_licensed(
         approximately=approximate,
         delivered=None if records is None else Delivered(records),
     )
-    return (yield from _restore(items, output, work, "licensed", engine, workers))
+    handed = manifest.Handed(source)
+    steps = _restore(items, output, work, "licensed", engine, workers, handed=handed)
+    return (yield from steps)
 
 
 def restore_by_licence(
@@ -193,6 +207,7 @@ def restore_by_licence(
     key: RecipientKey,
     licence: Path,
     *,
+    source: Path | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     engine: str = LOCAL,
     workers: int | None = None,
@@ -204,6 +219,7 @@ def restore_by_licence(
         output: where the licensed copies go; other images there are never replaced.
         key: the recipient's.
         licence: the file that was made for them; workers of a cluster open it too.
+        source: the files' folder, whose manifest may say which were published.
         max_pixels: larger images are refused before they are decoded.
         engine: as for :func:`restore_licensed`.
         workers: as there.
@@ -227,7 +243,11 @@ def restore_by_licence(
             output=output,
             max_pixels=max_pixels,
         )
-        return (yield from _restore(items, output, work, "licensed", engine, workers))
+        handed = manifest.Handed(source)
+        steps = _restore(
+            items, output, work, "licensed", engine, workers, handed=handed
+        )
+        return (yield from steps)
 
 
 def restore_original(
@@ -552,6 +572,8 @@ def _restore(
     tier: str,
     engine: str = LOCAL,
     workers: int | None = None,
+    *,
+    handed: manifest.Handed | None = None,
 ) -> Generator[Progress, None, RestoreSummary]:
     outcome = Outcome()
     approximations: list[Approximation] = []
@@ -576,6 +598,11 @@ def _restore(
         differing.update(
             {one.item.sample_id: one.differs for one in exact if one.differs}
         )
+        if handed is not None:
+            others = [
+                one.item for one in exact if handed.is_another(Path(one.item.path))
+            ]
+            differing.update({one.sample_id: CHANGED_BESIDE for one in others})
         outcome.skipped += sum(not one.data for one in exact)
         approximations.extend(one.approximation for one in batch if one.approximation)
         return failures

@@ -119,6 +119,7 @@ def test_the_manifest_holds_no_secret_and_no_source_path(vault, source, tmp_path
         "release",
         "recipient_key",
         "revoked_at",
+        "digests",
         "commitment",
         "created",
         "images",
@@ -128,6 +129,7 @@ def test_the_manifest_holds_no_secret_and_no_source_path(vault, source, tmp_path
     below = tmp_path / "out"
     there = {str(p.relative_to(below)) for p in below.rglob("*.png")}
     assert set(json.loads(text)["files"]) == there
+    assert set(json.loads(text)["digests"]) == there
     assert "0.png" in summary.outcome.failures[0].reason
     assert summary.outcome.failures[0].reason not in text
     assert summary.release.name not in text

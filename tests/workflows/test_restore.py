@@ -392,6 +392,43 @@ def test_metadata_comes_back(vault, tmp_path, photos):
     assert (tmp_path / "o/cat/a.png").read_bytes() == path.read_bytes()
 
 
+def turned_png(path: Path) -> None:
+    """Say of a copy, in EXIF, that it is turned; pixels and record stay."""
+    loaded = load(path)
+    exif = b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
+    raster = loaded.raster
+    raster = replace(raster, metadata=replace(raster.metadata, exif=exif))
+    path.write_bytes(encode(raster, "PNG", loaded.record))
+
+
+def turned_jpeg(path: Path) -> None:
+    data = path.read_bytes()
+    exif = b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0"
+    segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    path.write_bytes(data[:2] + segment + data[2:])
+
+
+@pytest.mark.parametrize(("kind", "turn"), [("png", turned_png), ("jpg", turned_jpeg)])
+def test_metadata_that_was_changed_on_the_way_is_told(
+    vault, tmp_path, photos, kind, turn
+):
+    (tmp_path / "source/cat").mkdir(parents=True)
+    for name in "ab":
+        Image.fromarray(photos["cat"]).save(tmp_path / f"source/cat/{name}.{kind}")
+    _protect(vault, tmp_path / "source", tmp_path / "p")
+    release = Release(vault, tmp_path / "source", tmp_path / "p")
+    before = licensed(release, tmp_path / "w")
+    assert (before.differing, before.files_text()) == ({}, "")
+    turn(release.protected / f"cat/a.{kind}")
+    found = licensed(release, tmp_path / "again")
+    assert (found.outcome.done, found.outcome.failures) == (2, [])
+    assert list(found.differing) == [f"cat/a.{kind}"]
+    assert "of 1 copy only the pixels are" in found.files_text()
+    assert "how it is turned" in found.files_text()
+    first, second = (load(tmp_path / one / f"cat/a.{kind}") for one in ("w", "again"))
+    assert np.array_equal(first.raster.samples, second.raster.samples)
+
+
 def test_another_file_in_an_originals_place_is_kept(release, tmp_path):
     originals(release, release.protected, tmp_path / "o")
     first = image_items(release.source)[0].sample_id
