@@ -14,7 +14,7 @@ from fiftyone_reue.names.display import markdown, printable
 
 from . import background, confirming, forms
 from .parameters import call, read
-from .running import finished, notify, risk, vault_of
+from .running import finished, names_of, notify, risk, vault_of
 
 ACTION = "extract_watermark"
 
@@ -96,10 +96,11 @@ class ExtractWatermark(foo.Operator):
         well = not check.failures and check.decision != UNDECIDED
         notify(ctx, check.text(), well=well)
         verdict = {**check.to_dict(), "run": check.run}
-        verdict["shown"] = markdown(verdict["verdict"])
+        names = names_of(ctx)
+        verdict["shown"] = markdown(names.told(verdict["verdict"]))
         verdict["table"] = [
             {
-                "recipient": printable(row["recipient"]),
+                "recipient": printable(names.of(row["recipient"])),
                 "z": round(row["z"], 2),
                 "chance": f"{row['p_value']:.1e}",
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.operators.types as types
 
@@ -12,8 +12,12 @@ from fiftyone_reue.errors import ReueError
 from fiftyone_reue.names.display import count, markdown, printable
 from fiftyone_reue.networks.recipe import SIDES
 from fiftyone_reue.options import Option
+from fiftyone_reue.vault.vault import PUBLISHED
 
-from .running import secrets_of
+from .running import names_of, secrets_of
+
+if TYPE_CHECKING:
+    from fiftyone_reue.samples.shown_names import ShownNames
 
 PLUGIN = "@reue/fiftyone-reue"
 
@@ -304,12 +308,16 @@ def recipient(
         )
         _add_recipient(inputs, "Add a recipient")
         return False
-    values = [(p.name, p.name, count(p.releases, "release")) for p in recipients]
+    names = names_of(ctx)
+    values = [
+        (one.name, names.of(one.name), count(one.releases, "release"))
+        for one in recipients
+    ]
     prop = choice(inputs, "recipient", values, **options)
     given = ctx.params.get("recipient")
     if given and given not in [p.name for p in recipients]:
         prop.invalid = True
-        prop.error_message = recipient_problem(str(given))
+        prop.error_message = recipient_problem(ctx, str(given))
     if adding:
         _add_recipient(inputs, "Add somebody else")
     return True
@@ -325,17 +333,20 @@ def _add_recipient(inputs: types.Object, label: str) -> None:
     )
 
 
-def recipient_problem(name: str) -> str:
+def recipient_problem(ctx: Any, name: str) -> str:
     """Why no copy can be made for somebody who can't be chosen, and what to do."""
     from fiftyone_reue.samples import list_recipients
 
+    names = names_of(ctx)
     known = {person.name: person.revoked_at for person in list_recipients()}
     if name in known:
         return (
-            f"{printable(name)} was revoked: choose somebody else, or take it back in "
-            "Manage recipients"
+            f"{printable(names.of(name))} was revoked: choose somebody else, or take "
+            "it back in Manage recipients"
         )
-    active = [printable(one) for one, revoked in known.items() if revoked is None]
+    active = [
+        printable(names.of(one)) for one, revoked in known.items() if revoked is None
+    ]
     return (
         f"There is no recipient {printable(name)!r}; choose {', '.join(active)}, or "
         "add them first"
@@ -350,11 +361,12 @@ def release(
     Returns:
         Their names.
     """
-    from fiftyone_reue.samples import list_releases
+    from fiftyone_reue.samples.releases import holders
 
-    names = list_releases(ctx.dataset)
-    if names:
-        values = [(name, name, "") for name in names]
+    held = holders(ctx.dataset)
+    if held:
+        called = names_of(ctx)
+        values = [(name, name, _for(called, whose)) for name, whose in held.items()]
         choice(
             inputs,
             "release",
@@ -363,7 +375,16 @@ def release(
             label="Release",
             description=description,
         )
-    return names
+    return list(held)
+
+
+def _for(called: ShownNames, whose: str) -> str:
+    """Whom a release is for."""
+    if not whose:
+        return ""
+    return (
+        "Published for everybody" if whose == PUBLISHED else f"For {called.of(whose)}"
+    )
 
 
 def measured_release(inputs: types.Object, ctx: Any) -> list[str]:

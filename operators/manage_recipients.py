@@ -14,7 +14,7 @@ from fiftyone_reue.names.display import markdown, printable
 
 from . import confirming, forms
 from .parameters import call, read
-from .running import risk, vault_of
+from .running import names_of, risk, vault_of
 
 if TYPE_CHECKING:
     from fiftyone_reue.samples.recipients import RecipientInfo
@@ -159,26 +159,27 @@ def _do(ctx: Any, parameters: Parameters) -> str:
             whose, vault = parameters.recipient, _confirmed_vault(ctx)
             write_recipient_key(whose, path, public_key=public_key, vault=vault)
             return (
-                f"Send {whose} {path}; it is the key that they had, and opens all that "
-                f"they were given.{sealed}"
+                f"Send {names_of(ctx).of(whose)} {path}; it is the key that they had, "
+                f"and opens all that they were given.{sealed}"
             )
         case "revoke":
             if parameters.recipient is None:
                 raise InputError("Say whose key to revoke (recipient)")
             revoke_recipient(parameters.recipient, vault=_confirmed_vault(ctx))
             return (
-                f"Revoked {parameters.recipient}. Copies that they have already, and "
-                "what they restored, stay readable."
+                f"Revoked {names_of(ctx).of(parameters.recipient)}. Copies that they "
+                "have already, and what they restored, stay readable."
             )
         case "reinstate":
             if parameters.recipient is None:
                 raise InputError("Say whose revocation to take back (recipient)")
             reinstate_recipient(parameters.recipient, vault=_confirmed_vault(ctx))
             return (
-                f"Reinstated {parameters.recipient}; that they were revoked stays in "
-                "the ledger. Folders that were copied or handed out with the notice "
-                "keep it until they are given the release's manifest.json of now. What "
-                "was published meanwhile takes a new licence."
+                f"Reinstated {names_of(ctx).of(parameters.recipient)}; that they were "
+                "revoked stays in the ledger. Folders that were copied or handed out "
+                "with the notice keep it until they are given the release's "
+                "manifest.json of now. What was published meanwhile takes a new "
+                "licence."
             )
         case "rename":
             if parameters.recipient is None:

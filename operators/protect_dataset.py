@@ -15,7 +15,7 @@ from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
 
 from . import background, confirming, forms, protect_form
 from .parameters import call, read
-from .running import notify, reported, risk, vault_of
+from .running import names_of, notify, reported, risk, vault_of
 
 if TYPE_CHECKING:
     from fiftyone_reue.progress import Progress
@@ -172,8 +172,9 @@ def _also_for(inputs: types.Object, ctx: Any) -> None:
     from fiftyone_reue.samples import list_recipients
 
     chosen = ctx.params.get("recipient")
+    names = names_of(ctx)
     others = [
-        one.name
+        (one.name, names.of(one.name), "")
         for one in list_recipients()
         if one.revoked_at is None and one.name != chosen
     ]
@@ -182,7 +183,7 @@ def _also_for(inputs: types.Object, ctx: Any) -> None:
     forms.several(
         inputs,
         "also_for",
-        [(name, name, "") for name in others],
+        others,
         label="And for",
         description="Each gets a release of their own, one job after the other",
     )

@@ -14,6 +14,7 @@ from fiftyone_reue.perturb.registry import list_methods, method_options
 from fiftyone_reue.releases.config import DEFAULT_METHOD, ProtectConfig
 
 from . import confirming, forms
+from .running import names_of
 
 if TYPE_CHECKING:
     from fiftyone_reue.samples.expected import Expected
@@ -182,7 +183,7 @@ def _say(inputs: types.Object, name: str, found: Expected) -> None:
 
 def _expected_release(inputs: types.Object, ctx: Any, person: str | None) -> None:
     """Whether copies can be made in the folder, and what is there already."""
-    from fiftyone_reue.samples.expected import expected_release
+    from fiftyone_reue.samples.expected import Expected, expected_release
     from fiftyone_reue.samples.protect import default_output
 
     given = ctx.params.get("output_dir")
@@ -198,7 +199,9 @@ def _expected_release(inputs: types.Object, ctx: Any, person: str | None) -> Non
         method=ctx.params.get("method") or DEFAULT_METHOD,
         epsilon=_number(ctx.params, "epsilon"),
     )
-    _say(inputs, "expected_release", found)
+    names = names_of(ctx)
+    told = Expected(names.told(found.text), found.problem and names.told(found.problem))
+    _say(inputs, "expected_release", told)
 
 
 def _shown_instead(inputs: types.Object, ctx: Any) -> None:

@@ -14,6 +14,7 @@ from fiftyone_reue.names.display import printable
 from fiftyone_reue.progress import Progress, finish
 
 if TYPE_CHECKING:
+    from fiftyone_reue.samples.shown_names import ShownNames
     from fiftyone_reue.vault.vault import Vault
 
 Done = TypeVar("Done")
@@ -38,10 +39,16 @@ def vault_of(ctx: Any) -> Vault:
 
 def secrets_of(ctx: Any) -> dict[str, str]:
     """The variables that the owner key comes from, of those that are set."""
-    from fiftyone_reue.samples.vaults import SECRETS
+    from fiftyone_reue.samples.vaults import known_secrets
 
-    values = {name: ctx.secret(name) for name in SECRETS}
-    return {name: value for name, value in values.items() if value}
+    return known_secrets(ctx.secret)
+
+
+def names_of(ctx: Any) -> ShownNames:
+    """What to call recipients, wherever a form or a result names one."""
+    from fiftyone_reue.samples.shown_names import shown_names
+
+    return shown_names(ctx.secret)
 
 
 def reported(
@@ -120,11 +127,10 @@ def notify(ctx: Any, text: str, *, well: bool) -> list[Any]:
         ctx.set_progress(1.0, label=printable(text, lines=True))
         logger.info("%s", printable(text, lines=True))
         return []
+    shown = printable(names_of(ctx).told(text), lines=True)
     return [
         ctx.ops.reload_dataset(),
-        ctx.ops.notify(
-            printable(text, lines=True), variant="success" if well else "warning"
-        ),
+        ctx.ops.notify(shown, variant="success" if well else "warning"),
     ]
 
 

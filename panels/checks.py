@@ -17,6 +17,7 @@ from fiftyone_reue.names import contained
 from fiftyone_reue.proofs import contents
 from fiftyone_reue.samples import checks as case_file
 from fiftyone_reue.samples import runs
+from fiftyone_reue.samples.shown_names import ShownNames
 from fiftyone_reue.samples.vaults import open_ledger
 from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION
 from fiftyone_reue.workflows.extract import UNDECIDED
@@ -36,7 +37,7 @@ class Check:
         date: when, for a person.
         suspects: which images, for a person.
         verdict: in words.
-        named: whom it names, or None.
+        named: whom it names, as they are called; or None.
         undecided: whether it names nobody because rows of the ledger failed their
             check.
         matched: suspects that are copies of originals.
@@ -112,9 +113,14 @@ class Pair:
     caption: str
 
 
-def list_checks(dataset: fo.Dataset) -> list[Check]:
-    """All checks of a dataset, newest first; deleted ones aren't among them."""
-    found = [_check(dataset, key) for key in case_file.list_checks(dataset)]
+def list_checks(dataset: fo.Dataset, names: ShownNames) -> list[Check]:
+    """All checks of a dataset, newest first; deleted ones aren't among them.
+
+    Args:
+        dataset: the suspects', or the one that keeps the verdicts on folders.
+        names: what to call recipients.
+    """
+    found = [_check(dataset, key, names) for key in case_file.list_checks(dataset)]
     # Of two in one second, the longer key has the higher number.
     return sorted(found, key=lambda c: (c.date, len(c.key), c.key), reverse=True)
 
@@ -196,8 +202,9 @@ def home_of(sample_ids: list[str]) -> fo.Dataset | None:
     return None
 
 
-def _check(dataset: fo.Dataset, key: str) -> Check:
+def _check(dataset: fo.Dataset, key: str, names: ShownNames) -> Check:
     config = runs.get_config(dataset, key) or {}
+    named = config.get("recipient")
     tested = int(config.get("recipients_tested") or 1)
     innocent = float(config.get("best_innocent_p") or 1.0)
     # Checks that older versions made have no statistics for these two.
@@ -207,8 +214,8 @@ def _check(dataset: fo.Dataset, key: str) -> Check:
         key=key,
         date=str(config.get("created", ""))[:19].replace("T", " "),
         suspects=str(config.get("suspects", "")),
-        verdict=str(config.get("verdict", "")),
-        named=config.get("recipient"),
+        verdict=names.told(str(config.get("verdict", ""))),
+        named=None if named is None else names.of(str(named)),
         undecided=config.get("decision") == UNDECIDED,
         matched=int(config.get("images_matched") or 0),
         used=int(config.get("images_used") or 0),
@@ -222,7 +229,10 @@ def _check(dataset: fo.Dataset, key: str) -> Check:
         needed_z=float(needed),
         tested=tested,
         more=config.get("more_images_needed"),
-        recipients=list(config.get("recipients") or []),
+        recipients=[
+            {**row, "recipient": names.of(str(row["recipient"]))}
+            for row in config.get("recipients") or []
+        ],
         name=str(config.get("title") or ""),
         notes=str(config.get("notes") or ""),
         case=config.get("case"),

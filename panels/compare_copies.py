@@ -12,6 +12,7 @@ from fiftyone.operators.categories import Categories
 from fiftyone_reue.errors import ReueError
 from fiftyone_reue.samples import compare
 from fiftyone_reue.samples.copy_facts import copy_facts
+from fiftyone_reue.samples.shown_names import shown_names
 
 from . import layout
 
@@ -111,7 +112,9 @@ class ComparePanel(foo.Panel):
         # Pictures are data, which isn't sent back with every event as the state is.
         for name in (*dict(_PICTURES), "whole"):
             setattr(ctx.panel.data, name, pictures.pop(name))
-        facts = copy_facts(ctx.dataset, sample_id) if kind == "protected" else []
+        facts = []
+        if kind == "protected":
+            facts = copy_facts(ctx.dataset, sample_id, shown_names(ctx.secret))
         ctx.panel.data.facts = layout.cells(asdict(fact) for fact in facts)
         state.shown = {
             "kind": kind,

@@ -9,6 +9,7 @@ import fiftyone as fo
 
 from fiftyone_reue.names.display import count, moment
 from fiftyone_reue.samples import source
+from fiftyone_reue.samples.shown_names import ShownNames
 from fiftyone_reue.samples.vaults import open_ledger
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.ledger.base import Ledger
@@ -37,27 +38,30 @@ class HoldingRow:
         return asdict(self)
 
 
-def holding_rows(dataset: fo.Dataset) -> list[HoldingRow]:
+def holding_rows(dataset: fo.Dataset, names: ShownNames) -> list[HoldingRow]:
     """A row for each recipient and release of a dataset, by name and then by time.
 
     Who has none of this dataset's comes with a row that says so.
 
     Args:
         dataset: the originals'.
+        names: what to call recipients.
     """
     ledger = open_ledger()
     releases = _releases_of(ledger, dataset)
     rows = []
     people = sorted(
-        ledger.recipients(), key=lambda one: (one.name == PUBLISHED, one.name)
+        ledger.recipients(),
+        key=lambda one: (one.name == PUBLISHED, names.of(one.name).casefold()),
     )
     for person in people:
         own = [one for one in releases if one.recipient_id == person.id]
         if own:
-            rows += [_row(ledger, person, one, releases) for one in own]
+            called = EVERYBODY if person.name == PUBLISHED else names.of(person.name)
+            rows += [_row(ledger, person, called, one, releases) for one in own]
         elif person.name != PUBLISHED:
-            none = HoldingRow(person.name, "none yet", "–", "–", "–", _key(person), "–")
-            rows.append(none)
+            called, key = names.of(person.name), _key(person)
+            rows.append(HoldingRow(called, "none yet", "–", "–", "–", key, "–"))
     return rows
 
 
@@ -84,18 +88,21 @@ def _releases_of(ledger: Ledger, dataset: fo.Dataset) -> list[Release]:
 
 
 def _row(
-    ledger: Ledger, person: Recipient, release: Release, releases: Sequence[Release]
+    ledger: Ledger,
+    person: Recipient,
+    called: str,
+    release: Release,
+    releases: Sequence[Release],
 ) -> HoldingRow:
     published = next((one for one in releases if one.output == release.source), None)
     name = release.name if published is None else f"licence of {published.name}"
-    everybody = person.name == PUBLISHED
     return HoldingRow(
-        recipient=EVERYBODY if everybody else person.name,
+        recipient=called,
         release=name if release.state == "done" else f"{name} ({release.state})",
         images=f"{ledger.count_records(release.id):,}",
         begun=moment(release.created, _DAY),
         updated=moment(release.updated, _DAY),
-        key="nobody has one" if everybody else _key(person),
+        key="nobody has one" if person.name == PUBLISHED else _key(person),
         folder=release.output,
     )
 

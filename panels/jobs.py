@@ -21,6 +21,7 @@ from fiftyone_reue.samples.jobs import (
     WAITING,
     Job,
 )
+from fiftyone_reue.samples.shown_names import ShownNames, shown_names
 
 from . import layout
 
@@ -71,7 +72,8 @@ class JobsSection:
         """Put the jobs into the panel's state."""
         found = self._jobs(ctx)
         log_of = ctx.panel.state.log_of
-        rows = [_row(job, log=job.id == log_of) for job in found[:MOST_SHOWN]]
+        names = shown_names(ctx.secret)
+        rows = [_row(job, names, log=job.id == log_of) for job in found[:MOST_SHOWN]]
         ctx.panel.state.jobs = rows
         ctx.panel.state.more_jobs = max(0, len(found) - MOST_SHOWN)
         jobs.forget_cleared()
@@ -261,7 +263,7 @@ class JobsSection:
             layout.button(row, "undo_clear", "Undo", self.undo_clear, "undo")
 
 
-def _row(job: Job, *, log: bool) -> dict[str, Any]:
+def _row(job: Job, names: ShownNames, *, log: bool) -> dict[str, Any]:
     """A job as a panel's state holds it; nothing of what it was given."""
     lines = jobs.read_log(job, LOG_LINES) if log else []
     now = datetime.now(UTC)
@@ -269,16 +271,16 @@ def _row(job: Job, *, log: bool) -> dict[str, Any]:
     return {
         "id": job.id,
         "operator": job.operator,
-        "label": printable(job.label),
+        "label": printable(names.told(job.label)),
         "state": job.state,
         "fraction": job.fraction,
-        "step": printable(job.step, lines=True),
+        "step": printable(names.told(job.step), lines=True),
         "left": None if job.seconds_left is None else duration(job.seconds_left),
         "has_result": job.has_result,
         "well": job.well,
         "shown": job.shown,
         "just_ended": job.ended is not None and now - job.ended < _JUST,
-        "problem": job.problem and printable(job.problem, lines=True),
+        "problem": job.problem and printable(names.told(job.problem), lines=True),
         "stranded": bool(job.state == WAITING and waited and worker.state() is None),
         "log": [printable(line) for line in lines] if log else None,
     }

@@ -16,6 +16,7 @@ from fiftyone_reue.names.display import count
 from fiftyone_reue.samples import checks as case_file
 from fiftyone_reue.samples import jobs, worker
 from fiftyone_reue.samples.extract import KEPT_IMAGES
+from fiftyone_reue.samples.shown_names import ShownNames, shown_names
 
 from . import checks, figures, layout
 from .jobs import JobsSection
@@ -154,16 +155,20 @@ class LeakCheckPanel(JobsSection, foo.Panel):
             ctx.panel.data.changed_scores = ctx.panel.data.changed_suspects = []
             return
         found = case_file.compare_checks(ctx.dataset, key, other)
-        known = {check.key: check for check in checks.list_checks(ctx.dataset)}
+        names = shown_names(ctx.secret)
+        listed = checks.list_checks(ctx.dataset, names)
+        known = {check.key: check for check in listed}
         state.compared = {
             "title": f"From {known[key].called()} to {known[other].called()}",
             "text": found.text(),
             "same": found.same_verdict,
-            "before": f"{known[key].called()}: {found.before}",
-            "after": f"{known[other].called()}: {found.after}",
+            "before": f"{known[key].called()}: {names.told(found.before)}",
+            "after": f"{known[other].called()}: {names.told(found.after)}",
             "suspects": len(found.changed) + len(found.added) + len(found.removed),
         }
-        ctx.panel.data.changed_scores = layout.cells(map(_score_row, found.scores))
+        ctx.panel.data.changed_scores = layout.cells(
+            _score_row(one, names) for one in found.scores
+        )
         rows = self._suspect_rows(ctx, found)
         ctx.panel.data.changed_suspects = layout.cells(rows[:MOST_COMPARED])
 
@@ -225,7 +230,8 @@ class LeakCheckPanel(JobsSection, foo.Panel):
         return str(ctx.panel.state.past_keys[int(ctx.params["row"])])
 
     def _open_key(self, ctx: Any, key: str) -> None:
-        known = {check.key: check for check in checks.list_checks(ctx.dataset)}
+        listed = checks.list_checks(ctx.dataset, shown_names(ctx.secret))
+        known = {check.key: check for check in listed}
         if key in known:
             self._open(ctx, known[key])
 
@@ -241,7 +247,7 @@ class LeakCheckPanel(JobsSection, foo.Panel):
         state = ctx.panel.state
         ctx.dataset.reload()
         self._list_deleted(ctx)
-        known = checks.list_checks(ctx.dataset)
+        known = checks.list_checks(ctx.dataset, shown_names(ctx.secret))
         state.past_keys = [check.key for check in known]
         ctx.panel.data.past = layout.cells(
             {
@@ -593,9 +599,9 @@ def chance(p_value: float) -> str:
     return f"{p_value:.2g}"
 
 
-def _score_row(one: case_file.ChangedScore) -> dict[str, str]:
+def _score_row(one: case_file.ChangedScore, names: ShownNames) -> dict[str, str]:
     return {
-        "recipient": one.recipient,
+        "recipient": names.of(one.recipient),
         "z_before": "–" if one.z_before is None else f"{one.z_before:.1f}",
         "z_after": "–" if one.z_after is None else f"{one.z_after:.1f}",
         "p_before": "–" if one.p_before is None else chance(one.p_before),

@@ -16,7 +16,9 @@ from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.samples import jobs, list_published, views
 from fiftyone_reue.samples.owner_key import owner_key_facts
 from fiftyone_reue.samples.releases import shown_release
-from fiftyone_reue.samples.vaults import SECRETS
+from fiftyone_reue.samples.shown_names import ShownNames, shown_names
+from fiftyone_reue.samples.vaults import known_secrets
+from fiftyone_reue.vault.vault import PUBLISHED
 
 from . import audits, coverage, figures, holdings, layout
 from .coverage import FAILED, PROTECTED, UNPROTECTED
@@ -86,7 +88,8 @@ class ProtectionStatus(JobsSection, foo.Panel):
         psnr = coverage.histogram(found.psnr)
         score = coverage.histogram(found.unlearnability, widest=1)
         shown = shown_release(dataset)
-        rows = release_rows(dataset, shown)
+        names = shown_names(ctx.secret)
+        rows = release_rows(dataset, shown, names)
         reasons = _reasons(dataset) if found.states[FAILED] else []
         ctx.panel.state.status = {
             "total": found.total,
@@ -94,7 +97,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
             "label_path": path,
             "classes": list(classes),
             "all_classes": len(found.classes),
-            "recipients": list(found.recipients),
+            "recipients": {_called(names, own): own for own in found.recipients},
             "methods": list(found.methods),
             "psnr": psnr.edges,
             "unlearnability": score.edges,
@@ -109,18 +112,19 @@ class ProtectionStatus(JobsSection, foo.Panel):
         ctx.panel.state.key_notice, ctx.panel.state.key_known = _key_notice(ctx)
         colour = figures.COLOURS[PROTECTED]
         ctx.panel.data.classes = figures.coverage_bars(classes)
-        ctx.panel.data.recipients = figures.bars(found.recipients, colour, "images")
+        handed = {_called(names, own): n for own, n in found.recipients.items()}
+        ctx.panel.data.recipients = figures.bars(handed, colour, "images")
         ctx.panel.data.methods = figures.bars(found.methods, colour, "images")
         ctx.panel.data.psnr = figures.histogram(psnr, colour, " dB")
         ctx.panel.data.unlearnability = figures.histogram(score, colour, "")
-        held = holdings.holding_rows(dataset)
+        held = holdings.holding_rows(dataset, names)
         ctx.panel.state.held = holdings.holdings_text(held)
         ctx.panel.data.holdings = layout.cells(row.to_dict() for row in held)
         ctx.panel.data.releases = layout.cells(row.to_dict() for row in rows)
-        names = [row.release for row in rows]
+        known = [row.release for row in rows]
         wanted = ctx.panel.state.audited
         self._open_audit(
-            ctx, wanted if wanted in names else shown or next(iter(names), "")
+            ctx, wanted if wanted in known else shown or next(iter(known), "")
         )
 
     def protect(self, ctx: Any) -> None:
@@ -176,8 +180,8 @@ class ProtectionStatus(JobsSection, foo.Panel):
 
     def click_recipient(self, ctx: Any) -> None:
         known = ctx.panel.state.status["recipients"]
-        name = figures.named(ctx.params["y"], known)
-        self._show(ctx, F(coverage.RECIPIENTS).contains(name))
+        called = figures.named(ctx.params["y"], known)
+        self._show(ctx, F(coverage.RECIPIENTS).contains(known[called]))
 
     def click_method(self, ctx: Any) -> None:
         known = ctx.panel.state.status["methods"]
@@ -621,14 +625,15 @@ def version_notice() -> str | None:
 
 def _key_notice(ctx: Any) -> tuple[str | None, bool | None]:
     """What is to be said of the owner key, and whether it was confirmed."""
-    values = {name: ctx.secret(name) for name in SECRETS}
     try:
-        facts = owner_key_facts(
-            {name: value for name, value in values.items() if value}
-        )
+        facts = owner_key_facts(known_secrets(ctx.secret))
     except VaultError as error:
         return str(error), None
     return facts.warning, facts.confirmed is not None
+
+
+def _called(names: ShownNames, own: str) -> str:
+    return holdings.EVERYBODY if own == PUBLISHED else names.of(own)
 
 
 def _is_untouched(status: dict[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from fiftyone_reue.names.display import count
 from fiftyone_reue.samples import runs, source
 from fiftyone_reue.samples.processes import is_gone
 from fiftyone_reue.samples.several_labels import list_of
+from fiftyone_reue.samples.shown_names import ShownNames
 from fiftyone_reue.samples.vaults import open_ledger
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.vault import PUBLISHED
@@ -41,12 +42,15 @@ class ReleaseRow:
         return asdict(self)
 
 
-def release_rows(dataset: fo.Dataset, shown: str | None) -> list[ReleaseRow]:
+def release_rows(
+    dataset: fo.Dataset, shown: str | None, names: ShownNames
+) -> list[ReleaseRow]:
     """A row for each release, newest first.
 
     Args:
         dataset: theirs.
         shown: the release that the fields show, which is marked.
+        names: what to call recipients.
     """
     ledger = open_ledger()
     revoked = {p.name for p in ledger.recipients() if p.revoked_at is not None}
@@ -65,6 +69,7 @@ def release_rows(dataset: fo.Dataset, shown: str | None) -> list[ReleaseRow]:
                     _copies(ledger, config),
                     revoked,
                     licences[str(config.get("output_dir"))],
+                    names,
                 ),
             )
         )
@@ -115,14 +120,16 @@ def _row(
     copies: int | None,
     revoked: set[str],
     licences: int,
+    names: ShownNames,
 ) -> ReleaseRow:
-    recipient = str(config.get("recipient") or "")
-    if recipient == PUBLISHED:
+    own = str(config.get("recipient") or "")
+    recipient = names.of(own) + (" (revoked)" if own in revoked else "")
+    if own == PUBLISHED:
         recipient = f"everybody, {count(licences, 'licence')}"
     failed = (config.get("counts") or {}).get("failed")
     return ReleaseRow(
         release=key,
-        recipient=f"{recipient} (revoked)" if recipient in revoked else recipient,
+        recipient=recipient,
         method=str(config.get("perturbation") or ""),
         state=_state(config) + (", shown" if key == shown else ""),
         images=_text(copies, ",d") + (f", {failed} failed" if failed else ""),

@@ -15,6 +15,8 @@ from fiftyone_reue.samples.vaults import open_ledger
 if TYPE_CHECKING:
     import fiftyone as fo
 
+    from fiftyone_reue.samples.shown_names import ShownNames
+
 WHOLE = "in the ledger and in the file, both as they were made"
 CHANGED = "in the ledger; the file isn't the one that was made: protect it again"
 GONE = "in the ledger; the copy's file is gone: protect it again"
@@ -29,7 +31,9 @@ class Fact:
     value: str
 
 
-def copy_facts(dataset: fo.Dataset, sample_id: str) -> list[Fact]:
+def copy_facts(
+    dataset: fo.Dataset, sample_id: str, names: ShownNames | None = None
+) -> list[Fact]:
     """What is known of the protected copy that a sample shows; nothing without one.
 
     Reads the copy's file once; needs no key.
@@ -37,6 +41,7 @@ def copy_facts(dataset: fo.Dataset, sample_id: str) -> list[Fact]:
     Args:
         dataset: the original's.
         sample_id: the original's sample.
+        names: what to call recipients; by default their own names.
 
     Raises:
         LedgerUnavailableError: MongoDB can't be reached.
@@ -52,6 +57,8 @@ def copy_facts(dataset: fo.Dataset, sample_id: str) -> list[Fact]:
     if protection is None or not path:
         return []
     shown = protection.to_dict()
+    if names is not None and shown.get("recipient"):
+        shown["recipient"] = names.of(shown["recipient"])
     record = _record_state(dataset, sample_id, str(shown.get("release")), Path(path))
     return [*_said(shown), Fact("Record", record)]
 

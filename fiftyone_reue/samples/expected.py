@@ -150,7 +150,7 @@ def expected_release(
     holder = ledger.recipient(here.recipient_id)
     holds = f"{output} holds release {here.name}"
     if holder is not None and holder.name != recipient:
-        problem = f"{holds}, which is {holder.name}'s; choose another folder"
+        problem = f"{holds}, which is for {holder.name}; choose another folder"
         return Expected(problem=problem)
     copies = ledger.count_records(here.id)
     run = runs.get_config(dataset, here.name) or {}

@@ -30,6 +30,14 @@ def list_releases(dataset: fo.Dataset) -> list[str]:
     return list(dataset.list_runs(method=runs.PROTECT))
 
 
+def holders(dataset: fo.Dataset) -> dict[str, str]:
+    """Whom each of a dataset's releases is for, by its name; "" if no run says it."""
+    return {
+        name: str((runs.get_config(dataset, name) or {}).get("recipient") or "")
+        for name in list_releases(dataset)
+    }
+
+
 def shown_release(dataset: fo.Dataset) -> str | None:
     """The release whose copies a dataset's fields show, or None."""
     if not dataset.has_field(f"{fields.PROTECTION}.release"):

@@ -65,6 +65,16 @@ NO_VAULT = (
 logger = logging.getLogger(__name__)
 
 
+def known_secrets(look_up: Callable[[str], str | None]) -> dict[str, str]:
+    """The variables that the owner key comes from, of those that are set.
+
+    Args:
+        look_up: gives a variable's value, as a FiftyOne context's ``secret`` does.
+    """
+    values = {name: look_up(name) for name in SECRETS}
+    return {name: value for name, value in values.items() if value}
+
+
 def open_ledger() -> MongoLedger:
     """The ledger in FiftyOne's database; no key is needed for it.
 

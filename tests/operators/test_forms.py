@@ -154,6 +154,34 @@ def test_revoked_recipients_are_not_offered(
     assert choices(form("protect_dataset", dataset)["recipient"]) == ["bob"]
 
 
+def test_recipients_are_called_by_the_names_shown(
+    dataset: Any, form: Any, operator: Any, tmp_path: Path, bob: Path
+) -> None:
+    manage = operator("manage_recipients")
+    manage(action="rename", recipient="bob", shown_as="Robert Smith")
+    robert = "Robert Smith (bob)"
+    properties = form("protect_dataset", dataset, recipient="alice")
+    for name in ("recipient", "also_for"):
+        offered = properties[name]["view"]["choices"]
+        assert {"bob": robert}.items() <= {
+            one["value"]: one["label"] for one in offered
+        }.items()
+    operator("protect_dataset")(
+        dataset, recipient="bob", output_dir=str(tmp_path / "bob"), method="lsp"
+    )
+    for name in ("show_release", "package_release", "delete_release", "audit_release"):
+        (release,) = form(name, dataset)["release"]["view"]["choices"]
+        assert (release["label"], release["description"]) == ("bob_1", f"For {robert}")
+    taken = form(
+        "protect_dataset", dataset, recipient="alice", output_dir=str(tmp_path / "bob")
+    )["expected_release"]
+    assert f"which is for {robert}" in taken["error_message"]
+    revoked = manage(action="revoke", recipient="bob").result
+    assert revoked["text"].startswith(f"Revoked {robert}.")
+    again = form("protect_dataset", dataset, recipient="bob")["recipient"]
+    assert again["error_message"].startswith(f"{robert} was revoked")
+
+
 @pytest.mark.usefixtures("empty_vault")
 @pytest.mark.parametrize(
     "name",
