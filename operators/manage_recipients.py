@@ -231,7 +231,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     action = ctx.params.get("action", ADD)
     if action == ADD:
         forms.owner_key(inputs, ctx)
-        inputs.str("name", required=True, label="Name of the recipient")
+        _name(inputs, ctx, "name", required=True, label="Name of the recipient")
         _key_file(inputs, ctx)
         _public_key(inputs, ctx)
         confirming.ask(inputs, ctx, ACTION)
@@ -261,13 +261,30 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         )
         confirming.ask(inputs, ctx, ACTION)
     elif action == RENAME and _whose(inputs, ctx):
-        inputs.str(
+        _name(
+            inputs,
+            ctx,
             "shown_as",
             label="Name to show",
             description="What they were given, evidence and commands go on saying "
             "their own name. Leave it empty to show that alone",
         )
         confirming.ask(inputs, ctx, ACTION)
+
+
+def _name(inputs: types.Object, ctx: Any, name: str, **options: Any) -> None:
+    """A name that somebody can be called by; what can't be one is said at once."""
+    from fiftyone_reue.vault.vault import check_name
+
+    prop = inputs.str(name, **options)
+    text = ctx.params.get(name)
+    if not text:
+        return
+    try:
+        check_name(str(text))
+    except InputError as error:
+        prop.invalid = True
+        prop.error_message = printable(error)
 
 
 def _whose(inputs: types.Object, ctx: Any, *, revoked: bool = False) -> bool:

@@ -185,7 +185,8 @@ def _also_for(inputs: types.Object, ctx: Any) -> None:
         "also_for",
         others,
         label="And for",
-        description="Each gets a release of their own, one job after the other",
+        description="Choose any from the list. Each gets a release of their own, one "
+        "job after the other",
     )
     if len(_recipients(ctx.params)) > 1 and _is_for_one(ctx.params):
         forms.block(inputs, _ONE_ALONE, name="one_alone")

@@ -151,15 +151,16 @@ class ComparePanel(foo.Panel):
 
     def _render_choice(self, panel: types.Object, state: Any) -> None:
         form = types.Object()
+        # Of twelve columns, as many as the longest value needs in half a narrow window.
         choices = (
-            ("kind", "Compare with", state.kinds),
-            ("zoom", "Zoom", compare.ZOOMS),
-            ("place", "Where", tuple(PLACES)),
-            ("amplify", "Difference times", compare.AMPLIFICATIONS),
+            ("kind", "Compare with", state.kinds, 4),
+            ("zoom", "Zoom", compare.ZOOMS, 2),
+            ("place", "Where", tuple(PLACES), 4),
+            ("amplify", "Amplify", compare.AMPLIFICATIONS, 2),
         )
-        for name, label, values in choices:
+        for name, label, values, space in choices:
             spoken = layout.spoken(label)
-            view = types.DropdownView(label=label, space=3, componentsProps=spoken)
+            view = types.DropdownView(label=label, space=space, componentsProps=spoken)
             for value in values:
                 view.add_choice(str(value), label=str(value))
             form.enum(name, view.values(), view=view, on_change=self.refresh)

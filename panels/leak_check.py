@@ -426,7 +426,7 @@ class LeakCheckPanel(JobsSection, foo.Panel):
                 figures.rows_height(bars),
                 None,
             )
-            layout.table(panel, "recipients", _COLUMNS)
+            layout.table(panel, "recipients", _COLUMNS, styles=_WRAPS)
             layout.note(panel, "decoy", _DECOY)
         row = layout.buttons(panel, "show")
         if check["used"] and checks.are_samples(check):
@@ -520,9 +520,10 @@ class LeakCheckPanel(JobsSection, foo.Panel):
             layout.alert(panel, "compared", severity, found["title"], found["text"])
             layout.note(panel, "compared_before", found["before"])
             layout.note(panel, "compared_after", found["after"])
-            layout.table(panel, "changed_scores", _SCORE_COLUMNS)
+            layout.table(panel, "changed_scores", _SCORE_COLUMNS, styles=_WRAPS)
             if found["suspects"]:
-                layout.table(panel, "changed_suspects", _SUSPECT_COLUMNS)
+                table = "changed_suspects"
+                layout.table(panel, table, _SUSPECT_COLUMNS, styles=_ALL_WRAP)
             if found["suspects"] > MOST_COMPARED:
                 text = f"And {count(found['suspects'] - MOST_COMPARED, 'more suspect')}"
                 layout.note(panel, "compared_more", text)
@@ -542,7 +543,7 @@ class LeakCheckPanel(JobsSection, foo.Panel):
             ("compare", "compare_arrows", "Compare with the shown", self.compare_row),
             ("delete", "delete", "Delete this check", self.delete_row),
         )
-        layout.table(panel, "past", _PAST_COLUMNS, actions)
+        layout.table(panel, "past", _PAST_COLUMNS, actions, _PAST_WRAPS)
 
 
 ORIGINALS_VIEW = "reue_leaked_originals"
@@ -567,6 +568,12 @@ _SCORE_COLUMNS = (
     ("p_before", "Chance before"),
     ("p_after", "Chance after"),
 )
+
+_BREAKS = {"whiteSpace": "normal", "overflowWrap": "anywhere"}
+# Names, and what somebody calls a check, may be long.
+_WRAPS = {"& td:nth-of-type(1)": _BREAKS}
+_ALL_WRAP = {"& td": _BREAKS}
+_PAST_WRAPS = {"& td:nth-of-type(n+2)": _BREAKS}
 
 _SUSPECT_COLUMNS = (
     ("suspect", "Suspect"),

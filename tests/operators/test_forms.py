@@ -182,6 +182,17 @@ def test_recipients_are_called_by_the_names_shown(
     assert again["error_message"].startswith(f"{robert} was revoked")
 
 
+def test_names_that_nobody_can_have_are_said_before_the_code(
+    form: Any, bob: Path
+) -> None:
+    properties = form("manage_recipients", name="Ann's")
+    assert "use 1 to 64 letters" in properties["name"]["error_message"]
+    renaming = {"action": "rename", "recipient": "bob"}
+    for shown, right in (("Bob's Agency", False), ("Bobs Agency", True), ("", True)):
+        prop = form("manage_recipients", **renaming, shown_as=shown)["shown_as"]
+        assert prop["invalid"] is not right
+
+
 @pytest.mark.usefixtures("empty_vault")
 @pytest.mark.parametrize(
     "name",
