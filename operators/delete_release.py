@@ -75,7 +75,8 @@ class DeleteRelease(foo.Operator):
             vault=vault,
         )
         deleted = finished(ctx, steps)
-        text = f"Deleted release {parameters.release}; {count(deleted, 'file')} deleted"
+        files = f"{count(deleted, 'file')} of it {'was' if deleted == 1 else 'were'}"
+        text = f"Deleted release {parameters.release}; {files} deleted"
         notify(ctx, text, well=True)
         return {"files_deleted": deleted}
 

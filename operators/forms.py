@@ -12,7 +12,6 @@ from fiftyone_reue.errors import ReueError
 from fiftyone_reue.names.display import count, markdown, printable
 from fiftyone_reue.networks.recipe import SIDES
 from fiftyone_reue.options import Option
-from fiftyone_reue.vault.vault import PUBLISHED
 
 from .running import names_of, secrets_of
 
@@ -380,11 +379,7 @@ def release(
 
 def _for(called: ShownNames, whose: str) -> str:
     """Whom a release is for."""
-    if not whose:
-        return ""
-    return (
-        "Published for everybody" if whose == PUBLISHED else f"For {called.of(whose)}"
-    )
+    return f"For {called.of(whose)}" if whose else ""
 
 
 def measured_release(inputs: types.Object, ctx: Any) -> list[str]:

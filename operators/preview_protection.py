@@ -131,8 +131,8 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     inputs.view_target(ctx, action_description="Preview")
     notice = types.Notice(
         label="Eight images are protected in memory",
-        description="With keys that are thrown away. Nothing is written, into the "
-        "dataset, the vault or a folder.",
+        description="With keys that are thrown away. Nothing is written: no file, and "
+        "nothing into the dataset or the vault.",
     )
     inputs.view("nothing_written", notice)
     protect_form.fill_preview(inputs, ctx)
@@ -147,7 +147,8 @@ def _needs_code(params: Any) -> bool:
 
 def _said(found: Preview) -> str:
     first, *_ = found.lines()
-    return f"Preview of {len(found.images)} of {count(found.total, 'image')}. {first}"
+    images = count(found.total, "image")
+    return f"Preview of {len(found.images)} of {images}. {first}"
 
 
 def _shown(found: Preview) -> dict[str, Any]:

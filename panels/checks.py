@@ -19,6 +19,7 @@ from fiftyone_reue.samples import checks as case_file
 from fiftyone_reue.samples import runs
 from fiftyone_reue.samples.shown_names import ShownNames
 from fiftyone_reue.samples.vaults import open_ledger
+from fiftyone_reue.vault.vault import PUBLISHED
 from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION
 from fiftyone_reue.workflows.extract import UNDECIDED
 
@@ -56,6 +57,7 @@ class Check:
         case: the folder of the case that was written, or None.
         joined: of how many originals several suspects were joined.
         unaided: how many files were read without their originals, which were gone.
+        published: whether what it names is a published set, and so nobody.
     """
 
     key: str
@@ -80,6 +82,7 @@ class Check:
     case: str | None = None
     joined: int = 0
     unaided: int = 0
+    published: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As a panel's state holds it."""
@@ -91,6 +94,8 @@ class Check:
 
     def outcome(self) -> str:
         """The verdict in a few words."""
+        if self.published:
+            return "what was published"
         if self.named is not None:
             return f"copy of {self.named}"
         if self.undecided:
@@ -236,6 +241,7 @@ def _check(dataset: fo.Dataset, key: str, names: ShownNames) -> Check:
         name=str(config.get("title") or ""),
         notes=str(config.get("notes") or ""),
         case=config.get("case"),
+        published=named == PUBLISHED,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fiftyone_reue.auditing.verdict import BROKEN, HOLDS, NOT_TELLABLE, WEAKENED
+from fiftyone_reue.names.display import count as said
 from fiftyone_reue.names.display import printable
 
 from .coverage import FAILED, PROTECTED, STATES, UNPROTECTED, Bins
@@ -56,7 +57,7 @@ def coverage_bars(classes: Mapping[str, Mapping[str, int]]) -> list[dict[str, An
     ]
 
 
-def bars(counts: Mapping[str, float], colour: str, what: str) -> list[dict[str, Any]]:
+def bars(counts: Mapping[str, int], colour: str, what: str) -> list[dict[str, Any]]:
     """One horizontal bar for each name."""
     return [
         {
@@ -68,7 +69,8 @@ def bars(counts: Mapping[str, float], colour: str, what: str) -> list[dict[str, 
             "textposition": "auto",
             "insidetextfont": {"color": "#ffffff"},
             "marker": {"color": colour},
-            "hovertemplate": f"%{{y}}: %{{x}} {what}<extra></extra>",
+            "customdata": [said(count, what) for count in counts.values()],
+            "hovertemplate": "%{y}: %{customdata}<extra></extra>",
         }
     ]
 
@@ -83,8 +85,11 @@ def histogram(bins: Bins, colour: str, unit: str) -> list[dict[str, Any]]:
             "y": bins.counts,
             "width": [round((high - low) * 0.92, 4) for low, high in pairs],
             "marker": {"color": colour},
-            "customdata": [f"{low:g} to {high:g}{unit}" for low, high in pairs],
-            "hovertemplate": "%{customdata}: %{y} images<extra></extra>",
+            "customdata": [
+                f"{low:g} to {high:g}{unit}: {said(number, 'image')}"
+                for (low, high), number in zip(pairs, bins.counts, strict=True)
+            ],
+            "hovertemplate": "%{customdata}<extra></extra>",
         }
     ]
 

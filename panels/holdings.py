@@ -9,13 +9,12 @@ import fiftyone as fo
 
 from fiftyone_reue.names.display import count, moment
 from fiftyone_reue.samples import source
-from fiftyone_reue.samples.shown_names import ShownNames
+from fiftyone_reue.samples.shown_names import EVERYBODY, ShownNames
 from fiftyone_reue.samples.vaults import open_ledger
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.vault import PUBLISHED
 
-EVERYBODY = "everybody"
 _DAY = "%Y-%m-%d"
 _KEY_DIGITS = 8
 """So much of a key's id is shown: it tells keys apart, and nothing about them."""
@@ -57,7 +56,7 @@ def holding_rows(dataset: fo.Dataset, names: ShownNames) -> list[HoldingRow]:
     for person in people:
         own = [one for one in releases if one.recipient_id == person.id]
         if own:
-            called = EVERYBODY if person.name == PUBLISHED else names.of(person.name)
+            called = names.of(person.name)
             rows += [_row(ledger, person, called, one, releases) for one in own]
         elif person.name != PUBLISHED:
             called, key = names.of(person.name), _key(person)

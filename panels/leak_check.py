@@ -677,7 +677,9 @@ def _who(bar: dict[str, Any], check: checks.Check) -> str:
 
 
 def _verdict(check: dict[str, Any]) -> tuple[str, str]:
-    if check["named"]:
+    if check["published"]:
+        title = "Derived from what was published for everybody"
+    elif check["named"]:
         title = f"Derived from the copy of {check['named']}"
     elif check["undecided"]:
         title = "Undecided"
@@ -689,6 +691,7 @@ def _verdict(check: dict[str, Any]) -> tuple[str, str]:
 
 
 def _facts(check: dict[str, Any]) -> str:
+    match = "matches" if check["matched"] == 1 else "match"
     unread = f" · {check['failed']} unreadable" if check["failed"] else ""
     joined = ""
     if check.get("joined"):
@@ -699,7 +702,6 @@ def _facts(check: dict[str, Any]) -> str:
     return (
         f"{check['suspects']}, {check['date']} UTC: "
         f"{count(check['images'], 'suspect')} · "
-        f"{check['matched']} {'matches' if check['matched'] == 1 else 'match'} an "
-        "original · "
+        f"{check['matched']} {match} an original · "
         f"{count(check['used'], 'original')} weighed{joined}{unaided}{unread}"
     )

@@ -16,9 +16,8 @@ from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.samples import jobs, list_published, views
 from fiftyone_reue.samples.owner_key import owner_key_facts
 from fiftyone_reue.samples.releases import shown_release
-from fiftyone_reue.samples.shown_names import ShownNames, shown_names
+from fiftyone_reue.samples.shown_names import shown_names
 from fiftyone_reue.samples.vaults import known_secrets
-from fiftyone_reue.vault.vault import PUBLISHED
 
 from . import audits, coverage, figures, holdings, layout
 from .coverage import FAILED, PROTECTED, UNPROTECTED
@@ -97,7 +96,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
             "label_path": path,
             "classes": list(classes),
             "all_classes": len(found.classes),
-            "recipients": {_called(names, own): own for own in found.recipients},
+            "recipients": {names.of(own): own for own in found.recipients},
             "methods": list(found.methods),
             "psnr": psnr.edges,
             "unlearnability": score.edges,
@@ -112,9 +111,9 @@ class ProtectionStatus(JobsSection, foo.Panel):
         ctx.panel.state.key_notice, ctx.panel.state.key_known = _key_notice(ctx)
         colour = figures.COLOURS[PROTECTED]
         ctx.panel.data.classes = figures.coverage_bars(classes)
-        handed = {_called(names, own): n for own, n in found.recipients.items()}
-        ctx.panel.data.recipients = figures.bars(handed, colour, "images")
-        ctx.panel.data.methods = figures.bars(found.methods, colour, "images")
+        handed = {names.of(own): n for own, n in found.recipients.items()}
+        ctx.panel.data.recipients = figures.bars(handed, colour, "image")
+        ctx.panel.data.methods = figures.bars(found.methods, colour, "image")
         ctx.panel.data.psnr = figures.histogram(psnr, colour, " dB")
         ctx.panel.data.unlearnability = figures.histogram(score, colour, "")
         held = holdings.holding_rows(dataset, names)
@@ -323,7 +322,8 @@ class ProtectionStatus(JobsSection, foo.Panel):
 
     def _render_empty(self, panel: types.Object, status: dict[str, Any]) -> None:
         layout.title(panel, "empty", "Nothing is protected yet")
-        panel.md(_EMPTY.format(images=count(status["total"], "image")), name="what")
+        images = count(status["total"], "image")
+        panel.md(_EMPTY.format(images=images), name="what")
         row = layout.buttons(panel, "actions")
         layout.button(
             row, "protect", "Protect images", self.protect, "shield", primary=True
@@ -588,7 +588,7 @@ def _headline(status: dict[str, Any]) -> str:
     total, states = status["total"], status["states"]
     share = states[PROTECTED] / total if total else 0.0
     images = f"{states[PROTECTED]:,} of {count(total, 'image')}"
-    verb = "is" if total == 1 else "are"
+    verb = "is" if 1 in (total, states[PROTECTED]) else "are"
     text = f"{images} {verb} protected ({share:.0%})"
     return f"{text} in release {status['shown']}" if status["shown"] else text
 
@@ -630,10 +630,6 @@ def _key_notice(ctx: Any) -> tuple[str | None, bool | None]:
     except VaultError as error:
         return str(error), None
     return facts.warning, facts.confirmed is not None
-
-
-def _called(names: ShownNames, own: str) -> str:
-    return holdings.EVERYBODY if own == PUBLISHED else names.of(own)
 
 
 def _is_untouched(status: dict[str, Any]) -> bool:

@@ -75,7 +75,8 @@ def expected_classes(
     unlabelled = counts.get(None, 0)
     text = f"{described(dict(sorted(found.items())))}."
     if unlabelled:
-        text += f" {unlabelled} without a class are left out."
+        are = "is" if unlabelled == 1 else "are"
+        text += f" {unlabelled:,} without a class {are} left out."
     if not found:
         return Expected(
             problem=f"No image has a class in {label_field}; choose another"
@@ -104,11 +105,11 @@ def _expected_regions(
     if list_of(path) == MASK:
         return Expected(f"Each region of the masks gets its own class's; {beside}")
     boxes = samples.count_values(path)
-    found = {name: count for name, count in boxes.items() if name is not None}
+    found = {name: number for name, number in boxes.items() if name is not None}
     if not found:
         return Expected(problem=f"No image has a box in {path}; choose another field")
-    classes = "class" if len(found) == 1 else "classes"
-    text = f"{sum(found.values())} boxes of {len(found)} {classes}"
+    boxes_of = count(sum(found.values()), "box", "boxes")
+    text = f"{boxes_of} of {count(len(found), 'class', 'classes')}"
     return Expected(f"{text}: each gets its own class's texture, and {beside}")
 
 
@@ -118,8 +119,8 @@ def expected_clusters(samples: foc.SampleCollection, clusters: int) -> Expected:
     images = samples.count()
     if clusters > images:
         return Expected(
-            problem=f"{count(images, 'image')} can't make {clusters} clusters; "
-            f"choose {images} or fewer"
+            problem=f"{count(images, 'image')} can't be in {clusters} clusters; choose "
+            "fewer clusters, or more images"
         )
     return Expected()
 
@@ -152,7 +153,7 @@ def expected_release(
     if holder is not None and holder.name != recipient:
         problem = f"{holds}, which is for {holder.name}; choose another folder"
         return Expected(problem=problem)
-    copies = ledger.count_records(here.id)
+    have = count(ledger.count_records(here.id), "copy", "copies")
     run = runs.get_config(dataset, here.name) or {}
     was = here.method, float(run.get("epsilon") or epsilon)
     if was != (method, float(epsilon)):
@@ -163,9 +164,8 @@ def expected_release(
             f"Choose these to add images to it; {_NEW}"
         )
     return Expected(
-        f"This goes on with release {here.name}, which has "
-        f"{count(copies, 'copy', 'copies')}: only images that it lacks, or that "
-        f"changed, are made and added; {_NEW}."
+        f"This goes on with release {here.name}, which has {have}: only "
+        f"images that it lacks, or that changed, are made and added; {_NEW}."
     )
 
 
@@ -204,18 +204,22 @@ def expected_files(samples: foc.SampleCollection, carrier: str) -> str:
     """
     ends = "|".join(suffix[1:] for suffix in jpeg.CARRIER.suffixes)
     files = _of_path(samples, rf"(?i)\.({ends})$")
-    count, total = files.count(), samples.count()
-    if not count:
+    jpegs, total = files.count(), samples.count()
+    if not jpegs:
         return "No sample is a JPEG file; copies are written without any loss."
     growth = PNG_GROWTH if carrier == "pixels" else JPEG_GROWTH
-    become = "become PNG files" if carrier == "pixels" else "stay JPEG files"
-    text = (
-        f"{count} of {total} are JPEG files and {become}, about {growth} times as large"
+    one = jpegs == 1
+    are = "is a JPEG file" if one else "are JPEG files"
+    become = (
+        ("stays one" if one else "stay JPEG files")
+        if carrier != "pixels"
+        else ("becomes a PNG file" if one else "become PNG files")
     )
-    size = _size(files, count)
+    text = f"{jpegs:,} of {total:,} {are} and {become}, about {growth} times as large"
+    size = _size(files, jpegs)
     if size:
         text += f": {file_size(size)} become {file_size(growth * size)}"
-    if count == total:
+    if jpegs == total:
         return f"{text}."
     return f"{text}. The others are written without any loss, as PNG if need be."
 
@@ -228,7 +232,7 @@ def _of_path(samples: foc.SampleCollection, pattern: str) -> Any:
     return samples.match({"filepath": {"$regex": pattern}})
 
 
-def _size(files: Any, count: int) -> float:
+def _size(files: Any, number: int) -> float:
     """Bytes of all files, or about so many; 0 where it can't be told."""
     import fiftyone as fo
 
@@ -236,15 +240,15 @@ def _size(files: Any, count: int) -> float:
     if None not in few.values("metadata.size_bytes"):
         field = "metadata.size_bytes"
         known, size = files.aggregate([fo.Count(field), fo.Sum(field)])
-        return count * size / known
+        return number * size / known
     # Two looks, at both ends: reading all paths takes seconds where there are many.
     half = LOOKED_AT // 2
     paths = [*few.limit(half).values("filepath")]
-    if count > half:
-        rest = files.skip(max(half, count - half))
+    if number > half:
+        rest = files.skip(max(half, number - half))
         paths += rest.values("filepath")
     sizes = list(_sizes(paths))
-    return count * sum(sizes) / len(sizes) if sizes else 0.0
+    return number * sum(sizes) / len(sizes) if sizes else 0.0
 
 
 def _sizes(paths: Iterable[str]) -> Iterator[int]:

@@ -59,9 +59,12 @@ class RestoredSamples:
 
     def text(self) -> str:
         """The result in a sentence, then the first failures."""
-        kind = "licensed copies" if self.tier == "licensed" else "originals"
+        licensed = self.tier == "licensed"
+        kind = ("licensed copy", "licensed copies") if licensed else ("original",)
         there = f", {self.skipped} were there already" if self.skipped else ""
-        sentence = f"Restored {self.restored} {kind} exactly{there} ({self.output_dir})"
+        sentence = (
+            f"Restored {count(self.restored, *kind)} exactly{there} ({self.output_dir})"
+        )
         if self.files:
             sentence += f"; {self.files}"
         if self.approximations:

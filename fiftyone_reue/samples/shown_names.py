@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from fiftyone_reue.errors import LedgerUnavailableError, VaultError, WrongKeyError
 from fiftyone_reue.samples.recipients import list_recipients
 from fiftyone_reue.samples.vaults import known_secrets, open_ledger, open_vault
-from fiftyone_reue.vault.vault import RECIPIENT_EVENT
+from fiftyone_reue.vault.vault import PUBLISHED, RECIPIENT_EVENT
 
 _BEFORE_A_NAME = r"(\b(?:for|of|to|and) |, (?=[\w.@ -]+ \())"
 """What stands before a recipient's name in a sentence of the plugin's."""
+
+EVERYBODY = "everybody (published)"
+"""Whom published sets are for; nobody's own name has brackets."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,12 @@ class ShownNames:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, name: str) -> str:
-        """What to call the recipient of this name; the name itself if there is none."""
+        """What to call the recipient of this name; the name itself if there is none.
+
+        Of whom published sets are for: :data:`EVERYBODY`.
+        """
+        if name == PUBLISHED:
+            return EVERYBODY
         return self.labels.get(name, name)
 
     def told(self, text: str) -> str:

@@ -358,11 +358,11 @@ def test_protect_says_what_jpeg_files_become_and_how_large(
     sample.filepath = path.replace(".png", ".JPG")
     sample.metadata = fo.ImageMetadata(size_bytes=2_000_000)
     sample.save()
-    assert f"1 of {len(dataset)} are JPEG files and stay JPEG" in said()
+    assert f"1 of {len(dataset)} is a JPEG file and stays one" in said()
     assert "2.0 MB become 2.2 MB" in said()
     assert "The others are written without any loss" in said()
     pixels = said(advanced=True, carrier="pixels")
-    assert "become PNG files" in pixels
+    assert "becomes a PNG file" in pixels
     assert "become 20.0 MB" in pixels
     assert choices(form("protect_dataset", dataset, advanced=True)["carrier"]) == [
         "auto",
@@ -422,7 +422,7 @@ def test_protect_says_how_many_images_have_each_class_of_boxes(
     )
     shown = form("protect_dataset", dataset, **words, whole_images=True)
     assert shown["expected_classes"]["view"]["label"] == (
-        "2 classes, 39 images: cat 10, dog 29. 1 without a class are left out."
+        "2 classes, 39 images: cat 10, dog 29. 1 without a class is left out."
     )
     refused = form("protect_dataset", dataset, **words, method="lsp")
     assert "for a whole image" in refused["expected_classes"]["error_message"]
@@ -442,7 +442,7 @@ def test_protect_says_what_can_not_be(
     full.mkdir()
     (full / "notes.txt").touch()
     assert "isn't empty" in problem("expected_release", output_dir=str(full))
-    assert "40 images can't make 41 clusters" in problem(
+    assert "40 images can't be in 41 clusters" in problem(
         "expected_clusters", clusters=41
     )
     dataset.set_values("ground_truth.label", ["astronaut"] * 40)

@@ -189,7 +189,7 @@ def test_what_deletes_is_done_after_its_minute(
     (done,) = jobs.list_jobs(dataset)
     assert (done.state, done.problem) == (jobs.DONE, None)
     assert done.ended - job.queued >= timedelta(seconds=2)
-    assert done.step == "Deleted release alice_1; 40 files deleted"
+    assert done.step == "Deleted release alice_1; 40 files of it were deleted"
     assert reue.list_releases(dataset) == []
 
 

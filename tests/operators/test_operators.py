@@ -397,7 +397,7 @@ def test_show_and_delete(
     assert dataset.distinct("protection.release") == ["alice_1"]
     deleted = operator("delete_release")(dataset, "alice_1", files=True)
     assert deleted.result == {"files_deleted": COUNT}
-    assert said(deleted) == ["Deleted release alice_1; 40 files deleted"]
+    assert said(deleted) == ["Deleted release alice_1; 40 files of it were deleted"]
     assert dataset.list_runs() == ["bob_1"]
     assert dataset.distinct("protection.release") == ["bob_1"]
     assert not (tmp_path / "alice").exists()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fiftyone_reue import samples as reue
+from fiftyone_reue.samples.shown_names import EVERYBODY
 
 pytestmark = pytest.mark.integration
 
@@ -47,8 +48,8 @@ def test_licences_revoked_keys_and_who_has_nothing(
     reue.license_samples(scene, "carol", path, release=made.release, progress=False)
     reue.revoke_recipient("carol")
     found = rows(panel(NAME, scene))
-    assert found["everybody", made.release]["key"] == "nobody has one"
+    assert found[EVERYBODY, made.release]["key"] == "nobody has one"
     licence = found["carol", f"licence of {made.release}"]
     assert ", revoked 20" in licence["key"]
-    assert licence["images"] == found["everybody", made.release]["images"]
+    assert licence["images"] == found[EVERYBODY, made.release]["images"]
     assert found["zoe", "none yet"]["images"] == "–"

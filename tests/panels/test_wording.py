@@ -1,0 +1,63 @@
+"""One of something is said so."""
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+CHECK = {
+    "suspects": "dataset found",
+    "date": "2026-05-01 12:00:00",
+    "images": 1,
+    "matched": 1,
+    "used": 1,
+    "failed": 0,
+    "named": "everybody (published)",
+    "published": True,
+    "undecided": False,
+    "verdict": "These images are derived from a published set.",
+}
+
+
+def test_hovering_a_bar() -> None:
+    from panels import figures
+    from panels.coverage import Bins
+
+    (bars,) = figures.bars({"alice": 1, "bob": 2}, "red", "image")
+    assert bars["customdata"] == ["1 image", "2 images"]
+    (bins,) = figures.histogram(Bins([36, 37, 38], [1, 1200]), "red", " dB")
+    assert bins["customdata"] == ["36 to 37 dB: 1 image", "37 to 38 dB: 1,200 images"]
+
+
+@pytest.mark.parametrize(
+    ("protected", "total", "said"),
+    [
+        (1, 60, "1 of 60 images is protected (2%)"),
+        (1, 1, "1 of 1 image is protected (100%)"),
+        (0, 1, "0 of 1 image is protected (0%)"),
+        (2, 60, "2 of 60 images are protected (3%)"),
+    ],
+)
+def test_how_many_are_protected(protected: int, total: int, said: str) -> None:
+    from panels import protection_status
+
+    status = {"total": total, "states": {"protected": protected}, "shown": None}
+    assert protection_status._headline(status) == said
+
+
+def test_a_single_suspect() -> None:
+    from panels import leak_check
+
+    said = leak_check._facts(CHECK)
+    assert said.endswith("1 suspect · 1 matches an original · 1 original weighed")
+    several = leak_check._facts({**CHECK, "images": 2, "matched": 2})
+    assert "2 suspects · 2 match an original" in several
+
+
+def test_a_published_set_is_nobodys_copy() -> None:
+    from panels import leak_check
+
+    title, _ = leak_check._verdict(CHECK)
+    assert title == "Derived from what was published for everybody"
+    # Somebody may be called so.
+    named = {**CHECK, "named": "everybody", "published": False}
+    assert leak_check._verdict(named)[0] == "Derived from the copy of everybody"
