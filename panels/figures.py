@@ -27,6 +27,9 @@ INNOCENT = "best innocent"
 
 CONFIG = {"displayModeBar": False}
 
+_LONGEST = 26
+"""So many characters of a name leave room for its bar in a narrow panel."""
+
 _ROW = 24
 _FRAME = 60
 
@@ -34,6 +37,13 @@ _FRAME = 60
 def label(name: object) -> str:
     """A name at an axis: Plotly would make links and markup of what looks like it."""
     return html.escape(printable(name), quote=False)
+
+
+def _cut(name: str) -> str:
+    """A name that fits beside bars: of a long one, how it begins and ends."""
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST // 2]}…{name[-(_LONGEST // 2 - 1) :]}"
 
 
 def named(shown: str, names: Iterable[str]) -> str:
@@ -117,9 +127,14 @@ def evidence_bars(
     ]
 
 
-def evidence_layout(rows: int, decision: float) -> dict[str, Any]:
-    """The layout of the evidence, with a line where somebody is named."""
-    look = rows_layout(rows)
+def evidence_layout(names: Sequence[str], decision: float) -> dict[str, Any]:
+    """The layout of the evidence, with a line where somebody is named.
+
+    Args:
+        names: of the bars.
+        decision: from which Z on somebody is named.
+    """
+    look = rows_layout(len(names), names)
     look["margin"]["t"] = 24
     look["xaxis"]["title"]["text"] = "evidence Z"
     line = {"color": COLOURS[FAILED], "width": 2, "dash": "dash"}
@@ -153,8 +168,17 @@ def z_of(p_value: float, tested: int) -> float:
     return math.sqrt(max(0.0, 2 * math.log(tested / p_value)))
 
 
-def rows_layout(rows: int, *, legend: bool = False) -> dict[str, Any]:
-    """The layout of horizontal bars, first one on top, with room for ``rows``."""
+def rows_layout(
+    rows: int, names: Iterable[str], *, legend: bool = False
+) -> dict[str, Any]:
+    """The layout of horizontal bars, first one on top, with room for ``rows``.
+
+    Args:
+        rows: how many bars there is room for.
+        names: of the bars; long ones are cut at the axis, and there alone.
+        legend: whether there is one.
+    """
+    named = list(names)
     return {
         "barmode": "stack",
         "bargap": 0.3,
@@ -171,6 +195,9 @@ def rows_layout(rows: int, *, legend: bool = False) -> dict[str, Any]:
             "type": "category",
             "range": [rows - 0.5, -0.5],
             "automargin": True,
+            "tickmode": "array",
+            "tickvals": [label(name) for name in named],
+            "ticktext": [label(_cut(name)) for name in named],
             "fixedrange": True,
             "ticksuffix": "  ",
         },

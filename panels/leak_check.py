@@ -270,13 +270,14 @@ class LeakCheckPanel(JobsSection, foo.Panel):
             # Else what somebody is typing would be lost.
             ctx.panel.state.about = {"name": check.name, "notes": check.notes}
         found = checks.findings(ctx.dataset, check.key)
+        bars = _bars(check)
         ctx.panel.state.check = {
             **check.to_dict(),
+            "bars": [bar["recipient"] or figures.INNOCENT for bar in bars[:BARS]],
             "images": len(found),
             "originals": _whereabouts(ctx.dataset, _original_ids(found)),
             "reports": checks.reports(check.case),
         }
-        bars = _bars(check)
         ctx.panel.data.evidence = figures.evidence_bars(bars, check.named, BARS)
         ctx.panel.data.recipients = layout.cells(
             {
@@ -417,13 +418,13 @@ class LeakCheckPanel(JobsSection, foo.Panel):
         layout.alert(panel, "verdict", severity, *_verdict(check))
         layout.note(panel, "facts", _facts(check))
         if check["used"]:
-            bars = min(len(check["recipients"]) + 1, BARS)
+            bars = check["bars"]
             layout.heading(panel, "evidence_title", "Evidence")
             layout.plot(
                 panel,
                 "evidence",
                 figures.evidence_layout(bars, check["needed_z"]),
-                figures.rows_height(bars),
+                figures.rows_height(len(bars)),
                 None,
             )
             layout.table(panel, "recipients", _COLUMNS, styles=_WRAPS)

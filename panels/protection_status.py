@@ -382,7 +382,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
             layout.plot(
                 panel,
                 "classes",
-                figures.rows_layout(len(classes), legend=True),
+                figures.rows_layout(len(classes), classes, legend=True),
                 figures.rows_height(len(classes), legend=True),
                 self.click_class,
             )
@@ -396,7 +396,8 @@ class ProtectionStatus(JobsSection, foo.Panel):
         for name, text, _ in halves:
             layout.heading(panel, f"{name}_title", text, space=6)
         for name, _, click in halves:
-            look, height = figures.rows_layout(most), figures.rows_height(most)
+            look = figures.rows_layout(most, status[name])
+            height = figures.rows_height(most)
             layout.plot(panel, name, look, height, click, space=6)
 
     def _render_releases(self, panel: types.Object, status: dict[str, Any]) -> None:
@@ -495,7 +496,11 @@ _COLUMNS = (
 _NAMES_WRAP: dict[str, dict[str, Any]] = {
     "& th": {"whiteSpace": "normal", "verticalAlign": "bottom"},
     "& td:nth-of-type(-n+2)": {"whiteSpace": "normal", "overflowWrap": "anywhere"},
-    "& td:nth-of-type(2)": {"minWidth": 40},
+    "& td:nth-of-type(2)": {
+        "minWidth": 40,
+        "maxWidth": 84,
+        "overflowWrap": "break-word",
+    },
     "& td:nth-of-type(4)": {"whiteSpace": "normal"},
 }
 

@@ -61,3 +61,13 @@ def test_a_published_set_is_nobodys_copy() -> None:
     # Somebody may be called so.
     named = {**CHECK, "named": "everybody", "published": False}
     assert leak_check._verdict(named)[0] == "Derived from the copy of everybody"
+
+
+def test_long_names_leave_room_for_their_bars() -> None:
+    from panels import figures
+
+    long = "Alice and Partners Photography of the North (alice)"
+    axis = figures.rows_layout(2, ["bob", long])["yaxis"]
+    # A click is answered with the value, which stays whole.
+    assert axis["tickvals"] == ["bob", long]
+    assert axis["ticktext"] == ["bob", "Alice and Par…orth (alice)"]
