@@ -58,6 +58,7 @@ class Check:
         joined: of how many originals several suspects were joined.
         unaided: how many files were read without their originals, which were gone.
         published: whether what it names is a published set, and so nobody.
+        unread: how many files look like originals that are gone, and show no mark.
     """
 
     key: str
@@ -83,6 +84,7 @@ class Check:
     joined: int = 0
     unaided: int = 0
     published: bool = False
+    unread: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As a panel's state holds it."""
@@ -227,6 +229,7 @@ def _check(dataset: fo.Dataset, key: str, names: ShownNames) -> Check:
         failed=int(config.get("images_failed") or 0),
         joined=int(config.get("originals_joined") or 0),
         unaided=int(config.get("images_unaided") or 0),
+        unread=int(config.get("images_unread") or 0),
         p_value=float(config.get("p_value") or 1.0),
         z=float(config.get("z") or 0.0),
         best_innocent_p=innocent,
@@ -279,7 +282,7 @@ def _caption(file: str, row: dict[str, Any]) -> str:
     if row["exact"]:
         kind = f"{row['state']} copy, exact pixels"
     if row.get("unaided"):
-        kind = case_file.UNAIDED
+        kind = case_file.UNREAD if row.get("unread") else case_file.UNAIDED
     box = row.get("box")
     place = "" if box is None else ", at {}, {} to {}, {} px".format(*box)
     return f"{Path(file).name}{place}: {kind}, {_use(row)}"

@@ -700,6 +700,9 @@ def _facts(check: dict[str, Any]) -> str:
     unaided = ""
     if check.get("unaided"):
         unaided = f" · {check['unaided']} read without the original, which is gone"
+    if check.get("unread"):
+        looks = "looks" if check["unread"] == 1 else "look"
+        unaided += f" · {check['unread']} {looks} like one that is gone, no mark read"
     return (
         f"{check['suspects']}, {check['date']} UTC: "
         f"{count(check['images'], 'suspect')} · "

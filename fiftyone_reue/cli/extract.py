@@ -69,6 +69,12 @@ def _print(summary: ExtractSummary) -> None:
             f"{count(summary.unaided, 'image')}. Only whole copies can be, and more of "
             "them may be needed; say where the originals are now (--originals FOLDER)"
         )
+    if summary.unread:
+        out.print(
+            "Look like originals that aren't there any more, and show no mark by "
+            f"themselves: {count(summary.unread, 'image')}. They may be other pictures "
+            "of the same scenes"
+        )
     evidence = summary.evidence
     listed = table("Recipient", "Z", "Chance at most")
     ranked = sorted(evidence.scores.items(), key=lambda pair: -pair[1])

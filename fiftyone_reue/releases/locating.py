@@ -30,7 +30,7 @@ from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.releases import footprints
 from fiftyone_reue.releases.footprints import Box
 from fiftyone_reue.releases.overview import SMALL, Overview
-from fiftyone_reue.releases.references import Reference, References
+from fiftyone_reue.releases.references import GoneError, Reference, References
 from fiftyone_reue.vault.entities import Image
 from fiftyone_reue.vault.ledger.authenticated import AuthenticatedLedger
 from fiftyone_reue.watermark import match, read, reducing, sharpness
@@ -76,6 +76,14 @@ fewer than SMALL pixels a side what was added may hide as much."""
 LIKE_GONE = 0.98
 """A suspect whose original isn't there any more looks like it by as much; see
 :func:`fiftyone_reue.watermark.match.likeness`."""
+
+_GONE = (
+    "It looks like none of the originals that are there; some aren't there any more, "
+    "and a part or an edited copy of one of these can't be told: say where the "
+    "originals are now (--originals FOLDER)"
+)
+"""Of a suspect of which nothing can be told. It may be anybody's picture: those that
+are gone are tried for how little else looks like it, so none of them is named."""
 
 MOST_IN_ONE = 64
 """So many originals are looked for in one suspect."""
@@ -344,7 +352,7 @@ class Locator:
         if found:
             return found
         if problems:
-            raise InputError(problems[0])
+            raise InputError(next((one for one in problems if one != _GONE), _GONE))
         if alike:
             raise UnalignedImageError(
                 f"It looks like part of {alike[0]}, but could not be aligned with it; "
@@ -474,6 +482,9 @@ class Locator:
             return _Known(image, self._references.of(image))
         except FATAL:
             raise
+        except GoneError:
+            problems.append(_GONE)
+            return None
         except ReueError as error:
             problems.append(str(error))
             return None

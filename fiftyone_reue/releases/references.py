@@ -29,6 +29,10 @@ _MOST_KEPT, _MOST_BYTES_KEPT = 64, 64 << 20
 """Originals that are kept for the next suspect, and what they take together."""
 
 
+class GoneError(InputError):
+    """An original isn't there any more, nor is a protected copy of it."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """What a suspect may be a copy of, without its mark.
@@ -226,7 +230,7 @@ class References:
             raster = load_it(image)
             if raster is not None:
                 return with_range(raster)
-        raise InputError(
+        raise GoneError(
             f"The original {image.source} isn't there any more, nor is a protected "
             "copy of it; say where the originals are now (--originals FOLDER)"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
@@ -53,6 +54,17 @@ UNAIDED = (
     "are now (--originals FOLDER)"
 )
 
+UNREAD = (
+    "looks like an original that isn't there any more, but no mark is read from it by "
+    "itself: another picture of the scene, or a copy that lost too much; say where the "
+    "originals are now (--originals FOLDER)"
+)
+
+_MARKED = math.log(1e-4)
+"""A suspect that is read unaided shows a mark if so much of one is found by chance with
+this logarithm of a chance at most. What shows less is weighed as well, since several
+together may tell."""
+
 _PAGE = 512
 
 _ALL = 0.97
@@ -79,6 +91,8 @@ class Suspect:
         reason: why it was not matched, or read unaided, or None.
         unaligned: whether it looks like part of an original, but lies nowhere on it.
         unaided: whether it was read without its original, which isn't there any more.
+        marked: whether a mark is read from it by itself; of one that is read unaided
+            only that tells a copy from another picture of the scene.
         turned: how it must be turned to lie as its original, see
             :func:`fiftyone_reue.watermark.match.orient`, where it shows all of that;
             None where it doesn't, or hides something under an alpha channel.
@@ -99,6 +113,7 @@ class Suspect:
     reason: str | None = None
     unaligned: bool = False
     unaided: bool = False
+    marked: bool = True
     turned: int | None = None
     box: tuple[int, int, int, int] | None = None
 
@@ -293,12 +308,14 @@ class Tracer:
                 best = chance, image, difference, orientation
         if best is None:
             return None
-        _, image, difference, orientation = best
+        chance, image, difference, orientation = best
+        marked = chance <= _MARKED
         left = difference.left
         distance = float(np.sqrt(np.mean(left * left)))
         found = self._read(suspect, image, None, left, distance, exact=False)
         turned = orientation if len(lumas) == 1 else None
-        return replace(found, unaided=True, reason=UNAIDED, turned=turned)
+        reason = UNAIDED if marked else UNREAD
+        return replace(found, unaided=True, marked=marked, reason=reason, turned=turned)
 
     def _read_near(self, suspect: Suspect, near: Nearest) -> Suspect:
         left, response = near.left, None

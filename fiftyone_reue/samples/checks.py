@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 UNAIDED = "read without its original"
 """What is said of a suspect whose original isn't there any more."""
 
+UNREAD = "looks like an original that is gone, no mark read"
+"""What is said of one that shows no mark by itself either."""
+
 UNDO_SECONDS = 60
 """So long a check that was deleted can be brought back."""
 
@@ -314,6 +317,8 @@ def _found(row: Mapping[str, Any]) -> str:
         return "unreadable"
     if not row.get("matched"):
         return "no match"
+    if row.get("unread"):
+        return UNREAD
     exact = ", exact pixels" if row.get("exact") else ""
     used = "used" if row.get("used") else "not used"
     joined = ", joined with others" if (row.get("joined") or 0) > 1 else ""

@@ -130,13 +130,24 @@ class ExtractSummary:
 
     @property
     def matched(self) -> int:
-        """How many files show an original."""
-        return len({s.sample_id for s in self.suspects if s.image_id is not None})
+        """How many files show an original; not those that only look like one."""
+        found = (s for s in self.suspects if s.image_id is not None)
+        return len({s.sample_id for s in found if not self.is_unread(s)})
+
+    def is_unread(self, suspect: Suspect) -> bool:
+        """Whether a file looks like an original that is gone, and shows no mark."""
+        return not suspect.marked and not self.sources(suspect)
+
+    @property
+    def unread(self) -> int:
+        """How many files look like originals that are gone, and show no mark."""
+        return len({s.sample_id for s in self.suspects if self.is_unread(s)})
 
     @property
     def unaided(self) -> int:
         """How many files were read without their originals, which are gone."""
-        return len({s.sample_id for s in self.suspects if s.unaided})
+        found = (s for s in self.suspects if s.unaided)
+        return len({s.sample_id for s in found if not self.is_unread(s)})
 
     @property
     def collages(self) -> dict[str, list[Suspect]]:
@@ -169,6 +180,14 @@ class ExtractSummary:
             )
         if not matched and self.other_vaults:
             return self._of_other_vaults()
+        if not matched and self.unread:
+            look = "looks" if self.unread == 1 else "look"
+            return (
+                f"No decision: {count(self.unread, 'image')} {look} like originals "
+                "that aren't there any more, but no mark is read from any by itself. "
+                "They may be other pictures of the same scenes, or copies that lost "
+                "too much: say where the originals are now (--originals FOLDER)."
+            )
         if not matched:
             nowhere = sum(suspect.unaligned for suspect in self.suspects)
             which = "the original that it looks like a part of"
@@ -225,6 +244,7 @@ class ExtractSummary:
             "images_used": evidence.images,
             "images_matched": self.matched,
             "images_unaided": self.unaided,
+            "images_unread": self.unread,
             "collages": {who: len(some) for who, some in self.collages.items()},
             "images_unaligned": sum(s.unaligned for s in self.suspects),
             "images_failed": len(self.outcome.failures),
@@ -267,6 +287,7 @@ class ExtractSummary:
             "exact": suspect.exact,
             "distance": suspect.distance,
             "unaided": suspect.unaided,
+            "unread": self.is_unread(suspect),
             "payload": suspect.payload,
             "used": suspect.used,
             "joined": self._joined_with(suspect),

@@ -219,6 +219,7 @@ class _Case:
                     "exact": suspect.exact,
                     "distance": suspect.distance,
                     "unaided": suspect.unaided,
+                    "unread": self._summary.is_unread(suspect),
                     "turned": suspect.turned,
                     "grid": grid_side(*found.left.shape),
                     "box": None if suspect.box is None else list(suspect.box),

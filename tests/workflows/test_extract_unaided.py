@@ -106,7 +106,7 @@ def test_parts_and_strangers_match_nothing(house, tmp_path) -> None:
     assert found.matched == 0
     assert not found.all_named
     parts = [one for one in found.suspects if Path(one.path).suffix == ".jpg"]
-    assert all("isn't there any more" in (one.reason or "") for one in parts)
+    assert all("aren't there any more" in (one.reason or "") for one in parts)
 
 
 def test_a_case_of_them_can_be_verified(house, tmp_path) -> None:
@@ -134,3 +134,40 @@ def test_originals_that_moved_are_shown(house, tmp_path) -> None:
             np.asarray(one.convert("L").resize((16, 12))) for one in (shown, suspect)
         ]
         assert np.corrcoef(small[0].ravel(), small[1].ravel())[0, 1] > 0.9
+
+
+def test_strangers_are_told_of_no_original(house, tmp_path) -> None:
+    """It was the one that looks like them most, which says nothing."""
+    vault, _ = house
+    leak = tmp_path / "leak"
+    leak.mkdir()
+    Image.new("RGB", SIZE, "teal").save(leak / "flat.png")
+    tiles.load_photo("flower").resize(SIZE).save(leak / "stranger.png")
+    found = extracted(vault, leak)
+    assert (found.matched, found.unread) == (0, 0)
+    for one in found.suspects:
+        assert "aren't there any more" in (one.reason or "")
+        assert not any(name in (one.reason or "") for name in (*NAMES, "source"))
+
+
+def test_pictures_that_were_never_protected_are_no_copies(house, tmp_path) -> None:
+    """Frames of the same scene look like the originals, and carry no mark."""
+    vault, root = house
+    leak = tmp_path / "leak"
+    leak.mkdir()
+    for number, item in enumerate(image_items(root / "kept-elsewhere")):
+        frame = np.asarray(Image.open(item.path).convert("RGB")).astype(np.int16)
+        noise = np.random.default_rng(number).normal(0, 2, frame.shape)
+        frame = np.clip(np.roll(frame, 1, axis=1) + noise, 0, 255).astype(np.uint8)
+        Image.fromarray(frame).save(leak / f"{number}.png")
+    found = extracted(vault, leak)
+    assert not found.all_named
+    assert (found.matched, found.unaided, found.unread) == (0, 0, len(NAMES))
+    assert all("no mark is read" in (one.reason or "") for one in found.suspects)
+    assert "other pictures of the same scenes" in found.verdict()
+    made = finish(report(vault, suspect_items(leak), tmp_path / "case"))
+    assert "shows no mark by itself" in made.page.read_text()
+    (copy, *_) = image_items(root / "leaked-W")
+    shutil.copy(copy.path, leak / "copy.png")
+    mixed = extracted(vault, leak)
+    assert (mixed.matched, mixed.unread) == (1, len(NAMES))
