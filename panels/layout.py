@@ -195,8 +195,13 @@ def plot(
 
 
 def spoken(label: str) -> dict[str, Any]:
-    """A dropdown's parts with what a screen reader says; the App names none."""
-    return {"select": {"SelectDisplayProps": {"aria-label": printable(label)}}}
+    """A dropdown's parts with what a screen reader says; the App names none.
+
+    And without the focus that the App gives a form's first field: a panel that has one
+    far below would open there.
+    """
+    named = {"aria-label": printable(label)}
+    return {"select": {"autoFocus": False, "SelectDisplayProps": named}}
 
 
 def progress(panel: types.Object, name: str, fraction: float) -> None:
