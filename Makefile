@@ -21,7 +21,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo "make demo [DATA=folder]    protect, restore and trace a dataset (DATA: your own images)"
-	@echo "make test                  format, lint, types, then every test"
+	@echo "make test                  format, lint, types, then every test, and few with FiftyOne's oldest version"
 	@echo "make unit                  the quick tests alone"
 	@echo "make bfloat16              the networks' tests in bfloat16"
 	@echo "make lint                  format, lint, types"
@@ -35,8 +35,11 @@ help:
 demo: venv database
 	$(BIN)/python -m fiftyone_reue.demo --plain-key-file $(if $(DATA),--data "$(DATA)")
 
+# All with the FiftyOne that is installed, then the least with the oldest that is
+# supported; VERSIONS=none leaves that out.
 test: lint database browser programs
 	$(PYTEST)
+	.ci/try-fiftyone --essentials $(VERSIONS)
 
 unit: venv
 	$(PYTEST) -m unit
