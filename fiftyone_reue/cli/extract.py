@@ -83,6 +83,7 @@ def _print(summary: ExtractSummary) -> None:
     for who, z in ranked[: max(5, len(named))]:
         firm = named.get(who)
         chance = evidence.chances[who] if firm is None else firm.p_value
+        z = z if firm is None else firm.z
         listed.add_row(plain(summary.names[who]), f"{z:.2f}", f"{chance:.1e}")
     listed.add_row(
         "[dim]best innocent code",

@@ -90,6 +90,7 @@ def rendered(evidence: Mapping[str, Any]) -> str:
         decoys=DECOYS,
         limit=FALSE_ACCUSATION,
         stronger=STRONGER,
+        turned=contents.turns(evidence),
         digest=digest_of(evidence),
         count=count,
     )

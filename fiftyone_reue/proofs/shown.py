@@ -14,7 +14,7 @@ from fiftyone_reue.errors import ReueError, UnsafePathError
 from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.proofs import contents, page, words
 from fiftyone_reue.proofs.steps import Step
-from fiftyone_reue.watermark.evidence import Evidence
+from fiftyone_reue.watermark.evidence import Evidence, pointed_to
 
 PROGRAM = f"fiftyone-reue {__version__}"
 """What a case says that it was written by."""
@@ -40,16 +40,23 @@ def claim(content: Mapping[str, Any], found: Evidence, earlier: int) -> Step:
             return _failed(f"the figures told of {printable(row['name'])} aren't those")
         if sorted(row["images"]) != sorted(one.images):
             return _failed(f"other images point to {printable(row['name'])}")
-        images = len(one.images)
-        name = str(row["name"])
-        named.append(words.Named(name, one.share, images, one.p_value, one.turned))
+        named.append(words.named(str(row["name"]), one))
     tested = int(content["recipients_tested"])
     if named and content["claim"] != words.accusation(
         named, found.images, tested, earlier
     ):
         return _failed("it says something else than what follows")
-    if content["best_innocent_z"] < found.best_innocent_z * (1 - _ALIKE):
+    if not content["best_innocent_z"] >= found.best_innocent_z * (1 - _ALIKE):
         return _failed("a decoy does better than the best innocent that is told")
+    if not content["best_innocent_p"] <= found.best_innocent_p * (1 + _ALIKE):
+        return _failed("a decoy is likelier than the best innocent that is told")
+    needed = found.needed_z if found.energy > 0 else None
+    if not _alike(content["needed_z"] or 0.0, needed or 0.0):
+        return _failed("another Z is needed than it tells")
+    if (content["decision"] == "match") != bool(named):
+        return _failed("it decides something else than what follows")
+    if not _points_rightly(content, found):
+        return _failed("suspects point to others than they are said to")
     if not named:
         text = "nobody is named, and the decoys' figures follow; the words are believed"
         return Step("claim", "believed", text)
@@ -58,6 +65,22 @@ def claim(content: Mapping[str, Any], found: Evidence, earlier: int) -> Step:
         "who aren't named, whose codes aren't here, are believed"
     )
     return Step("claim", "checked", text)
+
+
+def _points_rightly(content: Mapping[str, Any], found: Evidence) -> bool:
+    """Whether each suspect is said to point to those to whom it does."""
+    rows = content["readings"]
+    names = {str(one["recipient_id"]): str(one["name"]) for one in content["culprits"]}
+    pointed = pointed_to(found.culprits, [str(row["image_id"]) for row in rows])
+    right: dict[tuple[str, str], list[str]] = {}
+    for row, whose in zip(rows, pointed, strict=True):
+        own = right.setdefault(_shown_in(row), [])
+        own += [names[one.recipient_id] for one in whose]
+    return all(row["from"] == right[_shown_in(row)] for row in rows)
+
+
+def _shown_in(row: Mapping[str, Any]) -> tuple[str, str]:
+    return str(row["suspect"]["name"]), str(row["image_id"])
 
 
 def _failed(text: str) -> Step:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fiftyone_reue.names.display import count
 from fiftyone_reue.vault.vault import PUBLISHED
+from fiftyone_reue.watermark.evidence import Culprit
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,28 @@ class Named:
         share: of what all who are named explain, 0 to 1.
         images: how many originals point there by themselves.
         p_value: the bound on naming anybody so by chance.
-        turned: how many of these originals show the mark the wrong way round.
+        turned: ids of the originals that show the mark the wrong way round.
+        all_turned: whether all of them together do.
     """
 
     name: str
     share: float
     images: int
     p_value: float
-    turned: int = 0
+    turned: tuple[str, ...] = ()
+    all_turned: bool = False
+
+
+def named(name: str, culprit: Culprit) -> Named:
+    """What is said of a culprit."""
+    return Named(
+        name,
+        culprit.share,
+        len(culprit.images),
+        culprit.p_value,
+        culprit.turned,
+        culprit.all_turned,
+    )
 
 
 def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -> str:
@@ -70,14 +85,16 @@ def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -
 
 
 def _turned(found: Sequence[Named]) -> str:
-    most = max(one.turned for one in found)
-    if not most:
-        return ""
-    verb = "shows" if most == 1 else "show"
-    return (
-        f" Of these, {count(most, 'original')} {verb} a mark the wrong way round, as "
-        "happens where several copies are mixed."
-    )
+    number = len({image_id for one in found for image_id in one.turned})
+    why = "the wrong way round, as happens where several copies are mixed."
+    if number:
+        verb = "shows" if number == 1 else "show"
+        return f" Of these, {count(number, 'original')} {verb} a mark {why}"
+    return f" All of them together show a mark {why}" if _all_turned(found) else ""
+
+
+def _all_turned(found: Sequence[Named]) -> bool:
+    return any(one.all_turned for one in found)
 
 
 def originals(number: int) -> str:

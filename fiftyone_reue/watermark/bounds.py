@@ -45,8 +45,10 @@ def needed_z(log_limit: float, energy: float) -> float:
 
     Args:
         log_limit: the limit's natural logarithm, < 0.
-        energy: V > 0.
+        energy: V; infinity is told where it isn't above 0.
     """
+    if not 0 < energy < math.inf:
+        return math.inf
     low, high = 0.0, 1.0
     root = math.sqrt(energy)
     while log_chance(high * root, energy) > log_limit:

@@ -76,7 +76,9 @@ class Culprit:
         images: ids of the originals whose suspects point to them by themselves, with a
             bound of FROM_ONE_IMAGE among the culprits.
         readings: places of the readings that do so, each alone.
-        turned: how many of these originals show the mark the wrong way round.
+        turned: ids of the originals whose suspects, one at least, show the mark the
+            wrong way round.
+        all_turned: whether they were weighed on all signs turned round.
     """
 
     recipient_id: str
@@ -85,7 +87,8 @@ class Culprit:
     share: float
     images: tuple[str, ...]
     readings: tuple[int, ...]
-    turned: int = 0
+    turned: tuple[str, ...] = ()
+    all_turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ class Evidence:
         more_images: how many more such images a decision would need, or None.
         scores: each recipient's Z.
         chances: each recipient's bound, as for the first culprit.
-        energy: the sum of the images' weights, at most ``images``; of joined readings.
+        energy: the sum of the images' weights, at most ``images``: of each original's
+            fullest reading, for joined ones that cancel have none.
         log_price: natural logarithm of what joined readings' bounds are multiplied by.
         log_ways: natural logarithm of the ways that the images could have been chosen.
         culprits: everybody who is named, the firmest first.
@@ -201,7 +205,7 @@ def weigh(
     """
     tested = max(1, len(code_seeds), tested or 0)
     originals = joined(readings)
-    energy = _energy(_together(originals))
+    energy = _fullest(originals) if turned else _energy(_together(originals))
     log_price = _prices(originals, turned).joint
     factor = log_factor(tested, log_ways, 1)
     ids = list(code_seeds)
@@ -231,7 +235,7 @@ def weigh(
         )
     first = ids[weighed.best]
     found = _stepwise(originals, weighed, code_seeds, tested, log_ways, turned)
-    named = {first, *(who for who, _, _ in found)}
+    named = {first, *(who for who, *_ in found)}
     decoys = _weighed(originals, lambda soft: _decoy_fits(soft, DECOYS), DECOYS, turned)
     innocents = [who for who in ids if who not in named]
     p_values = [chances[who] for who in innocents]
@@ -269,11 +273,13 @@ class _Weighed:
         energy: ``(n,)`` float64, of the latter.
         price: ``(n,)`` float64, natural logarithms of what the bounds are multiplied
             by.
+        turned: ``(n,)`` bool, whether that is on all signs turned round.
     """
 
     fit: np.ndarray
     energy: np.ndarray
     price: np.ndarray
+    turned: np.ndarray
 
     @property
     def growth(self) -> np.ndarray:
@@ -300,7 +306,7 @@ class _Weighed:
         """The same, with some codes out of question."""
         fit = self.fit.copy()
         fit[list(places)] = -math.inf
-        return _Weighed(fit, self.energy, self.price)
+        return replace(self, fit=fit)
 
 
 def _growth(fit: np.ndarray, energy: np.ndarray, price: np.ndarray) -> np.ndarray:
@@ -375,30 +381,41 @@ def _weighed(
                 energy_[row][better] = size
         chosen += fit_
         energies += energy_
-    energy = _energy(_together(originals))
-    found = plainly = _priced(joint, energy, prices.joint)
-    if turned:
-        found = _better(found, _priced(-joint, energy, prices.turned))
+    found = _priced(joint, _energy(_together(originals)), prices.joint)
     if math.isinf(prices.choice):
         return found
+    if turned:
+        found = _better(found, _turned_round(found, prices.turned))
     for fits_, energy_ in zip(chosen, energies, strict=True):
         found = _better(found, _priced(fits_, energy_, prices.choice))
-    return _as_joined(found, plainly) if turned else found
+    return _on_one_scale(found, _fullest(originals), prices.joint) if turned else found
 
 
-def _as_joined(found: _Weighed, plainly: _Weighed) -> _Weighed:
-    """The fits to joined readings that would be as unlikely by chance: a statistic that
-    means the same whatever a code was weighed on. ``plainly`` is what is joined."""
-    total = plainly.energy + PRIOR
-    above = found.growth + plainly.price + 0.5 * np.log(total / PRIOR)
+def _turned_round(joined_: _Weighed, price: float) -> _Weighed:
+    everybody = np.ones(len(joined_.fit), bool)
+    made = _priced(-joined_.fit, joined_.energy, price)
+    return replace(made, turned=everybody)
+
+
+def _on_one_scale(found: _Weighed, energy: float, price: float) -> _Weighed:
+    """Fits that would be as unlikely by chance with one energy and price: a statistic
+    that means the same whatever a code was weighed on."""
+    total = energy + PRIOR
+    above = found.growth + price + 0.5 * math.log(total / PRIOR)
     fit = np.sign(above) * np.sqrt(2 * total * np.abs(above))
-    return replace(plainly, fit=fit)
+    return replace(_priced(fit, energy, price), turned=found.turned)
+
+
+def _fullest(originals: Sequence[Joined]) -> float:
+    """The energy if each original were weighed on the fullest of its readings."""
+    return sum(max(float(bits @ bits) for bits in one.ways) for one in originals)
 
 
 def _priced(fit: np.ndarray, energy: np.ndarray | float, price: float) -> _Weighed:
     """Fits of codes that all have the same price."""
     shape = fit.shape
-    return _Weighed(fit, np.broadcast_to(energy, shape), np.full(shape, price))
+    full = np.broadcast_to(np.asarray(energy, np.float64), shape)
+    return _Weighed(fit, full, np.full(shape, price), np.zeros(shape, bool))
 
 
 def _better(one: _Weighed, other: _Weighed) -> _Weighed:
@@ -408,11 +425,13 @@ def _better(one: _Weighed, other: _Weighed) -> _Weighed:
         np.where(takes, other.fit, one.fit),
         np.where(takes, other.energy, one.energy),
         np.where(takes, other.price, one.price),
+        np.where(takes, other.turned, one.turned),
     )
 
 
-Found = list[tuple[str, float, float]]
-"""Recipient, Z and bound of those who are named, in the order of finding."""
+Found = list[tuple[str, float, float, bool]]
+"""Recipient, Z and bound of those who are named, and whether on all signs turned round,
+in the order of finding."""
 
 
 def _stepwise(
@@ -432,11 +451,12 @@ def _stepwise(
         p_value = _chance(weighed.log(best) + factor)
         if p_value > FALSE_ACCUSATION:
             break
-        found.append((ids[best], float(weighed.z[best]), p_value))
-        known = [code_seeds[who] for who, _, _ in found]
+        z, wrong_way = float(weighed.z[best]), bool(weighed.turned[best])
+        found.append((ids[best], z, p_value, wrong_way))
+        known = [code_seeds[who] for who, *_ in found]
         left = [_unexplained(one, known) for one in originals]
         weighed = _weighed(left, lambda soft: sized_fits(soft, seeds), len(ids), turned)
-        weighed = weighed.without([ids.index(who) for who, _, _ in found])
+        weighed = weighed.without([ids.index(who) for who, *_ in found])
     return found
 
 
@@ -468,11 +488,11 @@ def _culprits(
     """What each of those who were found contributed, and to which images."""
     if not found:
         return ()
-    seeds = [code_seeds[who] for who, _, _ in found]
+    seeds = [code_seeds[who] for who, *_ in found]
     shares = np.zeros(len(found))
     images: list[list[str]] = [[] for _ in found]
     readings: list[list[int]] = [[] for _ in found]
-    wrong_way = [0] * len(found)
+    wrong_way: list[list[str]] = [[] for _ in found]
     for one in originals:
         codes = _codes(seeds, one.image_id, len(one.bits))
         # Of several suspects each says whose it is; together they may be mush.
@@ -483,15 +503,25 @@ def _culprits(
             points = [_points_to(bits, own, others, one, turned) for bits in one.ways]
             if any(points):
                 images[place].append(one.image_id)
-                wrong_way[place] += 1 not in points
+                if -1 in points:
+                    wrong_way[place].append(one.image_id)
             alone = points[1:] or points
             readings[place] += [
                 which for which, does in zip(one.places, alone, strict=True) if does
             ]
     shares /= shares.sum()
     return tuple(
-        Culprit(who, z, p_value, float(share), tuple(own), tuple(places), count)
-        for (who, z, p_value), share, own, places, count in zip(
+        Culprit(
+            recipient_id=who,
+            z=z,
+            p_value=p_value,
+            share=float(share),
+            images=tuple(own),
+            readings=tuple(places),
+            turned=tuple(reversed_),
+            all_turned=all_turned,
+        )
+        for (who, z, p_value, all_turned), share, own, places, reversed_ in zip(
             found, shares, images, readings, wrong_way, strict=True
         )
     )
@@ -519,6 +549,32 @@ def _points_to(
     tried = (len(others) + 1) * len(one.ways)
     far = tried * math.exp(-z * z / 2) <= FROM_ONE_IMAGE * share
     return int(math.copysign(1, z)) if far else 0
+
+
+def pointed_to(
+    culprits: Sequence[Culprit], image_ids: Sequence[str]
+) -> list[list[Culprit]]:
+    """Whom each reading points to.
+
+    Of an original's suspects those that tell each alone are told apart; where none of
+    them does, but all together do, that is said of each.
+
+    Args:
+        culprits: of the evidence, the firmest first.
+        image_ids: of the readings that it is of, in their order.
+
+    Returns:
+        Of each reading the culprits whose it is, the firmest first.
+    """
+    telling = {place for one in culprits for place in one.readings}
+    found: list[list[Culprit]] = [[] for _ in image_ids]
+    for culprit in culprits:
+        images = set(culprit.images) - {image_ids[place] for place in culprit.readings}
+        for place, image_id in enumerate(image_ids):
+            together = place not in telling and image_id in images
+            if place in culprit.readings or together:
+                found[place].append(culprit)
+    return found
 
 
 def decoy_statistics(readings: Sequence[Reading], count: int = DECOYS) -> np.ndarray:

@@ -25,7 +25,7 @@ from fiftyone_reue.releases.looks import note_look
 from fiftyone_reue.releases.tracing import Suspect, Traced, Tracer
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark.evidence import Evidence, weigh
+from fiftyone_reue.watermark.evidence import Evidence, pointed_to, weigh
 from fiftyone_reue.watermark.looks import Look
 from fiftyone_reue.watermark.readings import version
 
@@ -100,26 +100,20 @@ class ExtractSummary:
         return [one for one in self.suspects if one.used]
 
     def sources(self, suspect: Suspect) -> list[str]:
-        """Whose copies a suspect is from, the firmest first.
-
-        Nobody's, where its original doesn't tell by itself. Of an original's suspects
-        those that tell each alone are told apart; where none of them does, but all
-        together do, that is said of each.
+        """Whose copies a suspect is from, the firmest first; nobody's, where its
+        original doesn't tell by itself. See
+        :func:`fiftyone_reue.watermark.evidence.pointed_to`.
         """
         return self._sources.get((suspect.sample_id, suspect.image_id or ""), [])
 
     @cached_property
     def _sources(self) -> dict[tuple[str, str], list[str]]:
-        culprits = self.evidence.culprits
-        telling = {place for culprit in culprits for place in culprit.readings}
+        image_ids = [one.image_id or "" for one in self.used]
+        pointed = pointed_to(self.evidence.culprits, image_ids)
         found: dict[tuple[str, str], list[str]] = {}
-        for culprit in culprits:
-            own, images = set(culprit.readings), set(culprit.images)
-            images -= {self.used[place].image_id or "" for place in own}
-            for place, one in enumerate(self.used):
-                if place in own or (place not in telling and one.image_id in images):
-                    shown = one.sample_id, one.image_id or ""
-                    found.setdefault(shown, []).append(self.names[culprit.recipient_id])
+        for one, image_id, whose in zip(self.used, image_ids, pointed, strict=True):
+            names = found.setdefault((one.sample_id, image_id), [])
+            names += [self.names[culprit.recipient_id] for culprit in whose]
         return found
 
     @cached_property
@@ -224,7 +218,7 @@ class ExtractSummary:
 
     def _accusation(self) -> str:
         found = [
-            words.Named(name, one.share, len(one.images), one.p_value, one.turned)
+            words.named(name, one)
             for name, one in zip(self.all_named, self.evidence.culprits, strict=True)
         ]
         evidence = self.evidence
@@ -259,7 +253,7 @@ class ExtractSummary:
                     "p_value": one.p_value,
                     "share": one.share,
                     "images": len(one.images),
-                    "images_turned": one.turned,
+                    "images_turned": len(one.turned),
                 }
                 for name, one in zip(self.all_named, evidence.culprits, strict=True)
             ],

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import zipfile
@@ -287,6 +288,26 @@ def worse_innocent(content: dict[str, Any]) -> None:
     content["best_innocent_z"] = 0.1
 
 
+def no_innocent(content: dict[str, Any]) -> None:
+    content["best_innocent_z"] = math.nan
+
+
+def likelier_innocent(content: dict[str, Any]) -> None:
+    content["best_innocent_p"] = 1.0 if content["best_innocent_p"] < 1 else 2.0
+
+
+def less_needed(content: dict[str, Any]) -> None:
+    content["needed_z"] = 0.01
+
+
+def other_decision(content: dict[str, Any]) -> None:
+    content["decision"] = "no-match"
+
+
+def points_to_another(content: dict[str, Any]) -> None:
+    content["readings"][0]["from"] = ["mallory"]
+
+
 def no_pictures(content: dict[str, Any]) -> None:
     content["readings"][0]["pictures"]["mark"]["file"] = "pictures/none.png"
 
@@ -298,6 +319,11 @@ def no_pictures(content: dict[str, Any]) -> None:
         (other_share, "claim"),
         (other_chance, "claim"),
         (other_claim, "claim"),
+        (no_innocent, "claim"),
+        (likelier_innocent, "claim"),
+        (less_needed, "claim"),
+        (other_decision, "claim"),
+        (points_to_another, "claim"),
         (other_images, "claim"),
         (worse_innocent, "claim"),
         (no_pictures, "pictures"),

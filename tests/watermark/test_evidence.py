@@ -140,8 +140,9 @@ def test_marks_the_wrong_way_round_name_their_recipient_too(wrong):
     found = weigh(mixed, SEEDS)
     (culprit,) = found.culprits
     assert culprit.recipient_id == "r3"
-    assert culprit.turned == len(set(culprit.images) & {f"{i}" for i in range(wrong)})
-    assert culprit.turned > 0
+    assert set(culprit.turned) == set(culprit.images) & {f"{i}" for i in range(wrong)}
+    assert culprit.turned
+    assert culprit.all_turned == (wrong == 6)
     assert 0 < culprit.z == found.z < math.sqrt(6 * 32)
     assert not weigh(mixed, SEEDS, turned=False).decided
 
@@ -151,7 +152,44 @@ def test_honest_marks_pay_little_for_that():
     found, before = weigh(suspects, SEEDS), weigh(suspects, SEEDS, turned=False)
     assert found.p_value == pytest.approx(before.p_value / 0.8)
     assert found.z == pytest.approx(before.z)
-    assert [one.turned for one in found.culprits] == [0]
+    assert [one.turned for one in found.culprits] == [()]
+
+
+def test_weak_marks_the_wrong_way_round_are_told_together():
+    """None of them points to anybody by itself."""
+    suspects = wrong_way(readings("r3", 40, noise=4.0))
+    (culprit,) = weigh(suspects, SEEDS).culprits
+    assert culprit.recipient_id == "r3"
+    assert culprit.all_turned
+    assert len(culprit.turned) < 4
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3, 1.0])
+def test_z_means_the_same_where_suspects_of_an_original_cancel(noise):
+    """A copy, and one whose mark is the wrong way round."""
+    draw = np.random.default_rng(1)
+    said = 9.0 * code(SEEDS["r2"], "i", 128)
+    suspects = [
+        Reading("i", said + noise * draw.standard_normal(128)),
+        Reading("i", -said),
+    ]
+    found = weigh(suspects, SEEDS)
+    (culprit,) = found.culprits
+    assert culprit.recipient_id == "r2"
+    assert culprit.turned == ("i",)
+    assert found.needed_z < found.z < math.sqrt(128)
+    assert found.best_innocent_z < found.needed_z < 10
+    assert found.chance(found.z) == pytest.approx(found.p_value, rel=1e-6)
+
+
+def test_what_points_to_whom_is_told_apart_or_said_of_all():
+    culprits = [
+        evidence.Culprit("a", 9.0, 1e-9, 0.6, ("x", "y"), (0, 3)),
+        evidence.Culprit("b", 8.0, 1e-9, 0.4, ("x", "z"), (1,)),
+    ]
+    pointed = evidence.pointed_to(culprits, ["x", "x", "x", "y", "z", "z"])
+    told = [[one.recipient_id for one in whose] for whose in pointed]
+    assert told == [["a"], ["b"], [], ["a"], ["b"], ["b"]]
 
 
 @pytest.mark.parametrize("turn", [1, -1])
