@@ -44,7 +44,7 @@ from fiftyone_reue.cli.errors import Commands
 @click.version_option(__version__, prog_name="reue")
 def main() -> None:
     """Hand out copies of an image dataset that can't be trained on, can be given
-    back exactly, and can be traced to who leaked them."""
+    back exactly, and can be traced to whose copy leaked."""
 
 
 main.add_command(init.init)

@@ -77,13 +77,16 @@ def rename(vault: Vault, name: str, shown_as: str) -> Recipient:
     Args:
         vault: the owner's.
         name: whose: their own name, or the id.
-        shown_as: the name to show, as a recipient's may be; empty for their own alone.
+        shown_as: the name to show, as a recipient's may be; empty, or their own, for
+            that alone.
 
     Raises:
         InputError: there is no such recipient, or the name can't be used or is
             somebody else's: a verdict would then seem to speak of them.
     """
     person = _person(vault, name)
+    if shown_as == person.name:
+        shown_as = ""
     if shown_as:
         check_name(shown_as)
     with vault.ledger.exclusive():

@@ -394,18 +394,31 @@ class Vault:
             name: 1 to 64 of letters, digits and ``. _ @ -`` and inner spaces
 
         Raises:
-            InputError: if the name can't be used or is taken, also as what somebody
-                else is shown as
+            InputError: if the name can't be used or is taken, also but for capitals
+                and spaces, or as what somebody else is shown as
         """
         check_name(name)
         with self.ledger.exclusive():
-            if shown := self._shown_as(name):
-                raise InputError(
-                    f"{shown.name} is shown as {name!r}, and a verdict that names one "
-                    "would seem to speak of the other; choose another name, or show "
-                    f"{shown.name} by another one (reue recipient rename)"
-                )
+            self._require_another_name(name)
             return self._add(name)
+
+    def _require_another_name(self, name: str) -> None:
+        """Refuse what people would take for the name of somebody else."""
+        own = [one.name for one in self.recipients()]
+        if name in own:
+            return  # the ledger says that they are there already
+        if alike := next((one for one in own if same_name(one, name)), None):
+            raise InputError(
+                f"There is {alike!r} already, and a verdict that names one would seem "
+                "to speak of the other; choose another name"
+            )
+        if shown := self._shown_as(name):
+            raise InputError(
+                f"{shown.name} is shown as {self.names_shown()[shown.id]!r}, and a "
+                "verdict that names one would seem to speak of the other; choose "
+                f"another name, or show {shown.name} by another one (reue recipient "
+                "rename)"
+            )
 
     def published(self) -> Recipient:
         """Who stands for everybody where a set is published; added when first asked."""
@@ -1003,7 +1016,11 @@ def _raw(ledger: Ledger) -> Ledger:
 
 def same_name(one: str, other: str) -> bool:
     """Whether people take two names for the same; none is that of nobody."""
-    return bool(other) and one.casefold() == other.casefold()
+    return bool(other) and _as_read(one) == _as_read(other)
+
+
+def _as_read(name: str) -> str:
+    return " ".join(name.casefold().split())
 
 
 def check_name(name: str) -> None:

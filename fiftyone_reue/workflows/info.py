@@ -14,6 +14,9 @@ from fiftyone_reue.releases.originals import digest_for
 from fiftyone_reue.vault import records
 from fiftyone_reue.workflows.what_it_is import what_it_is
 
+_EACH_FILE = ("files", "failures", "digests")
+"""Of a manifest, what has an entry for each file."""
+
 
 def describe(path: Path) -> dict[str, Any]:
     """The public facts on a file or a release's folder, or what else it is.
@@ -58,8 +61,11 @@ def describe(path: Path) -> dict[str, Any]:
 def _release(folder: Path) -> dict[str, Any]:
     content = manifest.read(folder)
     if content is None:
-        raise InputError(f"{shown(folder)}: no release is here (no {manifest.NAME})")
-    facts = {k: v for k, v in content.items() if k not in ("files", "failures")}
+        raise InputError(
+            f"{shown(folder)}: no release is here (no {manifest.NAME}); give the "
+            "folder that protect or publish wrote, or one file"
+        )
+    facts = {k: v for k, v in content.items() if k not in _EACH_FILE}
     if "failures" in content:  # told by format 1
         failures = content["failures"]
         facts["failed"] = len(failures) if isinstance(failures, list) else 0

@@ -6,7 +6,9 @@ import sqlite3
 import zipfile
 from pathlib import Path
 
+from fiftyone_reue.proofs.contents import JSON_NAME
 from fiftyone_reue.releases import manifest
+from fiftyone_reue.releases.roots import PACKAGED
 from fiftyone_reue.vault.identities import SECRET
 from fiftyone_reue.vault.licence_files import APPLICATION
 from fiftyone_reue.vault.vault import LEDGER_NAME
@@ -40,6 +42,15 @@ _TEXTS = (
 )
 
 
+_NAMED = {
+    manifest.NAME: "a release's manifest: `reue info` of its folder says which, and "
+    "`reue verify CASE --manifest` takes it",
+    PACKAGED: "what a release was committed to: `reue verify CASE --manifest` takes it",
+    JSON_NAME: "a case's evidence: `reue verify` of its folder checks it",
+}
+"""Files with names of their own, that hold JSON."""
+
+
 def what_it_is(path: Path) -> str | None:
     """Name what a file or folder is, and what takes it; None if it isn't known.
 
@@ -58,6 +69,8 @@ def what_it_is(path: Path) -> str | None:
     for start, name in _TEXTS:
         if start in head:
             return name
+    if path.name in _NAMED and head.lstrip().startswith(b"{"):
+        return _NAMED[path.name]
     if head.startswith(_SQLITE):
         made_by = head[_APPLICATION_AT : _APPLICATION_AT + 4]
         if int.from_bytes(made_by, "big") == APPLICATION:
@@ -70,6 +83,8 @@ def what_it_is(path: Path) -> str | None:
 
 
 def _folder(path: Path) -> str | None:
+    if (path / JSON_NAME).is_file():
+        return "a case: `reue verify` checks it, and report.html in it is to be read"
     if (path / LEDGER_NAME).is_file():
         return "a vault: `reue release list --vault` says what is in it"
     if (path / IMAGES / manifest.NAME).is_file():

@@ -5,7 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from fiftyone_reue.errors import InputError, RevokedKeyError, TamperedLedgerError
+from fiftyone_reue.errors import (
+    InputError,
+    ReueError,
+    RevokedKeyError,
+    TamperedLedgerError,
+)
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.ledger.sqlite import SqliteLedger
 from fiftyone_reue.vault.recipient_events import (
@@ -56,12 +61,37 @@ def test_a_name_that_nobody_could_have_is_not_shown(vault: Vault, name: str) -> 
     assert shown_names(vault) == {}
 
 
+@pytest.mark.parametrize("name", ["Alice", "ALICE"])
+def test_nobody_new_is_called_as_somebody_but_for_capitals(
+    vault: Vault, name: str
+) -> None:
+    with pytest.raises(InputError, match="There is 'alice' already, and a verdict"):
+        vault.add_recipient(name)
+    with pytest.raises(ReueError, match="alice"):
+        vault.add_recipient("alice")
+
+
+def test_spaces_make_no_other_name(vault: Vault) -> None:
+    rename(vault, "bob", "Robert of Example")
+    for name in ("Robert  of Example", "robert of  example"):
+        with pytest.raises(InputError, match="bob is shown as 'Robert of Example'"):
+            vault.add_recipient(name)
+        with pytest.raises(InputError, match="Somebody else is called"):
+            rename(vault, "alice", name)
+
+
+def test_ones_own_name_is_no_other_name(vault: Vault) -> None:
+    rename(vault, "bob", "Robert")
+    rename(vault, "bob", "bob")
+    assert shown_names(vault) == {}
+
+
 @pytest.mark.parametrize("name", ["Robert", "robert"])
 def test_nobody_new_is_called_what_somebody_is_shown_as(
     vault: Vault, name: str
 ) -> None:
     rename(vault, "bob", "Robert")
-    with pytest.raises(InputError, match=f"bob is shown as '{name}'.*rename"):
+    with pytest.raises(InputError, match=r"bob is shown as 'Robert'.*rename"):
         vault.add_recipient(name)
     rename(vault, "bob", "Bobby")
     vault.add_recipient(name)

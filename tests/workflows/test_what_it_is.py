@@ -36,6 +36,19 @@ def test_a_licence_and_a_package(vault: Vault, tmp_path: Path, write_folder) -> 
     assert str(what_it_is(tmp_path / "p")).startswith("a package: `reue info`")
 
 
+def test_manifests_commitments_and_cases(tmp_path: Path) -> None:
+    for name in ("manifest.json", "commitment.json", "evidence.json"):
+        (tmp_path / name).write_text('{"format": 3}')
+    assert "a release's manifest" in str(what_it_is(tmp_path / "manifest.json"))
+    assert "`reue verify CASE --manifest`" in str(
+        what_it_is(tmp_path / "commitment.json")
+    )
+    assert "a case's evidence" in str(what_it_is(tmp_path / "evidence.json"))
+    assert str(what_it_is(tmp_path)).startswith("a case: `reue verify`")
+    (tmp_path / "evidence.json").write_bytes(b"PNG")
+    assert what_it_is(tmp_path / "evidence.json") is None
+
+
 def test_what_is_nothing_of_ours(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     (tmp_path / "text").write_text("a key")
