@@ -671,14 +671,14 @@ def restore_steps(
             output,
             key,
             Path(license),
-            source=source if source.is_dir() else None,
+            source=source,
             max_pixels=max_pixels,
             engine=engine,
             workers=workers,
         )
     return restore_licensed(
         items,
-        source if source.is_dir() else None,
+        source,
         output,
         key,
         max_pixels=max_pixels,

@@ -19,9 +19,18 @@ from fiftyone_reue.cli.options import (
     workers_option,
 )
 from fiftyone_reue.cli.passphrases import existing_of_identity, existing_of_key_file
-from fiftyone_reue.cli.printing import SHOWN_NAMES, err, failed, out, plain, report
+from fiftyone_reue.cli.printing import (
+    SHOWN_NAMES,
+    err,
+    failed,
+    listed,
+    out,
+    plain,
+    report,
+)
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.names.display import count
 
 if TYPE_CHECKING:
     from fiftyone_reue.vault.key_files import RecipientKey
@@ -149,6 +158,7 @@ def _figures(summary: RestoreSummary) -> dict[str, Any]:
         "tier": summary.tier,
         "restored": summary.outcome.done,
         "skipped": summary.outcome.skipped,
+        "compared_with": summary.compared_with and str(summary.compared_with),
         "approximate": [one.to_dict() for one in summary.approximations],
         "differing": [
             {"image": name, "reason": why} for name, why in summary.differing.items()
@@ -161,20 +171,32 @@ def _print(summary: RestoreSummary) -> None:
     from fiftyone_reue.workflows.approximate import described
 
     outcome = summary.outcome
-    kind = "licensed copies" if summary.tier == "licensed" else "originals"
+    licensed = summary.tier == "licensed"
+    kind = ("licensed copy", "licensed copies") if licensed else ("original",)
+    there = f"{outcome.skipped} {'was' if outcome.skipped == 1 else 'were'} there"
     out.print(
-        f"Restored {outcome.done} {kind} exactly, {outcome.skipped} were there, "
+        f"Restored {count(outcome.done, *kind)} exactly, {there}, "
         f"{len(outcome.failures)} failed"
     )
-    files = summary.files_text()
-    if files:
-        out.print(plain(f"{files[0].upper()}{files[1:]}."))
-    for name, why in list(summary.differing.items())[:SHOWN_NAMES]:
-        # Of licensed copies there is one reason, which was just said.
+    _print_differing(summary)
+    if licensed and summary.written and summary.compared_with is None:
         out.print(
-            plain(f"  {name}" if summary.tier == "licensed" else f"  {name}: {why}")
+            "There was no manifest.json to compare the files with: metadata that was "
+            "changed on the way wouldn't be noticed."
         )
-    if len(summary.differing) > SHOWN_NAMES:
-        out.print(f"  ... --json names all {len(summary.differing)}")
     if summary.approximations:
         out.print(plain(described(summary.approximations)))
+
+
+def _print_differing(summary: RestoreSummary) -> None:
+    """Which files aren't the original ones or those handed out; each reason once."""
+    names: dict[str, list[str]] = {}
+    for name, why in summary.differing.items():
+        names.setdefault(why, []).append(name)
+    files = summary.files_text(reasons=len(names) == 1)
+    if files:
+        out.print(plain(f"{files[0].upper()}{files[1:]}."))
+    for why, which in names.items():
+        out.print(plain(f"  {listed(which)}" + (f": {why}" if len(names) > 1 else "")))
+    if any(len(which) > SHOWN_NAMES for which in names.values()):
+        out.print("  --json names all of them")

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fiftyone_reue import __version__
@@ -29,6 +31,9 @@ _DIGITS = 32
 
 MOST_BYTES = 256 << 20
 """Some millions of images; reading takes a few times as much memory."""
+
+_MOST_ABOVE = 32
+"""So many folders up a manifest is looked for."""
 
 
 def write(vault: Vault, release: Release, recipient: Recipient) -> float | None:
@@ -87,6 +92,81 @@ def read(folder: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
+@dataclass(frozen=True)
+class Found:
+    """The manifest that tells of copies.
+
+    Attributes:
+        folder: where it lies.
+        below: where the copies were looked for, below that; ``.`` is the folder.
+        content: what it says.
+    """
+
+    folder: Path
+    below: PurePosixPath
+    content: dict[str, Any]
+
+    @property
+    def path(self) -> Path:
+        """The manifest's file."""
+        return self.folder / NAME
+
+
+def find(place: Path) -> Found | None:
+    """The manifest of a folder's copies, or of one of its files: there or above.
+
+    One above has to list something that lies in the place. The first that this program
+    wrote is the last one looked at; files of that name that others wrote are passed
+    over. No link is followed on the way up.
+
+    Args:
+        place: a release's folder, one within it, or one of its copies.
+
+    Raises:
+        InputError: the one in the folder itself is larger than any.
+    """
+    if place.is_dir():
+        content = read(place)
+        if content is not None and _is_ours(content):
+            return Found(place, PurePosixPath(), content)
+    here = Path(os.path.abspath(place))
+    try:
+        if not os.path.samefile(here, place):  # ".." led out of a link
+            return None
+    except OSError:
+        return None
+    below = PurePosixPath()
+    for _ in range(_MOST_ABOVE):
+        if here.is_symlink() or here == here.parent:
+            return None
+        here, below = here.parent, PurePosixPath(here.name, below)
+        content = _read_above(here)
+        if content is not None and _is_ours(content):
+            lists = _lists(content, below.as_posix())
+            return Found(here, below, content) if lists else None
+    return None
+
+
+def _read_above(folder: Path) -> dict[str, Any] | None:
+    """As :func:`read`, of a folder that nobody named."""
+    try:
+        return None if (folder / NAME).is_symlink() else read(folder)
+    except (OSError, InputError):
+        return None
+
+
+def _is_ours(content: dict[str, Any]) -> bool:
+    return isinstance(content.get("release"), str) and "format" in content
+
+
+def _lists(content: dict[str, Any], below: str) -> bool:
+    files = content.get("files")
+    return isinstance(files, list) and any(
+        isinstance(name, str) and (name == below or name.startswith(f"{below}/"))
+        for name in files
+    )
+
+
 class Handed:
     """The files of a release's copies as they were handed out, by its manifest.
 
@@ -94,23 +174,29 @@ class Handed:
     accidents. What makes a restore exact is in the record.
 
     Args:
-        folder: where the copies are now; None where that isn't known.
+        place: where the copies are now, a folder or one of them; None where that isn't
+            known.
+
+    Attributes:
+        compared_with: the manifest that says which files were handed out, or None.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        content = {} if folder is None else read(folder) or {}
-        told = content.get("digests")
-        self._folder = folder
+    def __init__(self, place: Path | None) -> None:
+        found = None if place is None else find(place)
+        told = None if found is None else found.content.get("digests")
+        self._place = place
+        self._below = PurePosixPath() if found is None else found.below
         self._digests = told if isinstance(told, dict) else {}
+        self.compared_with = found.path if found and self._digests else None
 
     def is_another(self, path: Path) -> bool:
-        """Whether a file below the folder isn't the one of its name that was handed
-        out; not where the manifest doesn't say."""
-        if self._folder is None or not self._digests:
+        """Whether a file in the place isn't the one of its name that was handed out;
+        not where the manifest doesn't say."""
+        if self._place is None or not self._digests:
             return False
         try:
-            name = path.absolute().relative_to(self._folder.absolute()).as_posix()
-            told = self._digests.get(name)
+            name = path.absolute().relative_to(self._place.absolute())
+            told = self._digests.get((self._below / name.as_posix()).as_posix())
             if told is None:
                 return False
             with path.open("rb") as file:

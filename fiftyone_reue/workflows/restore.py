@@ -62,7 +62,8 @@ from fiftyone_reue.workflows.approximate import Approximation, Delivered
 
 CHANGED_BESIDE = (
     "the file isn't the one that was handed out, so that what lies beside the pixels "
-    "(EXIF, XMP, a colour profile, how it is turned) may have been changed on the way"
+    "(EXIF, XMP, a colour profile, how it is turned) may have been changed on the way; "
+    "get it again from the owner"
 )
 """Of a licensed copy whose pixels are exact."""
 
@@ -106,6 +107,8 @@ class RestoreSummary:
             were made of another file than was handed out, by sample id, why.
         written: what was restored exactly or is there already, by sample id: the file
             below the output folder.
+        compared_with: of licensed copies, the manifest by which it was looked whether
+            the files are those that were handed out; None where there was none.
     """
 
     tier: str
@@ -114,31 +117,40 @@ class RestoreSummary:
     approximations: list[Approximation] = field(default_factory=list)
     differing: dict[str, str] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
+    compared_with: Path | None = None
 
-    def files_text(self) -> str:
+    def files_text(self, *, reasons: bool = True) -> str:
         """Which originals are the original files themselves, in words.
+
+        Args:
+            reasons: whether to say why others aren't.
 
         Returns:
             A clause; nothing where no original was restored, or of licensed copies
             where nothing is known against any.
         """
-        if self.tier == "licensed" and self.differing:
-            exact = f"of {count(len(self.differing), 'copy', 'copies')} only the pixels"
-            return f"{exact} are the licensed copy's for sure: {CHANGED_BESIDE}"
+        many = len(self.differing)
+        if self.tier == "licensed" and many:
+            exact = f"of {count(many, 'copy', 'copies')} only the pixels"
+            told = f"{exact} are the licensed copy's for sure"
+            return f"{told}: {CHANGED_BESIDE}" if reasons else told
         if self.tier != "original" or not self.written:
             return ""
-        same = len(self.written) - len(self.differing)
-        if not self.differing:
+        same = len(self.written) - many
+        if not many:
             if same == 1:
                 return "it is the original file, byte for byte"
             return f"all {same} are the original files, byte for byte"
-        reasons = Counter(self.differing.values())
-        told = "; ".join(f"of {many}: {why}" for why, many in reasons.items())
-        are = "is the original file" if same == 1 else "are the original files"
-        return (
-            f"{same} {are}, byte for byte; of {len(self.differing)} "
-            f"the pixels are exact but the file differs ({told})"
-        )
+        told = f"of {count(many, 'original')} the pixels are exact but the file differs"
+        if same:
+            are = "is the original file" if same == 1 else "are the original files"
+            told = f"{same} {are}, byte for byte; {told}"
+        if not reasons:
+            return told
+        each = Counter(self.differing.values())
+        if len(each) == 1:
+            return f"{told}: {next(iter(each))}"
+        return f"{told} ({'; '.join(f'of {n}: {why}' for why, n in each.items())})"
 
 
 def restore_licensed(
@@ -157,8 +169,8 @@ def restore_licensed(
 
     Args:
         items: protected files.
-        source: their folder, whose manifest may say that the key was revoked, and
-            which files were handed out.
+        source: their folder, or the file. The manifest there or above may say that the
+            key was revoked, and which files were handed out.
         output: where the licensed copies go; other images there are never replaced.
         key: the recipient's.
         max_pixels: larger images are refused before they are decoded.
@@ -185,9 +197,9 @@ def restore_licensed(
             "Files as they were delivered are of use only where an approximation is "
             "asked for (--approximate)"
         )
-    for folder in (source, records):
-        if folder is not None:
-            _require_not_revoked(folder, key)
+    for place in (source, records):
+        if place is not None:
+            _require_not_revoked(place, key)
     work = partial(
         restore_licensed_image,
         key=key,
@@ -219,7 +231,8 @@ def restore_by_licence(
         output: where the licensed copies go; other images there are never replaced.
         key: the recipient's.
         licence: the file that was made for them; workers of a cluster open it too.
-        source: the files' folder, whose manifest may say which were published.
+        source: the files' folder, or the file; the manifest there or above may say
+            which were published.
         max_pixels: larger images are refused before they are decoded.
         engine: as for :func:`restore_licensed`.
         workers: as there.
@@ -619,7 +632,13 @@ def _restore(
             outputs.remove_empty(output)
     outcome.done -= outcome.skipped + len(approximations)
     return RestoreSummary(
-        tier, outcome, len(planned), approximations, differing, written
+        tier,
+        outcome,
+        len(planned),
+        approximations,
+        differing,
+        written,
+        None if handed is None else handed.compared_with,
     )
 
 
@@ -787,14 +806,14 @@ def _is_there(
 
 
 def _require_not_revoked(source: Path, key: RecipientKey) -> None:
-    content = manifest.read(source)
-    if content is None or content.get("recipient_key") != key.key_id:
+    found = manifest.find(source)
+    if found is None or found.content.get("recipient_key") != key.key_id:
         return
-    revoked = content.get("revoked_at")
+    revoked = found.content.get("revoked_at")
     if isinstance(revoked, (int, float)):
         day = moment(revoked, "%Y-%m-%d")
         raise RevokedKeyError(
-            f"{source / manifest.NAME} says that the key of {key.name} was revoked on "
+            f"{found.path} says that the key of {key.name} was revoked on "
             f"{day}. If the owner has reinstated you since, ask for that file as it is "
             "now and put it in its place; else ask whether they give you another key"
         )

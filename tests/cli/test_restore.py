@@ -1,7 +1,13 @@
+import struct
 import sys
 from pathlib import Path
+from zlib import crc32
 
 import pytest
+
+from fiftyone_reue.batch.pipeline import Outcome
+from fiftyone_reue.cli import restore
+from fiftyone_reue.workflows.restore import RestoreSummary
 
 pytestmark = pytest.mark.unit
 
@@ -56,3 +62,76 @@ def test_without_ray_it_says_what_to_install(house, tmp_path, monkeypatch, verb)
     said = house.fails(verb, *words, "--engine", "ray")
     assert "pip install 'fiftyone-reue[ray]'" in said
     assert not out.exists()
+
+
+def changed(house, folder: Path, number: int) -> None:
+    """Some of alice's copies, of which so many have other metadata."""
+    for file in sorted(Path(house.path("pa"), "brick").iterdir()):
+        data = file.read_bytes()
+        if number > 0:
+            number -= 1
+            text = b"tEXtComment\0changed"
+            chunk = struct.pack(">I", len(text) - 4) + text
+            data = data[:33] + chunk + struct.pack(">I", crc32(text)) + data[33:]
+        folder.joinpath("brick").mkdir(parents=True, exist_ok=True)
+        folder.joinpath("brick", file.name).write_bytes(data)
+
+
+def test_what_was_changed_on_the_way_is_told_of_parts_too(house, tmp_path):
+    changed(house, tmp_path / "p", 2)
+    words = ("restore", str(tmp_path / "p/brick"), str(tmp_path / "w"))
+    key = ("--key", "@alice.key")
+    said = house.ok(*words, *key).stdout.splitlines()
+    assert said == [
+        "Restored 4 licensed copies exactly, 0 were there, 0 failed",
+        "There was no manifest.json to compare the files with: metadata that was "
+        "changed on the way wouldn't be noticed.",
+    ]
+    told = house.json(*words, *key)
+    assert (told["compared_with"], told["differing"]) == (None, [])
+    listing = tmp_path / "p/manifest.json"
+    listing.write_bytes(Path(house.path("pa"), "manifest.json").read_bytes())
+    first, second, third = house.ok(*words, *key).stdout.splitlines()
+    assert first == "Restored 0 licensed copies exactly, 4 were there, 0 failed"
+    assert second.startswith("Of 2 copies only the pixels are")
+    assert second.endswith("; get it again from the owner.")
+    assert third == "  0.png, 1.png"
+    told = house.json(*words, *key)
+    assert told["compared_with"] == str(listing)
+    assert [one["image"] for one in told["differing"]] == ["0.png", "1.png"]
+
+
+def test_one_is_told_as_one(house, tmp_path):
+    copy = str(sorted(Path(house.path("pa"), "brick").iterdir())[0])
+    words = ("restore", copy, str(tmp_path / "w"), "--key", "@alice.key")
+    for done, there in (("1 licensed copy", "0 were"), ("0 licensed copies", "1 was")):
+        said = house.ok(*words).stdout
+        assert said == f"Restored {done} exactly, {there} there, 0 failed\n"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "lines"),
+    [
+        (["old"], ["Of 1 original the pixels are exact but the file differs: old."]),
+        (
+            ["old", "old", "new", None],
+            [
+                "1 is the original file, byte for byte; of 3 originals the pixels are "
+                "exact but the file differs.",
+                "  0.png, 1.png: old",
+                "  2.png: new",
+            ],
+        ),
+    ],
+)
+def test_a_reason_is_said_once(capsys, reasons, lines):
+    names = [f"{number}.png" for number in range(len(reasons))]
+    differing = {n: why for n, why in zip(names, reasons, strict=True) if why}
+    summary = RestoreSummary(
+        *("original", Outcome(done=len(names)), len(names)),
+        differing=differing,
+        written=dict(zip(names, names, strict=True)),
+    )
+    restore._print(summary)
+    _, *said = capsys.readouterr().out.splitlines()
+    assert said == lines + ["  0.png"] * (len(set(reasons)) == 1)

@@ -111,9 +111,7 @@ def test_without_the_ledgers_record_the_pixels_come_back_and_it_is_said(
     assert bool(told) == (how == "unreadable")
     assert all("its row was changed without the owner key" in one for one in told[:-1])
     assert f"Restored {IMAGES} originals exactly" in result.stdout
-    assert f"the pixels are exact but the file differs (of 20: {UNKNOWN})" in (
-        result.stdout
-    )
+    assert f"the pixels are exact but the file differs: {UNKNOWN}" in (result.stdout)
     result = CliRunner().invoke(cli.main, [*words, str(tmp_path / "o3"), "--json"])
     told = json.loads(result.stdout)
     assert (told["restored"], told["failed"]) == (IMAGES, 0)

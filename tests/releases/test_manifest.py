@@ -51,3 +51,66 @@ def test_marking_a_revocation_forgets_what_format_1_told(vault, write_folder, tm
     assert content["images"] == 4
     assert "spring" not in path.read_text()
     assert "epsilon" not in content
+
+
+OURS = {"format": 2, "release": "x", "files": ["sea/a.png", "sea/b/c.png"]}
+
+
+@pytest.mark.parametrize(
+    ("place", "below"),
+    [("", "."), ("sea", "sea"), ("sea/b", "sea/b"), ("sea/a.png", "sea/a.png")],
+)
+def test_a_manifest_is_found_from_what_it_lists(tmp_path, place, below):
+    (tmp_path / "out/sea/b").mkdir(parents=True)
+    (tmp_path / "out/sea/a.png").touch()
+    # What others wrote, whatever it is, is passed over.
+    (tmp_path / "out/sea" / manifest.NAME).write_text('{"name": "App"}')
+    (tmp_path / "out/sea/b" / manifest.NAME).mkdir()
+    (tmp_path / "out" / manifest.NAME).write_text(json.dumps(OURS))
+    found = manifest.find(tmp_path / "out" / place)
+    assert found is not None
+    assert found.path == tmp_path / "out" / manifest.NAME
+    assert (found.below.as_posix(), found.content) == (below, OURS)
+
+
+def test_a_manifest_that_lists_other_files_is_not_theirs(tmp_path):
+    for folder in ("seaside", "out/sea"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / manifest.NAME).write_text(
+        json.dumps({**OURS, "files": [{"file": "seaside/a.png"}, 3, "sea/a.png"]})
+    )
+    assert manifest.find(tmp_path / "seaside") is None
+    # The first of ours is the last one looked at.
+    (tmp_path / "out" / manifest.NAME).write_text(json.dumps({**OURS, "files": []}))
+    (tmp_path / manifest.NAME).write_text(
+        json.dumps({**OURS, "files": ["out/sea/a.png"]})
+    )
+    assert manifest.find(tmp_path / "out/sea") is None
+    (tmp_path / "out" / manifest.NAME).unlink()
+    assert manifest.find(tmp_path / "out/sea") is not None
+
+
+def test_no_link_is_followed_to_a_manifest_above(tmp_path):
+    (tmp_path / "real/out/sea").mkdir(parents=True)
+    (tmp_path / "real/out" / manifest.NAME).write_text(json.dumps(OURS))
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/sea").symlink_to(tmp_path / "real/out/sea")
+    (tmp_path / "linked" / manifest.NAME).write_text(json.dumps(OURS))
+    assert manifest.find(tmp_path / "linked/sea") is None
+    # From a link, ".." leads to another folder than the link lies in.
+    assert manifest.find(tmp_path / "linked/sea/../sea") is None
+    assert manifest.find(tmp_path / "real/out/../out/sea") is not None
+    (tmp_path / "near/sea").mkdir(parents=True)
+    (tmp_path / "near" / manifest.NAME).symlink_to(tmp_path / "linked" / manifest.NAME)
+    assert manifest.find(tmp_path / "near/sea") is None
+
+
+def test_a_large_file_above_is_passed_over_and_the_search_ends(tmp_path, monkeypatch):
+    deep = tmp_path.joinpath(*"abc")
+    deep.mkdir(parents=True)
+    (tmp_path / manifest.NAME).write_text(json.dumps({**OURS, "files": ["a/b/c/d"]}))
+    (tmp_path / "a" / manifest.NAME).write_text("{}" + " " * 200)
+    monkeypatch.setattr(manifest, "MOST_BYTES", 200)
+    assert manifest.find(deep) is not None
+    monkeypatch.setattr(manifest, "_MOST_ABOVE", 2)
+    assert manifest.find(deep) is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from fiftyone_reue.batch.folders import image_items, labelled_items
+from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.errors import (
     DamagedRecordError,
@@ -331,6 +331,18 @@ def test_a_revoked_key_restores_nothing_from_a_marked_folder(release, tmp_path):
     assert "Wrong key" in str(reasons(licensed(release, tmp_path / "w", "bob")))
 
 
+def test_a_notice_holds_for_parts_of_a_folder(release, tmp_path):
+    revocation.revoke(release.vault, "alice")
+    first = image_items(release.protected)[0]
+    for place in (Path(first.path), Path(first.path).parent):
+        steps = restore_licensed(
+            suspect_items(place), place, tmp_path / "w", release.key()
+        )
+        with pytest.raises(RevokedKeyError, match=r"protected/manifest\.json says"):
+            finish(steps)
+    assert not (tmp_path / "w").exists()
+
+
 def test_a_copied_folder_that_kept_a_notice_says_how_to_be_rid_of_it(release, tmp_path):
     revocation.revoke(release.vault, "alice")
     moved = shutil.copytree(release.protected, tmp_path / "moved")
@@ -425,8 +437,20 @@ def test_metadata_that_was_changed_on_the_way_is_told(
     assert list(found.differing) == [f"cat/a.{kind}"]
     assert "of 1 copy only the pixels are" in found.files_text()
     assert "how it is turned" in found.files_text()
+    assert "get it again from the owner" in found.files_text()
+    assert found.compared_with == release.protected / manifest.NAME
     first, second = (load(tmp_path / one / f"cat/a.{kind}") for one in ("w", "again"))
     assert np.array_equal(first.raster.samples, second.raster.samples)
+    # So it is of a folder within, and of the file alone.
+    for number, part in enumerate(("cat", f"cat/a.{kind}")):
+        place, out = release.protected / part, tmp_path / f"part{number}"
+        steps = restore_licensed(suspect_items(place), place, out, release.key())
+        found = finish(steps)
+        assert list(found.differing) == [f"a.{kind}"]
+        assert found.compared_with == release.protected / manifest.NAME
+    (release.protected / manifest.NAME).unlink()
+    unknown = licensed(release, tmp_path / "unknown")
+    assert (unknown.differing, unknown.compared_with) == ({}, None)
 
 
 def test_another_file_in_an_originals_place_is_kept(release, tmp_path):
