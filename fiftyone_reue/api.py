@@ -30,7 +30,6 @@ from fiftyone_reue.batch.folders import (
     check_apart,
     read_source,
     read_tree_of,
-    suspect_items,
 )
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
@@ -648,6 +647,7 @@ def restore_steps(
         restore_licensed,
         restore_original,
     )
+    from fiftyone_reue.workflows.what_it_is import find_suspects
 
     _check_restoring(
         key,
@@ -659,7 +659,7 @@ def restore_steps(
     )
     source, output = Path(source), Path(output)
     check_apart(source, output)
-    items = suspect_items(source)
+    items = find_suspects(source)
     if vault is not None:
         return restore_original(
             vault, items, output, max_pixels=max_pixels, workers=workers
@@ -730,9 +730,10 @@ def extract_steps(
 ) -> Generator[Progress, None, ExtractSummary]:
     """See :func:`extract`."""
     from fiftyone_reue.workflows.extract import extract as steps_of
+    from fiftyone_reue.workflows.what_it_is import find_suspects
 
     folder = None if originals is None else Path(originals)
-    items = all_suspects(_paths(suspects))
+    items = all_suspects(_paths(suspects), find=find_suspects)
     return steps_of(vault, items, originals_folder=folder, max_pixels=max_pixels)
 
 
@@ -786,10 +787,12 @@ def report_steps(
 ) -> Generator[Progress, None, ReportSummary]:
     """See :func:`report`."""
     from fiftyone_reue.workflows.report import report as steps_of
+    from fiftyone_reue.workflows.what_it_is import find_suspects
 
     folder = None if originals is None else Path(originals)
     case = Path(output)
-    items = all_suspects(_paths(suspects), apart_from=case)
+    paths = _paths(suspects)
+    items = all_suspects(paths, apart_from=case, find=find_suspects)
     return steps_of(vault, items, case, originals_folder=folder, max_pixels=max_pixels)
 
 
@@ -893,11 +896,12 @@ def reveal_steps(
 ) -> Generator[Progress, None, RevealSummary]:
     """See :func:`reveal`."""
     from fiftyone_reue.workflows.reveal import reveal as steps_of
+    from fiftyone_reue.workflows.what_it_is import find_suspects
 
     pictures = None if output is None else Path(output)
     return steps_of(
         vault,
-        all_suspects(_paths(suspects), apart_from=pictures),
+        all_suspects(_paths(suspects), apart_from=pictures, find=find_suspects),
         pictures,
         originals_folder=None if originals is None else Path(originals),
         decoys=decoys,

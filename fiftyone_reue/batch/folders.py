@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -169,7 +169,10 @@ def suspect_items(path: Path) -> list[Item]:
 
 
 def all_suspects(
-    paths: Iterable[Path], *, apart_from: Path | None = None
+    paths: Iterable[Path],
+    *,
+    apart_from: Path | None = None,
+    find: Callable[[Path], list[Item]] = suspect_items,
 ) -> list[Item]:
     """The images of several files and folders; see :func:`suspect_items`.
 
@@ -179,6 +182,7 @@ def all_suspects(
     Args:
         paths: of files and folders.
         apart_from: where results go, which no folder may hold or lie in.
+        find: gives the images of one of the paths.
 
     Raises:
         InputError: as :func:`suspect_items` and :func:`check_apart`.
@@ -187,7 +191,7 @@ def all_suspects(
     for path in paths:
         if apart_from is not None and path.is_dir():
             check_apart(path, apart_from)
-        items += suspect_items(path)
+        items += find(path)
     items = list({one.path: one for one in items}.values())
     names = Counter(one.sample_id for one in items)
     return [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fiftyone_reue.batch.folders import suspect_items, whole_path
+from fiftyone_reue.batch.folders import whole_path
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Failure
 from fiftyone_reue.errors import InputError, TamperedLedgerError
@@ -20,6 +20,7 @@ from fiftyone_reue.samples.vaults import open_vault
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import extract as folders
 from fiftyone_reue.workflows.report import report
+from fiftyone_reue.workflows.what_it_is import find_suspects
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -209,7 +210,7 @@ def extract_folder_steps(
 ) -> Generator[Progress, None, LeakCheck]:
     """See :func:`extract_folder`."""
     path = Path(folder).expanduser()
-    items = suspect_items(path)
+    items = find_suspects(path)
     vault = vault or open_vault()
     check = yield from _weigh(vault, items, [], originals, case_dir)
     if dataset is None:

@@ -28,6 +28,7 @@ from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import Evidence, pointed_to, weigh
 from fiftyone_reue.watermark.looks import Look
 from fiftyone_reue.watermark.readings import version
+from fiftyone_reue.workflows.what_it_is import naming
 
 MATCH = "match"
 """A decision: somebody is named."""
@@ -374,7 +375,8 @@ def _traced(
 
     def quick(item: Item) -> Traced:
         try:
-            return tracer.trace(item, wait=False)
+            with naming(item):
+                return tracer.trace(item, wait=False)
         except UnseenOriginalsError:
             waiting.append(item)
             return Traced((Suspect(item.sample_id, item.path),))

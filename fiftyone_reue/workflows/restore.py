@@ -59,6 +59,7 @@ from fiftyone_reue.vault.records import Envelope, RecipientPart
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import approximate
 from fiftyone_reue.workflows.approximate import Approximation, Delivered
+from fiftyone_reue.workflows.what_it_is import naming
 
 CHANGED_BESIDE = (
     "the file isn't the one that was handed out, so that what lies beside the pixels "
@@ -643,7 +644,8 @@ def _restore(
 
 
 def _load(item: Item, max_pixels: int) -> tuple[Raster, bytes | None]:
-    loaded = load(item.path, name=item.sample_id, max_pixels=max_pixels)
+    with naming(item):
+        loaded = load(item.path, name=item.sample_id, max_pixels=max_pixels)
     return loaded.raster, loaded.record
 
 

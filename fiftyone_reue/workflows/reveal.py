@@ -38,6 +38,7 @@ from fiftyone_reue.vault.entities import Record, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import match, read
 from fiftyone_reue.workflows.decoys import DECOYS, MOST_DECOYS
+from fiftyone_reue.workflows.what_it_is import naming
 
 SURE = 0.01
 """The scenes count as found if keys drawn at random do as well so rarely."""
@@ -235,7 +236,8 @@ def reveal(
         items = with_distinct_outputs(named_panels, {})
 
     def work(item: Item) -> _Finding:
-        return revealer.find(item, want_panels=output is not None)
+        with naming(item):
+            return revealer.find(item, want_panels=output is not None)
 
     def commit(batch: list[_Finding]) -> list[Failure]:
         refused: dict[str, str] = {}

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from fiftyone_reue.batch.folders import suspect_items
+from fiftyone_reue.batch.items import Item
+from fiftyone_reue.errors import (
+    InputError,
+    UnreadableImageError,
+    UnsupportedImageError,
+)
+from fiftyone_reue.names.filenames import shown
 from fiftyone_reue.proofs.contents import JSON_NAME
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.roots import PACKAGED
@@ -80,6 +90,38 @@ def what_it_is(path: Path) -> str | None:
     if zipfile.is_zipfile(path):
         return _archive(path)
     return None
+
+
+@contextmanager
+def naming(item: Item) -> Iterator[None]:
+    """Say of a file that can't be read as an image what else it is, where known.
+
+    Raises:
+        UnreadableImageError: in place of the one raised within.
+    """
+    try:
+        yield
+    except (UnreadableImageError, UnsupportedImageError) as error:
+        known = what_it_is(Path(item.path))
+        if known is None:
+            raise
+        raise UnreadableImageError(f"{item.sample_id}: this is {known}") from error
+
+
+def find_suspects(path: Path) -> list[Item]:
+    """As :func:`fiftyone_reue.batch.folders.suspect_items`; of a folder without images
+    it is said what else it is, where known.
+
+    Raises:
+        InputError: see there.
+    """
+    try:
+        return suspect_items(path)
+    except InputError as error:
+        known = what_it_is(path) if path.is_dir() else None
+        if known is None:
+            raise
+        raise InputError(f"{shown(path)}: this is {known}") from error
 
 
 def _folder(path: Path) -> str | None:

@@ -7,6 +7,7 @@ import pytest
 
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.cli import restore
+from fiftyone_reue.vault.licence_files import APPLICATION
 from fiftyone_reue.workflows.restore import RestoreSummary
 
 pytestmark = pytest.mark.unit
@@ -62,6 +63,28 @@ def test_without_ray_it_says_what_to_install(house, tmp_path, monkeypatch, verb)
     said = house.fails(verb, *words, "--engine", "ray")
     assert "pip install 'fiftyone-reue[ray]'" in said
     assert not out.exists()
+
+
+@pytest.mark.parametrize("verb", ["restore", "extract", "reveal"])
+def test_what_is_no_image_is_called_what_it_is(house, tmp_path, verb):
+    archive, licence = tmp_path / "alice.zip", tmp_path / "a.license"
+    house.ok("package", "alice-pa", str(archive), "--vault", "@vault")
+    licence.write_bytes(b"SQLite format 3\0" + bytes(52) + APPLICATION.to_bytes(4))
+    place = str(tmp_path / "w")
+    to = {"restore": (place,), "extract": (), "reveal": ("--out", place)}[verb]
+    for name, what in (
+        (str(archive), "Failed: alice.zip: this is a package: `reue unpack FILE"),
+        (str(licence), "Failed: a.license: this is a licence: `reue restore"),
+        ("@alice.key", "Failed: alice.key: this is a recipient's key file, which is"),
+        ("@vault/owner.key", "Failed: owner.key: this is an owner key, which is"),
+        ("@vault", "vault: this is a vault: `reue release list --vault`"),
+    ):
+        assert what in house.fails(verb, name, *to, "--vault", "@vault")
+    other, none = tmp_path / "other.zip", tmp_path / "none"
+    other.write_bytes(b"PK\3\4")
+    none.mkdir()
+    for place, what in ((other, "zip: not an image file"), (none, "no image in it")):
+        assert what in house.fails(verb, str(place), *to, "--vault", "@vault")
 
 
 def changed(house, folder: Path, number: int) -> None:
