@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,10 @@ from fiftyone_reue.cli.printing import count, out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import OutputError
 from fiftyone_reue.names.display import moment
+
+if TYPE_CHECKING:
+    from fiftyone_reue.vault.entities import Recipient
+    from fiftyone_reue.vault.vault import Vault
 
 key_out_option = click.option(
     "--key-out", type=FOLDER, required=True, help="The key file to write."
@@ -201,14 +206,27 @@ def revoke(name: str, vault_folder: Path, as_json: bool) -> None:
     from fiftyone_reue.releases.revocation import revoke as run
 
     with opened(vault_folder) as vault:
+        since = vault.recipient(name).revoked_at
         person, marked = run(vault, name)
+        copies, licences = _given(vault, person)
     if as_json:
         click.echo(json.dumps({"name": person.name, "revoked_at": person.revoked_at}))
         return
-    out.print(
-        f"Revoked {plain(person.name)}; {count(len(marked), 'release folder')} marked."
-    )
-    out.print("Copies that they have already, and what they restored, stay readable.")
+    if since is None:
+        said = f"Revoked {plain(person.name)}"
+    else:
+        said = f"{plain(person.name)} is revoked already, since {moment(since)}"
+    folders = f"; {count(len(marked), 'release folder')} marked" if marked else ""
+    out.print(f"{said}{folders}.")
+    if copies:
+        out.print(
+            "Copies that they have already, and what they restored, stay readable."
+        )
+    if licences:
+        out.print(
+            "A licence that they hold still opens what was published before, and what "
+            "they restored stays readable."
+        )
     again = f"reue recipient reinstate {name} --vault {vault_folder}"
     out.print(plain(f"To take it back: {again}"))
 
@@ -229,19 +247,30 @@ def reinstate(name: str, vault_folder: Path, as_json: bool) -> None:
 
     with opened(vault_folder) as vault:
         person, marked = run(vault, name)
+        copies, licences = _given(vault, person)
     if as_json:
         click.echo(json.dumps({"name": person.name, "revoked_at": None}))
         return
-    out.print(
-        f"Reinstated {plain(person.name)}; the notice was taken out of "
-        f"{count(len(marked), 'release folder')}."
-    )
-    out.print(
-        "Folders that were copied, moved or handed out with the notice keep it, and "
-        "nothing is restored from them: put the manifest.json that is in the release's "
-        "folder now in place of theirs."
-    )
-    out.print("What was published meanwhile takes a new licence: reue license.")
+    folders = count(len(marked), "release folder")
+    taken = f"; the notice was taken out of {folders}" if marked else ""
+    out.print(f"Reinstated {plain(person.name)}{taken}.")
+    if copies:
+        out.print(
+            "Folders that were copied, moved or handed out with the notice keep it, "
+            "and nothing is restored from them: put the manifest.json that is in the "
+            "release's folder now in place of theirs."
+        )
+    if licences:
+        out.print("What was published meanwhile takes a new licence: reue license.")
+
+
+def _given(vault: Vault, person: Recipient) -> tuple[bool, bool]:
+    """Whether somebody was given copies, and whether licences."""
+    from fiftyone_reue.vault.entities import LICENCE_OF
+
+    releases = vault.ledger.releases(person.id)
+    licences = [one for one in releases if LICENCE_OF in one.parameters]
+    return len(licences) < len(releases), bool(licences)
 
 
 @recipient.command()

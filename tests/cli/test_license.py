@@ -94,3 +94,17 @@ def test_a_licensees_case_is_verified_with_their_licence(published, tmp_path):
     states = {one["name"]: one["state"] for one in told["steps"]}
     assert told["named"] == ["alice"]
     assert states["recipient's root"] == "checked"
+
+
+def test_a_revoked_licensee_is_told_of_by_licences_alone(published):
+    published.ok(*license_words("bob"))
+    said = published.ok("recipient", "revoke", "bob", "--vault", "@vault").stdout
+    assert said.startswith(
+        "Revoked bob.\nA licence that they hold still opens what was published before"
+    )
+    assert "folder" not in said
+    said = published.ok("recipient", "reinstate", "bob", "--vault", "@vault").stdout
+    assert said == (
+        "Reinstated bob.\nWhat was published meanwhile takes a new licence: reue "
+        "license.\n"
+    )

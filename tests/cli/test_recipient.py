@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from fiftyone_reue.names.display import moment
+
 pytestmark = pytest.mark.unit
 
 
@@ -77,8 +79,13 @@ def test_a_revoked_recipient_gets_and_restores_nothing(place):
     # A leak of what bob has already is still his, and the owner still restores.
     assert place.json("extract", "@pb", "--vault", "@vault")["recipient"] == "bob"
     place.ok("restore", "@pb", "@o", "--vault", "@vault")
-    # Revoking again changes nothing.
-    place.ok("recipient", "revoke", "bob", "--vault", "@vault")
+    # Revoking again changes nothing, and says so.
+    since = moment(rows[1]["revoked_at"])
+    again = place.ok("recipient", "revoke", "bob", "--vault", "@vault").stdout
+    assert f"bob is revoked already, since {since}; 1 release folder marked." in again
+    assert "Revoked" not in again
+    now = place.json("recipient", "list", "--vault", "@vault")["recipients"]
+    assert now == rows
 
 
 def identity(place, name="me.txt"):
@@ -209,6 +216,8 @@ def test_a_revocation_is_taken_back_and_a_name_shown(place):
     assert "revoked" in place.fails("restore", "@pb", "@wb", "--key", "@bob.key")
     said = place.ok("recipient", "reinstate", "bob", "--vault", "@vault").stdout
     assert "out of 1 release folder" in said
+    assert "put the manifest.json" in said
+    assert "licence" not in said
     place.ok("restore", "@pb", "@wb", "--key", "@bob.key")
     said = place.fails("recipient", "reinstate", "bob", "--vault", "@vault")
     assert "isn't revoked" in said
@@ -224,3 +233,12 @@ def test_a_revocation_is_taken_back_and_a_name_shown(place):
     assert place.json("extract", "@pb", "--vault", "@vault")["recipient"] == "bob"
     place.ok("recipient", "rename", "bob", "", "--vault", "@vault")
     assert "Robert" not in place.ok("recipient", "list", "--vault", "@vault").stdout
+
+
+def test_of_who_was_given_nothing_nothing_more_is_said(place):
+    said = place.ok("recipient", "revoke", "bob", "--vault", "@vault").stdout
+    first, second = " ".join(said.split()).split(" To take it back: ")
+    assert first == "Revoked bob."
+    assert second.startswith("reue recipient reinstate bob --vault")
+    said = place.ok("recipient", "reinstate", "bob", "--vault", "@vault").stdout
+    assert said == "Reinstated bob.\n"
