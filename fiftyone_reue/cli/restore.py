@@ -181,8 +181,8 @@ def _print(summary: RestoreSummary) -> None:
     _print_differing(summary)
     if licensed and summary.written and summary.compared_with is None:
         out.print(
-            "There was no manifest.json to compare the files with: metadata that was "
-            "changed on the way wouldn't be noticed."
+            "There was no manifest.json in SRC or above to compare the files with: "
+            "metadata that was changed on the way wouldn't be noticed."
         )
     if summary.approximations:
         out.print(plain(described(summary.approximations)))

@@ -107,8 +107,8 @@ def test_what_was_changed_on_the_way_is_told_of_parts_too(house, tmp_path):
     said = house.ok(*words, *key).stdout.splitlines()
     assert said == [
         "Restored 4 licensed copies exactly, 0 were there, 0 failed",
-        "There was no manifest.json to compare the files with: metadata that was "
-        "changed on the way wouldn't be noticed.",
+        "There was no manifest.json in SRC or above to compare the files with: "
+        "metadata that was changed on the way wouldn't be noticed.",
     ]
     told = house.json(*words, *key)
     assert (told["compared_with"], told["differing"]) == (None, [])

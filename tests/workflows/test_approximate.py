@@ -576,7 +576,7 @@ def test_the_command_line(house):
     near = run(*records)
     assert (near.exit_code, near.stderr) == (0, "")
     first, compared, second = near.stdout.splitlines()
-    assert compared.startswith("There was no manifest.json to compare the files with")
+    assert compared.startswith("There was no manifest.json in SRC or above")
     assert first == "Restored 0 licensed copies exactly, 1 was there, 0 failed"
     assert second.startswith("1 image is only approximate (*.approximate.png")
     told = json.loads(run(*records, "--json").stdout)
