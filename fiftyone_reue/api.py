@@ -799,7 +799,7 @@ def report_steps(
 def verify(
     case: PathLike,
     *,
-    manifest: PathLike | None = None,
+    manifest: PathLike | Iterable[PathLike] | None = None,
     authority: PathLike | None = None,
     read_suspects: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -815,7 +815,8 @@ def verify(
     Args:
         case: the folder that :func:`report` wrote.
         manifest: what a recipient holds the commitment in, to compare it with: the
-            ``manifest.json`` that they were handed, a package, or their licence.
+            ``manifest.json`` that they were handed, a package, or their licence; or
+            several, one of each who is named.
         authority: a PEM file with the certificates of whom you believe when a
             commitment was there.
         read_suspects: whether to open the suspects' pictures too and read them without
@@ -833,10 +834,10 @@ def verify(
     from fiftyone_reue.releases.roots import held_roots
 
     pem = None if authority is None else read_file(authority, most=LARGEST)
-    roots = () if manifest is None else held_roots(Path(manifest))
+    given = () if manifest is None else _paths(manifest)
     return verified(
         Path(case),
-        roots,
+        [held_roots(one) for one in given],
         authority=pem,
         read_suspects=read_suspects,
         max_pixels=max_pixels,

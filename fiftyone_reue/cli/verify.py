@@ -16,9 +16,12 @@ from fiftyone_reue.cli.printing import out, plain, print_table, table
 @click.argument("case", type=FOLDER)
 @click.option(
     "--manifest",
+    "manifests",
     type=FOLDER,
+    multiple=True,
     help="What a recipient holds the commitment in: the manifest.json that they were "
-    "handed, a package or its commitment.json, or their licence.",
+    "handed, a package or its commitment.json, or their licence. Once for each who is "
+    "named.",
 )
 @click.option(
     "--authority",
@@ -37,7 +40,7 @@ from fiftyone_reue.cli.printing import out, plain, print_table, table
 @guarded
 def verify(
     case: Path,
-    manifest: Path | None,
+    manifests: tuple[Path, ...],
     authority: Path | None,
     read_suspects: bool,
     max_pixels: int,
@@ -52,7 +55,7 @@ def verify(
 
     found = run(
         case,
-        manifest=manifest,
+        manifest=manifests,
         authority=authority,
         read_suspects=read_suspects,
         max_pixels=max_pixels,

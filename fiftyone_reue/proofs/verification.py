@@ -60,7 +60,7 @@ MOST_ROWS, MOST_OF_ONE, MOST_NAMED = 100_000, 10_000, 100
 MOST_WEIGHED = 500_000
 """Suspects times who is named: each is weighed for each, in half a millisecond."""
 
-DIFFERENCES, ALONE = "differences", "suspects alone"
+DIFFERENCES, ALONE, ROOT = "differences", "suspects alone", "recipient's root"
 """Names of steps."""
 
 _OTHER_FORM = (
@@ -126,7 +126,7 @@ class Verification:
 
 def verify(
     folder: Path,
-    roots: Sequence[str] = (),
+    manifests: Sequence[Sequence[str]] = (),
     *,
     authority: bytes | None = None,
     read_suspects: bool = False,
@@ -136,9 +136,9 @@ def verify(
 
     Args:
         folder: the case's.
-        roots: the commitments that a recipient holds, 64 hex digits each out of their
-            release's ``manifest.json`` or their package, the newest last; none where
-            nobody's are known. The newest that is of this case counts.
+        manifests: of each recipient's ``manifest.json`` or package that is there the
+            commitments in it, 64 hex digits each, the newest last, at least one; none
+            where nobody's are known. Of each the newest that is of this case counts.
         authority: certificates, PEM, of whom the reader believes when something was
             there, or None.
         read_suspects: whether to open the suspects' pictures and read them without
@@ -155,7 +155,7 @@ def verify(
     trusted = None if authority is None else read_certificates(authority)
     content = read_evidence(folder)
     try:
-        found = _verified(folder, content, roots, trusted, max_pixels)
+        found = _verified(folder, content, manifests, trusted, max_pixels)
         if read_suspects and all(one.state != "failed" for one in found.steps):
             step = _alone(folder, content, max_pixels)
             found = replace(found, steps=_with_alone(found.steps, step))
@@ -170,7 +170,7 @@ def verify(
 def _verified(
     folder: Path,
     content: Mapping[str, Any],
-    roots: Sequence[str],
+    manifests: Sequence[Sequence[str]],
     authority: Sequence[Certificate] | None,
     max_pixels: int,
 ) -> Verification:
@@ -188,7 +188,7 @@ def _verified(
     if not 1 <= amplitude <= _MOST_AMPLITUDE:
         raise ValueError("no mark has such an amplitude")
     seeds = _seeds(culprits)
-    commitments = _Commitments(content, roots)
+    commitments = _Commitments(content, manifests)
     readings, bits = _bits(folder, rows, readings, amplitude, max_pixels)
     steps = [
         _files(rows, digests, max_pixels),
@@ -204,7 +204,7 @@ def _verified(
         commitments.roots(),
         *commitments.recipients(),
         *commitments.images(),
-        commitments.held(),
+        *commitments.held(),
         commitments.time(authority),
     ]
     looks, step = _looks(content, readings)
@@ -440,19 +440,23 @@ def _looks(
 class _Commitments:
     """The commitments of the culprits' releases, and what was shown to be in them."""
 
-    def __init__(self, content: Mapping[str, Any], held: Sequence[str]) -> None:
+    def __init__(
+        self, content: Mapping[str, Any], manifests: Sequence[Sequence[str]]
+    ) -> None:
         self._content = content
         self._all: list[Mapping[str, Any]] = list(content["commitments"])
-        self._root = self._newest_of_case([one.lower() for one in held])
+        self._roots = [str(one["root"]) for one in self._all]
+        self._given = [
+            self._newest_of_case([one.lower() for one in roots]) for roots in manifests
+        ]
         self._rows: list[Mapping[str, Any]] = list(content["readings"])
         self._included = [self._shown_in(row) for row in self._rows]
 
-    def _newest_of_case(self, held: Sequence[str]) -> str | None:
-        """Of the roots that a recipient holds the newest that is of this case, or the
-        newest where none is."""
-        roots = {str(one["root"]) for one in self._all}
-        known = [one for one in held if one in roots]
-        return (known or held)[-1] if held else None
+    def _newest_of_case(self, held: Sequence[str]) -> str:
+        """Of the roots in one manifest the newest that is of this case, or the newest
+        where none is."""
+        known = [one for one in held if one in self._roots]
+        return (known or held)[-1]
 
     def _shown_in(self, row: Mapping[str, Any]) -> dict[int, bool]:
         """The commitments that a row says it is in, and whether it is."""
@@ -557,73 +561,114 @@ class _Commitments:
         return steps
 
     def _held_places(self) -> set[int]:
-        """The commitments that the root in the recipient's hands is over.
+        """The commitments that the roots in the recipients' hands are over.
 
         Whatever else was committed to may have been so after the leak.
         """
-        roots = [str(one["root"]) for one in self._all]
-        if self._root not in roots:
+        return {place for root in self._given for place in self._below(root)}
+
+    def _below(self, root: str) -> set[int]:
+        """The commitments that a root is over: its own, and of its release those
+        before; none where it isn't of this case."""
+        if root not in self._roots:
             return set()
-        last = roots.index(self._root)
+        last = self._roots.index(root)
         release = self._all[last]["release"]
         return {i for i in range(last + 1) if self._all[i]["release"] == release}
 
-    def _names_held(self) -> bool:
-        """Whether the recipient's own root is over somebody who is named.
+    def _is_over(self, root: str, culprit: Mapping[str, Any]) -> bool:
+        """Whether a root is over somebody who is named.
 
         Else a culprit who is shown to be in no root could have anybody's code, while
         the root that is held only stands beside them.
         """
-        places = self._held_places()
-        return any(
-            given["commitment"] in places
-            for one in self._content["culprits"]
-            for given in one["inclusions"]
-        )
+        below = self._below(root)
+        return any(given["commitment"] in below for given in culprit["inclusions"])
 
-    def held(self) -> Step:
-        """Whether the recipient holds a root that these lead up to."""
-        roots = [str(one["root"]) for one in self._all]
-        if self._root is None:
-            handed = "a root, of which this case has none"
-            if roots:
-                handed = f"{roots[-1]}"
-            if len(roots) > 1:
-                handed = (
-                    f"one of this case's {len(roots)} roots, an older one or the "
-                    f"newest, {roots[-1]} (report.html lists them)"
-                )
-            return Step(
-                "recipient's root",
-                "believed",
-                f"that the recipient was handed {handed}: compare it with `commitment` "
-                "in the manifest.json of their copy, or give that here",
-            )
-        if self._root in roots and not self._names_held():
+    def held(self) -> list[Step]:
+        """Whether each who is named holds a root that these lead up to, and what else
+        was given is over nobody."""
+        culprits: list[Mapping[str, Any]] = list(self._content["culprits"])
+        others = [
+            self._of_nobody(root)
+            for root in self._given
+            if not any(self._is_over(root, one) for one in culprits)
+        ]
+        if not culprits and not others:
+            text = "nobody is named, so that there is nobody's root to compare"
+            return [Step(ROOT, "believed", text)]
+        own = [self._held_by(one, alone=len(culprits) == 1) for one in culprits]
+        if others and len(own) == 1:
+            own = [one for one in own if one.state == "checked"]
+        return [*own, *others]
+
+    def _of_nobody(self, root: str) -> Step:
+        """What is said of a root that was given and is over nobody who is named."""
+        if root in self._roots:
             text = (
-                "the root that the recipient holds isn't shown to be over the name and "
-                "code of anybody who is named"
+                f"a root that a recipient holds, {printable(root)}, isn't shown to be "
+                "over the name and code of anybody who is named"
             )
-            return Step("recipient's root", "failed", text)
-        if self._root in roots:
+            return Step(ROOT, "failed", text)
+        text = (
+            f"a root that a recipient holds, {printable(root)}, isn't one of this "
+            f"case's {len(self._all)}: it is of another release, or was made after the "
+            "case was written"
+        )
+        return Step(ROOT, "failed", text)
+
+    def _held_by(self, culprit: Mapping[str, Any], *, alone: bool) -> Step:
+        """Whether somebody who is named holds a root of theirs.
+
+        Args:
+            culprit: who.
+            alone: whether nobody else is named.
+        """
+        name = printable(culprit["name"])
+        step = ROOT if alone else f"{ROOT} of {name}"
+        given = [root for root in self._given if self._is_over(root, culprit)]
+        if given:
+            root = max(given, key=self._roots.index)
             text = (
-                f"the recipient holds a root of this case{self._age()}, and images of "
+                f"{name} holds a root of this case{self._age(root)}, and images of "
                 "their release are counted as committed where that root is over them"
             )
-            return Step("recipient's root", "checked", text)
+            return Step(step, "checked", text)
+        own = self._own_roots(culprit)
+        handed = "a root, of which this case has none"
+        if own:
+            handed = own[-1]
+        if len(own) > 1:
+            handed = (
+                f"one of their {len(own)} roots in this case, an older one or the "
+                f"newest, {own[-1]} (report.html lists them)"
+            )
         text = (
-            f"the root that the recipient holds, {printable(self._root)}, isn't one of "
-            f"this case's {len(roots)}: it is of another release, or was made after "
-            "the case was written"
+            f"that {name} was handed {printable(handed)}: compare it with `commitment` "
+            "in the manifest.json of their copy, or give that here"
         )
-        return Step("recipient's root", "failed", text)
+        return Step(step, "believed", text)
 
-    def _age(self) -> str:
-        """Which of its release's roots the one that is held is, where it is an older
-        one; later roots are over it, as :meth:`roots` checks."""
-        release = next(one["release"] for one in self._all if one["root"] == self._root)
+    def _own_roots(self, culprit: Mapping[str, Any]) -> list[str]:
+        """The roots that are over somebody who is named, those of a release in
+        order."""
+        firsts: dict[str, int] = {}
+        for given in culprit["inclusions"]:
+            place = given["commitment"]
+            release = str(self._all[place]["release"])
+            firsts[release] = min(place, firsts.get(release, place))
+        return [
+            root
+            for place, root in enumerate(self._roots)
+            if place >= firsts.get(str(self._all[place]["release"]), len(self._all))
+        ]
+
+    def _age(self, root: str) -> str:
+        """Which of its release's roots one is, where it is an older one; later roots
+        are over it, as :meth:`roots` checks."""
+        release = self._all[self._roots.index(root)]["release"]
         own = [str(one["root"]) for one in self._all if one["release"] == release]
-        number = own.index(str(self._root)) + 1
+        number = own.index(root) + 1
         if number == len(own):
             return ""
         return (

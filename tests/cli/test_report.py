@@ -28,6 +28,11 @@ def test_a_case_is_written_and_verified(house, tmp_path, leak):
     # Alice holds another release's root.
     other = house.json("verify", str(case), "--manifest", house.path("pa"), status=1)
     assert not other["holds"]
+    # Whatever stands beside it, and in whatever order.
+    pair = [house.path("pa"), manifest]
+    for one, two in (pair, pair[::-1]):
+        given = ("--manifest", one, "--manifest", two)
+        assert not house.json("verify", str(case), *given, status=1)["holds"]
     assert house.run(*words).exit_code == 1  # there is a case already
     content = json.loads((case / "evidence.json").read_text())
     content["culprits"][0]["name"] = "alice"

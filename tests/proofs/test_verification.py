@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fiftyone_reue as reue
 from fiftyone_reue.batch.folders import image_items, labelled_items, suspect_items
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import finish
@@ -108,21 +109,79 @@ def test_a_case_holds_without_the_vault(made):
     assert told["recipients tested"] == told["verdict"] == "checked"
     believed = {name for name, state in told.items() if state == "believed"}
     assert believed == {
-        *("differences", "recipient's root", "time", "looks", "the owner"),
-        *("report.pdf", "pictures"),
+        *("differences", "time", "looks", "the owner", "report.pdf", "pictures"),
+        *("recipient's root of alice", "recipient's root of bob"),
     }
     assert told["claim"] == told["report.html"] == "checked"
     assert "must be believed" in found.verdict()
     assert json.dumps(found.to_dict())
 
 
-def test_the_recipients_manifest_is_compared(made):
-    for who in ("alice", "bob"):
-        root = manifest.read(made / who)["commitment"]
-        assert states(verify(made / "case", [root]))["recipient's root"] == "checked"
-    found = verify(made / "case", ["00" * 32])
-    assert states(found)["recipient's root"] == "failed"
-    assert not found.holds
+def root_of(made: Path, who: str) -> str:
+    return str(manifest.read(made / who)["commitment"])
+
+
+def roots_told(found: Verification) -> dict[str, tuple[str, str]]:
+    """State and text of the rows on roots, by the rest of their name."""
+    name = "recipient's root"
+    rows = [one for one in found.steps if one.name.startswith(name)]
+    return {one.name.removeprefix(name): (one.state, one.text) for one in rows}
+
+
+def test_each_recipients_manifest_is_compared(made):
+    """One of alice's says nothing of bob's, and both are checked."""
+    own = {who: root_of(made, who) for who in ("alice", "bob")}
+    without = roots_told(verify(made / "case"))
+    assert list(without) == [" of alice", " of bob"]
+    for who, root in own.items():
+        assert without[f" of {who}"] == (
+            "believed",
+            f"that {who} was handed {root}: compare it with `commitment` in the "
+            "manifest.json of their copy, or give that here",
+        )
+    for who, other in (("alice", "bob"), ("bob", "alice")):
+        told = roots_told(verify(made / "case", [[own[who]]]))
+        assert told[f" of {who}"][0] == "checked"
+        assert told[f" of {who}"][1].startswith(f"{who} holds a root of this case")
+        assert told[f" of {other}"] == without[f" of {other}"]
+    found = reue.verify(made / "case", manifest=[made / "alice", made / "bob"])
+    assert found.holds
+    assert [state for state, _ in roots_told(found).values()] == ["checked"] * 2
+    alone = reue.verify(made / "case", manifest=str(made / "alice"))
+    told = [state for state, _ in roots_told(alone).values()]
+    assert told == ["checked", "believed"]
+
+
+@pytest.mark.parametrize("more", [[], ["alice"], ["alice", "bob"]])
+def test_a_manifest_of_nobody_who_is_named_is_noticed(made, more):
+    """Also among others, which are those of who is named."""
+    given = [["00" * 32], *([root_of(made, who)] for who in more)]
+    for manifests in (given, given[::-1]):
+        found = verify(made / "case", manifests)
+        assert not found.holds
+        told = roots_told(found)
+        assert told[""][0] == "failed"
+        assert "isn't one of this case's 2" in told[""][1]
+        checked = [who for who in ("alice", "bob") if told[f" of {who}"][0] != "failed"]
+        assert checked == ["alice", "bob"]
+        assert [told[f" of {who}"][0] for who in more] == ["checked"] * len(more)
+
+
+def test_where_one_is_named_the_row_has_no_name(case):
+    """And a manifest of somebody else's is the only thing that is said of roots."""
+    content = json.loads((case / "evidence.json").read_text())
+    hers, his = (
+        content["commitments"][one["inclusions"][0]["commitment"]]["root"]
+        for one in content["culprits"]
+    )
+    edit(case, lambda content: content["culprits"].pop())
+    assert roots_told(verify(case))[""][0] == "believed"
+    assert roots_told(verify(case, [[hers]]))[""][0] == "checked"
+    told = [one for one in verify(case, [[his]]).steps if "root" in one.name]
+    assert [(one.name, one.state) for one in told] == [("recipient's root", "failed")]
+    assert "anybody who is named" in told[0].text
+    told = [one for one in verify(case, [[hers], [his]]).steps if "root" in one.name]
+    assert [one.state for one in told] == ["checked", "failed"]
 
 
 def test_only_what_the_recipients_root_is_over_counts_as_committed(case):
@@ -162,7 +221,7 @@ def test_only_what_the_recipients_root_is_over_counts_as_committed(case):
         row["inclusions"] = [*others, {"commitment": made, "path": []}]
 
     edit(case, add)
-    for held, state in (([], "checked"), ([root], "believed")):
+    for held, state in (([], "checked"), ([[root]], "believed")):
         told = [one for one in verify(case, held).steps if one.name == "images"]
         assert told[0].state == state
     assert "of 7 of 8 images" in told[0].text
@@ -479,13 +538,13 @@ def test_an_older_root_is_told_to_be_contained(case):
     edit(case, add)
 
     def step(*held: str):
-        steps = verify(case, held).steps
-        (found,) = (one for one in steps if one.name == "recipient's root")
-        return found
+        steps = verify(case, [held] if held else []).steps
+        told = {one.name: one for one in steps if "recipient's root" in one.name}
+        return told.get("recipient's root", told["recipient's root of alice"])
 
     unknown = step()
     assert unknown.state == "believed"
-    assert "one of this case's 3 roots, an older one or the newest" in unknown.text
+    assert "one of their 2 roots in this case, an older one or the new" in unknown.text
     assert later.root.hex() in unknown.text
     for held in ([older["root"]], [older["root"], "00" * 32]):
         found = step(*held)
@@ -503,8 +562,7 @@ def test_who_holds_a_root_must_be_named_by_it(made, case):
             one["inclusions"] = []
 
     edit(case, change)
-    root = manifest.read(made / "bob")["commitment"]
-    found = verify(case, [root])
+    found = verify(case, [[root_of(made, "bob")]])
     assert states(found)["recipient's root"] == "failed"
     assert not found.holds
 
