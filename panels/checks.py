@@ -15,6 +15,7 @@ from bson import ObjectId
 from fiftyone_reue.errors import UnsafePathError
 from fiftyone_reue.names import contained
 from fiftyone_reue.proofs import contents
+from fiftyone_reue.releases import tracing
 from fiftyone_reue.samples import checks as case_file
 from fiftyone_reue.samples import runs
 from fiftyone_reue.samples.shown_names import ShownNames
@@ -281,6 +282,8 @@ def _caption(file: str, row: dict[str, Any]) -> str:
     kind = f"{row['state']} copy, {row['distance']:.1f} gray levels off"
     if row["exact"]:
         kind = f"{row['state']} copy, exact pixels"
+    if row["state"] == tracing.ITSELF:
+        kind = case_file.ITSELF
     if row.get("unaided"):
         kind = case_file.UNREAD if row.get("unread") else case_file.UNAIDED
     box = row.get("box")

@@ -75,6 +75,11 @@ def _print(summary: ExtractSummary) -> None:
             f"themselves: {count(summary.unread, 'image')}. They may be other pictures "
             "of the same scenes"
         )
+    if summary.themselves:
+        out.print(
+            "Are the originals themselves, pixel for pixel, and no copies: "
+            f"{count(summary.themselves, 'image')}"
+        )
     evidence = summary.evidence
     listed = table("Recipient", "Z", "Chance at most")
     ranked = sorted(evidence.scores.items(), key=lambda pair: -pair[1])

@@ -90,10 +90,24 @@ def rendered(evidence: Mapping[str, Any]) -> str:
         decoys=DECOYS,
         limit=FALSE_ACCUSATION,
         stronger=STRONGER,
+        needed=_needed(evidence),
         turned=contents.turns(evidence),
         digest=digest_of(evidence),
         count=count,
     )
+
+
+def _needed(evidence: Mapping[str, Any]) -> float | None:
+    """From which Z on somebody would be named; None where these images could give no
+    such Z, as those without any mark, so that the figure tells nobody anything.
+
+    No Z is above the square root of how many bits there are, unless somebody has it.
+    """
+    needed: float | None = evidence["needed_z"]
+    if needed is None or evidence["culprits"]:
+        return needed
+    bits = {str(row["image_id"]): len(row["soft"]) for row in evidence["readings"]}
+    return needed if needed <= math.sqrt(sum(bits.values())) else None
 
 
 def _log_ways(

@@ -26,7 +26,7 @@ from fiftyone_reue.errors import (
 from fiftyone_reue.media import alpha
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import with_range
-from fiftyone_reue.media.digest import carried_digest
+from fiftyone_reue.media.digest import carried_digest, sample_digest
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.progress import Progress
@@ -48,6 +48,9 @@ from fiftyone_reue.watermark.sharpness import Response
 
 FEATURES = "features"
 """The folder, beside a vault's ledger, of its originals' features."""
+
+ITSELF = "original"
+"""The state of a suspect that is no copy, but has the original's own pixels."""
 
 UNAIDED = (
     "read without its original, which isn't there any more; say where the originals "
@@ -80,8 +83,9 @@ class Suspect:
         path: its file.
         image_id: the matched original, or None.
         original: the matched original's file, as known at protect time, or None.
-        state: "protected" or "licensed": what the suspect is a copy of, or None where
-            it was not matched, or read unaided.
+        state: "protected" or "licensed": what the suspect is a copy of; "original"
+            where it has the original's own pixels; or None where it was not matched,
+            or read unaided.
         exact: whether its pixels are unchanged.
         distance: root mean square that remains after the reference, gray levels.
         payload: the hard code bits read, hex, or None.
@@ -268,6 +272,7 @@ class Tracer:
             return Traced((self._read_exact(unmatched, raster, *exact),))
         lumas = views(raster)
         size = raster.width, raster.height
+        samples = sample_digest(raster.samples)
         del raster  # originals take as much memory
         try:
             found = self._locator.shown(lumas, wait=wait)
@@ -291,6 +296,7 @@ class Tracer:
                         else None,
                     ),
                     near,
+                    samples,
                 )
                 for near, box in found
             )
@@ -317,7 +323,8 @@ class Tracer:
         reason = UNAIDED if marked else UNREAD
         return replace(found, unaided=True, marked=marked, reason=reason, turned=turned)
 
-    def _read_near(self, suspect: Suspect, near: Nearest) -> Suspect:
+    def _read_near(self, suspect: Suspect, near: Nearest, samples: bytes) -> Suspect:
+        itself = samples == near.image.digest
         left, response = near.left, None
         if near.reference.opacity is None:
             luma = near.reference.luma
@@ -325,10 +332,10 @@ class Tracer:
         return self._read(
             suspect,
             near.image,
-            near.state,
+            ITSELF if itself else near.state,
             left,
             near.distance,
-            exact=False,
+            exact=itself,
             shown=near.shown,
             response=response,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.names.display import count
+from fiftyone_reue.releases import tracing
 from fiftyone_reue.samples import runs, source
 from fiftyone_reue.samples.extract import KEPT_IMAGES
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 UNAIDED = "read without its original"
 """What is said of a suspect whose original isn't there any more."""
+
+ITSELF = "the original itself"
+"""What is said of one that is no copy, but has the original's own pixels."""
 
 UNREAD = "looks like an original that is gone, no mark read"
 """What is said of one that shows no mark by itself either."""
@@ -322,8 +326,10 @@ def _found(row: Mapping[str, Any]) -> str:
     exact = ", exact pixels" if row.get("exact") else ""
     used = "used" if row.get("used") else "not used"
     joined = ", joined with others" if (row.get("joined") or 0) > 1 else ""
-    kind = UNAIDED if row.get("unaided") else f"{row.get('state')} copy"
-    return f"{kind}{exact}, {used}{joined}"
+    kind = UNAIDED if row.get("unaided") else f"{row.get('state')} copy{exact}"
+    if row.get("state") == tracing.ITSELF:
+        kind = ITSELF
+    return f"{kind}, {used}{joined}"
 
 
 def _decision(config: Mapping[str, Any]) -> tuple[Any, frozenset[str]]:

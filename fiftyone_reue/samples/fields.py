@@ -73,7 +73,7 @@ _LEAK = (
     _Leaf("p_value", "FloatField", "The chance, at most, of naming anybody wrongly"),
     _Leaf("original", "StringField", "The sample that this is a copy of"),
     _Leaf("original_filepath", "StringField", "That sample's file"),
-    _Leaf("state", "StringField", "protected or licensed: which copy this is"),
+    _Leaf("state", "StringField", "protected or licensed: which copy; or original"),
     _Leaf("exact", "BooleanField", "Whether its pixels are unchanged"),
     _Leaf("distance", "FloatField", "Difference to the copy matched, in gray levels"),
     _Leaf("payload", "StringField", "The code bits read, hexadecimal"),

@@ -22,7 +22,7 @@ from fiftyone_reue.proofs import words
 from fiftyone_reue.proofs.words import originals
 from fiftyone_reue.releases.locating import UnseenOriginalsError
 from fiftyone_reue.releases.looks import note_look
-from fiftyone_reue.releases.tracing import Suspect, Traced, Tracer
+from fiftyone_reue.releases.tracing import ITSELF, Suspect, Traced, Tracer
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import Evidence, pointed_to, weigh
@@ -143,6 +143,11 @@ class ExtractSummary:
         """How many files were read without their originals, which are gone."""
         found = (s for s in self.suspects if s.unaided)
         return len({s.sample_id for s in found if not self.is_unread(s)})
+
+    @property
+    def themselves(self) -> int:
+        """How many files are no copies, but have the pixels of originals."""
+        return len({s.sample_id for s in self.suspects if s.state == ITSELF})
 
     @property
     def collages(self) -> dict[str, list[Suspect]]:
@@ -351,7 +356,8 @@ def _other_vaults(
     Anybody can write such a record: it says where to ask, and is no evidence.
     """
     found: Counter[str] = Counter()
-    for path in {one.path for one in suspects if not one.exact}:
+    ours = (one.path for one in suspects if one.exact and one.state != ITSELF)
+    for path in {one.path for one in suspects}.difference(ours):
         try:
             record = load(path, max_pixels=max_pixels).record
             made_by = None if record is None else records.unpack(record).header.vault

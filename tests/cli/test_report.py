@@ -56,6 +56,14 @@ def test_what_names_nobody_is_a_case_too(house, tmp_path):
     case = tmp_path / "case"
     found = house.json("report", "@source", "--vault", "@vault", "--out", str(case))
     assert found["recipient"] is None
+    page = " ".join(Path(found["page"]).read_text().split())
+    assert page.count(": the original itself<br>") == 12
+    for words in ("licensed copy", "for the first", "those who are named", "the first"):
+        assert words not in page, words
+    assert "Nobody is named, so that there are no commitments to show" in page
+    assert "Named is who is below 1e-06." in page
+    said = house.ok("extract", "@source", "--vault", "@vault").stdout
+    assert "Are the originals themselves" in " ".join(said.split())
     told = house.json("verify", str(case), status=1)
     assert told["named"] == []
     assert "names nobody" in told["verdict"]

@@ -53,6 +53,24 @@ def test_a_single_suspect() -> None:
     assert "2 suspects · 2 match an original" in several
 
 
+@pytest.mark.parametrize(
+    ("state", "exact", "said"),
+    [
+        ("licensed", False, "licensed copy, 0.5 gray levels off"),
+        ("protected", True, "protected copy, exact pixels"),
+        ("original", True, "the original itself"),
+    ],
+)
+def test_what_a_suspect_is(state: str, exact: bool, said: str) -> None:
+    from fiftyone_reue.samples import checks as case_file
+    from panels import checks
+
+    row = {"state": state, "exact": exact, "distance": 0.5, "used": True}
+    assert checks._caption("/a/b.png", row) == f"b.png: {said}, used"
+    if exact:
+        assert case_file._found({**row, "matched": "a"}) == f"{said}, used"
+
+
 def test_a_published_set_is_nobodys_copy() -> None:
     from panels import leak_check
 

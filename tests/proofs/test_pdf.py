@@ -74,6 +74,7 @@ def evidence(names: tuple[str, ...], culprits: int = 1) -> dict[str, Any]:
         "readings": [
             {
                 "image_id": name,
+                "soft": [0.5] * 32,
                 "suspect": {
                     "name": name,
                     "state": "licensed",
@@ -143,3 +144,15 @@ def test_evidence_is_not_changed_by_a_page():
     before = json.dumps(content)
     page.rendered(content)
     assert json.dumps(content) == before
+
+
+@pytest.mark.parametrize(
+    ("needed", "culprits", "told"),
+    [(5.5, 0, True), (7.9, 0, True), (8.1, 0, False), (8.1, 1, True), (None, 0, False)],
+)
+def test_a_z_that_no_images_could_give_is_not_asked_for(needed, culprits, told):
+    """Two originals of 32 bits give one of 8 at most."""
+    content = evidence(("a", "b"), culprits) | {"needed_z": needed}
+    html = page.rendered(content)
+    assert (f"(for the first: Z of {needed or 0:.2f})" in html) == told
+    assert ("(for the first" in html) == told

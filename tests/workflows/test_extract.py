@@ -261,6 +261,23 @@ def test_the_originals_themselves_accuse_nobody(house, tmp_path):
         assert summary.decision == "no-match"
         assert summary.named is None
         assert summary.evidence.p_value > FALSE_ACCUSATION
+        itself = folder == house.root / "source"
+        assert summary.themselves == (12 if itself else 0)
+        for row in summary.to_dict()["per_image"]:
+            assert (row["state"] == "original") == row["exact"] == itself
+
+
+def test_an_original_in_another_container_is_itself(house, tmp_path):
+    """And beside a copy of it, that is one."""
+    item = image_items(house.root / "source")[0]
+    Image.open(item.path).save(tmp_path / "itself.bmp")
+    copy = image_items(house.root / "licensed-alice")[0]
+    shutil.copy(copy.path, tmp_path / f"copy{Path(copy.path).suffix}")
+    found = {one.sample_id: one for one in run(house, tmp_path).suspects}
+    itself, other = found.pop("itself.bmp"), found.popitem()[1]
+    assert (itself.state, itself.exact, itself.distance) == ("original", True, 0.0)
+    assert (other.state, other.exact) == ("licensed", True)
+    assert itself.image_id == other.image_id
 
 
 def test_a_release_that_was_cut_off_at_once_is_named(tmp_path, write_folder):
