@@ -208,6 +208,8 @@ class ExtractSummary:
             if more is not None
             else "these images point to nobody"
         )
+        if self.themselves == matched:
+            hint = "these images are the originals themselves, which point to nobody"
         told = f"No decision from {originals(evidence.images)}: {hint}."
         return f"{told} {self._of_other_vaults()}" if self.other_vaults else told
 

@@ -67,6 +67,9 @@ def test_what_names_nobody_is_a_case_too(house, tmp_path):
     told = house.json("verify", str(case), status=1)
     assert told["named"] == []
     assert "names nobody" in told["verdict"]
+    texts = {one["name"]: one["text"] for one in told["steps"]}
+    for name in ("commitment", "recipient's root"):
+        assert texts[name].startswith("nobody is named"), name
 
 
 def test_what_matches_nothing_is_a_case_too(house, tmp_path):

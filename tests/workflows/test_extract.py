@@ -263,6 +263,7 @@ def test_the_originals_themselves_accuse_nobody(house, tmp_path):
         assert summary.evidence.p_value > FALSE_ACCUSATION
         itself = folder == house.root / "source"
         assert summary.themselves == (12 if itself else 0)
+        assert ("the originals themselves" in summary.verdict()) == itself
         for row in summary.to_dict()["per_image"]:
             assert (row["state"] == "original") == row["exact"] == itself
 
