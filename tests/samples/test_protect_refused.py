@@ -59,7 +59,7 @@ def test_other_media_fail_one_by_one(protect: Any) -> None:
         ],
         progress=False,
     )
-    with pytest.raises(InputError, match=r"None of the 2 samples.*\n.*a video"):
+    with pytest.raises(InputError, match=r"Of 2 samples none.*\n.*a video"):
         protect(dataset, label_field=None)
     assert "protection" not in dataset.get_field_schema()
     dataset.delete()

@@ -85,7 +85,7 @@ def test_what_can_not_be_restored(
         options.setdefault("output_dir", output)
         return reue.restore_samples(dataset, progress=False, **options)
 
-    with pytest.raises(InputError, match=f"None of the {COUNT} samples"):
+    with pytest.raises(InputError, match=f"Of {COUNT} samples none"):
         restore()
     with pytest.raises(InputError, match="no release of this dataset for bob"):
         restore(recipient="bob")

@@ -46,5 +46,5 @@ def test_which_release_to_score(dataset: Any, vault: Any, protect: Any) -> None:
         reue.score_samples(dataset, progress=False)
     with pytest.raises(InputError, match="too few"):
         reue.score_samples(dataset[:4], progress=False)
-    with pytest.raises(InputError, match="None of the 4 samples"):
+    with pytest.raises(InputError, match="Of 4 samples none"):
         reue.score_samples(dataset[4:8], "bob_1", progress=False)
