@@ -476,10 +476,10 @@ class Vault:
                 self.ledger.papers(RECIPIENT_EVENT), key=lambda one: one.id
             )
         ]
+        shown = [one for one in events if one.get("what") == SHOWN_AS]
         names = {
             str(one["recipient_id"]): str(one["name"])
-            for one in sorted(events, key=lambda one: float(one["time"]))
-            if one["what"] == SHOWN_AS
+            for one in sorted(shown, key=lambda one: float(one["time"]))
         }
         own = {one.id: one.name for one in self.recipients()}
         return {
