@@ -280,7 +280,7 @@ def test_no_mark_has_sides_of_no_pixels(sides):
 
 @pytest.mark.slow
 def test_tables_of_long_images_are_made_in_pieces_and_not_kept():
-    length, size = 400_000, 5
+    length, size = 100_000, 5
     with at_most(16):
         made = patterns.cosines(length, size)
     assert made is patterns.cosines(length, size)
