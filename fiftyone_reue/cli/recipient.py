@@ -159,10 +159,10 @@ def identity(path: Path, passphrase: bool, as_json: bool) -> None:
 @guarded
 def list_(vault_folder: Path, as_json: bool) -> None:
     """List the recipients, by the name shown and, in brackets, their own."""
-    from fiftyone_reue.vault.recipient_events import list_events, shown_names
+    from fiftyone_reue.vault.recipient_events import list_events
 
     with opened(vault_folder) as vault:
-        names, events = shown_names(vault), list_events(vault)
+        names, events = vault.names_shown(), list_events(vault)
         rows = [
             {
                 "name": person.name,

@@ -40,7 +40,7 @@ def claim(content: Mapping[str, Any], found: Evidence, earlier: int) -> Step:
             return _failed(f"the figures told of {printable(row['name'])} aren't those")
         if sorted(row["images"]) != sorted(one.images):
             return _failed(f"other images point to {printable(row['name'])}")
-        named.append(words.named(str(row["name"]), one))
+        named.append(words.Named(str(row["name"]), one))
     tested = int(content["recipients_tested"])
     if named and content["claim"] != words.accusation(
         named, found.images, tested, earlier

@@ -16,31 +16,11 @@ class Named:
 
     Attributes:
         name: as the owner calls them.
-        share: of what all who are named explain, 0 to 1.
-        images: how many originals point there by themselves.
-        p_value: the bound on naming anybody so by chance.
-        turned: ids of the originals that show the mark the wrong way round.
-        all_turned: whether all of them together do.
+        culprit: what the evidence says of them.
     """
 
     name: str
-    share: float
-    images: int
-    p_value: float
-    turned: tuple[str, ...] = ()
-    all_turned: bool = False
-
-
-def named(name: str, culprit: Culprit) -> Named:
-    """What is said of a culprit."""
-    return Named(
-        name,
-        culprit.share,
-        len(culprit.images),
-        culprit.p_value,
-        culprit.turned,
-        culprit.all_turned,
-    )
+    culprit: Culprit
 
 
 def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -> str:
@@ -57,7 +37,7 @@ def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -
         return (
             "These images are derived from a published set, not from anybody's "
             f"licensed copy: the chance of naming anybody this firmly "
-            f"by accident is at most {first.p_value:.1e} "
+            f"by accident is at most {first.culprit.p_value:.1e} "
             f"({originals(images)}, {count(tested, 'recipient')} tested)."
         )
     looks = "first look"
@@ -68,12 +48,13 @@ def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -
         return (
             f"These images are derived from the copy of {first.name}: the "
             f"chance of naming anybody this firmly by accident is at most "
-            f"{first.p_value:.1e} ({basis}).{_turned(found)} It says whose "
+            f"{first.culprit.p_value:.1e} ({basis}).{_turned(found)} It says whose "
             "copy it was, not who leaked it."
         )
     parts = [
-        f"{one.name} ({one.share:.0%} of what they explain, "
-        f"{originals(one.images)} by themselves, {one.p_value:.1e})"
+        f"{one.name} ({one.culprit.share:.0%} of what they explain, "
+        f"{originals(len(one.culprit.images))} by themselves, "
+        f"{one.culprit.p_value:.1e})"
         for one in found
     ]
     return (
@@ -85,16 +66,14 @@ def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -
 
 
 def _turned(found: Sequence[Named]) -> str:
-    number = len({image_id for one in found for image_id in one.turned})
+    number = len({image_id for one in found for image_id in one.culprit.turned})
     why = "the wrong way round, as happens where several copies are mixed."
     if number:
         verb = "shows" if number == 1 else "show"
         return f" Of these, {count(number, 'original')} {verb} a mark {why}"
-    return f" All of them together show a mark {why}" if _all_turned(found) else ""
-
-
-def _all_turned(found: Sequence[Named]) -> bool:
-    return any(one.all_turned for one in found)
+    if any(one.culprit.all_turned for one in found):
+        return f" All of them together show a mark {why}"
+    return ""
 
 
 def originals(number: int) -> str:

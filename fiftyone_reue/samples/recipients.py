@@ -15,7 +15,7 @@ from fiftyone_reue.vault.identities import check_public_key
 from fiftyone_reue.vault.key_files import write_key_file
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.passphrases import chosen
-from fiftyone_reue.vault.recipient_events import list_events, rename, shown_names
+from fiftyone_reue.vault.recipient_events import list_events, rename
 from fiftyone_reue.vault.vault import PUBLISHED, Vault
 
 
@@ -64,7 +64,7 @@ def list_recipients(
     """
     ledger = vault.ledger if vault is not None else ledger or open_ledger()
     events = list_events(vault) if vault is not None else []
-    names = shown_names(vault) if vault is not None else {}
+    names = vault.names_shown() if vault is not None else {}
     back = Counter(one.recipient_id for one in events if one.what == "reinstated")
     releases = ledger.releases()
     return [

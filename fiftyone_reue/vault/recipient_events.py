@@ -61,14 +61,6 @@ def list_events(vault: Vault) -> list[Event]:
     return sorted(found, key=lambda one: one.time)
 
 
-def shown_names(vault: Vault) -> dict[str, str]:
-    """The names that recipients are shown by beside their own, by their ids.
-
-    One that somebody who was added since is called isn't shown any more.
-    """
-    return vault.names_shown()
-
-
 def rename(vault: Vault, name: str, shown_as: str) -> Recipient:
     """Have a recipient shown by another name beside their own.
 
@@ -92,7 +84,7 @@ def rename(vault: Vault, name: str, shown_as: str) -> Recipient:
     with vault.ledger.exclusive():
         vault.ledger.require_sound()
         own = {one.id: one.name for one in vault.recipients()}
-        taken = [*own.items(), *shown_names(vault).items()]
+        taken = [*own.items(), *vault.names_shown().items()]
         if any(key != person.id and same_name(one, shown_as) for key, one in taken):
             raise InputError(
                 f"Somebody else is called {shown_as!r}; choose a name that nobody has"

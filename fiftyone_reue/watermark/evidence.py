@@ -569,10 +569,10 @@ def pointed_to(
     telling = {place for one in culprits for place in one.readings}
     found: list[list[Culprit]] = [[] for _ in image_ids]
     for culprit in culprits:
-        images = set(culprit.images) - {image_ids[place] for place in culprit.readings}
+        own = set(culprit.readings)
+        images = set(culprit.images) - {image_ids[place] for place in own}
         for place, image_id in enumerate(image_ids):
-            together = place not in telling and image_id in images
-            if place in culprit.readings or together:
+            if place in own or (place not in telling and image_id in images):
                 found[place].append(culprit)
     return found
 

@@ -226,7 +226,7 @@ class ExtractSummary:
 
     def _accusation(self) -> str:
         found = [
-            words.named(name, one)
+            words.Named(name, one)
             for name, one in zip(self.all_named, self.evidence.culprits, strict=True)
         ]
         evidence = self.evidence

@@ -117,6 +117,18 @@ def test_a_case_holds_without_the_vault(made):
     assert json.dumps(found.to_dict())
 
 
+def told_of(one: Commitment) -> dict[str, Any]:
+    """As a case has a commitment to one recipient and one image."""
+    return {
+        "vault": one.vault_id,
+        "release": one.release_id,
+        "previous": one.previous.hex(),
+        "recipients": {"count": 1, "root": one.recipients[0].hex()},
+        "images": {"count": 1, "root": one.images[0].hex()},
+        "root": one.root.hex(),
+    }
+
+
 def root_of(made: Path, who: str) -> str:
     return str(manifest.read(made / who)["commitment"])
 
@@ -204,16 +216,7 @@ def test_only_what_the_recipients_root_is_over_counts_as_committed(case):
 
     def add(content: dict[str, Any]) -> None:
         made = len(content["commitments"])
-        content["commitments"].append(
-            {
-                "vault": later.vault_id,
-                "release": later.release_id,
-                "previous": later.previous.hex(),
-                "recipients": {"count": 1, "root": later.recipients[0].hex()},
-                "images": {"count": 1, "root": later.images[0].hex()},
-                "root": later.root.hex(),
-            }
-        )
+        content["commitments"].append(told_of(later))
         hers, row = content["culprits"][0], content["readings"][0]
         hers["releases"].append(later.release_id)
         hers["inclusions"].append({"commitment": made, "path": []})
@@ -524,16 +527,7 @@ def test_an_older_root_is_told_to_be_contained(case):
     )
 
     def add(content: dict[str, Any]) -> None:
-        content["commitments"].append(
-            {
-                "vault": later.vault_id,
-                "release": later.release_id,
-                "previous": later.previous.hex(),
-                "recipients": {"count": 1, "root": later.recipients[0].hex()},
-                "images": {"count": 1, "root": later.images[0].hex()},
-                "root": later.root.hex(),
-            }
-        )
+        content["commitments"].append(told_of(later))
 
     edit(case, add)
 

@@ -17,7 +17,6 @@ from fiftyone_reue.vault.recipient_events import (
     list_events,
     reinstate,
     rename,
-    shown_names,
 )
 from fiftyone_reue.vault.vault import Vault
 
@@ -29,14 +28,14 @@ def test_another_name_is_shown_and_nothing_else_changes(vault: Vault) -> None:
     key, seed = vault.recipient_key(before), vault.code_seed(before)
     rename(vault, "alice", "Alice of Example")
     rename(vault, "alice", "A. Smith")
-    assert shown_names(vault) == {before.id: "A. Smith"}
+    assert vault.names_shown() == {before.id: "A. Smith"}
     after = vault.recipient("alice")
     assert after == before
     assert (vault.recipient_key(after), vault.code_seed(after)) == (key, seed)
     with pytest.raises(InputError, match=r"no recipient 'A. Smith'; use alice, who"):
         vault.recipient("A. Smith")
     rename(vault, "alice", "")
-    assert shown_names(vault) == {}
+    assert vault.names_shown() == {}
     said = [(one.what, one.name) for one in list_events(vault)]
     assert said == [
         ("shown as", "Alice of Example"),
@@ -50,7 +49,7 @@ def test_nobody_is_shown_by_the_name_of_somebody_else(vault: Vault, taken: str) 
     rename(vault, "bob", "Robert")
     with pytest.raises(InputError, match="Somebody else is called"):
         rename(vault, "alice", taken)
-    assert set(shown_names(vault)) == {vault.recipient("bob").id}
+    assert set(vault.names_shown()) == {vault.recipient("bob").id}
     rename(vault, "bob", "bob")  # their own
 
 
@@ -58,7 +57,7 @@ def test_nobody_is_shown_by_the_name_of_somebody_else(vault: Vault, taken: str) 
 def test_a_name_that_nobody_could_have_is_not_shown(vault: Vault, name: str) -> None:
     with pytest.raises(InputError):
         rename(vault, "alice", name)
-    assert shown_names(vault) == {}
+    assert vault.names_shown() == {}
 
 
 @pytest.mark.parametrize("name", ["Alice", "ALICE"])
@@ -83,7 +82,7 @@ def test_spaces_make_no_other_name(vault: Vault) -> None:
 def test_ones_own_name_is_no_other_name(vault: Vault) -> None:
     rename(vault, "bob", "Robert")
     rename(vault, "bob", "bob")
-    assert shown_names(vault) == {}
+    assert vault.names_shown() == {}
 
 
 @pytest.mark.parametrize("name", ["Robert", "robert"])
@@ -95,14 +94,14 @@ def test_nobody_new_is_called_what_somebody_is_shown_as(
         vault.add_recipient(name)
     rename(vault, "bob", "Bobby")
     vault.add_recipient(name)
-    assert set(shown_names(vault).values()) == {"Bobby"}
+    assert set(vault.names_shown().values()) == {"Bobby"}
 
 
 def test_a_name_that_a_new_recipient_has_is_shown_no_more(vault: Vault) -> None:
     """An older program added them."""
     rename(vault, "bob", "Robert")
     vault._add("robert")
-    assert shown_names(vault) == {}
+    assert vault.names_shown() == {}
 
 
 def test_a_revocation_is_taken_back_and_stays_in_the_history(vault: Vault) -> None:
