@@ -182,11 +182,18 @@ class ExtractSummary:
             return self._of_other_vaults()
         if not matched and self.unread:
             look = "looks" if self.unread == 1 else "look"
+            more = evidence.more_images
+            nearly = (
+                f", and about {count(more, 'more image')} like these would decide it"
+                if more is not None
+                else ""
+            )
             return (
                 f"No decision: {count(self.unread, 'image')} {look} like originals "
                 "that aren't there any more, but no mark is read from any by itself. "
                 "They may be other pictures of the same scenes, or copies that lost "
-                "too much: say where the originals are now (--originals FOLDER)."
+                "too much: say where the originals are now (--originals FOLDER)"
+                f"{nearly}."
             )
         if not matched:
             nowhere = sum(suspect.unaligned for suspect in self.suspects)

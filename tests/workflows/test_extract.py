@@ -433,7 +433,7 @@ def test_a_damaged_record_hides_nothing(house, tmp_path):
 def test_moved_originals_are_taken_from_the_release_or_a_folder(
     vault, tmp_path, write_folder
 ):
-    source = write_folder(tmp_path / "source", side=48)
+    source = write_folder(tmp_path / "source", side=64)
     steps = protect(
         vault,
         "bob",
@@ -450,6 +450,7 @@ def test_moved_originals_are_taken_from_the_release_or_a_folder(
     assert run(house, leak).named == "bob"
     (tmp_path / "out").rename(tmp_path / "gone")
     summary = run(house, leak)
+    assert summary.named == "bob"
     assert summary.unaided > 0
     assert all("--originals FOLDER" in one.reason for one in summary.suspects)
     summary = run(house, leak, originals_folder=tmp_path / "moved")
@@ -498,6 +499,18 @@ def test_no_decision_says_what_would_make_one(house, z, words):
     assert alone.verdict().startswith("No decision from 1 original:")
     assert summary.to_dict()["recipient"] is None
     assert summary.to_dict()["best_candidate"] == "alice"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"), [(None, "(--originals FOLDER)."), (3, "about 3 more images")]
+)
+def test_look_alikes_say_what_would_tell_more(more, words):
+    evidence = replace(weigh([], {}), recipient_id="r", more_images=more)
+    alike = Suspect("a", "a", image_id="i", marked=False, unaided=True)
+    verdict = ExtractSummary(evidence, "alice", [alike], Outcome(), {}).verdict()
+    assert "no mark is read from any by itself" in verdict
+    assert words in verdict
+    assert "alice" not in verdict
 
 
 def test_the_verdict_for_machines(house):
