@@ -93,6 +93,7 @@ def create_vault(
     Raises:
         VaultError: there is a vault already, or nowhere to keep the owner key.
         OutputError: the folder or the key file can't be written.
+        InputError: there are images in the folder.
     """
     return create_folder(
         folder,

@@ -25,6 +25,7 @@ from fiftyone_reue.errors import (
     VaultError,
     WrongKeyError,
 )
+from fiftyone_reue.names.display import printable
 from fiftyone_reue.names.filenames import is_text
 from fiftyone_reue.vault import crypto
 from fiftyone_reue.vault.description import (
@@ -720,7 +721,7 @@ def create_folder(
     Raises:
         VaultError: if there is a vault in the folder, or no owner key is possible
         OutputError: if the folder or the key file can't be made
-        InputError: if the passphrase is empty
+        InputError: if the passphrase is empty, or there are images in the folder
     """
     folder = Path(folder)
     wanted: dict[str, Any] = {
@@ -733,6 +734,7 @@ def create_folder(
     }
     if not (folder / LEDGER_NAME).exists():
         planned_kind(**wanted)  # before anything is made
+        _require_no_images(folder)
     _make_private_folder(folder)
     ledger = SqliteLedger(folder / LEDGER_NAME)
     try:
@@ -956,6 +958,23 @@ def _make_private_folder(folder: Path) -> None:
             f"The vault's folder {folder} can't be made: {error.strerror}; check the "
             "path and permissions"
         ) from error
+
+
+def _require_no_images(folder: Path) -> None:
+    """A folder of images is copied, shared and deleted as one; a vault isn't to be."""
+    from fiftyone_reue.media.codec import IMAGE_SUFFIXES
+
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return  # not there, or no folder, which is said when it is to be made
+    image = next((n for n in names if Path(n).suffix.lower() in IMAGE_SUFFIXES), None)
+    if image is not None:
+        raise InputError(
+            f"{folder} has images in it ({printable(image)}): choose a folder of its "
+            f"own for the vault, such as {folder.resolve().parent / 'vault'}, so that "
+            "it isn't handed out with them"
+        )
 
 
 def _require_not_remembered(folder: Path) -> None:

@@ -157,3 +157,11 @@ def test_a_plain_key_file_that_was_not_needed_is_said(empty, tmp_path):
     assert "--plain-key-file was not needed" in said
     assert "Warning" not in said
     assert not (tmp_path / "v/owner.key").exists()
+
+
+def test_a_folder_of_images_isnt_made_a_vault(empty, tmp_path, write_folder):
+    write_folder(tmp_path / "photos", classes=1, each=1)
+    (photos,) = (tmp_path / "photos").iterdir()
+    said = empty.fails("init", "--vault", str(photos), "--plain-key-file")
+    assert "has images in it (0.png): choose a folder of its own" in said
+    assert [path.name for path in photos.iterdir()] == ["0.png"]
