@@ -25,8 +25,13 @@ from fiftyone_reue.releases.looks import note_look
 from fiftyone_reue.releases.tracing import ITSELF, Suspect, Traced, Tracer
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault
-from fiftyone_reue.watermark.evidence import Evidence, pointed_to, weigh
-from fiftyone_reue.watermark.looks import Look
+from fiftyone_reue.watermark.evidence import (
+    FALSE_ACCUSATION,
+    Evidence,
+    pointed_to,
+    weigh,
+)
+from fiftyone_reue.watermark.looks import Look, log_ways
 from fiftyone_reue.watermark.readings import version
 from fiftyone_reue.workflows.what_it_is import naming
 
@@ -218,7 +223,20 @@ class ExtractSummary:
         if self.themselves == matched:
             hint = "these images are the originals themselves, which point to nobody"
         told = f"No decision from {originals(evidence.images)}: {hint}."
+        if self._decided_at_first():
+            told += (
+                f" It is look number {len(self.earlier_looks) + 1}: as the first one "
+                "it would name somebody, but every look before, and every choice among "
+                "images that were seen, gives chance more ways to do so."
+            )
         return f"{told} {self._of_other_vaults()}" if self.other_vaults else told
+
+    def _decided_at_first(self) -> bool:
+        """Whether only what was looked at before stands between this and a name."""
+        if not self.earlier_looks or self.evidence.energy <= 0:
+            return False
+        first = replace(self.evidence, log_ways=log_ways([], {}))
+        return first.chance(self.evidence.z) <= FALSE_ACCUSATION
 
     def _of_other_vaults(self) -> str:
         """Which vaults made copies that this one can tell nothing of."""

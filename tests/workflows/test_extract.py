@@ -19,6 +19,7 @@ from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.watermark import codes
 from fiftyone_reue.watermark.evidence import FALSE_ACCUSATION, weigh
+from fiftyone_reue.watermark.looks import Look
 from fiftyone_reue.workflows.extract import ExtractSummary, extract
 from fiftyone_reue.workflows.protect import protect
 from fiftyone_reue.workflows.restore import restore_licensed
@@ -511,6 +512,25 @@ def test_look_alikes_say_what_would_tell_more(more, words):
     assert "no mark is read from any by itself" in verdict
     assert words in verdict
     assert "alice" not in verdict
+
+
+@pytest.mark.parametrize(
+    ("z", "ways", "said"), [(8.0, 30.0, True), (2.0, 30.0, False), (8.0, 2.0, False)]
+)
+def test_a_verdict_says_if_only_earlier_looks_stand_in_its_way(z, ways, said):
+    evidence = replace(
+        weigh([], {}), recipient_id="r", z=z, energy=10.0, log_ways=ways, images=2
+    )
+    decided = evidence.chance(z) <= FALSE_ACCUSATION
+    assert decided == (z == 8.0 and ways == 2.0)
+    suspect = Suspect("a", "a", image_id="i")
+    earlier = [Look(1, 0.0, {"i": "v"})]
+    summary = ExtractSummary(
+        evidence, "alice", [suspect], Outcome(), {}, earlier_looks=earlier
+    )
+    told = "It is look number 2: as the first one it would name somebody"
+    assert (told in summary.verdict()) == (said or decided)
+    assert "alice" not in summary.verdict()
 
 
 def test_the_verdict_for_machines(house):
