@@ -65,8 +65,8 @@ class Told:
     def warning(self) -> str:
         """What they are no good for."""
         return (
-            "These copies look like the originals, but a model that is trained on them "
-            "does badly on real images. "
+            "These copies show what the originals show, with changes that may be seen: "
+            "a model that is trained on them does badly on real images. "
             + (
                 "They are marked as the published set."
                 if self.published
