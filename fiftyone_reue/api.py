@@ -193,7 +193,7 @@ def revoke_recipient(name: str, *, vault: AnyVault) -> Recipient:
     from fiftyone_reue.releases.revocation import revoke
 
     with _opened(vault) as held:
-        return revoke(held, name)[0]
+        return revoke(held, name).recipient
 
 
 def reinstate_recipient(name: str, *, vault: AnyVault) -> Recipient:
@@ -219,7 +219,7 @@ def reinstate_recipient(name: str, *, vault: AnyVault) -> Recipient:
     from fiftyone_reue.releases.revocation import reinstate
 
     with _opened(vault) as held:
-        return reinstate(held, name)[0]
+        return reinstate(held, name).recipient
 
 
 def rename_recipient(name: str, shown_as: str, *, vault: AnyVault) -> Recipient:

@@ -131,11 +131,10 @@ class ManageRecipients(foo.Operator):
 
 
 def _do(ctx: Any, parameters: Parameters) -> str:
+    from fiftyone_reue.releases.revocation import reinstate, revoke
     from fiftyone_reue.samples import (
         add_recipient,
-        reinstate_recipient,
         rename_recipient,
-        revoke_recipient,
         write_recipient_key,
     )
 
@@ -165,22 +164,13 @@ def _do(ctx: Any, parameters: Parameters) -> str:
         case "revoke":
             if parameters.recipient is None:
                 raise InputError("Say whose key to revoke (recipient)")
-            revoke_recipient(parameters.recipient, vault=_confirmed_vault(ctx))
-            return (
-                f"Revoked {names_of(ctx).of(parameters.recipient)}. Copies that they "
-                "have already, and what they restored, stay readable."
-            )
+            whose, vault = parameters.recipient, _confirmed_vault(ctx)
+            return " ".join(revoke(vault, whose).sentences(names_of(ctx).of(whose)))
         case "reinstate":
             if parameters.recipient is None:
                 raise InputError("Say whose revocation to take back (recipient)")
-            reinstate_recipient(parameters.recipient, vault=_confirmed_vault(ctx))
-            return (
-                f"Reinstated {names_of(ctx).of(parameters.recipient)}; that they were "
-                "revoked stays in the ledger. Folders that were copied or handed out "
-                "with the notice keep it until they are given the release's "
-                "manifest.json of now. What was published meanwhile takes a new "
-                "licence."
-            )
+            whose, vault = parameters.recipient, _confirmed_vault(ctx)
+            return " ".join(reinstate(vault, whose).sentences(names_of(ctx).of(whose)))
         case "rename":
             if parameters.recipient is None:
                 raise InputError("Say whom to show by another name (recipient)")

@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import FOLDER, json_option, vault_option
 from fiftyone_reue.cli.passphrases import new_of_identity, new_of_key_file
-from fiftyone_reue.cli.printing import count, out, plain, print_table, table
+from fiftyone_reue.cli.printing import out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import OutputError
 from fiftyone_reue.names.display import moment
-
-if TYPE_CHECKING:
-    from fiftyone_reue.vault.entities import Recipient
-    from fiftyone_reue.vault.vault import Vault
 
 key_out_option = click.option(
     "--key-out", type=FOLDER, required=True, help="The key file to write."
@@ -206,27 +201,13 @@ def revoke(name: str, vault_folder: Path, as_json: bool) -> None:
     from fiftyone_reue.releases.revocation import revoke as run
 
     with opened(vault_folder) as vault:
-        since = vault.recipient(name).revoked_at
-        person, marked = run(vault, name)
-        copies, licences = _given(vault, person)
+        done = run(vault, name)
+    person = done.recipient
     if as_json:
         click.echo(json.dumps({"name": person.name, "revoked_at": person.revoked_at}))
         return
-    if since is None:
-        said = f"Revoked {plain(person.name)}"
-    else:
-        said = f"{plain(person.name)} is revoked already, since {moment(since)}"
-    folders = f"; {count(len(marked), 'release folder')} marked" if marked else ""
-    out.print(f"{said}{folders}.")
-    if copies:
-        out.print(
-            "Copies that they have already, and what they restored, stay readable."
-        )
-    if licences:
-        out.print(
-            "A licence that they hold still opens what was published before, and what "
-            "they restored stays readable."
-        )
+    for sentence in done.sentences(person.name):
+        out.print(plain(sentence))
     again = f"reue recipient reinstate {name} --vault {vault_folder}"
     out.print(plain(f"To take it back: {again}"))
 
@@ -246,31 +227,13 @@ def reinstate(name: str, vault_folder: Path, as_json: bool) -> None:
     from fiftyone_reue.releases.revocation import reinstate as run
 
     with opened(vault_folder) as vault:
-        person, marked = run(vault, name)
-        copies, licences = _given(vault, person)
+        done = run(vault, name)
+    person = done.recipient
     if as_json:
         click.echo(json.dumps({"name": person.name, "revoked_at": None}))
         return
-    folders = count(len(marked), "release folder")
-    taken = f"; the notice was taken out of {folders}" if marked else ""
-    out.print(f"Reinstated {plain(person.name)}{taken}.")
-    if copies:
-        out.print(
-            "Folders that were copied, moved or handed out with the notice keep it, "
-            "and nothing is restored from them: put the manifest.json that is in the "
-            "release's folder now in place of theirs."
-        )
-    if licences:
-        out.print("What was published meanwhile takes a new licence: reue license.")
-
-
-def _given(vault: Vault, person: Recipient) -> tuple[bool, bool]:
-    """Whether somebody was given copies, and whether licences."""
-    from fiftyone_reue.vault.entities import LICENCE_OF
-
-    releases = vault.ledger.releases(person.id)
-    licences = [one for one in releases if LICENCE_OF in one.parameters]
-    return len(licences) < len(releases), bool(licences)
+    for sentence in done.sentences(person.name):
+        out.print(plain(sentence))
 
 
 @recipient.command()

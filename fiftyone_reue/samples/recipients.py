@@ -169,8 +169,7 @@ def revoke_recipient(name: str, *, vault: Vault | None = None) -> RecipientInfo:
         InputError: there is no such recipient.
     """
     vault = vault or open_vault()
-    person, _ = revoke(vault, name)
-    return _info(vault, person)
+    return _info(vault, revoke(vault, name).recipient)
 
 
 def reinstate_recipient(name: str, *, vault: Vault | None = None) -> RecipientInfo:
@@ -193,8 +192,7 @@ def reinstate_recipient(name: str, *, vault: Vault | None = None) -> RecipientIn
         OutputError: a manifest can't be written.
     """
     vault = vault or open_vault()
-    person, _ = reinstate(vault, name)
-    return _info(vault, person)
+    return _info(vault, reinstate(vault, name).recipient)
 
 
 def rename_recipient(

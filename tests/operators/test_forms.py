@@ -177,7 +177,7 @@ def test_recipients_are_called_by_the_names_shown(
     )["expected_release"]
     assert f"which is for {robert}" in taken["error_message"]
     revoked = manage(action="revoke", recipient="bob").result
-    assert revoked["text"].startswith(f"Revoked {robert}.")
+    assert revoked["text"].startswith(f"Revoked {robert}; 1 release folder marked.")
     again = form("protect_dataset", dataset, recipient="bob")["recipient"]
     assert again["error_message"].startswith(f"{robert} was revoked")
 

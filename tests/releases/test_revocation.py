@@ -20,9 +20,15 @@ def test_it_is_noted_in_the_ledger_and_in_the_folder(
     source = write_folder(tmp_path / "source", classes=2, each=2)
     out = tmp_path / "copies"
     reue.protect(source, out, vault=vault, recipient="alice", method="lsp")
-    recipient, marked = revoke(vault, "alice")
+    done = revoke(vault, "alice")
+    recipient, since = done.recipient, done.recipient.revoked_at
+    assert done.sentences("Al") == [
+        "Revoked Al; 1 release folder marked.",
+        "Copies that they have already, and what they restored, stay readable.",
+    ]
+    assert revoke(vault, "alice").since == since
     assert recipient.revoked_at == vault.recipient("alice").revoked_at is not None
-    assert marked == [out / manifest.NAME]
+    assert done.manifests == [out / manifest.NAME]
     key = vault.recipient_key(recipient)
     with pytest.raises(RevokedKeyError):
         reue.restore(out, tmp_path / "licensed", key=key)
@@ -40,8 +46,9 @@ def test_taken_back_it_is_gone_from_the_folder_and_the_key_counts(
     revoke(vault, "alice")
     with pytest.raises(RevokedKeyError):
         reue.protect(source, out, vault=vault, recipient="alice", method="lsp")
-    recipient, marked = reinstate(vault, "alice")
-    assert marked == [out / manifest.NAME]
+    done = reinstate(vault, "alice")
+    recipient = done.recipient
+    assert done.manifests == [out / manifest.NAME]
     assert (out / manifest.NAME).read_bytes() == before
     key = vault.recipient_key(recipient)
     restored = reue.restore(out, tmp_path / "licensed", key=key)
@@ -71,6 +78,12 @@ def test_what_was_published_meanwhile_takes_a_new_licence(
     reue.license("alice", new, vault=vault, release=release.name)
     mine = reue.restore(out, tmp_path / "all", key=key, license=new)
     assert (mine.outcome.done, mine.outcome.failures) == (8, [])
+
+
+def test_who_was_given_nothing_is_told_nothing_of_copies(vault: Vault) -> None:
+    assert revoke(vault, "bob").sentences("bob") == ["Revoked bob."]
+    assert revoke(vault, "bob").sentences("bob")[0].startswith("bob is revoked already")
+    assert reinstate(vault, "bob").sentences("bob") == ["Reinstated bob."]
 
 
 def test_nobody_can_not_be_revoked(vault: Vault) -> None:
