@@ -19,6 +19,12 @@ from fiftyone_reue.watermark import many_codes
 MANY = 20_000
 """So many codes are worth compiling something for."""
 
+_TOGETHER = 4096
+"""Recipients whose codes are laid out at once."""
+
+_KEPT = 256 << 20
+"""Bytes of codes that a book keeps at most."""
+
 
 def code(code_seed: bytes, image_id: str, bit_count: int) -> np.ndarray:
     """The code of one recipient on one image.
@@ -102,3 +108,74 @@ def few_fits(
         added = np.add.reduceat(signs * values, starts)
         plain[place], sized[place] = added.sum(), np.abs(added).sum()
     return plain, sized
+
+
+class Codebook:
+    """Everybody's codes on every image.
+
+    Where several readings of one image are weighed, and again for every culprit, codes
+    are made once and kept.
+
+    Args:
+        code_seeds: as for :func:`code`.
+    """
+
+    def __init__(self, code_seeds: Sequence[bytes]) -> None:
+        self._seeds = code_seeds
+        self._kept: dict[tuple[str, int], np.ndarray] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        """How many there are on an image."""
+        return len(self._seeds)
+
+    def sized_fits(self, soft: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+        """See :func:`sized_fits`."""
+        return sized_fits(soft, self._seeds)
+
+    def fits_of_each(self, image_id: str, readings: np.ndarray) -> np.ndarray:
+        """How well codes fit several readings of one image, each by itself.
+
+        Args:
+            image_id: which.
+            readings: ``(k, bits)`` float64, soft bits.
+
+        Returns:
+            ``(k, n)`` float64.
+        """
+        packed = self._packed(image_id, readings.shape[1])
+        return np.concatenate(
+            [
+                signed_sums(packed[start : start + _TOGETHER], readings)
+                for start in range(0, len(packed), _TOGETHER)
+            ]
+            or [np.zeros((len(readings), 0))],
+            axis=1,
+        )
+
+    def _packed(self, image_id: str, bit_count: int) -> np.ndarray:
+        """``(n, bit_count / 8)`` uint8."""
+        known = self._kept.get((image_id, bit_count))
+        if known is not None:
+            return known
+        raw = b"".join(code_bytes(seed, image_id, bit_count) for seed in self._seeds)
+        made = np.frombuffer(raw, np.uint8).reshape(-1, bit_count // 8)
+        if self._size + made.nbytes <= _KEPT:
+            self._kept[image_id, bit_count] = made
+            self._size += made.nbytes
+        return made
+
+
+def signed_sums(packed: np.ndarray, readings: np.ndarray) -> np.ndarray:
+    """Sums of code bits times soft bits.
+
+    Args:
+        packed: ``(n, bits / 8)`` uint8, see :func:`code_bytes`.
+        readings: ``(k, bits)`` float64.
+
+    Returns:
+        ``(k, n)`` float64.
+    """
+    ones = np.unpackbits(packed, axis=1).astype(np.float64)
+    sums: np.ndarray = 2 * (readings @ ones.T) - readings.sum(axis=1, keepdims=True)
+    return sums

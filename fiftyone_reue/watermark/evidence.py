@@ -30,13 +30,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from fiftyone_reue.watermark.bounds import PRIOR, log_chance, needed_growth, needed_z
-from fiftyone_reue.watermark.codes import code, fits, sized_fits
+from fiftyone_reue.watermark.codes import Codebook, code, fits, signed_sums
 from fiftyone_reue.watermark.joining import Joined, joined
 from fiftyone_reue.watermark.readings import Reading
 
@@ -209,10 +210,8 @@ def weigh(
     log_price = _prices(originals, turned).joint
     factor = log_factor(tested, log_ways, 1)
     ids = list(code_seeds)
-    seeds = list(code_seeds.values())
-    weighed = _weighed(
-        originals, lambda soft: sized_fits(soft, seeds), len(ids), turned
-    )
+    book = Codebook(list(code_seeds.values()))
+    weighed = _weighed(originals, book, turned)
     scores = dict(zip(ids, weighed.z.tolist(), strict=True))
     chances = {who: _chance(weighed.log(i) + factor) for i, who in enumerate(ids)}
     if not readings or not ids:
@@ -234,9 +233,9 @@ def weigh(
             culprits=(),
         )
     first = ids[weighed.best]
-    found = _stepwise(originals, weighed, code_seeds, tested, log_ways, turned)
+    found = _stepwise(originals, weighed, book, code_seeds, tested, log_ways, turned)
     named = {first, *(who for who, *_ in found)}
-    decoys = _weighed(originals, lambda soft: _decoy_fits(soft, DECOYS), DECOYS, turned)
+    decoys = _weighed(originals, _Decoys(DECOYS), turned)
     innocents = [who for who in ids if who not in named]
     p_values = [chances[who] for who in innocents]
     return Evidence(
@@ -342,45 +341,43 @@ def _prices(originals: Sequence[Joined], turned: bool) -> _Prices:
     return _Prices(-math.log(1 - _CHOICE - _TURNED), -math.log(_TURNED), choice)
 
 
-Fit = Callable[[Soft], tuple[np.ndarray, np.ndarray]]
-"""Gives of soft bits how well each code fits, and with each image's sign left open."""
+class Codes(Protocol):
+    """Some people's codes on every image."""
+
+    def __len__(self) -> int: ...
+
+    def sized_fits(self, soft: Soft) -> tuple[np.ndarray, ...]:
+        """How well each fits soft bits, and with each image's sign left open."""
+
+    def fits_of_each(self, image_id: str, readings: np.ndarray) -> np.ndarray:
+        """``(k, n)``: how well each fits each of ``(k, bits)`` readings of an image."""
 
 
-def _weighed(
-    originals: Sequence[Joined], fit: Fit, count: int, turned: bool
-) -> _Weighed:
+def _weighed(originals: Sequence[Joined], codes: Codes, turned: bool) -> _Weighed:
     """How well codes fit, each in the way that suits it.
 
     Args:
         originals: what their suspects say.
-        fit: gives two arrays ``(count,)``.
-        count: how many codes there are.
+        codes: whose.
         turned: whether marks the wrong way round are weighed too.
     """
     prices = _prices(originals, turned)
     rest = _together([one for one in originals if not one.alone])
     several = [one for one in originals if one.alone]
-    plain, sized = fit(rest)
+    plain, sized = codes.sized_fits(rest)
     joint = plain.copy()
-    shape = len(_GROWTHS) if several else 1, count
+    shape = len(_GROWTHS) if several else 1, len(codes)
     chosen = np.zeros(shape) + (sized if turned else plain)
     energies = np.full(shape, _energy(rest))
     for one in several:
-        best, fit_, energy_ = np.full(shape, -np.inf), np.zeros(shape), np.zeros(shape)
-        for place, bits in enumerate(one.ways):  # there may be many, for many codes
-            own, size = fit({one.image_id: bits})[0], float(bits @ bits)
-            if place == 0:
-                joint += own
-            if turned:
-                own = np.abs(own)
-            for row, growth in enumerate(_GROWTHS):
-                gain = growth * own - growth**2 / 2 * size
-                better = gain > best[row]
-                best[row][better] = gain[better]
-                fit_[row][better] = own[better]
-                energy_[row][better] = size
-        chosen += fit_
-        energies += energy_
+        ways = np.array(one.ways)
+        fits_ = codes.fits_of_each(one.image_id, ways)
+        joint += fits_[0]
+        sizes = np.einsum("ij,ij->i", ways, ways)
+        for row, growth in enumerate(_GROWTHS):
+            own, size = _suiting(np.abs(fits_) if turned else fits_, sizes, growth)
+            chosen[row] += own
+            energies[row] += size
     found = _priced(joint, _energy(_together(originals)), prices.joint)
     if math.isinf(prices.choice):
         return found
@@ -389,6 +386,16 @@ def _weighed(
     for fits_, energy_ in zip(chosen, energies, strict=True):
         found = _better(found, _priced(fits_, energy_, prices.choice))
     return _on_one_scale(found, _fullest(originals), prices.joint) if turned else found
+
+
+def _suiting(
+    fits_: np.ndarray, sizes: np.ndarray, growth: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each code that of an original's ways that suits it for a growth: its fit and
+    its energy, ``(n,)`` each."""
+    gains = growth * fits_ - growth**2 / 2 * sizes[:, None]
+    best = np.argmax(gains, axis=0)
+    return fits_[best, np.arange(len(best))], sizes[best]
 
 
 def _turned_round(joined_: _Weighed, price: float) -> _Weighed:
@@ -437,13 +444,14 @@ in the order of finding."""
 def _stepwise(
     originals: Sequence[Joined],
     weighed: _Weighed,
+    book: Codebook,
     code_seeds: Mapping[str, bytes],
     tested: int,
     log_ways: float,
     turned: bool,
 ) -> Found:
     """Who is named, one after the other, until nobody's evidence holds any more."""
-    ids, seeds = list(code_seeds), list(code_seeds.values())
+    ids = list(code_seeds)
     found = Found()
     while len(found) < len(ids):
         best = weighed.best
@@ -455,7 +463,7 @@ def _stepwise(
         found.append((ids[best], z, p_value, wrong_way))
         known = [code_seeds[who] for who, *_ in found]
         left = [_unexplained(one, known) for one in originals]
-        weighed = _weighed(left, lambda soft: sized_fits(soft, seeds), len(ids), turned)
+        weighed = _weighed(left, book, turned)
         weighed = weighed.without([ids.index(who) for who, *_ in found])
     return found
 
@@ -585,24 +593,32 @@ def decoy_statistics(readings: Sequence[Reading], count: int = DECOYS) -> np.nda
     """
     soft = _together(joined(readings))
     energy = _energy(soft)
-    totals, _ = _decoy_fits(soft, count)
+    totals, _ = _Decoys(count).sized_fits(soft)
     return totals / math.sqrt(energy) if energy > 0 else totals
 
 
-def _decoy_fits(
-    soft: Mapping[str, np.ndarray], count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """As :func:`fiftyone_reue.watermark.codes.sized_fits`, of codes nobody holds."""
-    totals, sized = np.zeros(count), np.zeros(count)
-    for image_id, values in soft.items():
-        bits = len(values)
+@dataclass(frozen=True)
+class _Decoys:
+    """Codes that nobody holds, as :class:`fiftyone_reue.watermark.codes.Codebook`."""
+
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def sized_fits(self, soft: Soft) -> tuple[np.ndarray, ...]:
+        totals, sized = np.zeros(self.count), np.zeros(self.count)
+        for image_id, values in soft.items():
+            added = self.fits_of_each(image_id, values[None])[0]
+            totals += added
+            sized += np.abs(added)
+        return totals, sized
+
+    def fits_of_each(self, image_id: str, readings: np.ndarray) -> np.ndarray:
         stream = hashlib.shake_256(b"reue-decoy" + image_id.encode())
-        raw = np.frombuffer(stream.digest(count * bits // 8), np.uint8)
-        ones = np.unpackbits(raw).reshape(count, bits)
-        added = 2 * (ones @ values) - values.sum()
-        totals += added
-        sized += np.abs(added)
-    return totals, sized
+        raw = stream.digest(self.count * readings.shape[1] // 8)
+        packed = np.frombuffer(raw, np.uint8).reshape(self.count, -1)
+        return signed_sums(packed, readings)
 
 
 def _together(originals: Sequence[Joined]) -> Soft:

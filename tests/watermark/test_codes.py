@@ -65,6 +65,38 @@ def test_without_a_compiler_the_result_is_the_same(monkeypatch):
     assert np.array_equal(codes.sized_fits(long, seeds), codes.few_fits(long, seeds))
 
 
+@pytest.mark.parametrize("together", [3, 4096])
+@pytest.mark.parametrize("kept", [0, 1 << 20])
+@pytest.mark.parametrize("recipients", [0, 1, 7])
+def test_each_reading_of_an_image_is_fitted_as_alone(
+    monkeypatch, together, kept, recipients
+):
+    monkeypatch.setattr(codes, "_TOGETHER", together)
+    monkeypatch.setattr(codes, "_KEPT", kept)
+    draw = np.random.default_rng(recipients)
+    seeds = [draw.bytes(16) for _ in range(recipients)]
+    book = codes.Codebook(seeds)
+    assert len(book) == recipients
+    for bits in (32, 128, 32):  # the same image read with another number of bits
+        readings = draw.standard_normal((3, bits))
+        found = book.fits_of_each("image", readings)
+        alone = [codes.fits({"image": one}, seeds) for one in readings]
+        assert np.allclose(found, alone, rtol=0, atol=1e-12)
+        sums, sized = book.sized_fits({"image": readings[0]})
+        assert np.allclose(sums, alone[0], rtol=0, atol=1e-12)
+        assert np.allclose(sized, np.abs(alone[0]), rtol=0, atol=1e-12)
+
+
+def test_codes_of_an_image_are_made_once(monkeypatch):
+    made = []
+    real = codes.code_bytes
+    monkeypatch.setattr(codes, "code_bytes", lambda *a: made.append(a) or real(*a))
+    book = codes.Codebook([b"s" * 16, b"t" * 16])
+    for _ in range(3):
+        book.fits_of_each("image", np.ones((2, 32)))
+    assert len(made) == 2
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_recipients_take_seconds():
     draw = np.random.default_rng(0)
