@@ -29,7 +29,7 @@ def list_looks(vault: Vault) -> list[Look]:
 
 
 def note_look(
-    vault: Vault, readings: Sequence[Reading]
+    vault: Vault, readings: Sequence[Reading], recipients: int
 ) -> tuple[Look, list[Look], float]:
     """Write a look down before its result is known, unless it was taken already.
 
@@ -39,22 +39,23 @@ def note_look(
     Args:
         vault: the owner's.
         readings: what is weighed.
+        recipients: among how many.
 
     Returns:
         The look, those before it, and the logarithm of what its bound is multiplied by.
     """
     images = images_of(readings)
     earlier = list_looks(vault)
-    look = same_look(earlier, images)
+    look = same_look(earlier, images, recipients)
     if look is None and images:
         try:
             with vault.ledger.exclusive():
                 earlier = list_looks(vault)
-                look = Look(_next(earlier), time.time(), images)
+                look = Look(_next(earlier), time.time(), images, recipients)
                 _put(vault, look)
         except ReueError as error:
             vault.ledger.note("papers", "", f"this look can't be noted: {error}")
-    look = look or Look(_next(earlier), time.time(), images)
+    look = look or Look(_next(earlier), time.time(), images, recipients)
     before = [one for one in earlier if one.number < look.number]
     return look, before, log_ways(before, images)
 

@@ -14,7 +14,8 @@ instead, each look with a share of the whole error that sums up to no more than 
 
 What wasn't seen before costs nothing, whatever it was chosen by: the bound of
 :mod:`fiftyone_reue.watermark.bounds` holds for that. The same question asked again is
-the same look, and has the same answer.
+the same look, and has the same answer. Asked after recipients were added it is another
+one: who adds one after the other until somebody is named would find that they are.
 """
 
 from __future__ import annotations
@@ -40,20 +41,32 @@ class Look:
         images: by the original's id, which versions of it were used: of each a digest
             (:func:`fiftyone_reue.watermark.readings.version`), in order, with a plus
             between them.
+        recipients: among how many; 0 in looks that were noted by older programs.
     """
 
     number: int
     time: float
     images: Mapping[str, str]
+    recipients: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As the ledger keeps it."""
-        return {"number": self.number, "time": self.time, "images": dict(self.images)}
+        return {
+            "number": self.number,
+            "time": self.time,
+            "images": dict(self.images),
+            "recipients": self.recipients,
+        }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_dict`."""
-        return cls(content["number"], content["time"], dict(content["images"]))
+        return cls(
+            content["number"],
+            content["time"],
+            dict(content["images"]),
+            content.get("recipients", 0),
+        )
 
 
 def images_of(readings: Iterable[Reading]) -> dict[str, str]:
@@ -64,9 +77,15 @@ def images_of(readings: Iterable[Reading]) -> dict[str, str]:
     return {image_id: _AND.join(sorted(own)) for image_id, own in found.items()}
 
 
-def same_look(earlier: Sequence[Look], images: Mapping[str, str]) -> Look | None:
-    """The earlier look with just these images and versions, or None."""
-    return next((one for one in earlier if dict(one.images) == dict(images)), None)
+def same_look(
+    earlier: Sequence[Look], images: Mapping[str, str], recipients: int
+) -> Look | None:
+    """The earlier look with just these images and versions, among as many recipients,
+    or None. Of one that doesn't say among how many, the images decide."""
+    for one in earlier:
+        if dict(one.images) == dict(images) and one.recipients in (0, recipients):
+            return one
+    return None
 
 
 def log_ways(

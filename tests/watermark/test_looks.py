@@ -93,9 +93,21 @@ def test_the_shares_of_all_that_could_be_asked_are_at_most_one(asked):
 
 def test_a_question_is_known_again():
     earlier = log({"i": "a"}, {"i": "a", "j": "b"})
-    assert same_look(earlier, {"j": "b", "i": "a"}) == earlier[1]
-    assert same_look(earlier, {"j": "b"}) is None
+    assert same_look(earlier, {"j": "b", "i": "a"}, 7) == earlier[1]
+    assert same_look(earlier, {"j": "b"}, 7) is None
     assert Look.from_dict(earlier[1].to_dict()) == earlier[1]
+
+
+def test_among_more_recipients_it_is_another_question():
+    images = {"i": "a"}
+    among_seven = Look(1, 0.0, images, 7)
+    assert same_look([among_seven], images, 7) == among_seven
+    assert same_look([among_seven], images, 8) is None
+    among_eight = Look(2, 0.0, images, 8)
+    assert same_look([among_seven, among_eight], images, 8) == among_eight
+    assert Look.from_dict(among_eight.to_dict()) == among_eight
+    # Who adds recipients and asks again pays as who picks does.
+    assert log_ways([among_seven], images) > log_ways([], images)
 
 
 def test_versions_are_told_apart_and_rounding_is_none():

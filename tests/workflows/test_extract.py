@@ -403,6 +403,11 @@ def test_looks_are_noted_and_paid_for(vault, tmp_path, write_folder):
     assert run(house, few).to_dict() == chosen.to_dict()
     assert [look.number for look in list_looks(vault)] == [1, 2]
     assert set(list_looks(vault)[1].images) == {chosen.suspects[0].image_id}
+    vault.add_recipient("late")
+    later = run(house, few)
+    assert later.look.number == 3
+    assert later.evidence.log_ways > chosen.evidence.log_ways
+    assert run(house, few).to_dict() == later.to_dict()
 
 
 def test_a_single_file_is_a_suspect(house):
