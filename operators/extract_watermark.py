@@ -159,8 +159,8 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     inputs.view_target(ctx, action_description="Trace")
     inputs.str(
         "folder",
-        label="Or a folder of suspects",
-        description="On the server, the whole path; empty for the samples above",
+        label="A folder of suspects instead of this dataset's samples",
+        description="On the server, the whole path; leave it empty for the samples",
     )
     forms.folder(
         inputs,

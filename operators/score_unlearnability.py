@@ -46,7 +46,9 @@ class ScoreUnlearnability(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Measure the unlearnability", "Measure")
+        return forms.asked(
+            ctx, _fill, "Measure the unlearnability of a release", "Measure"
+        )
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.drop(ctx)
