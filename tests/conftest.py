@@ -37,6 +37,7 @@ from fiftyone_reue.vault.owner_keys import load_keyring
 from fiftyone_reue.vault.passphrases import LEAST_N_VARIABLE, ScryptParameters
 from fiftyone_reue.vault.vault import Vault, create_folder
 from tests.collecting import Collecting
+from tests.mongod import Mongod, find_mongod
 from tests.quickness import Quickness
 
 REPO = Path(__file__).resolve().parent.parent
@@ -56,8 +57,8 @@ def _isolate() -> Path:
             del os.environ[name]
     # Asked for or not, never what the processor is best at: `.ci/run` tries both.
     os.environ["REUE_BFLOAT16"] = bfloat16
-    # A user's own MongoDB (FIFTYONE_DATABASE_URI) may be the only one there is; the
-    # database in it is ours alone.
+    # A MongoDB that the user names (FIFTYONE_DATABASE_URI) may be the only one there
+    # is; the database in it is ours alone.
     os.environ.update(
         FIFTYONE_DATABASE_DIR=str(folder / "db"),
         FIFTYONE_DATABASE_NAME=folder.name,
@@ -78,7 +79,7 @@ def _isolate() -> Path:
         os.environ[name] = "1"
     for name in ("plugins", "datasets"):
         (folder / name).mkdir()
-    # Runs after FiftyOne's own exit handler, registered later, has stopped mongod.
+    # Runs after what is registered later, which stops servers that write into it.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
@@ -108,6 +109,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsNoPackage())
     config.pluginmanager.register(Collecting())
     config.pluginmanager.register(Quickness())
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start a MongoDB where tests may want one, unless the user named theirs."""
+    units = all(item.get_closest_marker("unit") for item in session.items)
+    binary = find_mongod()
+    named = os.environ.get("FIFTYONE_DATABASE_URI")
+    if units or binary is None or named or session.config.option.collectonly:
+        return
+    server = Mongod(binary, _SESSION_FOLDER / "mongod")
+    server.start()
+    atexit.register(server.kill)
+    os.environ["FIFTYONE_DATABASE_URI"] = server.uri
 
 
 def pytest_unconfigure() -> None:

@@ -308,7 +308,7 @@ def _workers_of(process: subprocess.Popen) -> list[Any]:
 
 
 def _stop(process: subprocess.Popen) -> None:
-    """End the server; its mongod stops with its last client."""
+    """End the server; a mongod that FiftyOne started stops with its last client."""
     process.terminate()
     try:
         process.wait(20)

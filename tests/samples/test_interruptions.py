@@ -1,11 +1,8 @@
 """Protecting, cut short: by its user, by a kill, by a lost dataset or database."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 from fiftyone_reue import samples as reue
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.samples import fields, runs
+from tests.mongod import Mongod, find_mongod
 from tests.samples.datasets import COUNT, write_tiles
 
 pytestmark = pytest.mark.integration
@@ -156,58 +154,20 @@ print("done", result.skipped, dataset.count("protected_filepath"), flush=True)
 """
 
 
-class Mongod:
-    """A server of our own, that can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        import fiftyone.core.service as fos
-
-        try:
-            self._binary = fos.DatabaseService.find_mongod()
-        except Exception:
-            pytest.skip("no mongod here that can be stopped")
-        with socket.socket() as server:
-            server.bind(("127.0.0.1", 0))
-            self.port = server.getsockname()[1]
-        self._folder = folder
-        folder.mkdir()
-
-    def start(self) -> None:
-        command = [
-            self._binary,
-            "--dbpath",
-            str(self._folder),
-            "--port",
-            str(self.port),
-        ]
-        options = ["--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"]
-        self._process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.1)
-        pytest.fail("mongod doesn't start")
-
-    def kill(self) -> None:
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait(30)
-
-
 def test_mongodb_stopped_halfway(tmp_path: Path, photos: dict) -> None:
-    server = Mongod(tmp_path / "db")
+    binary = find_mongod()
+    if binary is None:
+        pytest.skip("no mongod here that can be stopped")
+    server = Mongod(binary, tmp_path / "db")
     server.start()
     output = tmp_path / "alice"
     paths = [str(path) for path in write_tiles(photos, tmp_path / "originals", COUNT)]
-    options = "serverSelectionTimeoutMS=500&connectTimeoutMS=500"
+    options = "serverSelectionTimeoutMS=3000&connectTimeoutMS=3000"
     job = subprocess.Popen(
         [sys.executable, "-c", STOPPED_SCRIPT, output, tmp_path / "alice.key", *paths],
         env={
             **os.environ,
-            "FIFTYONE_DATABASE_URI": f"mongodb://127.0.0.1:{server.port}/?{options}",
+            "FIFTYONE_DATABASE_URI": f"{server.uri}/?{options}",
             "FIFTYONE_DATABASE_NAME": "stopped",
             "REUE_OWNER_KEY": "5a" * 32,
         },

