@@ -63,6 +63,7 @@ class ExactConv(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, size: int = 3) -> None:
         super().__init__(inputs, outputs, size, padding=size // 2)
+        self._kept: tuple[object, tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """``(N, inputs, h, w)`` to ``(N, outputs, h, w)``, multiples of 2^-8."""
@@ -76,7 +77,25 @@ class ExactConv(nn.Conv2d):
         return torch.floor(units / _WEIGHT_UNIT + 0.5) / _UNIT
 
     def _whole_weights(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weights and bias in whole units: of 2^-12, and of 2^-20."""
+        """Weights and bias in whole units: of 2^-12, and of 2^-20.
+
+        Those of a frozen layer are kept until they are others: to round them takes a
+        tenth of the time of a small image.
+        """
+        assert self.bias is not None
+        both = self.weight, self.bias
+        which = device, tuple((one.data_ptr(), one._version) for one in both)
+        kept = self._kept
+        if kept is not None and kept[0] == which:
+            return kept[1]
+        found = self._rounded_weights(device)
+        if not any(one.requires_grad for one in both):
+            self._kept = which, found
+        return found
+
+    def _rounded_weights(
+        self, device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         assert self.bias is not None
         weight = self.weight.detach().double().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT)
         bias = self.bias.detach().double() * _WEIGHT_UNIT * _UNIT

@@ -170,9 +170,14 @@ def _times_exp(values: torch.Tensor, logarithm: torch.Tensor) -> torch.Tensor:
     if not is_exact(values):
         return values * held.exp()
     index = torch.floor(held * _SCALE_STEPS + 0.5).long() + _SCALE_STEPS
-    factors = torch.tensor(scale_table(), dtype=values.dtype, device=values.device)
     units = torch.floor(values * 256 + 0.5)  # exact.ACTIVATION_BITS
-    return torch.floor(units * factors[index] / _SCALE_UNIT + 0.5) / 256
+    factors = _factors_on(values.device)[index]
+    return torch.floor(units * factors / _SCALE_UNIT + 0.5) / 256
+
+
+@cache
+def _factors_on(device: torch.device) -> torch.Tensor:
+    return torch.tensor(scale_table(), dtype=torch.float64, device=device)
 
 
 @cache

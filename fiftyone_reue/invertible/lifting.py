@@ -55,11 +55,17 @@ def _shears(logarithm: torch.Tensor) -> tuple[torch.Tensor, ...]:
     held = logarithm.clamp(-LIMIT, LIMIT)
     if is_exact(held):
         index = torch.floor(held * STEPS + 0.5).long() + int(LIMIT * STEPS)
-        table = torch.tensor(shear_table(), dtype=held.dtype, device=held.device)
-        return tuple((table / _UNIT).T[:, index].unbind(0))
+        return tuple(_shears_on(held.device)[:, index].unbind(0))
     factor = held.exp()
     one = torch.ones_like(factor)
     return one, factor - 1, -1 / factor, factor - factor.square()
+
+
+@cache
+def _shears_on(device: torch.device) -> torch.Tensor:
+    """The table, ``(4, steps)`` float64: making it takes longer than a small image."""
+    table = torch.tensor(shear_table(), dtype=torch.float64, device=device)
+    return (table / _UNIT).T.contiguous()
 
 
 @cache
