@@ -15,7 +15,7 @@ PACKAGE = Path(fiftyone_reue.__file__).parent
 
 LAYERS = (
     {"compiled", "errors", "prf"},
-    {"options", "progress", "names"},
+    {"options", "progress", "names", "together"},
     {"arrays"},
     {"media"},
     {"alignment", "invertible", "networks", "semantics", "watermark"},

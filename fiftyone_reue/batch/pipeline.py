@@ -25,6 +25,7 @@ from fiftyone_reue.batch import interrupts
 from fiftyone_reue.batch.engines import LOCAL, PROCESSES, RAY, check_engine
 from fiftyone_reue.errors import FATAL, ReueError
 from fiftyone_reue.names.display import printable
+from fiftyone_reue.together import each
 
 CHUNK_ITEMS = 32
 CHUNK_BYTES = 4 << 20
@@ -96,6 +97,9 @@ class _Chunk(Generic[S, R]):
     failures: list[Failure]
 
 
+Do = Callable[[list[S]], _Chunk[S, R]]
+"""Does a chunk."""
+
 Done = Callable[[Iterable[list[S]]], Iterator[tuple[int, list[_Chunk[S, R]]]]]
 """Does chunks: gives of each, in order, how many items it has and what became of it."""
 
@@ -109,6 +113,7 @@ def run(
     workers: int | None = None,
     chunk_items: int | None = None,
     engine: str = LOCAL,
+    together: bool = False,
 ) -> Generator[int, None, None]:
     """Do ``work`` on every item and ``commit`` the results in batches.
 
@@ -124,6 +129,9 @@ def run(
         chunk_items: how many a thread does at a time, at most; fewer where each takes
             seconds, so that it is said how far the run is.
         engine: see :mod:`fiftyone_reue.batch.engines`.
+        together: whether networks are asked for a chunk's images at once, by
+            :func:`fiftyone_reue.together.asked`; ``work`` then must not ask while it
+            holds a lock.
 
     Yields:
         How many items are behind us, after each chunk. Closing the generator stops
@@ -143,7 +151,8 @@ def run(
     first = list(islice(chunks, 1))
     if workers is None and engine == LOCAL and _are_tiny(first):
         workers = 1
-    with _OPENING[engine](work, workers) as in_order:
+    do = partial(_do_chunk, work=work, together=together)
+    with _OPENING[engine](do, workers) as in_order:
         try:
             for done, parts in in_order(chain(first, chunks)):
                 for chunk in parts:
@@ -166,32 +175,32 @@ def run(
 
 
 @contextmanager
-def _threads(work: Callable[[S], R], workers: int | None) -> Iterator[Done[S, R]]:
+def _threads(do: Do[S, R], workers: int | None) -> Iterator[Done[S, R]]:
     count = workers or default_workers()
     # Every thread has its own image; products spread over cores would only contend.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(count) as pool:
         try:
-            submit = partial(pool.submit, partial(_do_chunk, work=work))
-            yield partial(_in_order, submit, window=2 * count)
+            yield partial(
+                _in_order, lambda chunk: pool.submit(do, chunk), window=2 * count
+            )
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
-def _in_processes(work: Callable[[S], R], workers: int | None) -> Iterator[Done[S, R]]:
+def _in_processes(do: Do[S, R], workers: int | None) -> Iterator[Done[S, R]]:
     from fiftyone_reue.batch.in_processes import pool
 
     count = workers or default_workers()
-    with pool(partial(_do_chunk, work=work), count) as submit:
+    with pool(do, count) as submit:
         yield partial(_in_order, submit, window=AHEAD * count)
 
 
 @contextmanager
-def _on_ray(work: Callable[[S], R], workers: int | None) -> Iterator[Done[S, R]]:
+def _on_ray(do: Do[S, R], workers: int | None) -> Iterator[Done[S, R]]:
     from fiftyone_reue.batch.on_ray import RayPool
 
-    pool: RayPool[S, _Chunk[S, R]]
-    pool = RayPool(partial(_do_chunk, work=work), _lost, workers)
+    pool: RayPool[S, _Chunk[S, R]] = RayPool(do, _lost, workers)
     with pool:
         yield pool.in_order
 
@@ -245,19 +254,28 @@ def _in_order(
         yield size, [future.result()]
 
 
-def _do_chunk(items: list[S], work: Callable[[S], R]) -> _Chunk[S, R]:
+def _do_chunk(items: list[S], work: Callable[[S], R], together: bool) -> _Chunk[S, R]:
+    tried = partial(_tried, work)
+    done = each(tried, items) if together else map(tried, items)
     chunk: _Chunk[S, R] = _Chunk([], [])
-    for item in items:
-        try:
-            chunk.results.append(work(item))
-        except FATAL:
-            raise
-        except ReueError as error:
-            chunk.failures.append(Failure(item.sample_id, item.path, str(error)))
-        except MemoryError:
-            reason = "There was not enough memory for this image"
-            chunk.failures.append(Failure(item.sample_id, item.path, reason))
+    for one in done:
+        if isinstance(one, Failure):
+            chunk.failures.append(one)
+        else:
+            chunk.results.append(one)
     return chunk
+
+
+def _tried(work: Callable[[S], R], item: S) -> R | Failure:
+    try:
+        return work(item)
+    except FATAL:
+        raise
+    except ReueError as error:
+        return Failure(item.sample_id, item.path, str(error))
+    except MemoryError:
+        reason = "There was not enough memory for this image"
+        return Failure(item.sample_id, item.path, reason)
 
 
 def _chunks(items: Iterable[S], most: int) -> Iterator[list[S]]:

@@ -387,6 +387,7 @@ def protect(
                 workers=config.workers,
                 chunk_items=each,
                 engine=config.engine,
+                together=True,
             )
             for behind in running:
                 fraction = share + (1 - share) * behind / len(todo)

@@ -623,7 +623,13 @@ def _restore(
 
     try:
         running = pipeline.run(
-            planned, work, commit, outcome, workers=workers, engine=engine
+            planned,
+            work,
+            commit,
+            outcome,
+            workers=workers,
+            engine=engine,
+            together=True,
         )
         for behind in running:
             label = f"Restoring: {behind} of {len(planned)}"

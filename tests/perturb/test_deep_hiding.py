@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -24,6 +25,8 @@ from fiftyone_reue.perturb.deep_hiding.method import (
 )
 from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import finish
+from fiftyone_reue.together import each
+from tests.perturb.devices import on_both, same
 
 pytestmark = pytest.mark.unit
 
@@ -201,3 +204,62 @@ def test_an_unknown_class_and_a_damaged_secret_say_so() -> None:
             hiding_of(secret[:end])
     with pytest.raises(DamagedRecordError):
         hiding_of(secret + b"more")
+
+
+Case = tuple[int, tuple[int, int], int, int, str]
+
+SIZES = st.sampled_from([(32, 32), (33, 25), (70, 67)])
+"""Of which the network sees the first as it is, and the last by halves."""
+CASES = st.lists(
+    st.tuples(
+        st.integers(0, 10**6),
+        SIZES,
+        st.sampled_from([1, 3]),
+        st.integers(1, 24),
+        st.sampled_from(CLASSES),
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+def _there_and_back(case: Case) -> tuple[np.ndarray, ...]:
+    """What hiding makes of an image, what it is undone to, and what is revealed."""
+    seed, size, colours, amplitude, label = case
+    image = _image(seed, *size, colours)
+    secret = _secret(_state(amplitude=amplitude), image, label, number=seed)
+    method = DeepHiding()
+    moved = method.move(secret, image)
+    protected = moved.clip(0, 255).astype(np.uint8)
+    return moved, method.undo(secret, moved), method.reveal(secret, protected)
+
+
+@pytest.mark.slow
+@settings(max_examples=10, deadline=None)
+@given(CASES)
+def test_images_together_are_as_each_alone(cases: list[Case]) -> None:
+    alone = list(map(_there_and_back, cases))
+    assert same(each(_there_and_back, cases), alone)
+
+
+@pytest.mark.slow
+def test_images_of_one_size_are_computed_by_one_call(monkeypatch) -> None:
+    from fiftyone_reue.invertible.hiding import HidingNetwork
+
+    counts, real = [], HidingNetwork.hide
+
+    def hide(self, cover, secret, amplitude):
+        counts.append((len(cover), amplitude.unique().numel()))
+        return real(self, cover, secret, amplitude)
+
+    monkeypatch.setattr(HidingNetwork, "hide", hide)
+    each(_there_and_back, [(n, (32, 32), 3, 4 + n, "cat") for n in range(4)])
+    assert counts[:3] == [(4, 4)] * 3  # hidden, and undone by twice at least
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@settings(max_examples=20, deadline=None)
+@given(CASES)
+def test_a_gpu_gives_the_same_bytes(cases: list[Case]) -> None:
+    on_both(lambda: each(_there_and_back, cases))

@@ -16,6 +16,7 @@ from fiftyone_reue.perturb.raeg.turning import Turning
 from fiftyone_reue.perturb.surrogate import restored_network
 from fiftyone_reue.perturb.tap.config import TapConfig
 from fiftyone_reue.progress import finish
+from fiftyone_reue.together import each
 
 pytestmark = pytest.mark.unit
 
@@ -145,3 +146,33 @@ def test_damaged_secrets_say_so(method: Raeg, state: State) -> None:
         method.undo(secret, np.zeros((48, 48, 3), np.int16))
     with pytest.raises(InputError, match="'fox'"):
         method.secret(state, image, "fox", KEY)
+
+
+@pytest.mark.slow
+def test_codes_are_found_together_and_each_for_its_own_image(
+    method: Raeg, state: State, monkeypatch
+) -> None:
+    from fiftyone_reue.perturb.raeg import code
+
+    counts, real = [], code.find_code
+
+    def find(losses, image, *rest, **more):
+        counts.append(len(image))
+        return real(losses, image, *rest, **more)
+
+    monkeypatch.setattr(code, "find_code", find)
+    data = _data()
+
+    def secret(place: int) -> bytes:
+        label = CLASSES[data.labels[place]]
+        return method.secret(state, data.images[place], label, bytes([place]) * 32)
+
+    together = list(map(Turning.unpack, each(secret, range(6))))
+    alone = list(map(Turning.unpack, map(secret, range(6))))
+    assert counts == [6, 1, 1, 1, 1, 1, 1]
+    for one, its in zip(together, alone, strict=True):
+        assert one.stripes == its.stripes
+        # Sums are rounded otherwise in a batch, and a search may go another way by it.
+        assert np.corrcoef(one.code, its.code)[0, 1] > 0.8
+    other = np.corrcoef(together[0].code, together[3].code)[0, 1]
+    assert abs(other) < 0.5

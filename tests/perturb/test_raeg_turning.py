@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from fiftyone_reue.perturb.raeg.turning import (
     turn,
     turn_back,
 )
+from fiftyone_reue.together import each
+from tests.perturb.devices import on_both, same
 
 pytestmark = pytest.mark.unit
 
@@ -95,3 +98,44 @@ def test_missing_bytes_are_noticed(data: st.DataObject) -> None:
     kept = data.draw(st.integers(0, len(packed) - 1))
     with pytest.raises(DamagedRecordError, match="damaged"):
         Turning.unpack(packed[:kept])
+
+
+Case = tuple[np.ndarray, Turning]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> list[Case]:
+    """Images of few sizes, the last of which the network sees by halves."""
+    sizes = st.sampled_from([(16, 24, 3), (17, 26, 3), (16, 24, 1), (260, 266, 3)])
+    made: list[Case] = []
+    for height, width, colours in draw(st.lists(sizes, min_size=1, max_size=6)):
+        generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+        image = generator.integers(0, 256, (height, width, colours)).astype(np.uint8)
+        halvings = 0 if height < 128 else 2
+        seen = [(side >> halvings) // 4 * 4 for side in (height, width)]
+        made.append((image, draw(turnings(colours, *seen))))
+    return made
+
+
+def _there_and_back(case: Case) -> tuple[np.ndarray, ...]:
+    image, turning = case
+    moved = turn(turning, image)
+    return moved, turn_back(turning, moved)
+
+
+@pytest.mark.slow
+@settings(max_examples=20, deadline=None)
+@given(cases())
+def test_images_together_are_as_each_alone(made: list[Case]) -> None:
+    found = each(_there_and_back, made)
+    assert same(found, list(map(_there_and_back, made)))
+    for (image, _), (_, back) in zip(made, found, strict=True):
+        assert np.array_equal(back, image)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@settings(max_examples=20, deadline=None)
+@given(cases())
+def test_a_gpu_gives_the_same_bytes(made: list[Case]) -> None:
+    on_both(lambda: each(_there_and_back, made))

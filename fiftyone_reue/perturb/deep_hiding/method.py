@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -50,11 +50,15 @@ from fiftyone_reue.perturb.deep_hiding.hatching import (
 )
 from fiftyone_reue.perturb.gratings import Wave, class_codes, keyed_phases
 from fiftyone_reue.prf import derive
+from fiftyone_reue.together import asked
 
 if TYPE_CHECKING:
     import torch
 
     from fiftyone_reue.invertible.hiding import HidingNetwork
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 SCENE_SIDE = 64
 """Pixels a side of a scene before it is hatched, which is done at the size needed."""
@@ -267,16 +271,17 @@ def change(hiding: Hiding, image: np.ndarray) -> np.ndarray:
         ``(H, W, 1)`` int16, the same for all colours; whole numbers that are the same
         on every machine.
     """
-    import torch
-
     network, device = _network(hiding.weights, hiding.identity)
-    cover = _seen(image, device)
-    hidden = hiding.hidden(*cover.shape[2:])
-    secret = torch.from_numpy(hidden).to(device).double()[None, None]
-    amplitude = cover.new_full((1, 1, 1, 1), hiding.amplitude)
-    with torch.no_grad():
-        changed, _ = network.hide(cover, secret, amplitude)
-    return _grown(changed - cover, hiding.amplitude, image)
+    cover = _seen(image)
+    hidden = hiding.hidden(*cover.shape[1:])[None]
+    added = _asked(
+        partial(_hidden_in, network, device),
+        (cover, hidden, hiding.amplitude),
+        ("hide", network, cover.shape),
+        device,
+        image,
+    )
+    return _grown(added, hiding.amplitude, image)
 
 
 def reveal(hiding: Hiding, image: np.ndarray) -> np.ndarray:
@@ -289,14 +294,16 @@ def reveal(hiding: Hiding, image: np.ndarray) -> np.ndarray:
     Returns:
         ``(h, w)`` uint8, the scene as it is found, at the working size.
     """
-    import torch
-
     network, device = _network(hiding.weights, hiding.identity)
-    seen = _seen(image, device)
-    amplitude = seen.new_full((1, 1, 1, 1), hiding.amplitude)
-    with torch.no_grad():
-        found, _ = network.reveal(seen, amplitude)
-    return found[0, 0].round().clamp(0, 255).cpu().numpy().astype(np.uint8)
+    seen = _seen(image)
+    found, _ = _asked(
+        partial(_revealed_in, network, device),
+        (seen, hiding.amplitude),
+        ("reveal", network, seen.shape),
+        device,
+        image,
+    )
+    return found[0].round().clip(0, 255).astype(np.uint8)
 
 
 def without_hidden(image: np.ndarray, amplitude: int, weights: str) -> np.ndarray:
@@ -310,15 +317,12 @@ def without_hidden(image: np.ndarray, amplitude: int, weights: str) -> np.ndarra
     Returns:
         ``(H, W, 3)`` uint8, changed by at most ``amplitude``.
     """
-    import torch
-
     from fiftyone_reue.invertible.weights import identity
 
     network, device = _network(weights, identity(weights))
-    seen = _seen(image, device)
-    with torch.no_grad():
-        _, cover = network.reveal(seen, seen.new_full((1, 1, 1, 1), amplitude))
-    whole = image.astype(np.int16) + _grown(cover - seen, amplitude, image)
+    seen = _seen(image)
+    ((_, change),) = _revealed_in(network, device, [(seen, amplitude)])
+    whole = image.astype(np.int16) + _grown(change, amplitude, image)
     return whole.clip(0, 255).astype(np.uint8)
 
 
@@ -409,19 +413,81 @@ def _class_scenes(root: bytes, classes: int) -> list[Any]:
     return class_scenes(classes, derive(root, "scenes"))
 
 
-def _seen(image: np.ndarray, device: torch.device) -> torch.Tensor:
-    """What the network sees of an image, ``(1, 1, h, w)`` float64."""
-    import torch
-
-    small = means(shade(image), working_levels(*image.shape[:2]))
-    return torch.from_numpy(small[..., 0]).to(device).double()[None, None]
+def _seen(image: np.ndarray) -> np.ndarray:
+    """What the network sees of an image, ``(1, h, w)`` int32."""
+    return means(shade(image), working_levels(*image.shape[:2])).transpose(2, 0, 1)
 
 
-def _grown(change: torch.Tensor, amplitude: int, image: np.ndarray) -> np.ndarray:
+def _grown(change: np.ndarray, amplitude: int, image: np.ndarray) -> np.ndarray:
     """A change of :func:`_seen`, held within the amplitude, as one of the pixels."""
     height, width = image.shape[:2]
-    held = change.clamp(-amplitude, amplitude)[0, 0].cpu().numpy().astype(np.int16)
+    held = change.clip(-amplitude, amplitude)[0].astype(np.int16)
     return spread(held[..., None], working_levels(height, width), height, width)
+
+
+def _asked(
+    answer: Callable[[Sequence[A]], Sequence[R]],
+    question: A,
+    alike: Hashable,
+    device: torch.device,
+    image: np.ndarray,
+) -> R:
+    """What the network says of one image, see :func:`fiftyone_reue.together.asked`."""
+    from fiftyone_reue.invertible.at_once import at_once
+
+    height, width = image.shape[:2]
+    halvings = working_levels(height, width)
+    most = at_once((height >> halvings) * (width >> halvings), device)
+    return asked(answer, question, alike, most=most, held=height * width)
+
+
+def _hidden_in(
+    network: HidingNetwork,
+    device: torch.device,
+    questions: Sequence[tuple[np.ndarray, np.ndarray, int]],
+) -> list[np.ndarray]:
+    """What hiding adds to each cover, ``(1, h, w)`` float64 whole numbers.
+
+    Args:
+        network: hides.
+        device: where it is.
+        questions: cover and secret, ``(1, h, w)`` whole numbers, and the amplitude.
+    """
+    import torch
+
+    from fiftyone_reue.invertible.at_once import side_by_side
+
+    covers, secrets, amplitudes = zip(*questions, strict=True)
+    cover = side_by_side(covers, device)
+    amplitude = cover.new_tensor(amplitudes)[:, None, None, None]
+    with torch.no_grad():
+        changed, _ = network.hide(cover, side_by_side(secrets, device), amplitude)
+    return list((changed - cover).cpu().numpy())
+
+
+def _revealed_in(
+    network: HidingNetwork,
+    device: torch.device,
+    questions: Sequence[tuple[np.ndarray, int]],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each image what is hidden in it, and what is taken away to get its cover.
+
+    Args:
+        network: reveals.
+        device: where it is.
+        questions: ``(1, h, w)`` whole numbers, and the amplitude.
+    """
+    import torch
+
+    from fiftyone_reue.invertible.at_once import side_by_side
+
+    images, amplitudes = zip(*questions, strict=True)
+    seen = side_by_side(images, device)
+    amplitude = seen.new_tensor(amplitudes)[:, None, None, None]
+    with torch.no_grad():
+        found, cover = network.reveal(seen, amplitude)
+    changes = (cover - seen).cpu().numpy()
+    return list(zip(found.cpu().numpy(), changes, strict=True))
 
 
 def _network(

@@ -24,6 +24,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 
@@ -53,6 +54,7 @@ from fiftyone_reue.perturb.raeg.turning import (
 from fiftyone_reue.perturb.tap.config import TapConfig
 from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import mapped
+from fiftyone_reue.together import asked, each
 
 if TYPE_CHECKING:
     import torch
@@ -61,6 +63,8 @@ if TYPE_CHECKING:
 
 BATCH = 64
 """Images at a time, where all are there at once."""
+SEARCHED = 2
+"""Times as many pixels as the network takes at once, for a search of codes."""
 MARGIN = 5.0
 """Logits by which another class is to lead."""
 
@@ -141,13 +145,41 @@ class Raeg(InvertibleMethod):
         self, state: State, image: np.ndarray, label: str, sample_key: bytes
     ) -> bytes:
         """Amplitude, weights and this image's code; see :class:`InvertibleMethod`."""
+        from fiftyone_reue.invertible.at_once import at_once
+
         index = class_index(state, label)
-        seed = int.from_bytes(sample_key[:4], "big")
         turning = replace(_turning(state), stripes=_stripes(state, index, sample_key))
-        losses = _losses(state, np.array([index]), seed)
-        marked = striped(turning, image)
-        codes = self._find_codes(turning, losses, image[None], marked[None], seed)
-        return replace(turning, code=codes[0]).pack()
+        _, device = network_of(turning)
+        height, width = image.shape[:2]
+        levels = levels_for(height, width, LONGEST)
+        code = asked(
+            partial(self._codes, state),
+            (image, striped(turning, image), index),
+            ("code", id(self), id(state), image.shape),
+            most=at_once((height >> levels) * (width >> levels), device, SEARCHED),
+            held=height * width,
+        )
+        return replace(turning, code=code).pack()
+
+    def _codes(
+        self, state: State, questions: Sequence[tuple[np.ndarray, np.ndarray, int]]
+    ) -> list[np.ndarray]:
+        """Codes for some images, each ``(colours, h, w)`` int8.
+
+        What is drawn on the way is the same for all images of a fit, so that it
+        doesn't matter which of them are done together, but for rounding.
+
+        Args:
+            state: of the fit.
+            questions: an image, the same with stripes, and its class's number.
+        """
+        images, marked, labels = zip(*questions, strict=True)
+        seed = crc32(state.arrays["order"].tobytes()) if "order" in state.arrays else 0
+        losses = _losses(state, np.array(labels), seed)
+        plain = _turning(state)
+        return list(
+            self._find_codes(plain, losses, np.stack(images), np.stack(marked), seed)
+        )
 
     def secret_against(
         self, losses: Sequence[Loss], image: np.ndarray, amplitude: int, seed: int
@@ -213,9 +245,16 @@ class Raeg(InvertibleMethod):
             seed = options.seed + start
             losses = _losses(state, labels, seed)
             codes = self._find_codes(plain, losses, images, marked, seed)
+            coded = [
+                replace(turning, code=code)
+                for turning, code in zip(turnings, codes, strict=True)
+            ]
+            moved = each(
+                lambda pair: turn(*pair), list(zip(coded, images, strict=True))
+            )
             for index, image in enumerate(images):
-                moved = turn(replace(turnings[index], code=codes[index]), image)
-                perturbed[start + index] = bounded(moved, image, options.amplitude)
+                after = bounded(moved[index], image, options.amplitude)
+                perturbed[start + index] = after
             yield (1 + (start + len(images)) / len(data.images)) / 2
         return perturbed
 
@@ -241,6 +280,7 @@ class Raeg(InvertibleMethod):
         """
         import torch
 
+        from fiftyone_reue.invertible.at_once import at_once
         from fiftyone_reue.perturb.raeg.code import CodeConfig, find_code
 
         network, device = network_of(turning)
@@ -253,8 +293,9 @@ class Raeg(InvertibleMethod):
             return values.expand(-1, 3, -1, -1)
 
         values = small(marked)
+        pieces = values.split(at_once(values[0, 0].numel(), device))
         with torch.no_grad():
-            changed = network(values) if colours == 3 else values
+            changed = torch.cat(list(map(network, pieces))) if colours == 3 else values
         code = find_code(
             losses,
             small(images).float(),

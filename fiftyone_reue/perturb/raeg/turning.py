@@ -10,7 +10,9 @@ record.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,7 @@ from fiftyone_reue.invertible.working import levels_for, means, spread
 from fiftyone_reue.media import packing
 from fiftyone_reue.media.expand import expand
 from fiftyone_reue.perturb.gratings import CELLS, Code, soft_grating
+from fiftyone_reue.together import asked
 
 if TYPE_CHECKING:
     import torch
@@ -193,7 +196,7 @@ def _change(
     The network makes three channels different, which can't be a gray image's: there
     the code is added alone.
     """
-    import torch
+    from fiftyone_reue.invertible.at_once import at_once
 
     network, device = network_of(turning)
     height, width, colours = image.shape
@@ -203,10 +206,38 @@ def _change(
         plain = turning.code_for(1, *small.shape[:2])[0, 0].astype(np.int16)
         added = spread(plain[..., None], levels + 1, height, width)
         return -added if backwards else added
-    code = torch.from_numpy(turning.code_for(colours, *small.shape[:2])).to(device)
-    values = torch.from_numpy(small).to(device).double().permute(2, 0, 1)[None]
+    code = turning.code_for(colours, *small.shape[:2])[0]
+    change = asked(
+        partial(_added, network, device, backwards=backwards),
+        (small.transpose(2, 0, 1), code),
+        ("turn", network, backwards, small.shape),
+        most=at_once(small.shape[0] * small.shape[1], device),
+        held=height * width,
+    )
+    return spread(change.astype(np.int16).transpose(1, 2, 0), levels, height, width)
+
+
+def _added(
+    network: AdversarialNetwork,
+    device: torch.device,
+    questions: Sequence[tuple[np.ndarray, np.ndarray]],
+    *,
+    backwards: bool,
+) -> list[np.ndarray]:
+    """What the network adds to each image, ``(3, h, w)`` float64 whole numbers.
+
+    Args:
+        network: which.
+        device: where it is.
+        questions: ``(3, h, w)`` whole numbers, and the code, ``(3, h / 2, w / 2)``.
+        backwards: whether it is run backwards.
+    """
+    import torch
+
+    from fiftyone_reue.invertible.at_once import side_by_side
+
+    images, codes = zip(*questions, strict=True)
+    values, code = side_by_side(images, device), side_by_side(codes, device)
     with torch.no_grad():
         turned = network.inverse if backwards else network
-        moved = (turned(values, code) - values)[0].permute(1, 2, 0)
-    change = moved.cpu().numpy().astype(np.int16)
-    return spread(change, levels, height, width)
+        return list((turned(values, code) - values).cpu().numpy())
