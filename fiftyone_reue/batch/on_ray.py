@@ -1,7 +1,9 @@
 """The workers of a Ray cluster, and who does which chunk.
 
-A worker is an actor with one processor. It computes and gives back; it writes nothing,
-so that a chunk can be done again whenever its worker is lost, with the same result.
+A worker is an actor with one processor, and, for what is computed faster on one and
+where the cluster has them, with a share of a GPU. It computes and gives back; it writes
+nothing, so that a chunk can be done again whenever its worker is lost, with the same
+result.
 Ray's own retries are off: what died, and how often, decides here what is tried again.
 A chunk whose workers died twice is taken apart and its items tried one by one, so that
 an image that kills whoever reads it costs that image alone.
@@ -12,16 +14,17 @@ Ray is imported when the engine is asked for, and never before.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from fiftyone_reue import __version__
-from fiftyone_reue.errors import EngineError, MissingPackageError
+from fiftyone_reue.errors import EngineError, InputError, MissingPackageError
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -39,6 +42,12 @@ MOST_DEATHS = 2
 
 START_SECONDS = 600.0
 """So long a cluster that grows when asked may take until it has its first worker."""
+
+GPUS_VARIABLE = "REUE_RAY_GPUS"
+"""Which work gets GPUs: auto (what gains by one), on (all), off (none)."""
+
+MOST_SHARING = 64
+"""Workers of one GPU, at most."""
 
 _FAILED_STARTS = 3
 _LOOK_SECONDS = 5.0
@@ -121,18 +130,88 @@ def _quiet(ray: Any) -> None:
         worker._worker_logs_enabled = False
 
 
-class Actor:
-    """What runs on a worker: first told what to do, then given chunks."""
+def wants_gpus(gains: bool) -> bool:
+    """Whether workers are to ask for GPUs, where the cluster has some.
 
-    def __init__(self) -> None:
+    Args:
+        gains: whether the work gains by one.
+
+    Raises:
+        InputError: the variable is something else than on, off or auto.
+    """
+    wanted = os.environ.get(GPUS_VARIABLE) or "auto"
+    if wanted not in ("on", "off", "auto"):
+        raise InputError(
+            f"{GPUS_VARIABLE} is {wanted!r}; set it to on or off, or unset it"
+        )
+    return gains if wanted == "auto" else wanted == "on"
+
+
+@dataclass(frozen=True)
+class Places:
+    """How many workers there are, and what each asks for besides a processor.
+
+    Attributes:
+        workers: how many.
+        gpus: the share of a GPU that each has; 0 for none.
+    """
+
+    workers: int
+    gpus: float
+
+
+def places(nodes: Sequence[Mapping[str, float]], workers: int | None) -> Places:
+    """Workers on the GPUs of a cluster, so that as few as possible share one.
+
+    By default there is one for each processor of the nodes that have GPUs: what others
+    computed would be slower, and a search in floating point could end otherwise.
+
+    Args:
+        nodes: what each node has, by Ray's names.
+        workers: how many are wanted, if it was said.
+
+    Returns:
+        With no GPU anywhere, one a processor, and no share.
+    """
+    able = [(int(n.get("CPU", 0)), int(n.get("GPU", 0))) for n in nodes]
+    able = [(processors, gpus) for processors, gpus in able if processors and gpus]
+    if not able:
+        processors = int(sum(node.get("CPU", 0) for node in nodes))
+        return Places(workers or max(1, processors), 0)
+    count = workers or sum(processors for processors, _ in able)
+    for sharing in range(1, MOST_SHARING + 1):
+        room = sum(min(processors, gpus * sharing) for processors, gpus in able)
+        if room >= count or all(p <= gpus * sharing for p, gpus in able):
+            break
+    return Places(
+        workers or min(count, room), math.floor(10_000 / sharing) / 10_000
+    )  # Ray's precision
+
+
+class Actor:
+    """What runs on a worker: first told what to do, then given chunks.
+
+    Args:
+        has_gpu: whether Ray gave it a GPU, or a share of one.
+    """
+
+    def __init__(self, has_gpu: bool = False) -> None:
         from threadpoolctl import threadpool_limits
 
+        self._has_gpu = has_gpu
+        if not has_gpu:
+            # Ray hides GPUs from whom it gave none, or not, by its version and by
+            # variables; torch looks when it first computes, which is later.
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         # Every worker has its own images; products spread over cores would contend.
         self._limits = threadpool_limits(1, user_api="blas")
         self._do: Callable[[Any], Any] | None = None
 
-    def begin(self, do: Callable[[Any], Any], folder: str) -> str:
-        """Take up what to do with a chunk; says which version this is.
+    def begin(self, do: Callable[[Any], Any], folder: str) -> tuple[str, str | None]:
+        """Take up what to do with a chunk.
+
+        Returns:
+            Which version this is, and why it can't be done as it was meant to, if so.
 
         Args:
             do: what is done.
@@ -141,7 +220,18 @@ class Actor:
         with contextlib.suppress(OSError):  # or whole paths are given
             os.chdir(folder)
         self._do = do
-        return __version__
+        return __version__, self.gpu_problem() if self._has_gpu else None
+
+    def gpu_problem(self) -> str | None:
+        """Why the GPU that was given can't be computed on; None if it can."""
+        import torch
+
+        try:
+            torch.zeros(1, device="cuda").add_(1).item()
+        except Exception as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            return f"{socket.gethostname()} (torch {torch.__version__}): {reason[0]}"
+        return None
 
     def do(self, items: Any) -> tuple[Any, Exception | None]:
         """Its result; or an error that ends the run, as it is."""
@@ -205,9 +295,11 @@ class RayPool(Generic[S, R]):
         do: what is done with a chunk; sent to every worker, with all that it holds.
         lost: the result for an item that killed every worker that had it.
         workers: how many; by default one for each processor of the cluster.
+        gains: whether the work gains by a GPU; see :func:`places`.
 
     Raises:
         MissingPackageError, EngineError: there is no Ray, or no cluster.
+        InputError: :data:`GPUS_VARIABLE` is set to what it can't be.
     """
 
     def __init__(
@@ -215,12 +307,17 @@ class RayPool(Generic[S, R]):
         do: Callable[[list[S]], R],
         lost: Callable[[S], R],
         workers: int | None = None,
+        *,
+        gains: bool = False,
     ) -> None:
+        asks = wants_gpus(gains)
         self._ray = connect()
         self._do = do
         self._lost = lost
         self._folder = os.getcwd()
-        self.count = workers or self._processors()
+        found = places(self._nodes(), workers) if asks else None
+        self.gpus = found.gpus if found else 0.0
+        self.count = found.workers if found else workers or self._processors()
         self._workers: list[_Worker[S]] = []
         self._flying: dict[Any, tuple[_Worker[S], _Task[S] | None]] = {}
         self._waiting: deque[_Task[S]] = deque()
@@ -336,11 +433,18 @@ class RayPool(Generic[S, R]):
             found.append((task, result))
         return found
 
-    def _take_up(self, worker: _Worker[S], version: str) -> None:
+    def _take_up(self, worker: _Worker[S], answer: tuple[str, str | None]) -> None:
+        version, problem = answer
         if version != __version__:
             raise EngineError(
                 f"A worker has fiftyone-reue {version}, this is {__version__}; install "
                 "the same on every machine of the cluster"
+            )
+        if problem is not None:
+            raise EngineError(
+                "A worker of the Ray cluster has a GPU that can't be computed on: "
+                f"install PyTorch with CUDA there, or do it on processors "
+                f"({GPUS_VARIABLE}=off). It is on {problem}"
             )
         worker.begun = True
         self._failed_starts = 0
@@ -381,10 +485,11 @@ class RayPool(Generic[S, R]):
     def _start(self) -> None:
         actor = self._actor.options(
             num_cpus=1,
+            num_gpus=self.gpus,
             max_restarts=0,
             max_task_retries=0,
             scheduling_strategy="SPREAD",
-        ).remote()
+        ).remote(self.gpus > 0)
         worker: _Worker[S] = _Worker(actor)
         self._workers.append(worker)
         # By a call and not the constructor: what that is given is kept by the head.
@@ -397,9 +502,13 @@ class RayPool(Generic[S, R]):
         elif time.monotonic() - self._alone_since > START_SECONDS:
             raise EngineError(
                 "No worker of the Ray cluster came up for "
-                f"{START_SECONDS / 60:.0f} minutes; has it a free processor (ray "
-                "status)? What was finished is kept"
+                f"{START_SECONDS / 60:.0f} minutes; has it a free processor"
+                f"{' and GPU' if self.gpus else ''} (ray status)? What was finished is "
+                "kept"
             )
+
+    def _nodes(self) -> list[dict[str, float]]:
+        return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
 
     def _processors(self) -> int:
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))

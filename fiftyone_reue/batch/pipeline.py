@@ -114,6 +114,7 @@ def run(
     chunk_items: int | None = None,
     engine: str = LOCAL,
     together: bool = False,
+    gains_by_gpu: bool = False,
 ) -> Generator[int, None, None]:
     """Do ``work`` on every item and ``commit`` the results in batches.
 
@@ -132,6 +133,8 @@ def run(
         together: whether networks are asked for a chunk's images at once, by
             :func:`fiftyone_reue.together.asked`; ``work`` then must not ask while it
             holds a lock.
+        gains_by_gpu: whether workers on Ray are to have a share of a GPU, if there are
+            any; threads and processes take the one that is there.
 
     Yields:
         How many items are behind us, after each chunk. Closing the generator stops
@@ -152,7 +155,8 @@ def run(
     if workers is None and engine == LOCAL and _are_tiny(first):
         workers = 1
     do = partial(_do_chunk, work=work, together=together)
-    with _OPENING[engine](do, workers) as in_order:
+    more = {"gains": gains_by_gpu} if engine == RAY else {}
+    with _OPENING[engine](do, workers, **more) as in_order:
         try:
             for done, parts in in_order(chain(first, chunks)):
                 for chunk in parts:
@@ -197,10 +201,10 @@ def _in_processes(do: Do[S, R], workers: int | None) -> Iterator[Done[S, R]]:
 
 
 @contextmanager
-def _on_ray(do: Do[S, R], workers: int | None) -> Iterator[Done[S, R]]:
+def _on_ray(do: Do[S, R], workers: int | None, *, gains: bool) -> Iterator[Done[S, R]]:
     from fiftyone_reue.batch.on_ray import RayPool
 
-    pool: RayPool[S, _Chunk[S, R]] = RayPool(do, _lost, workers)
+    pool: RayPool[S, _Chunk[S, R]] = RayPool(do, _lost, workers, gains=gains)
     with pool:
         yield pool.in_order
 

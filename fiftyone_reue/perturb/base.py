@@ -49,7 +49,7 @@ class MethodInfo:
         title: a few words for a menu.
         paper: where it comes from.
         needs_fit: whether :meth:`Method.fit` looks at the images.
-        uses_gpu: whether a GPU makes fitting faster.
+        uses_gpu: whether a GPU makes fitting, or perturbing an image, faster.
         cost: what fitting costs, in words.
         bounded: whether every change stays within the amplitude. Only such methods
             make releases; the others are there to be measured against.

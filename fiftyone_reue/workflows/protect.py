@@ -388,6 +388,7 @@ def protect(
                 chunk_items=each,
                 engine=config.engine,
                 together=True,
+                gains_by_gpu=work.method.info.uses_gpu,
             )
             for behind in running:
                 fraction = share + (1 - share) * behind / len(todo)

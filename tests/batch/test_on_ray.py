@@ -12,7 +12,13 @@ import pytest
 from fiftyone_reue.batch import on_ray, pipeline
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import EngineError, OutputError
-from tests.batch.tried import Result, Work, check_that_all_is_done, items
+from tests.batch.tried import (
+    Pretending,
+    Result,
+    Work,
+    check_that_all_is_done,
+    items,
+)
 from tests.ray_cluster import STORE, cluster
 
 pytest.importorskip("ray", reason="ray isn't installed (make venv installs it)")
@@ -104,3 +110,52 @@ def test_what_a_lost_node_had_is_done_by_the_others(two_nodes, folder):
     assert [one.name for one in done] == [item.sample_id for item in items(90)]
     assert outcome == Outcome(done=90)
     assert len(work.tries()) > 90
+
+
+@pytest.fixture
+def pretended_gpus(two_nodes) -> Iterator[None]:
+    """Two more nodes, each with a GPU that isn't there, and one processor or two."""
+    made = [
+        two_nodes.add_node(num_cpus=n, num_gpus=1, object_store_memory=STORE)
+        for n in (1, 2)
+    ]
+    two_nodes.wait_for_nodes()
+    yield
+    for one in made:
+        two_nodes.remove_node(one, allow_graceful=False)
+
+
+def test_what_gains_by_gpus_is_done_on_nodes_that_have_them(
+    two_nodes, pretended_gpus, folder, monkeypatch
+):
+    monkeypatch.setattr(on_ray, "Actor", Pretending)
+    work, done, outcome = Work(folder, seconds=0.02), [], Outcome()
+    run = steps(60, work, done, outcome, chunk_items=2, workers=None, gains_by_gpu=True)
+    assert list(run)[-1] == 60
+    assert [one.name for one in done] == [item.sample_id for item in items(60)]
+    # One a processor of those nodes; Ray says which of the node's GPUs it is.
+    assert {one.devices for one in done} == {"0"}
+    assert len(work.processes()) == 3
+    processes = work.processes()
+    done.clear()
+    list(steps(20, work, done, Outcome(), chunk_items=2, workers=4))
+    assert {one.devices for one in done} == {""}  # the others are given none
+    assert work.processes() - processes
+
+
+def test_a_gpu_that_cant_be_computed_on_ends_the_run(
+    two_nodes, pretended_gpus, folder, monkeypatch
+):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("the GPU is there")
+    work = Work(folder)
+    with pytest.raises(EngineError, match=r"has a GPU that can't be computed on"):
+        list(steps(8, work, [], Outcome(), gains_by_gpu=True))
+    assert work.tries() == []
+    monkeypatch.setenv(on_ray.GPUS_VARIABLE, "off")
+    done: list[Result] = []
+    list(steps(8, work, done, Outcome(), gains_by_gpu=True))
+    assert {one.devices for one in done} == {""}
+    assert len(done) == 8

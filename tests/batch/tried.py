@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.on_ray import Actor
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError, OutputError
 
@@ -17,6 +18,7 @@ class Result:
     name: str
     process: int
     size: int = 10
+    devices: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,21 @@ class Work:
         if name in self.fatal:
             raise OutputError("the disk is full")
         time.sleep(self.seconds)
-        return Result(name, os.getpid())
+        devices = os.environ.get("CUDA_VISIBLE_DEVICES")
+        return Result(name, os.getpid(), devices=devices)
 
     def tries(self) -> list[str]:
         return sorted(path.name.split(".")[0] for path in self.folder.iterdir())
 
     def processes(self) -> set[int]:
         return {int(path.name.split(".")[1]) for path in self.folder.iterdir()}
+
+
+class Pretending(Actor):
+    """A worker for whom any GPU is one."""
+
+    def gpu_problem(self) -> None:
+        return None
 
 
 def items(count: int) -> list[Item]:
