@@ -183,9 +183,8 @@ def places(nodes: Sequence[Mapping[str, float]], workers: int | None) -> Places:
         room = sum(min(processors, gpus * sharing) for processors, gpus in able)
         if room >= count or all(p <= gpus * sharing for p, gpus in able):
             break
-    return Places(
-        workers or min(count, room), math.floor(10_000 / sharing) / 10_000
-    )  # Ray's precision
+    share = math.floor(10_000 / sharing) / 10_000  # Ray's precision
+    return Places(workers or min(count, room), share)
 
 
 class Actor:
