@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue import api, together
+from fiftyone_reue.batch import pipeline
 from fiftyone_reue.invertible.hiding import HidingNetwork
 from fiftyone_reue.releases import prepare
 from fiftyone_reue.vault.vault import Vault, open_folder
@@ -67,3 +68,25 @@ def test_it_is_the_same_one_by_one_and_together(
     assert made[0] == made[1]
     assert restored[0] == restored[1]
     assert most == [1, 6]
+
+
+@pytest.mark.parametrize(("method", "gains"), [("lsp", False), ("deep_hiding", True)])
+def test_only_methods_that_gain_by_a_gpu_have_workers_ask_for_one(
+    vault: Vault,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    gains: bool,
+) -> None:
+    asked: list[bool] = []
+    real = pipeline.run
+
+    def run(*given, gains_by_gpu: bool = False, **more):
+        asked.append(gains_by_gpu)
+        return real(*given, gains_by_gpu=gains_by_gpu, **more)
+
+    monkeypatch.setattr(pipeline, "run", run)
+    source = _images(tmp_path / "source")
+    api.protect(source, tmp_path / "out", vault=vault, recipient="alice", method=method)
+    assert asked[-1] == gains
+    assert not any(asked[:-1])  # those that look at originals
