@@ -77,8 +77,8 @@ $(STAMP): pyproject.toml
 	@[ -x $(BIN)/python ] || "$(PYTHON)" -c 'import ensurepip' 2>/dev/null || \
 	.ci/apt-install python3-venv
 	@[ -x $(BIN)/python ] || { echo "Making .venv with $(PYTHON)"; "$(PYTHON)" -m venv .venv; }
-	@echo "Installing fiftyone-reue[app,dev,docs,generate,parquet,ray] into .venv (7 GB, most of it PyTorch: some minutes)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[app,dev,docs,generate,parquet,ray]'
+	@echo "Installing fiftyone-reue[app,dev,docs,generate,parquet,ray,storage] into .venv (7 GB, most of it PyTorch: some minutes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[app,dev,docs,generate,parquet,ray,storage]'
 	@# JPEG files are read by a small C file, compiled once.
 	@[ -n "$${CC:-}" ] || command -v cc gcc clang >/dev/null || .ci/apt-install gcc libc6-dev
 	$(BIN)/python -m fiftyone_reue.media.jpeg_coefficients.library

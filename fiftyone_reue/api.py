@@ -21,7 +21,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from fiftyone_reue.batch.engines import LOCAL, check_engine
@@ -35,6 +34,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.progress import Progress, finish, mapped, with_bar
 from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
+from fiftyone_reue.stores.address import Address, Place, local, place
 from fiftyone_reue.vault.key_files import RecipientKey, read_key_file
 from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
 from fiftyone_reue.workflows.decoys import DECOYS
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from fiftyone_reue.workflows.unpack import UnpackSummary
 
 PathLike = str | os.PathLike[str]
+PlaceLike = PathLike | Address
+"""A path, or a URL such as ``s3://bucket/photos``."""
 AnyVault = Vault | PathLike
 """An open vault, which stays open, or a vault's folder."""
 AnyKey = RecipientKey | PathLike
@@ -248,8 +250,8 @@ def rename_recipient(name: str, shown_as: str, *, vault: AnyVault) -> Recipient:
 
 
 def protect(
-    source: PathLike,
-    output: PathLike,
+    source: PlaceLike,
+    output: PlaceLike,
     *,
     vault: AnyVault,
     recipient: str,
@@ -268,8 +270,9 @@ def protect(
         reue.protect("photos", "for_alice", vault="vault", recipient="alice", epsilon=6)
 
     Args:
-        source: a folder with a folder for each class; with ``clusters=N`` any folder.
-        output: the release's folder, new or one that was begun.
+        source: a folder with a folder for each class, or its URL; with ``clusters=N``
+            any folder.
+        output: the release's folder or URL, new or one that was begun.
         vault: an open vault, or its folder.
         recipient: whom the copy is for; see :meth:`Vault.add_recipient`.
         classes_at: how many folders down the classes are; else that is found out.
@@ -300,8 +303,8 @@ def protect(
 
 
 def protect_steps(
-    source: PathLike,
-    output: PathLike,
+    source: PlaceLike,
+    output: PlaceLike,
     *,
     vault: Vault,
     recipient: str,
@@ -316,15 +319,15 @@ def protect_steps(
     from fiftyone_reue.workflows.protect import protect_folder
 
     config = ProtectConfig.of(**settings)
-    source, output = Path(source), Path(output)
+    origin, into = place(source), place(output)
     clustered = config.clusters is not None
     if clustered and classes_at is not None:
         raise InputError("clusters and classes_at both say what the classes are")
     if coco is not None and (clustered or classes_at is not None):
         raise InputError("coco says what the classes are; leave the other word out")
-    annotations = None if coco is None else read_coco(Path(coco), source, output)
+    annotations = None if coco is None else read_coco(local(coco), local(source), into)
     if annotations is None:
-        items = read_source(source, output, classes_at, clustered=clustered).items
+        items = read_source(origin, into, classes_at, clustered=clustered).items
     else:
         items = annotations.items
     if not clustered:
@@ -333,8 +336,8 @@ def protect_steps(
         vault,
         recipient,
         items,
-        source,
-        output,
+        origin,
+        into,
         config=config,
         prune=prune,
         annotations=annotations,
@@ -343,8 +346,8 @@ def protect_steps(
 
 
 def publish(
-    source: PathLike,
-    output: PathLike,
+    source: PlaceLike,
+    output: PlaceLike,
     *,
     vault: AnyVault,
     classes_at: int | None = None,
@@ -363,8 +366,9 @@ def publish(
         reue.publish("photos", "public", vault="vault")
 
     Args:
-        source: a folder with a folder for each class; with ``clusters=N`` any folder.
-        output: the published folder, new or one that was begun.
+        source: a folder with a folder for each class, or its URL; with ``clusters=N``
+            any folder.
+        output: the published folder or URL, new or one that was begun.
         vault: an open vault, or its folder.
         classes_at: how many folders down the classes are; else that is found out.
         coco: a COCO annotation file, by whose boxes and masks each region of an image
@@ -436,7 +440,7 @@ def license(
     with _opened(vault) as held:
         found = find_release(held, release)
         steps = license_release(
-            held, recipient, found, Path(output), days=days, max_pixels=max_pixels
+            held, recipient, found, local(output), days=days, max_pixels=max_pixels
         )
         return _run(steps, progress)
 
@@ -471,7 +475,9 @@ def preview(
     from fiftyone_reue.workflows import preview as previewing
 
     config = ProtectConfig.of(**settings)
-    tree = read_tree_of(Path(source), classes_at, clustered=config.clusters is not None)
+    tree = read_tree_of(
+        local(source), classes_at, clustered=config.clusters is not None
+    )
     steps = previewing.preview(tree.items, config=config, count=count)
     return _run(steps, progress)
 
@@ -519,8 +525,8 @@ def package(
         steps = package_release(
             held,
             find_release(held, release),
-            Path(output),
-            terms=None if terms is None else Path(terms),
+            local(output),
+            terms=None if terms is None else local(terms),
             format=format,
         )
         return _run(steps, progress)
@@ -552,18 +558,18 @@ def unpack(
     """
     from fiftyone_reue.workflows.unpack import unpack as steps_of
 
-    return _run(steps_of(Path(source), Path(output)), progress)
+    return _run(steps_of(local(source), local(output)), progress)
 
 
 def restore(
-    source: PathLike,
-    output: PathLike,
+    source: PlaceLike,
+    output: PlaceLike,
     *,
     key: AnyKey | None = None,
     license: PathLike | None = None,
     vault: AnyVault | None = None,
     approximate: bool = False,
-    records: PathLike | None = None,
+    records: PlaceLike | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     engine: str = LOCAL,
     workers: int | None = None,
@@ -577,7 +583,7 @@ def restore(
         reue.restore("for_alice", "originals", vault="vault")      # the owner
 
     Args:
-        source: a folder of copies, or one file.
+        source: a folder of copies, or one file, or its URL.
         output: where the restored files go; other images there are never replaced.
         key: the recipient's, or its file, for licensed copies.
         license: of a published set, the licence that came with the key.
@@ -630,14 +636,14 @@ def restore(
 
 
 def restore_steps(
-    source: PathLike,
-    output: PathLike,
+    source: PlaceLike,
+    output: PlaceLike,
     *,
     key: RecipientKey | None = None,
     license: PathLike | None = None,
     vault: Vault | None = None,
     approximate: bool = False,
-    records: PathLike | None = None,
+    records: PlaceLike | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     engine: str = LOCAL,
     workers: int | None = None,
@@ -658,43 +664,43 @@ def restore_steps(
         licence=license,
         engine=engine,
     )
-    source, output = Path(source), Path(output)
-    check_apart(source, output)
-    items = find_suspects(source)
+    origin, into = place(source), place(output)
+    check_apart(origin, into)
+    items = find_suspects(origin)
     if vault is not None:
         return restore_original(
-            vault, items, output, max_pixels=max_pixels, workers=workers
+            vault, items, into, max_pixels=max_pixels, workers=workers
         )
     assert key is not None
     if license is not None:
         return restore_by_licence(
             items,
-            output,
+            into,
             key,
-            Path(license),
-            source=source,
+            local(license),
+            source=origin,
             max_pixels=max_pixels,
             engine=engine,
             workers=workers,
         )
     return restore_licensed(
         items,
-        source,
-        output,
+        origin,
+        into,
         key,
         max_pixels=max_pixels,
         approximate=approximate,
-        records=None if records is None else Path(records),
+        records=None if records is None else place(records),
         engine=engine,
         workers=workers,
     )
 
 
 def extract(
-    suspects: PathLike | Iterable[PathLike],
+    suspects: PlaceLike | Iterable[PlaceLike],
     *,
     vault: AnyVault,
-    originals: PathLike | None = None,
+    originals: PlaceLike | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: ProgressOption = False,
 ) -> ExtractSummary:
@@ -705,7 +711,7 @@ def extract(
         print(reue.extract("found_on_the_web", vault="vault").verdict())
 
     Args:
-        suspects: a folder, a file, or several.
+        suspects: a folder, a file, a URL, or several.
         vault: an open vault, or its folder.
         originals: where the originals are, if they moved.
         max_pixels: larger images are refused before they are decoded.
@@ -723,27 +729,27 @@ def extract(
 
 
 def extract_steps(
-    suspects: PathLike | Iterable[PathLike],
+    suspects: PlaceLike | Iterable[PlaceLike],
     *,
     vault: Vault,
-    originals: PathLike | None = None,
+    originals: PlaceLike | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[Progress, None, ExtractSummary]:
     """See :func:`extract`."""
     from fiftyone_reue.workflows.extract import extract as steps_of
     from fiftyone_reue.workflows.what_it_is import find_suspects
 
-    folder = None if originals is None else Path(originals)
-    items = all_suspects(_paths(suspects), find=find_suspects)
+    folder = None if originals is None else place(originals)
+    items = all_suspects(_places(suspects), find=find_suspects)
     return steps_of(vault, items, originals_folder=folder, max_pixels=max_pixels)
 
 
 def report(
-    suspects: PathLike | Iterable[PathLike],
+    suspects: PlaceLike | Iterable[PlaceLike],
     output: PathLike,
     *,
     vault: AnyVault,
-    originals: PathLike | None = None,
+    originals: PlaceLike | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: ProgressOption = False,
 ) -> ReportSummary:
@@ -755,7 +761,7 @@ def report(
         print(made.page, reue.verify("case").verdict())
 
     Args:
-        suspects: a folder, a file, or several.
+        suspects: a folder, a file, a URL, or several.
         output: a new folder: report.html and report.pdf for people, evidence.json for
             :func:`verify`. It tells the codes of who is named and, for these images,
             where marks lie.
@@ -779,21 +785,21 @@ def report(
 
 
 def report_steps(
-    suspects: PathLike | Iterable[PathLike],
+    suspects: PlaceLike | Iterable[PlaceLike],
     output: PathLike,
     *,
     vault: Vault,
-    originals: PathLike | None = None,
+    originals: PlaceLike | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[Progress, None, ReportSummary]:
     """See :func:`report`."""
     from fiftyone_reue.workflows.report import report as steps_of
     from fiftyone_reue.workflows.what_it_is import find_suspects
 
-    folder = None if originals is None else Path(originals)
-    case = Path(output)
-    paths = _paths(suspects)
-    items = all_suspects(paths, apart_from=case, find=find_suspects)
+    folder = None if originals is None else place(originals)
+    case = local(output)
+    places = _places(suspects)
+    items = all_suspects(places, apart_from=case, find=find_suspects)
     return steps_of(vault, items, case, originals_folder=folder, max_pixels=max_pixels)
 
 
@@ -835,9 +841,9 @@ def verify(
     from fiftyone_reue.releases.roots import held_roots
 
     pem = None if authority is None else read_file(authority, most=LARGEST)
-    given = () if manifest is None else _paths(manifest)
+    given = () if manifest is None else map(local, _places(manifest))
     return verified(
-        Path(case),
+        local(case),
         [held_roots(one) for one in given],
         authority=pem,
         read_suspects=read_suspects,
@@ -846,11 +852,11 @@ def verify(
 
 
 def reveal(
-    suspects: PathLike | Iterable[PathLike],
+    suspects: PlaceLike | Iterable[PlaceLike],
     output: PathLike | None = None,
     *,
     vault: AnyVault,
-    originals: PathLike | None = None,
+    originals: PlaceLike | None = None,
     decoys: int = DECOYS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     progress: ProgressOption = False,
@@ -863,7 +869,7 @@ def reveal(
         print(shown.verdict())
 
     Args:
-        suspects: a folder, a file, or several.
+        suspects: a folder, a file, a URL, or several.
         output: where a picture of each goes; None writes nothing.
         vault: an open vault, or its folder.
         originals: where the originals are, if they moved.
@@ -888,11 +894,11 @@ def reveal(
 
 
 def reveal_steps(
-    suspects: PathLike | Iterable[PathLike],
+    suspects: PlaceLike | Iterable[PlaceLike],
     output: PathLike | None = None,
     *,
     vault: Vault,
-    originals: PathLike | None = None,
+    originals: PlaceLike | None = None,
     decoys: int = DECOYS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[Progress, None, RevealSummary]:
@@ -900,12 +906,12 @@ def reveal_steps(
     from fiftyone_reue.workflows.reveal import reveal as steps_of
     from fiftyone_reue.workflows.what_it_is import find_suspects
 
-    pictures = None if output is None else Path(output)
+    pictures = None if output is None else local(output)
     return steps_of(
         vault,
-        all_suspects(_paths(suspects), apart_from=pictures, find=find_suspects),
+        all_suspects(_places(suspects), apart_from=pictures, find=find_suspects),
         pictures,
-        originals_folder=None if originals is None else Path(originals),
+        originals_folder=None if originals is None else place(originals),
         decoys=decoys,
         max_pixels=max_pixels,
     )
@@ -947,7 +953,7 @@ def score_steps(
     from fiftyone_reue.workflows.score import ScoreConfig
     from fiftyone_reue.workflows.score import score as steps_of
 
-    items = released_items(vault, Path(release))
+    items = released_items(vault, local(release))
     return steps_of(vault, items, config or ScoreConfig())
 
 
@@ -994,8 +1000,8 @@ def audit_steps(
     from fiftyone_reue.releases.lookup import released_items
     from fiftyone_reue.workflows.audit import AuditConfig, audit_release
 
-    items = released_items(vault, Path(release))
-    folder = None if output is None else Path(output)
+    items = released_items(vault, local(release))
+    folder = None if output is None else local(output)
     return audit_release(vault, items, config or AuditConfig(), folder)
 
 
@@ -1040,9 +1046,9 @@ def _check_restoring(
         )
 
 
-def _paths(given: PathLike | Iterable[PathLike]) -> Iterator[Path]:
-    several = [given] if isinstance(given, str | os.PathLike) else given
-    return map(Path, several)
+def _places(given: PlaceLike | Iterable[PlaceLike]) -> Iterator[Place]:
+    several = [given] if isinstance(given, str | os.PathLike | Address) else given
+    return map(place, several)
 
 
 def _run(steps: Generator[Progress, None, Done], progress: ProgressOption) -> Done:

@@ -15,7 +15,7 @@ PACKAGE = Path(fiftyone_reue.__file__).parent
 
 LAYERS = (
     {"compiled", "errors", "prf"},
-    {"options", "progress", "names", "together"},
+    {"options", "progress", "names", "stores", "together"},
     {"arrays"},
     {"media"},
     {"alignment", "invertible", "networks", "semantics", "watermark"},

@@ -129,7 +129,7 @@ def test_library_imports_without_its_heavy_or_optional_parts() -> None:
 import importlib, sys
 for name in (
     *("fiftyone", "pymongo", "mongoengine", "diffusers", "transformers"),
-    *("ray", "pyarrow"),
+    *("ray", "pyarrow", "fsspec", "s3fs"),
 ):
     sys.modules[name] = None
 for name in {modules!r}:
@@ -140,7 +140,7 @@ for name in {modules!r}:
 
 HEAVY = (
     *("torch", "torchvision", "sklearn", "scipy", "matplotlib", "cv2", "fiftyone"),
-    *("ray", "pyarrow"),
+    *("ray", "pyarrow", "fsspec"),
 )
 
 
@@ -191,7 +191,7 @@ def _imported(folder: Path) -> set[str]:
 def test_what_the_library_imports_is_a_dependency() -> None:
     project = PYPROJECT["project"]
     extras = project["optional-dependencies"]
-    optional = ("app", "generate", "parquet", "ray")
+    optional = ("app", "generate", "parquet", "ray", "storage")
     lines = [*project["dependencies"], *(one for o in optional for one in extras[o])]
     required = {_requirement(line) for line in lines}
     # FiftyOne brings the first two, jinja2 the last.

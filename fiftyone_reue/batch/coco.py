@@ -26,6 +26,7 @@ from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names import contained
 from fiftyone_reue.names.display import count
 from fiftyone_reue.names.filenames import portable, shown
+from fiftyone_reue.stores.address import Place
 
 MOST_BYTES = 2 << 30
 """A file of this size takes some 10 GB of memory to read."""
@@ -143,7 +144,7 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
-def read_coco(path: Path, folder: Path, output: Path) -> Coco:
+def read_coco(path: Path, folder: Path, output: Place) -> Coco:
     """Read an annotation file and find its images.
 
     Args:

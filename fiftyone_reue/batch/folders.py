@@ -10,42 +10,26 @@ from pathlib import Path, PurePath
 
 from fiftyone_reue.batch.classes import Layout, find_layout, layout_at
 from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.litter import (
+    LITTER,
+    LITTER_FOLDERS,
+    OTHER_SUFFIXES,
+    is_litter,
+    is_litter_folder,
+)
+from fiftyone_reue.batch.stored import Met, walk
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import IMAGE_SUFFIXES, READABLE_SUFFIXES, is_image
-from fiftyone_reue.media.files import TEMPORARY_SUFFIX
 from fiftyone_reue.names.display import count
 from fiftyone_reue.names.filenames import component, portable, shown
-
-LITTER = frozenset(
-    {".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"}
-)
-"""What desktops leave in folders that people look into, in lower case."""
+from fiftyone_reue.stores import objects
+from fiftyone_reue.stores.address import Address, Place
 
 MOST_WAYS = 16
 """By so many ways, through links, one folder is taken; a person needs few.
 
 Each level of folders with two links to the next one doubles the ways.
 """
-
-_LITTER_FOLDERS = frozenset(
-    (
-        *("__macosx", "@eadir", "#recycle", "$recycle.bin", "__pycache__"),
-        *("system volume information", "lost+found"),
-        *(".git", ".svn", ".hg", ".ipynb_checkpoints", ".thumbnails", ".cache"),
-        *(".trashes", ".spotlight-v100", ".fseventsd", ".appledouble", ".venv"),
-    )
-)
-"""Folders that systems and tools make; what looks like an image there is theirs."""
-
-_OTHERS = """
-    .csv .tsv .txt .json .jsonl .xml .yaml .yml .toml .ini .cfg .md .rst .html .htm
-    .log .tex .pdf .doc .docx .odt .xls .xlsx .ods .ppt .pptx .py .ipynb .sh .c .h .cpp
-    .js .css .mat .npy .npz .h5 .hdf5 .parquet .arrow .pkl .pt .pth .onnx .db .sqlite
-    .zip .tar .gz .tgz .bz2 .xz .7z .rar .mp4 .mov .avi .mkv .webm .m4v .mp3 .wav .flac
-    .lnk .url .part .tmp .bak .lock
-"""
-_OTHER_SUFFIXES = frozenset(_OTHERS.split())
-"""Suffixes of what nobody takes for an image."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +56,11 @@ class Tree:
         return _passed_over(self.others, self.hidden)
 
 
-def read_tree(folder: Path, classes_at: int | None = None) -> Tree:
+def read_tree(folder: Place, classes_at: int | None = None) -> Tree:
     """Find the images of a tree, and their classes.
 
     Args:
-        folder: the tree.
+        folder: the tree, or its address in a store.
         classes_at: how many folders down the classes are; by default that is found
             out, see :func:`fiftyone_reue.batch.classes.find_layout`.
 
@@ -88,22 +72,22 @@ def read_tree(folder: Path, classes_at: int | None = None) -> Tree:
     loose = [item.sample_id for item in tree.items if item.label is None]
     if loose:
         raise InputError(
-            f"{shown(folder)}: {count(len(loose), 'image')} in no class folder, such "
-            f"as {loose[0]}; put every image into a folder named for its class "
+            f"{shown(str(folder))}: {count(len(loose), 'image')} in no class folder, "
+            f"such as {loose[0]}; put every image into a folder named for its class "
             "(class/name.png), or take clusters of images that look alike as the "
             "classes (--clusters N)"
         )
     if tree.layout.problem is not None:
         raise InputError(
-            f"{shown(folder)}: {tree.layout.problem}, or take clusters of images that "
-            "look alike as the classes (--clusters N)"
+            f"{shown(str(folder))}: {tree.layout.problem}, or take clusters of images "
+            "that look alike as the classes (--clusters N)"
         )
     return tree
 
 
 def read_source(
-    folder: Path,
-    output: Path,
+    folder: Place,
+    output: Place,
     classes_at: int | None = None,
     *,
     clustered: bool = False,
@@ -124,18 +108,18 @@ def read_source(
 
 
 def read_tree_of(
-    folder: Path, classes_at: int | None = None, *, clustered: bool = False
+    folder: Place, classes_at: int | None = None, *, clustered: bool = False
 ) -> Tree:
     """As :func:`read_source`, of a folder that nothing is made of."""
     return read_heap(folder) if clustered else read_tree(folder, classes_at)
 
 
-def labelled_items(folder: Path, classes_at: int | None = None) -> list[Item]:
+def labelled_items(folder: Place, classes_at: int | None = None) -> list[Item]:
     """The images of an ImageFolder tree with their classes; see :func:`read_tree`."""
     return read_tree(folder, classes_at).items
 
 
-def image_items(folder: Path) -> list[Item]:
+def image_items(folder: Place) -> list[Item]:
     """Every image file below a folder, sorted by its path; labels where there are.
 
     As :func:`read_tree`, but it need not be a tree of classes.
@@ -146,12 +130,12 @@ def image_items(folder: Path) -> list[Item]:
     return read_heap(folder).items
 
 
-def read_heap(folder: Path) -> Tree:
+def read_heap(folder: Place) -> Tree:
     """As :func:`image_items`, with what else is there."""
     return _tree(folder, None, strict=False)
 
 
-def suspect_items(path: Path) -> list[Item]:
+def suspect_items(path: Place) -> list[Item]:
     """A single file, or every image below a folder.
 
     What is there and is neither is one item, which can't be read.
@@ -159,20 +143,41 @@ def suspect_items(path: Path) -> list[Item]:
     Raises:
         InputError: as :func:`image_items`.
     """
+    if isinstance(path, Address):
+        return image_items(path) if _is_folder_there(path) else [_single(path)]
     if os.path.isdir(path):
         return image_items(path)
     if not os.path.lexists(path):
         raise InputError(
             f"{shown(path)}: there is no such file or folder; check the path"
         )
-    return [Item(shown(path.name), str(path), None, portable(path.stem))]
+    return [_single(path)]
+
+
+def _single(path: Place) -> Item:
+    return Item(shown(path.name), str(path), None, portable(path.stem))
+
+
+def _is_folder_there(address: Address) -> bool:
+    """Whether an address is a folder's; else it is an object's."""
+    try:
+        if address.is_dir():
+            return True
+        there = address.is_file()
+    except OSError as error:
+        raise InputError(f"{address}: {objects.reason(error)}") from error
+    if not there:
+        raise InputError(
+            f"{address}: there is nothing at this address; check bucket and name"
+        )
+    return False
 
 
 def all_suspects(
-    paths: Iterable[Path],
+    paths: Iterable[Place],
     *,
-    apart_from: Path | None = None,
-    find: Callable[[Path], list[Item]] = suspect_items,
+    apart_from: Place | None = None,
+    find: Callable[[Place], list[Item]] = suspect_items,
 ) -> list[Item]:
     """The images of several files and folders; see :func:`suspect_items`.
 
@@ -189,7 +194,7 @@ def all_suspects(
     """
     items: list[Item] = []
     for path in paths:
-        if apart_from is not None and path.is_dir():
+        if apart_from is not None and (isinstance(path, Address) or path.is_dir()):
             check_apart(path, apart_from)
         items += find(path)
     items = list({one.path: one for one in items}.values())
@@ -218,7 +223,7 @@ def whole_path(folder: str | os.PathLike[str]) -> Path:
     return path
 
 
-def check_apart(source: Path, output: Path) -> None:
+def check_apart(source: Place, output: Place) -> None:
     """Make sure that neither folder lies within the other.
 
     Raises:
@@ -232,27 +237,25 @@ def check_apart(source: Path, output: Path) -> None:
         )
 
 
-def _tree(folder: Path, classes_at: int | None, *, strict: bool) -> Tree:
-    _require_readable(folder)
+def _tree(folder: Place, classes_at: int | None, *, strict: bool) -> Tree:
     others: Counter[str] = Counter()
-    passed_by: list[Path] = []
-    found = [
-        (path, path.relative_to(folder).parts)
-        for path in _walk(folder, others, passed_by)
-    ]
-    hidden = tuple(sorted(shown(str(path.relative_to(folder))) for path in passed_by))
+    passed_by: list[tuple[str, ...]] = []
+    if isinstance(folder, Address):
+        found = list(walk(folder, others, passed_by))
+    else:
+        found = _walk_folder(folder, others, passed_by)
+    hidden = tuple(sorted(shown("/".join(parts)) for parts in passed_by))
     if not found:
         kinds = ", ".join(sorted(READABLE_SUFFIXES))
         passed = _passed_over(others, hidden)
         raise InputError(
-            f"{shown(folder)}: there is no image in it (looked for {kinds})"
+            f"{shown(str(folder))}: there is no image in it (looked for {kinds})"
             + (f". {passed}" if passed else "")
         )
-    closed = {path for path, _ in found if os.path.isdir(path)}
     folders = [
-        tuple(map(shown, parts[:-1]))
-        for path, parts in found
-        if path not in closed and len(parts) > 1
+        tuple(map(shown, one.parts[:-1]))
+        for one in found
+        if not one.closed and len(one.parts) > 1
     ]
     layout = (
         find_layout(folders) if classes_at is None else layout_at(classes_at, folders)
@@ -262,31 +265,50 @@ def _tree(folder: Path, classes_at: int | None, *, strict: bool) -> Tree:
     # one that there is, since whoever reads it next reports it.
     some_class = next((p[depth - 1] for p in folders if len(p) >= depth), None)
     items = [
-        _closed(path, parts, depth, some_class)
-        if path in closed
-        else _item(path, parts, depth, strict=strict)
-        for path, parts in found
+        _closed(one.path, one.parts, depth, some_class)
+        if one.closed
+        else _item(one, depth, strict=strict)
+        for one in found
     ]
     return Tree(items, layout, dict(sorted(others.items())), hidden)
 
 
+def _walk_folder(
+    folder: Path, others: Counter[str], hidden: list[tuple[str, ...]]
+) -> list[Met]:
+    _require_readable(folder)
+    passed_by: list[Path] = []
+    found = [
+        Met(str(path), path.relative_to(folder).parts, os.path.isdir(path))
+        for path in _walk(folder, others, passed_by)
+    ]
+    hidden += [path.relative_to(folder).parts for path in passed_by]
+    return found
+
+
 def _closed(
-    path: Path, parts: tuple[str, ...], depth: int, some_class: str | None
+    path: str, parts: tuple[str, ...], depth: int, some_class: str | None
 ) -> Item:
     """A folder that can't be read."""
     name = shown("/".join(parts))
     label = shown(parts[depth - 1]) if len(parts) >= depth else some_class
-    return Item(f"{name}/", str(path), label or shown(parts[0]), name)
+    output = "/".join(map(portable, parts))
+    return Item(f"{name}/", path, label or shown(parts[0]), output)
 
 
-def _item(path: Path, parts: tuple[str, ...], depth: int, *, strict: bool) -> Item:
-    *above, last = parts
-    label = shown(above[depth - 1]) if len(above) >= depth else None
-    named = [portable(one) for one in above]
-    if strict and label is not None:
+def _item(one: Met, depth: int, *, strict: bool) -> Item:
+    *above, last = one.placed or one.parts
+    labelled = len(above) >= depth
+    named = [portable(name) for name in above]
+    if strict and labelled:
         named[depth - 1] = component(above[depth - 1])  # a class's own folder
-    output = "/".join([*named, portable(stem_of(last))])
-    return Item(shown("/".join(parts)), str(path), label, output, keep_name=True)
+    return Item(
+        shown("/".join(one.parts)),
+        one.path,
+        shown(one.parts[depth - 1]) if labelled else None,
+        "/".join([*named, portable(stem_of(last))]),
+        keep_name=True,
+    )
 
 
 def stem_of(name: str) -> str:
@@ -350,7 +372,7 @@ def _walk(
             if entry.name.startswith("."):
                 hidden += _hidden_images(entry, ways, above | {real})
             elif _is_folder(entry):
-                if entry.name.lower() in _LITTER_FOLDERS:
+                if entry.name.lower() in LITTER_FOLDERS:
                     continue
                 below.append((Path(entry.path), above | {real}))
             elif _is_image(entry):
@@ -364,13 +386,11 @@ def _hidden_images(
     entry: os.DirEntry[str], ways: Counter[str], above: frozenset[str]
 ) -> list[Path]:
     """The images of a name that begins with a dot: its own or those within it."""
-    name = entry.name.lower()
-    # Copies that are being written, and what macOS puts beside files on foreign disks.
-    if name in LITTER or name.endswith(TEMPORARY_SUFFIX) or name.startswith("._"):
+    if is_litter(entry.name):
         return []
     if not _is_folder(entry):
         return [Path(entry.path)] if _is_image(entry) else []
-    if name in _LITTER_FOLDERS or name.startswith(".trash"):
+    if is_litter_folder(entry.name):
         return []
     found: list[Path] = []
     seen = _walk(Path(entry.path), Counter(), found, ways, above)
@@ -382,7 +402,7 @@ def _is_image(entry: os.DirEntry[str]) -> bool:
     suffix = PurePath(entry.name).suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return True
-    if suffix in _OTHER_SUFFIXES:
+    if suffix in OTHER_SUFFIXES:
         return False
     try:
         if not entry.is_file():

@@ -25,6 +25,7 @@ from fiftyone_reue.batch import interrupts
 from fiftyone_reue.batch.engines import LOCAL, PROCESSES, RAY, check_engine
 from fiftyone_reue.errors import FATAL, ReueError
 from fiftyone_reue.names.display import printable
+from fiftyone_reue.stores.address import is_url
 from fiftyone_reue.together import each
 
 CHUNK_ITEMS = 32
@@ -34,6 +35,8 @@ COMMIT_BYTES = 64 << 20
 TINY = 4096
 """Bytes. Threads that do files under it mostly wait for one another: of 4,000 images of
 32 pixels two take a third longer than one."""
+ASKED = 1 << 20
+"""Bytes that an object in a store is taken for."""
 AHEAD = 4
 """So many chunks a process are begun while a batch is committed."""
 COMMIT_SECONDS = 10.0
@@ -302,6 +305,8 @@ def _are_tiny(chunks: Sequence[Sequence[Source]]) -> bool:
 
 
 def _file_size(path: str) -> int:
+    if is_url(path):
+        return ASKED  # asking would take as long as reading
     try:
         return os.stat(path).st_size
     except OSError:

@@ -11,6 +11,7 @@ from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import (
     FOLDER,
     SEED,
+    LocalPath,
     device_option,
     json_option,
     pixels_option,
@@ -28,7 +29,7 @@ from fiftyone_reue.cli.vaults import opened
 @click.option(
     "--out",
     "output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False),
     help="Where the report goes.  [default: SRC.audit, beside SRC]",
 )
 @click.option(

@@ -7,18 +7,19 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
+from fiftyone_reue.cli.options import LocalPath
 
 
 @click.command()
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     help="Your own images, a folder for each class; else tiles of photographs that are "
     "installed already.",
 )
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     default=Path("demo"),
     show_default=True,
     help="Where copies and keys go.",

@@ -10,7 +10,7 @@ import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import (
-    FOLDER,
+    PLACE,
     json_option,
     originals_option,
     pixels_option,
@@ -20,6 +20,7 @@ from fiftyone_reue.cli.printing import err, out, plain, print_table, report, tab
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.names.display import count
+from fiftyone_reue.stores.address import Place
 
 if TYPE_CHECKING:
     from fiftyone_reue.workflows.extract import ExtractSummary
@@ -29,16 +30,16 @@ _MOST_JOINED = 20
 
 
 @click.command()
-@click.argument("sources", metavar="SRC...", type=FOLDER, nargs=-1, required=True)
+@click.argument("sources", metavar="SRC...", type=PLACE, nargs=-1, required=True)
 @vault_option
 @originals_option
 @pixels_option
 @json_option
 @guarded
 def extract(
-    sources: tuple[Path, ...],
+    sources: tuple[Place, ...],
     vault_folder: Path,
-    originals: Path | None,
+    originals: Place | None,
     max_pixels: int,
     as_json: bool,
 ) -> int:

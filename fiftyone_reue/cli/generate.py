@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import device_option, json_option
+from fiftyone_reue.cli.options import LocalPath, device_option, json_option
 from fiftyone_reue.cli.printing import out, plain
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.names.display import count
@@ -28,7 +28,7 @@ _DEFAULT = GeneratorConfig()
     metavar="[PHOTOS] SCENES",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
 )
 @click.option("--classes", help="Their names, with commas between, instead of PHOTOS.")
 @click.option(

@@ -9,24 +9,66 @@ from typing import Any, TypeVar
 import click
 
 from fiftyone_reue.batch.engines import ENGINES, LOCAL, MOST_WORKERS
+from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
+from fiftyone_reue.names.display import printable
 from fiftyone_reue.networks.recipe import SIDES
 from fiftyone_reue.options import Option, options_of
+from fiftyone_reue.stores.address import NO_VAULT, NOT_YET, local, place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FOLDER = click.Path(path_type=Path, readable=False)  # the library says why not
+
+class LocalPath(click.Path):
+    """A path of this machine; of a URL it is said that none will do.
+
+    Args:
+        why: what to say.
+        **checks: as for :class:`click.Path`.
+    """
+
+    def __init__(self, why: str = NOT_YET, **checks: Any) -> None:
+        super().__init__(path_type=Path, **checks)
+        self._why = why
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """As :class:`click.Path` does it."""
+        try:
+            path = local(value, self._why)
+        except InputError as error:
+            self.fail(printable(error), param, ctx)
+        return super().convert(path, param, ctx)
+
+
+class PlaceType(click.Path):
+    """A path of this machine or a URL."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """A path or an address."""
+        try:
+            return place(value)
+        except InputError as error:
+            self.fail(printable(error), param, ctx)
+
+
+FOLDER = LocalPath(readable=False)  # the library says why not
+VAULT = LocalPath(NO_VAULT, readable=False)
+PLACE = PlaceType(readable=False)
 SEED = click.IntRange(0, 2**63 - 1)
 
 vault_option = click.option(
     "--vault",
     "vault_folder",
-    type=FOLDER,
+    type=VAULT,
     required=True,
     help="The vault's folder.",
 )
 optional_vault_option = click.option(
-    "--vault", "vault_folder", type=FOLDER, help="The vault's folder."
+    "--vault", "vault_folder", type=VAULT, help="The vault's folder."
 )
 app_option = click.option(
     "--app", is_flag=True, help="The vault in FiftyOne's database, which the App uses."
@@ -72,7 +114,7 @@ workers_option = click.option(
     help="So many threads, processes or workers on Ray; else one a processor.",
 )
 originals_option = click.option(
-    "--originals", type=FOLDER, help="Where the originals are, if they moved."
+    "--originals", type=PLACE, help="Where the originals are, if they moved."
 )
 
 
@@ -101,7 +143,7 @@ def _click_arguments(one: Option) -> dict[str, Any]:
     kinds: dict[str, Any] = {
         "whole number": click.IntRange(one.least, one.most),  # type: ignore[arg-type]
         "number": click.FloatRange(one.least, one.most),
-        "folder": click.Path(exists=True, file_okay=False, path_type=Path),
+        "folder": LocalPath(exists=True, file_okay=False),
     }
     return {
         "type": kinds.get(one.kind, str),

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import FOLDER, json_option, settings, vault_option
+from fiftyone_reue.cli.options import (
+    FOLDER,
+    PLACE,
+    LocalPath,
+    json_option,
+    settings,
+    vault_option,
+)
 from fiftyone_reue.cli.printing import count, err, failed, listed, out, plain, report
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
@@ -21,6 +28,7 @@ from fiftyone_reue.errors import ReueError
 from fiftyone_reue.names.display import printable
 from fiftyone_reue.options import pairs
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.stores.address import Place, local
 
 if TYPE_CHECKING:
     from fiftyone_reue.workflows.protect import ProtectSummary
@@ -42,8 +50,8 @@ def known_method(_: click.Context, __: click.Parameter, name: str) -> str:
 def protecting_options(command: Command) -> Command:
     """What `reue protect` and `reue publish` take, but for whom it is."""
     decorators = (
-        click.argument("source", metavar="SRC", type=FOLDER),
-        click.argument("output", metavar="DST", type=FOLDER),
+        click.argument("source", metavar="SRC", type=PLACE),
+        click.argument("output", metavar="DST", type=PLACE),
         vault_option,
         settings(
             ProtectConfig,
@@ -61,7 +69,7 @@ def protecting_options(command: Command) -> Command:
         ),
         click.option(
             "--scenes",
-            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            type=LocalPath(exists=True, file_okay=False),
             help="Images for deep_hiding to hide, a folder for each class; else from "
             "its bank.",
         ),
@@ -120,8 +128,8 @@ def publish(**given: Any) -> int:
 def _protect(
     name: str | None,
     *,
-    source: Path,
-    output: Path,
+    source: Place,
+    output: Place,
     vault_folder: Path,
     options: tuple[str, ...],
     scenes: Path | None,
@@ -149,7 +157,7 @@ def _protect(
         raise click.UsageError(f"--coco and {other} both say what classes are")
     said: list[str] = []
     found: dict[str, int] = {}
-    annotations = None if coco is None else read_coco(coco, source, output)
+    annotations = None if coco is None else read_coco(coco, local(source), output)
     tree = (
         read_source(source, output, classes_at, clustered=clusters is not None)
         if annotations is None

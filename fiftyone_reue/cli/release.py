@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import json_option, vault_option
+from fiftyone_reue.cli.options import LocalPath, json_option, vault_option
 from fiftyone_reue.cli.printing import SHOWN_NAMES, out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.errors import InputError
@@ -118,12 +118,12 @@ def _part(key: str, value: Any) -> str:
 @vault_option
 @click.option(
     "--request",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=LocalPath(dir_okay=False),
     help="Write a request (RFC 3161, .tsq) to this file, for any time stamp authority.",
 )
 @click.option(
     "--reply",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=LocalPath(exists=True, dir_okay=False),
     help="Keep the authority's reply (.tsr) in this file, for every case to come.",
 )
 @guarded

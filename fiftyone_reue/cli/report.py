@@ -9,7 +9,8 @@ import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import (
-    FOLDER,
+    PLACE,
+    LocalPath,
     json_option,
     originals_option,
     pixels_option,
@@ -19,15 +20,16 @@ from fiftyone_reue.cli.printing import err, out, plain
 from fiftyone_reue.cli.printing import report as tell
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.stores.address import Place
 
 
 @click.command()
-@click.argument("sources", metavar="SRC...", type=FOLDER, nargs=-1, required=True)
+@click.argument("sources", metavar="SRC...", type=PLACE, nargs=-1, required=True)
 @vault_option
 @click.option(
     "--out",
     "output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=LocalPath(file_okay=False),
     required=True,
     help="A new folder for the case.",
 )
@@ -36,10 +38,10 @@ from fiftyone_reue.cli.vaults import opened
 @json_option
 @guarded
 def report(
-    sources: tuple[Path, ...],
+    sources: tuple[Place, ...],
     vault_folder: Path,
     output: Path,
-    originals: Path | None,
+    originals: Place | None,
     max_pixels: int,
     as_json: bool,
 ) -> int:

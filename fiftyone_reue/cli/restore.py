@@ -13,6 +13,8 @@ from fiftyone_reue.batch.engines import LOCAL
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import (
     FOLDER,
+    PLACE,
+    VAULT,
     engine_option,
     json_option,
     pixels_option,
@@ -31,6 +33,7 @@ from fiftyone_reue.cli.printing import (
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
 from fiftyone_reue.names.display import count
+from fiftyone_reue.stores.address import Place
 
 if TYPE_CHECKING:
     from fiftyone_reue.vault.key_files import RecipientKey
@@ -38,8 +41,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("source", metavar="SRC", type=FOLDER)
-@click.argument("output", metavar="DST", type=FOLDER)
+@click.argument("source", metavar="SRC", type=PLACE)
+@click.argument("output", metavar="DST", type=PLACE)
 @click.option("--key", "key_path", type=FOLDER, help="A recipient's key file.")
 @click.option(
     "--identity",
@@ -54,7 +57,7 @@ if TYPE_CHECKING:
     type=FOLDER,
     help="With --key, of a published set: the licence that you were sent.",
 )
-@click.option("--vault", "vault_folder", type=FOLDER, help="The owner's vault.")
+@click.option("--vault", "vault_folder", type=VAULT, help="The owner's vault.")
 @click.option(
     "--approximate",
     is_flag=True,
@@ -62,7 +65,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--records",
-    type=FOLDER,
+    type=PLACE,
     help="For that, the release as delivered: of crops and files without a record.",
 )
 @engine_option
@@ -71,14 +74,14 @@ if TYPE_CHECKING:
 @json_option
 @guarded
 def restore(
-    source: Path,
-    output: Path,
+    source: Place,
+    output: Place,
     key_path: Path | None,
     identity: Path | None,
     licence: Path | None,
     vault_folder: Path | None,
     approximate: bool,
-    records: Path | None,
+    records: Place | None,
     engine: str,
     workers: int | None,
     max_pixels: int,

@@ -11,6 +11,7 @@ import click
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import (
     FOLDER,
+    PLACE,
     json_option,
     originals_option,
     pixels_option,
@@ -19,6 +20,7 @@ from fiftyone_reue.cli.options import (
 from fiftyone_reue.cli.printing import out, plain, print_table, report, table
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.stores.address import Place
 from fiftyone_reue.workflows.decoys import DECOYS, MOST_DECOYS
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("sources", metavar="SRC...", type=FOLDER, nargs=-1, required=True)
+@click.argument("sources", metavar="SRC...", type=PLACE, nargs=-1, required=True)
 @vault_option
 @click.option(
     "--out",
@@ -47,10 +49,10 @@ if TYPE_CHECKING:
 @json_option
 @guarded
 def reveal(
-    sources: tuple[Path, ...],
+    sources: tuple[Place, ...],
     vault_folder: Path,
     output: Path,
-    originals: Path | None,
+    originals: Place | None,
     decoys: int,
     max_pixels: int,
     as_json: bool,

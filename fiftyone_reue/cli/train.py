@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import device_option, json_option
+from fiftyone_reue.cli.options import LocalPath, device_option, json_option
 from fiftyone_reue.cli.printing import out, plain
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.errors import InputError
@@ -16,8 +16,8 @@ from fiftyone_reue.errors import InputError
 
 @click.command()
 @click.argument("kind", type=click.Choice(["hiding", "adversarial"]))
-@click.argument("photos", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("photos", type=LocalPath(exists=True, file_okay=False))
+@click.argument("output", type=LocalPath(dir_okay=False))
 @click.option("--steps", type=click.IntRange(1), help="Gradient steps.")
 @click.option("--begin", help="Name of weights to begin with, to fine-tune them.")
 @click.option(

@@ -19,6 +19,7 @@ from fiftyone_reue.cli.passphrases import ask_existing
 from fiftyone_reue.cli.printing import count, err, out, plain
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened_either, require_one
+from fiftyone_reue.stores.address import Place
 
 
 @click.group()
@@ -90,7 +91,7 @@ def check(
 def index(
     vault_folder: Path | None,
     app: bool,
-    originals: Path | None,
+    originals: Place | None,
     max_pixels: int,
     as_json: bool,
 ) -> int:

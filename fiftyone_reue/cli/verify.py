@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import FOLDER, json_option, pixels_option
+from fiftyone_reue.cli.options import FOLDER, LocalPath, json_option, pixels_option
 from fiftyone_reue.cli.printing import out, plain, print_table, table
 
 
@@ -25,7 +25,7 @@ from fiftyone_reue.cli.printing import out, plain, print_table, table
 )
 @click.option(
     "--authority",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=LocalPath(exists=True, dir_okay=False),
     help="Certificates (PEM) of whom you believe when a commitment was there: the root "
     "of the authority that stamped it, and those between.",
 )

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from fiftyone_reue.errors import (
     DamagedRecordError,
     UnreadableImageError,
+    UnsafePathError,
     UnsupportedImageError,
 )
 from fiftyone_reue.media import carriers
@@ -20,6 +21,8 @@ from fiftyone_reue.media.carriers import CARRIERS, FALLBACK
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.raster import Loaded, Raster
 from fiftyone_reue.names import filenames
+from fiftyone_reue.stores import objects
+from fiftyone_reue.stores.address import Address, is_url
 
 # A few bytes can stand for any number of like pixels, of which each takes up to forty
 # bytes while it is worked on: 34 bytes of WebP took 7 GB and three minutes. Photographs
@@ -65,7 +68,7 @@ IMAGE_SUFFIXES: frozenset[str] = frozenset((*READABLE_SUFFIXES, *_FOREIGN))
 
 
 def load(
-    source: str | os.PathLike[str] | bytes,
+    source: str | os.PathLike[str] | Address | bytes,
     *,
     name: str | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -77,7 +80,7 @@ def load(
     The EXIF orientation is not applied. Thread-safe.
 
     Args:
-        source: a path, or the file's bytes.
+        source: a path, an object's address or URL, or the file's bytes.
         name: what errors call the file; by default its path.
         max_pixels: refuse images with more pixels before decoding them. By default
             also those of more than 25 million that have more than 32 for each byte of
@@ -99,6 +102,7 @@ def load(
         label = name or f"image of {len(source)} bytes"
         data = source
     else:
+        source = str(source) if isinstance(source, Address) else source
         label = name or filenames.shown(source)
         data = read_file(source, name=label, most=largest_file(max_pixels))
     try:
@@ -217,18 +221,18 @@ LARGEST_FILE = largest_file(DEFAULT_MAX_PIXELS)
 
 
 def read_file(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Address,
     *,
     name: str | None = None,
     most: int = LARGEST_FILE,
 ) -> bytes:
-    """The bytes of a regular file.
+    """The bytes of a regular file, or of an object in a store.
 
     A link is followed. What isn't a file (a folder, a named pipe, a device) is never
     opened: reading some of these waits for ever, or never ends.
 
     Args:
-        path: the file.
+        path: the file, or an object's address or URL.
         name: what errors call it; by default its path.
         most: bytes that it may have.
 
@@ -237,9 +241,13 @@ def read_file(
             its name could be neither stored nor printed.
         UnsupportedImageError: it is longer.
     """
+    if isinstance(path, Address):
+        path = str(path)
     label = name or filenames.shown(path)
     if not filenames.is_text(path):
         raise UnreadableImageError(f"{label}: the name isn't valid UTF-8; rename it")
+    if is_url(path):
+        return _read_object(str(path), label, most)
     try:
         found = os.stat(path)
         mode = found.st_mode
@@ -247,10 +255,7 @@ def read_file(
             data = _read_at_most(Path(path), found.st_size, most)
             if data is not None:
                 return data
-            raise UnsupportedImageError(
-                f"{label}: the file has more than the {most >> 20} MB that are read of "
-                "an image; if you trust it, raise the limit with --max-pixels"
-            )
+            raise _too_long(label, most)
         if stat.S_ISDIR(mode):
             os.scandir(path).close()  # or it is here since it can't be read
         why = _IRREGULAR.get(stat.S_IFMT(mode), "not a regular file; remove it")
@@ -265,6 +270,33 @@ def read_file(
         if isinstance(error, OSError) and error.errno == errno.ELOOP:
             why = "a link that leads to itself; remove it"
     raise UnreadableImageError(f"{label}: {why}")
+
+
+def _read_object(url: str, label: str, most: int) -> bytes:
+    try:
+        Address.of(url.removesuffix("/"))
+        if url.endswith("/"):  # it is here since it can't be looked into
+            objects.listing(url.removesuffix("/"))
+            raise UnreadableImageError(f"{label}: a folder, not an image file")
+        data = objects.read(url, most + 1)
+    except FileNotFoundError:
+        why = "no such object; check the address"
+    except UnsafePathError as error:
+        why = str(error)
+    except OSError as error:
+        why = f"can't be read from the store: {objects.reason(error)}"
+    else:
+        if len(data) > most:
+            raise _too_long(label, most)
+        return data
+    raise UnreadableImageError(f"{label}: {why}")
+
+
+def _too_long(label: str, most: int) -> UnsupportedImageError:
+    return UnsupportedImageError(
+        f"{label}: the file has more than the {most >> 20} MB that are read of "
+        "an image; if you trust it, raise the limit with --max-pixels"
+    )
 
 
 def _read_at_most(path: Path, size: int, most: int) -> bytes | None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from fiftyone_reue.errors import OutputError
 from fiftyone_reue.names.contained import Entry
-
-TEMPORARY_SUFFIX = ".reue-tmp"
+from fiftyone_reue.stores import objects
+from fiftyone_reue.stores.address import Address
+from fiftyone_reue.stores.objects import TEMPORARY_SUFFIX
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space and run it again",
@@ -29,16 +30,23 @@ _REASONS = {
 _NAME_ERRORS = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR}
 
 
-def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
+def write_atomic(path: str | os.PathLike[str] | Address, data: bytes) -> None:
     """Write a file, durably, so that its name never shows a part of it.
 
     Args:
-        path: the file; replaced if it is there. Its folder must exist.
+        path: the file, or an object of a store; replaced if it is there. A file's
+            folder must exist.
         data: all of its bytes.
 
     Raises:
         OutputError: it couldn't be written; nothing was left behind.
     """
+    if isinstance(path, Address):
+        try:
+            objects.write(str(path), data)
+        except OSError as error:
+            raise unstored(str(path), error) from error
+        return
     write_batch([(Path(path), data)])
 
 
@@ -101,6 +109,11 @@ def write_entries(
                     temporary.unlink()
     except OSError as error:
         raise _unwritten(entry.path, error) from error
+
+
+def unstored(url: str, error: OSError) -> OutputError:
+    """What is said of an object that couldn't be written."""
+    return OutputError(f"{url}: can't be written: {objects.reason(error)}")
 
 
 def is_refused_name(error: OutputError) -> bool:

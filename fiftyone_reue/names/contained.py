@@ -16,8 +16,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
+from typing import overload
 
 from fiftyone_reue.errors import OutputError, UnsafePathError
+from fiftyone_reue.stores import objects
+from fiftyone_reue.stores.address import Address, Place
 
 _BY_DESCRIPTOR = (
     hasattr(os, "O_NOFOLLOW")
@@ -118,8 +121,12 @@ def bare(name: str) -> str:
     return name
 
 
-def inside(folder: Path, name: str) -> Path:
-    """The path of a file below a folder, for reading it.
+@overload
+def inside(folder: Path, name: str) -> Path: ...
+@overload
+def inside(folder: Place, name: str) -> Place: ...
+def inside(folder: Place, name: str) -> Place:
+    """The path of a file below a folder, or its address, for reading it.
 
     Args:
         folder: any.
@@ -131,8 +138,13 @@ def inside(folder: Path, name: str) -> Path:
     return folder.joinpath(*parts(name))
 
 
-def unlinked(folder: Path, name: str) -> Path:
+@overload
+def unlinked(folder: Path, name: str) -> Path: ...
+@overload
+def unlinked(folder: Place, name: str) -> Place: ...
+def unlinked(folder: Place, name: str) -> Place:
     """The same for a file that is to be written: no folder on its way is a link.
+    There is none in a store.
 
     It is a look, so that a job can refuse one file before it works on it. What writes
     looks again, with :func:`opened`.
@@ -140,11 +152,12 @@ def unlinked(folder: Path, name: str) -> Path:
     Raises:
         UnsafePathError: it leads out of the folder, or a folder on the way is a link.
     """
-    path = folder
-    for part in parts(name)[:-1]:
-        path = path / part
-        if _is_link(path):
-            raise _linked(path)
+    if isinstance(folder, Path):
+        path = folder
+        for part in parts(name)[:-1]:
+            path = path / part
+            if _is_link(path):
+                raise _linked(path)
     return inside(folder, name)
 
 
@@ -183,7 +196,7 @@ def opened(
         ]
 
 
-def remove(folder: Path, name: str) -> bool:
+def remove(folder: Place, name: str) -> bool:
     """Delete a file below a folder, and folders on its way that are empty then.
 
     Args:
@@ -198,6 +211,8 @@ def remove(folder: Path, name: str) -> bool:
         OutputError: a folder on its way can't be opened.
         OSError: the file can't be deleted.
     """
+    if isinstance(folder, Address):
+        return objects.remove(str(inside(folder, name)))
     there = True
     try:
         with opened(folder, [name]) as (entry,):

@@ -11,7 +11,6 @@ import os
 from collections.abc import Container, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 
 from fiftyone_reue.batch import pipeline
 from fiftyone_reue.batch.items import Item
@@ -22,6 +21,7 @@ from fiftyone_reue.media.digest import carried_digest, sample_digest
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names import contained
 from fiftyone_reue.progress import Progress
+from fiftyone_reue.stores.address import Place, is_url, place
 from fiftyone_reue.vault.entities import Record, Release
 from fiftyone_reue.vault.ledger.base import Ledger
 
@@ -134,7 +134,7 @@ def find_changes(
     ids = {item.sample_id for item in items}
     orphans = _without_original(known, ids, elsewhere)
     samples = _old_digests(ledger, known)
-    folder = Path(release.output)
+    folder = place(release.output)
     old_orphans = any(not known[one].file_digest for one in orphans)
 
     def look(item: Item) -> _Seen:
@@ -189,7 +189,7 @@ def made_of(item: Item, data: bytes) -> bytes:
     return digest_of(whole + item.regions.digest())
 
 
-def is_copy(path: Path, record: Record) -> bool:
+def is_copy(path: Place, record: Record) -> bool:
     """Whether this file is the protected copy that a record speaks of."""
     return _standing(path, _part(record)) is not None
 
@@ -229,7 +229,7 @@ def _see(item: Item, *, decode: bool, max_pixels: int) -> _Seen:
     try:
         data = read_file(item.path, name=item.sample_id)
     except ReueError:
-        return _Seen(item, there=os.path.lexists(item.path))
+        return _Seen(item, there=is_url(item.path) or os.path.lexists(item.path))
     samples = None
     if decode:
         try:
@@ -240,7 +240,7 @@ def _see(item: Item, *, decode: bool, max_pixels: int) -> _Seen:
     return _Seen(item, True, made_of(item, data), samples)
 
 
-def _standing_in(folder: Path, record: _Known) -> bytes | None:
+def _standing_in(folder: Place, record: _Known) -> bytes | None:
     """As :func:`_standing`; what the ledger places elsewhere is no copy of ours."""
     try:
         path = contained.inside(folder, record.output)
@@ -249,7 +249,7 @@ def _standing_in(folder: Path, record: _Known) -> bytes | None:
     return _standing(path, record)
 
 
-def _standing(path: Path, record: _Known) -> bytes | None:
+def _standing(path: Place, record: _Known) -> bytes | None:
     """The digest of the copy's bytes, if the file is the copy as it was made."""
     try:
         data = read_file(path)

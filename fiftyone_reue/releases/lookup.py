@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from fiftyone_reue.errors import InputError, OutputError, named
 from fiftyone_reue.names import contained
 from fiftyone_reue.names.display import count
 from fiftyone_reue.releases import manifest
+from fiftyone_reue.stores.address import Place, is_there, place
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.vault.vault import Vault
 
@@ -38,7 +38,7 @@ def find_release(vault: Vault, name_or_id: str) -> Release:
     raise InputError(f"There is no release {name_or_id!r}; there are: {names}")
 
 
-def require_apart(vault: Vault, folder: Path, why: str) -> None:
+def require_apart(vault: Vault, folder: Place, why: str) -> None:
     """Keep what isn't for recipients out of folders that are handed out.
 
     Args:
@@ -51,7 +51,7 @@ def require_apart(vault: Vault, folder: Path, why: str) -> None:
     """
     resolved = folder.resolve()
     for release in vault.ledger.releases():
-        output = Path(release.output).resolve()
+        output = place(release.output).resolve()
         if output == resolved or output in resolved.parents:
             raise InputError(
                 f"{folder}: this is in the folder of release {release.name}, which is "
@@ -105,7 +105,7 @@ def describe_release(vault: Vault, release: Release) -> dict[str, Any]:
     }
 
 
-def released_items(vault: Vault, folder: Path) -> list[Item]:
+def released_items(vault: Vault, folder: Place) -> list[Item]:
     """A release's files with their classes.
 
     The classes are what the release's records say, or the folders' names of files
@@ -166,7 +166,7 @@ def delete_release(vault: Vault, release: Release, *, files: bool) -> int:
 
 
 def _delete_files(vault: Vault, release: Release) -> int:
-    folder = Path(release.output)
+    folder = place(release.output)
     names = []
     for record in vault.ledger.records(release.id):
         with named(f"Release {release.name}, {record.sample_id}"):
@@ -174,7 +174,7 @@ def _delete_files(vault: Vault, release: Release) -> int:
         names.append(record.output)
     content = manifest.read(folder)
     if content is None or content.get("release") != release.id:
-        if not any(os.path.lexists(folder / name) for name in names):
+        if not any(is_there(folder / name) for name in names):
             return 0
         raise OutputError(
             f"{folder}: no {manifest.NAME} says that this folder is release "
@@ -185,12 +185,13 @@ def _delete_files(vault: Vault, release: Release) -> int:
     if "annotations" in release.parameters:
         deleted += _delete(folder, contained.bare(release.parameters["annotations"]))
     _delete(folder, manifest.NAME)
-    with contextlib.suppress(OSError):  # not empty: something else is in it
-        folder.rmdir()
+    if isinstance(folder, Path):
+        with contextlib.suppress(OSError):  # not empty: something else is in it
+            folder.rmdir()
     return deleted
 
 
-def _delete(folder: Path, name: str) -> int:
+def _delete(folder: Place, name: str) -> int:
     try:
         return int(contained.remove(folder, name))
     except OSError as error:

@@ -7,7 +7,6 @@ clusters, what failed and what a release is called stay in the owner's ledger, s
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
@@ -16,8 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fiftyone_reue import __version__
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.media.files import write_atomic
+from fiftyone_reue.stores import objects
+from fiftyone_reue.stores.address import Address, Place, place
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 
@@ -36,13 +37,19 @@ _MOST_ABOVE = 32
 """So many folders up a manifest is looked for."""
 
 
-def write(vault: Vault, release: Release, recipient: Recipient) -> float | None:
+def write(
+    vault: Vault, release: Release, recipient: Recipient, *, begin: bool = False
+) -> float | None:
     """Write a release's manifest from the ledger, unless it says all that already.
+
+    It isn't written where the release's folder is gone, or never came to be.
 
     Args:
         vault: the owner's.
         release: as it stands now.
         recipient: whose it is; a revoked one is marked.
+        begin: whether it is the first thing of the release in a store, which has no
+            folders.
 
     Returns:
         The release's mean PSNR in dB, or None without any image.
@@ -71,14 +78,23 @@ def write(vault: Vault, release: Release, recipient: Recipient) -> float | None:
         "files": sorted(files),  # in the ledger's order they might tell something
         "digests": dict(sorted(digests.items())),
     }
-    path = Path(release.output) / NAME
+    path = place(release.output) / NAME
     data = json.dumps(content, indent=1).encode()
-    if path.parent.is_dir() and not _holds(path, data):
+    if (begin or _is_begun(path)) and not _holds(path, data):
         write_atomic(path, data)
     return total / len(files) if files else None
 
 
-def read(folder: Path) -> dict[str, Any] | None:
+def _is_begun(path: Place) -> bool:
+    if isinstance(path, Path):
+        return path.parent.is_dir()
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise OutputError(f"{path}: {objects.reason(error)}") from error
+
+
+def read(folder: Place) -> dict[str, Any] | None:
     """A folder's manifest, or None where there is none that can be read.
 
     Raises:
@@ -102,17 +118,17 @@ class Found:
         content: what it says.
     """
 
-    folder: Path
+    folder: Place
     below: PurePosixPath
     content: dict[str, Any]
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Place:
         """The manifest's file."""
         return self.folder / NAME
 
 
-def find(place: Path) -> Found | None:
+def find(place: Place) -> Found | None:
     """The manifest of a folder's copies, or of one of its files: there or above.
 
     One above has to list something that lies in the place. The first that this program
@@ -125,6 +141,8 @@ def find(place: Path) -> Found | None:
     Raises:
         InputError: the one in the folder itself is larger than any.
     """
+    if isinstance(place, Address):
+        return _find_stored(place)
     if place.is_dir():
         content = read(place)
         if content is not None and _is_ours(content):
@@ -147,10 +165,28 @@ def find(place: Path) -> Found | None:
     return None
 
 
-def _read_above(folder: Path) -> dict[str, Any] | None:
+def _find_stored(address: Address) -> Found | None:
+    content = read(address)
+    if content is not None and _is_ours(content):
+        return Found(address, PurePosixPath(), content)
+    below = PurePosixPath()
+    here = address
+    for above in address.parents:
+        below = PurePosixPath(here.name, below)
+        here = above
+        content = _read_above(here)
+        if content is not None and _is_ours(content):
+            lists = _lists(content, below.as_posix())
+            return Found(here, below, content) if lists else None
+    return None
+
+
+def _read_above(folder: Place) -> dict[str, Any] | None:
     """As :func:`read`, of a folder that nobody named."""
     try:
-        return None if (folder / NAME).is_symlink() else read(folder)
+        if isinstance(folder, Path) and (folder / NAME).is_symlink():
+            return None
+        return read(folder)
     except (OSError, InputError):
         return None
 
@@ -181,7 +217,7 @@ class Handed:
         compared_with: the manifest that says which files were handed out, or None.
     """
 
-    def __init__(self, place: Path | None) -> None:
+    def __init__(self, place: Place | None) -> None:
         found = None if place is None else find(place)
         told = None if found is None else found.content.get("digests")
         self._place = place
@@ -189,36 +225,59 @@ class Handed:
         self._digests = told if isinstance(told, dict) else {}
         self.compared_with = found.path if found and self._digests else None
 
-    def is_another(self, path: Path) -> bool:
+    def is_another(self, path: str, digest: bytes) -> bool:
         """Whether a file in the place isn't the one of its name that was handed out;
-        not where the manifest doesn't say."""
+        not where the manifest doesn't say.
+
+        Args:
+            path: the file, or an object's URL.
+            digest: SHA-256 of its bytes.
+        """
         if self._place is None or not self._digests:
             return False
-        try:
-            name = path.absolute().relative_to(self._place.absolute())
-            told = self._digests.get((self._below / name.as_posix()).as_posix())
-            if told is None:
-                return False
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS] != told
-        except (OSError, ValueError):
+        name = _below(self._place, path)
+        if name is None:
             return False
+        told = self._digests.get((self._below / name).as_posix())
+        return told is not None and digest.hex()[:_DIGITS] != told
 
 
-def _start(path: Path, most: int) -> bytes:
+def _below(folder: Place, path: str) -> PurePosixPath | None:
+    """Where a file lies below a folder; None if it doesn't."""
+    if isinstance(folder, Address):
+        above = f"{folder}/"
+        if path == str(folder):
+            return PurePosixPath()
+        return (
+            PurePosixPath(path.removeprefix(above)) if path.startswith(above) else None
+        )
+    try:
+        found = Path(path).absolute().relative_to(folder.absolute())
+    except ValueError:
+        return None
+    return PurePosixPath(found.as_posix())
+
+
+def _start(path: Place, most: int) -> bytes:
+    larger = InputError(
+        f"{path}: this file is larger than any manifest ({most >> 20} MB); it is "
+        "none of this program's, remove it"
+    )
+    if isinstance(path, Address):
+        data = objects.read(str(path), most + 1)
+        if len(data) > most:
+            raise larger
+        return data
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise ValueError("it isn't a file")
     if found.st_size > most:
-        raise InputError(
-            f"{path}: this file is larger than any manifest ({most >> 20} MB); it is "
-            "none of this program's, remove it"
-        )
+        raise larger
     with path.open("rb") as file:
         return file.read(found.st_size)
 
 
-def mark_revoked(vault: Vault, recipient: Recipient) -> list[Path]:
+def mark_revoked(vault: Vault, recipient: Recipient) -> list[Place]:
     """Note in the manifests of the recipient's releases whether they are revoked.
 
     It tells whoever restores from these folders with the program; it can't reach
@@ -227,9 +286,9 @@ def mark_revoked(vault: Vault, recipient: Recipient) -> list[Path]:
     Returns:
         The manifests changed.
     """
-    changed = []
+    changed: list[Place] = []
     for release in vault.ledger.releases(recipient.id):
-        folder = Path(release.output)
+        folder = place(release.output)
         content = read(folder)
         if content is not None and content.get("release") == release.id:
             write(vault, release, recipient)
@@ -237,7 +296,7 @@ def mark_revoked(vault: Vault, recipient: Recipient) -> list[Path]:
     return changed
 
 
-def _holds(path: Path, data: bytes) -> bool:
+def _holds(path: Place, data: bytes) -> bool:
     try:
         return _start(path, MOST_BYTES) == data
     except (OSError, ValueError, InputError):

@@ -6,14 +6,13 @@ import os
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fiftyone_reue.batch import pipeline, sampling
-from fiftyone_reue.batch.folders import LITTER
 from fiftyone_reue.batch.items import Item
+from fiftyone_reue.batch.litter import LITTER
 from fiftyone_reue.batch.pipeline import Failure, Outcome
 from fiftyone_reue.batch.regions import BACKGROUND
 from fiftyone_reue.errors import InputError, OutputError
@@ -25,6 +24,8 @@ from fiftyone_reue.prf import derive
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.releases.clusters import Clusters, check_enough, cluster_items
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.stores import objects
+from fiftyone_reue.stores.address import Address, Place
 from fiftyone_reue.vault.commitments import all_recipients
 from fiftyone_reue.vault.entities import Fit, Recipient, Release
 from fiftyone_reue.vault.vault import Vault
@@ -39,7 +40,7 @@ def new_id() -> str:
     return os.urandom(8).hex()
 
 
-def release_in(vault: Vault, output: Path) -> Release | None:
+def release_in(vault: Vault, output: Place) -> Release | None:
     """The release that was begun in a folder, or None."""
     folder = str(output.resolve())
     found = (one for one in vault.ledger.releases() if one.output == folder)
@@ -52,7 +53,7 @@ def open_release(
     *,
     name: str,
     source: str,
-    output: Path,
+    output: Place,
     config: ProtectConfig,
     moved: bool = False,
     regions: bool = False,
@@ -428,7 +429,7 @@ def options_of_release(release: Release) -> dict[str, Any]:
     return release.parameters.get("options", earlier)
 
 
-def require_empty(output: Path) -> None:
+def require_empty(output: Place) -> None:
     """Make sure that a new release's folder holds nothing, or isn't there yet.
 
     Raises:
@@ -436,7 +437,7 @@ def require_empty(output: Path) -> None:
         OutputError: it can't be looked into.
     """
     try:
-        occupied = any(path.name.lower() not in LITTER for path in output.iterdir())
+        occupied = any(name.lower() not in LITTER for name in _names_in(output))
     except FileNotFoundError:
         return
     except NotADirectoryError:
@@ -450,6 +451,12 @@ def require_empty(output: Path) -> None:
             f"{output}: the folder isn't empty and this vault knows no release in "
             "it; choose a new folder"
         )
+
+
+def _names_in(folder: Place) -> list[str]:
+    if isinstance(folder, Address):
+        return [one.name for one in objects.listing(str(folder))]
+    return [path.name for path in folder.iterdir()]
 
 
 def _new_seed(vault: Vault, recipient: Recipient, config: ProtectConfig) -> bytes:

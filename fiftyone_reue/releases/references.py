@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.names import contained
 from fiftyone_reue.releases.originals import Originals
 from fiftyone_reue.releases.recent import Recent
+from fiftyone_reue.stores.address import Place, place
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Record
 from fiftyone_reue.vault.ledger.problems import BACKUP, NOT_FOUND, quoted
@@ -65,7 +65,7 @@ class References:
     """
 
     def __init__(
-        self, vault: Vault, originals: Originals, moved: Path | None, max_pixels: int
+        self, vault: Vault, originals: Originals, moved: Place | None, max_pixels: int
     ) -> None:
         self._vault = vault
         self._originals = originals
@@ -215,7 +215,7 @@ class References:
             release = self._vault.ledger.release(record.release_id)
             if release is None:
                 return None
-            path = contained.inside(Path(release.output), record.output)
+            path = contained.inside(place(release.output), record.output)
             return load(path, max_pixels=self._max_pixels).raster
         except FATAL:
             raise

@@ -4,10 +4,10 @@ are here."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from fiftyone_reue.names.display import count, moment
 from fiftyone_reue.releases import manifest
+from fiftyone_reue.stores.address import Place
 from fiftyone_reue.vault import recipient_events
 from fiftyone_reue.vault.entities import LICENCE_OF, Recipient
 from fiftyone_reue.vault.vault import Vault
@@ -27,7 +27,7 @@ class Revoked:
 
     recipient: Recipient
     since: float | None
-    manifests: list[Path]
+    manifests: list[Place]
     copies: bool
     licences: bool
 
@@ -61,7 +61,7 @@ class Reinstated:
     """
 
     recipient: Recipient
-    manifests: list[Path]
+    manifests: list[Place]
     copies: bool
     licences: bool
 

@@ -35,6 +35,7 @@ from fiftyone_reue.releases.locating import Locator, Nearest, views
 from fiftyone_reue.releases.originals import Originals
 from fiftyone_reue.releases.overview import Overview
 from fiftyone_reue.releases.references import References, compared_luma
+from fiftyone_reue.stores.address import Place
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.entities import Image, Record
 from fiftyone_reue.vault.file_lock import file_lock
@@ -166,7 +167,7 @@ class Tracer:
     def __init__(
         self,
         vault: Vault,
-        originals_folder: Path | None = None,
+        originals_folder: Place | None = None,
         *,
         max_pixels: int = DEFAULT_MAX_PIXELS,
         witness: Callable[[str, str, read.Difference], None] | None = None,

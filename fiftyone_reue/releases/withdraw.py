@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from fiftyone_reue.errors import OutputError
 from fiftyone_reue.names import contained
 from fiftyone_reue.releases.changes import is_copy
+from fiftyone_reue.stores.address import Place, place
 from fiftyone_reue.vault.entities import Record, Release
 from fiftyone_reue.vault.ledger.base import Ledger
 
@@ -45,7 +45,7 @@ def withdraw(ledger: Ledger, release: Release, sample_ids: Sequence[str]) -> int
         for record in records:
             contained.parts(record.output)  # before any file is gone
         for record in records:
-            _remove(Path(release.output), record.output)
+            _remove(place(release.output), record.output)
         keep(ledger, records)
         ledger.delete_records(release.id, [record.sample_id for record in records])
         count += len(records)
@@ -73,7 +73,7 @@ def remove_leftovers(
         OutputError: a file can't be deleted.
         UnsafePathError: as for :func:`withdraw`.
     """
-    folder = Path(release.output)
+    folder = place(release.output)
     for record in ledger.withdrawn(release.id) if records is None else records:
         path = contained.inside(folder, record.output)
         if not path.is_file():
@@ -90,7 +90,7 @@ def _withdrawn_id(record: Record) -> str:
     return f"{record.release_id}-{hashlib.sha256(named).hexdigest()[:32]}"
 
 
-def _remove(folder: Path, output: str) -> None:
+def _remove(folder: Place, output: str) -> None:
     try:
         contained.remove(folder, output)
     except OSError as error:

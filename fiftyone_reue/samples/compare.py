@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fiftyone_reue.errors import InputError
+from fiftyone_reue.errors import InputError, UnreadableImageError
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.depth import shown
 from fiftyone_reue.media.quality import psnr
 from fiftyone_reue.samples import fields
+from fiftyone_reue.samples.source import IN_A_STORE
+from fiftyone_reue.stores.address import is_url
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -149,6 +151,8 @@ def side_by_side(original: str, copy: bytes) -> str:
 
 def _pixels(source: str | bytes) -> Pixels:
     """A file as it is shown, uint8 RGB ``(h, w, 3)``."""
+    if isinstance(source, str) and is_url(source):
+        raise UnreadableImageError(IN_A_STORE)
     raster = load(source).raster
     pixels = shown(raster)[:, :, : raster.colour_channels]
     if pixels.dtype == np.uint16:

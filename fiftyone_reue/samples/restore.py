@@ -18,6 +18,7 @@ from fiftyone_reue.samples import copies, fields, source
 from fiftyone_reue.samples.progress_bars import ProgressOption, run
 from fiftyone_reue.samples.releases import find_release
 from fiftyone_reue.samples.vaults import open_vault
+from fiftyone_reue.stores.address import is_url
 from fiftyone_reue.vault.entities import Recipient, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.workflows import restore as folders
@@ -232,6 +233,8 @@ def _shown_items(dataset: fo.Dataset, ids: list[str]) -> list[Item]:
     rows = zip(*chosen.values(["id", fields.PROTECTED]), strict=True)
     items = []
     for sample_id, copy in rows:
+        if copy and is_url(copy):
+            raise InputError(f"{sample_id}: {source.IN_A_STORE}")
         if copy:
             # Copies that older versions made have the sample's id itself.
             ends = (sample_id, source.tag(source.source_of(dataset), sample_id))

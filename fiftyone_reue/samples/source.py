@@ -25,6 +25,7 @@ from fiftyone_reue.samples.several_labels import (
     of_boxes,
     of_labels,
 )
+from fiftyone_reue.stores.address import is_url
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -200,6 +201,13 @@ def _choices(dataset: fo.Dataset) -> str:
     return f"choose as label_field one of: {', '.join(names)}; or choose clusters"
 
 
+IN_A_STORE = (
+    "its file is in a store; have it mounted or fetched, or protect the store itself "
+    "with reue protect"
+)
+"""Whoever can write a dataset could else have this machine ask any address."""
+
+
 def has_regions(path: str) -> bool:
     """Whether labels of this path say where in an image a class is."""
     return list_of(path) in (BOXES, MASK)
@@ -370,6 +378,8 @@ def _file_name(file: str, origin: str, sample_id: str) -> str:
 def _unusable(file: str) -> str | None:
     import fiftyone.core.media as fom
 
+    if is_url(file):
+        return IN_A_STORE
     kind = _OTHER_MEDIA.get(fom.get_media_type(file))
     return None if kind is None else f"it is {kind}; only images can be used"
 

@@ -14,6 +14,7 @@ from fiftyone_reue.releases.changes import find_changes
 from fiftyone_reue.samples import fields, runs, source, views
 from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.samples.vaults import open_ledger
+from fiftyone_reue.stores.address import is_url
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -91,7 +92,8 @@ def stale_steps(
     releases = {r.name: r for r in ledger.releases() if r.source == own}
     shown: dict[str, dict[str, str]] = {}
     for sample_id, file, copy, release in rows:
-        if copy and release in releases:
+        # What is in a store can't be a release's original here.
+        if copy and release in releases and not is_url(file):
             shown.setdefault(release, {})[sample_id] = file
     changed: set[str] = set()
     current: set[str] = set()

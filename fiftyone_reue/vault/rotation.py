@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fiftyone_reue.errors import InputError, OutputError, ReueError, VaultError
+from fiftyone_reue.stores.address import NO_VAULT, local
 from fiftyone_reue.vault import crypto
 from fiftyone_reue.vault.description import fits
 from fiftyone_reue.vault.key_files import read_text
@@ -133,7 +134,7 @@ def rotate_folder(
         OutputError: if `key_file` is there already, or a key file can't be written
         InputError: if the present key's file opens other vaults too
     """
-    folder = Path(folder)
+    folder = local(folder, NO_VAULT)
     vault, present = open_with_provider(folder, secrets, ask)
     with vault.ledger:
         return rotate_vault(

@@ -27,6 +27,7 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.names.display import printable
 from fiftyone_reue.names.filenames import is_text
+from fiftyone_reue.stores.address import NO_VAULT, local
 from fiftyone_reue.vault import crypto
 from fiftyone_reue.vault.description import (
     FORMAT,
@@ -723,7 +724,7 @@ def create_folder(
         OutputError: if the folder or the key file can't be made
         InputError: if the passphrase is empty, or there are images in the folder
     """
-    folder = Path(folder)
+    folder = local(folder, NO_VAULT)
     wanted: dict[str, Any] = {
         "passphrase": passphrase,
         "use_keyring": use_keyring,
@@ -771,7 +772,7 @@ def open_folder(
         VaultError: if there is no vault, or the owner key is missing
         WrongKeyError: if the owner key is another vault's
     """
-    return open_with_provider(Path(folder), secrets, ask)[0]
+    return open_with_provider(local(folder, NO_VAULT), secrets, ask)[0]
 
 
 def open_with_provider(

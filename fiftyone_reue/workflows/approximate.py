@@ -22,6 +22,7 @@ from fiftyone_reue.media import alpha, offsets, template_matching
 from fiftyone_reue.media.quality import psnr
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.perturb.reversal import ByPattern, Reversal
+from fiftyone_reue.stores.address import Place
 from fiftyone_reue.watermark.read import luma
 
 SUFFIX = ".approximate.png"
@@ -81,7 +82,7 @@ class Delivered:
         InputError: there is no such folder, or no image in it.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Place) -> None:
         self.place = place
         self._items = suspect_items(place)
         self._by_output = {item.output: item for item in self._items}

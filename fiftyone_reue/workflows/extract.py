@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from fiftyone_reue.batch import pipeline
@@ -23,6 +22,7 @@ from fiftyone_reue.proofs.words import originals
 from fiftyone_reue.releases.locating import UnseenOriginalsError
 from fiftyone_reue.releases.looks import note_look
 from fiftyone_reue.releases.tracing import ITSELF, Suspect, Traced, Tracer
+from fiftyone_reue.stores.address import Place
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark.evidence import (
@@ -331,7 +331,7 @@ def extract(
     vault: Vault,
     items: Sequence[Item],
     *,
-    originals_folder: Path | None = None,
+    originals_folder: Place | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[Progress, None, ExtractSummary]:
     """Weigh a set of suspects.

@@ -47,6 +47,7 @@ from fiftyone_reue.releases.originals import (
     mark_offsets,
 )
 from fiftyone_reue.releases.withdraw import keep
+from fiftyone_reue.stores.address import place
 from fiftyone_reue.vault import licence_files, records
 from fiftyone_reue.vault.commitments import Original, commit_to
 from fiftyone_reue.vault.entities import (
@@ -147,7 +148,7 @@ def license_release(
             f"A licence can't be good for {count(days, 'day')}; give 1 to {MOST_DAYS}, "
             "or 0 for ever"
         )
-    published = Path(release.output).resolve()
+    published = place(release.output).resolve()
     if published in output.resolve().parents:
         raise InputError(
             f"{output} would lie among the published copies, which anybody may get; "
@@ -398,10 +399,10 @@ def _begun(
 ) -> Release:
     """The ledger's entry of this recipient's licence for a release, as running."""
     now = time.time()
-    place = str(output.resolve())
+    at = str(output.resolve())
     for known in vault.ledger.releases(recipient.id):
         if known.parameters.get(LICENCE_OF) == release.id:
-            licence = replace(known, output=place, state="running", updated=now)
+            licence = replace(known, output=at, state="running", updated=now)
             vault.ledger.put_release(licence)
             return licence
     licence_id = prepare.new_id()
@@ -412,7 +413,7 @@ def _begun(
         recipient_id=recipient.id,
         method=release.method,
         source=release.output,
-        output=place,
+        output=at,
         parameters={**release.parameters, LICENCE_OF: release.id, "issue": 0},
         state="running",
         fit_id=release.fit_id,
@@ -488,7 +489,7 @@ def _parted(
     vault: Vault, licence: Release, page: list[Record], former: LicenceReader | None
 ) -> tuple[list[_Copy], list[tuple[bytes, bytes]]]:
     """What is to be done of a page, and digests and boxes that can be taken over."""
-    folder = Path(licence.source)
+    folder = place(licence.source)
     todo, held = [], []
     known: dict[str, Record] = {}
     if former is not None:

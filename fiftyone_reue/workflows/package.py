@@ -16,6 +16,7 @@ from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.changes import digest_of, is_copy
 from fiftyone_reue.releases.lookup import require_apart
+from fiftyone_reue.stores.address import Place, place
 from fiftyone_reue.vault.commitments import list_commitments
 from fiftyone_reue.vault.entities import (
     ANNOTATED_DIGEST,
@@ -129,7 +130,7 @@ def package_release(
     known = list_commitments(vault, release.id)
     beside = {
         f"{IMAGES}/{manifest.NAME}": (
-            Path(release.output) / manifest.NAME
+            place(release.output) / manifest.NAME
         ).read_bytes(),
         **_annotations(release),
         COMMITMENT: _commitments(known),
@@ -152,7 +153,7 @@ def package_release(
         batch: list[Copied] = []
         held = 0
         for behind, record in enumerate(vault.ledger.records(release.id), 1):
-            data = _copy(Path(release.output), record)
+            data = _copy(place(release.output), record)
             if data is None:
                 wrong.append(record.output)
                 continue
@@ -215,7 +216,7 @@ def _annotations(release: Release) -> dict[str, bytes]:
     if name is None:
         return {}
     try:
-        path = contained.inside(Path(release.output), contained.bare(name))
+        path = contained.inside(place(release.output), contained.bare(name))
         data = path.read_bytes()
     except OSError as error:
         raise InputError(
@@ -244,7 +245,7 @@ def _text(path: Path) -> bytes:
     return data
 
 
-def _copy(folder: Path, record: Record) -> bytes | None:
+def _copy(folder: Place, record: Record) -> bytes | None:
     """A copy's bytes, or None if they aren't what was made."""
     try:
         path = contained.inside(folder, record.output)

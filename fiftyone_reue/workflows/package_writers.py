@@ -22,8 +22,8 @@ from typing import Any
 
 from fiftyone_reue.batch import outputs
 from fiftyone_reue.errors import InputError, MissingPackageError, OutputError
-from fiftyone_reue.media.files import TEMPORARY_SUFFIX
 from fiftyone_reue.names import contained
+from fiftyone_reue.stores.objects import TEMPORARY_SUFFIX
 
 FOLDER, ZIPPED, PARQUET, WEBDATASET = "folder", "zip", "parquet", "webdataset"
 

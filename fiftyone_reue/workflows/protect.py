@@ -5,9 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Generator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Container,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,9 +21,10 @@ import numpy as np
 from fiftyone_reue.batch import outputs, pipeline
 from fiftyone_reue.batch.classes import only_class
 from fiftyone_reue.batch.engines import LOCAL, PROCESSES, require_engine
-from fiftyone_reue.batch.folders import LITTER
 from fiftyone_reue.batch.items import Item, with_distinct_folders, with_distinct_outputs
+from fiftyone_reue.batch.litter import LITTER
 from fiftyone_reue.batch.pipeline import Failure, Outcome
+from fiftyone_reue.batch.stored import objects_below
 from fiftyone_reue.errors import (
     InputError,
     LedgerUnavailableError,
@@ -47,6 +54,7 @@ from fiftyone_reue.releases.prepare import (
     require_enough,
 )
 from fiftyone_reue.releases.withdraw import keep, remove_leftovers, withdraw
+from fiftyone_reue.stores.address import Address, Place, place
 from fiftyone_reue.vault.commitments import commit_to
 from fiftyone_reue.vault.entities import ANNOTATED_DIGEST, Recipient, Release
 from fiftyone_reue.vault.ledger.base import Ledger
@@ -166,8 +174,8 @@ def protect_folder(
     vault: Vault,
     recipient_name: str,
     items: Sequence[Item],
-    source: Path,
-    output: Path,
+    source: Place,
+    output: Place,
     *,
     config: ProtectConfig,
     prune: bool = False,
@@ -205,7 +213,7 @@ def protect(
     vault: Vault,
     recipient_name: str,
     items: Sequence[Item],
-    output: Path,
+    output: Place,
     *,
     name: str,
     source: str,
@@ -324,7 +332,7 @@ def protect(
                 lambda p: Progress(begun + (share - begun) * p.fraction, p.label),
             )
             outputs.prepare(output)
-            manifest.write(vault, release, recipient)
+            manifest.write(vault, release, recipient, begin=True)
             secrets = Secrets.of(vault, recipient, release.id, seed)
             if config.quality is not None:
                 weaker(state, 1, config.perturbation_amplitude)  # it says if it can't
@@ -486,9 +494,9 @@ def _write_annotations(
     """
     outputs_of = {r.sample_id: r.output for r in vault.ledger.records(release.id)}
     data = annotations.released(outputs_of)
-    path = Path(release.output) / annotations.name
-    if not path.is_file() or path.read_bytes() != data:
-        outputs.write_below(Path(release.output), [(annotations.name, data)])
+    folder = place(release.output)
+    if not _holds(folder / annotations.name, data):
+        outputs.write_below(folder, [(annotations.name, data)])
     known = {"annotations": annotations.name, ANNOTATED_DIGEST: digest_of(data).hex()}
     parameters = {**release.parameters, **known}
     if parameters == release.parameters:
@@ -496,6 +504,13 @@ def _write_annotations(
     named_now = replace(release, parameters=parameters)
     vault.ledger.put_release(named_now)
     return named_now
+
+
+def _holds(path: Place, data: bytes) -> bool:
+    try:
+        return path.is_file() and path.read_bytes() == data
+    except OSError:
+        return False  # it is written, and whoever does that says why it can't be
 
 
 def _require_name(name: str) -> None:
@@ -539,15 +554,21 @@ _NAMES = {"WEBP": "WebP", "WEBP-LOSSY": "lossy WebP", "PNM": "PPM or PGM"}
 
 def _strangers(ledger: Ledger, release: Release) -> list[str]:
     """Files in a release's folder that would be handed out and aren't its copies."""
-    folder = Path(release.output)
+    folder = place(release.output)
     own = {record.output for record in ledger.records(release.id)}
     own |= {manifest.NAME, str(release.parameters.get("annotations"))}
-    found = (
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.name.lower() not in LITTER and not path.is_dir()
-    )
+    found = _files_below(folder)
     return sorted(shown(name) for name in found if name not in own)
+
+
+def _files_below(folder: Place) -> Iterator[str]:
+    """The names of all files in a folder and those in it, but for litter."""
+    if isinstance(folder, Address):
+        yield from objects_below(folder)
+        return
+    for path in folder.rglob("*"):
+        if path.name.lower() not in LITTER and not path.is_dir():
+            yield path.relative_to(folder).as_posix()
 
 
 def _few(names: Sequence[str], count: int | None = None) -> str:

@@ -7,7 +7,6 @@ know; docs/security.md says what that leads to.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Self
 
 from fiftyone_reue.batch.items import Item
@@ -15,6 +14,7 @@ from fiftyone_reue.errors import named
 from fiftyone_reue.names import contained
 from fiftyone_reue.perturb.base import Method, State
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.stores.address import Place, place
 from fiftyone_reue.vault.entities import Release
 from fiftyone_reue.workflows.protect_image import Boxes, Own, Protected, protect_image
 
@@ -59,7 +59,7 @@ class Protecting:
         whole_files: as there.
     """
 
-    output: Path
+    output: Place
     release: Release
     boxes: Boxes
     method: Method
@@ -74,7 +74,7 @@ class Protecting:
     ) -> Self:
         """For a release as it is stored."""
         return cls(
-            Path(release.output),
+            place(release.output),
             replace(release, sealed_seed=b"", counts={}, scores={}),
             boxes,
             config.perturbation(),

@@ -17,6 +17,7 @@ from fiftyone_reue.batch import outputs, pipeline
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError, OutputError
+from fiftyone_reue.media.codec import read_file
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.media.raster import Raster
 from fiftyone_reue.progress import Progress, mapped
@@ -25,6 +26,7 @@ from fiftyone_reue.proofs.shown import PROGRAM
 from fiftyone_reue.proofs.timestamps import Reply, read_reply
 from fiftyone_reue.releases.lookup import require_apart
 from fiftyone_reue.releases.tracing import AMPLITUDE, Suspect, Traced, Tracer
+from fiftyone_reue.stores.address import Place, is_url
 from fiftyone_reue.vault.commitments import leaf_of, list_commitments
 from fiftyone_reue.vault.entities import Recipient
 from fiftyone_reue.vault.timestamps import list_timestamps
@@ -81,7 +83,7 @@ def report(
     items: Sequence[Item],
     folder: Path,
     *,
-    originals_folder: Path | None = None,
+    originals_folder: Place | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[Progress, None, ReportSummary]:
     """Weigh suspects as :func:`extract` does, and write the case to a new folder.
@@ -195,7 +197,7 @@ class _Case:
                 copy = (
                     f"{contents.SUSPECTS}/{number}{Path(suspect.path).suffix.lower()}"
                 )
-                shutil.copyfile(suspect.path, self._folder / copy)
+                _fetch(suspect.path, self._folder / copy)
                 self._copies[suspect.sample_id] = copy
             contents.write_difference(self._folder / difference, found)
         except OSError as error:
@@ -403,6 +405,14 @@ def _tree(leaves: Sequence[bytes]) -> dict[str, Any]:
 
 def _path(nodes: Sequence[tuple[str, bytes]]) -> list[list[str]]:
     return [[side, node.hex()] for side, node in nodes]
+
+
+def _fetch(source: str, path: Path) -> None:
+    """Copy a suspect's file, or its object."""
+    if is_url(source):
+        path.write_bytes(read_file(source))
+    else:
+        shutil.copyfile(source, path)
 
 
 def _require_empty(folder: Path) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
 
@@ -31,7 +30,15 @@ from fiftyone_reue.errors import (
     named,
 )
 from fiftyone_reue.media import differences, viewers
-from fiftyone_reue.media.codec import encode, load, read_file, release_format, suffix
+from fiftyone_reue.media.codec import (
+    LARGEST_FILE,
+    encode,
+    largest_file,
+    load,
+    read_file,
+    release_format,
+    suffix,
+)
 from fiftyone_reue.media.digest import coefficient_digest, sample_digest
 from fiftyone_reue.media.jpeg_segments import with_record
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
@@ -42,6 +49,7 @@ from fiftyone_reue.names.display import count, moment
 from fiftyone_reue.names.filenames import portable
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases import manifest
+from fiftyone_reue.releases.changes import digest_of
 from fiftyone_reue.releases.originals import (
     Originals,
     copy_of,
@@ -52,6 +60,8 @@ from fiftyone_reue.releases.originals import (
     require_same,
     reversal_of,
 )
+from fiftyone_reue.stores import objects
+from fiftyone_reue.stores.address import Address, Place, is_there
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.key_files import RecipientKey
 from fiftyone_reue.vault.licence_files import LicenceReader
@@ -80,6 +90,7 @@ class Restored:
         approximation: how close it came, if it isn't exact.
         differs: why an original is exact in its pixels alone, or None: its bytes are
             the original file's.
+        made_of: SHA-256 of the file that a licensed copy was made from.
     """
 
     item: Item
@@ -87,6 +98,7 @@ class Restored:
     data: bytes
     approximation: Approximation | None = None
     differs: str | None = None
+    made_of: bytes = b""
 
     @property
     def size(self) -> int:
@@ -118,7 +130,7 @@ class RestoreSummary:
     approximations: list[Approximation] = field(default_factory=list)
     differing: dict[str, str] = field(default_factory=dict)
     written: dict[str, str] = field(default_factory=dict)
-    compared_with: Path | None = None
+    compared_with: Place | None = None
 
     def files_text(self, *, reasons: bool = True) -> str:
         """Which originals are the original files themselves, in words.
@@ -156,13 +168,13 @@ class RestoreSummary:
 
 def restore_licensed(
     items: Sequence[Item],
-    source: Path | None,
-    output: Path,
+    source: Place | None,
+    output: Place,
     key: RecipientKey,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     approximate: bool = False,
-    records: Path | None = None,
+    records: Place | None = None,
     engine: str = LOCAL,
     workers: int | None = None,
 ) -> Generator[Progress, None, RestoreSummary]:
@@ -216,11 +228,11 @@ def restore_licensed(
 
 def restore_by_licence(
     items: Sequence[Item],
-    output: Path,
+    output: Place,
     key: RecipientKey,
     licence: Path,
     *,
-    source: Path | None = None,
+    source: Place | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     engine: str = LOCAL,
     workers: int | None = None,
@@ -267,7 +279,7 @@ def restore_by_licence(
 def restore_original(
     vault: Vault,
     items: Sequence[Item],
-    output: Path,
+    output: Place,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     workers: int | None = None,
@@ -306,7 +318,7 @@ def restore_original(
 def restore_licensed_image(
     item: Item,
     key: RecipientKey,
-    output: Path,
+    output: Place,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     approximately: bool = False,
@@ -328,7 +340,23 @@ def restore_licensed_image(
             :mod:`fiftyone_reue.vault.records`.
         InputError: it is a licensed copy already, or its place is taken.
     """
-    raster, record = _load(item, max_pixels)
+    raster, record, digest = _read(item, max_pixels)
+    made = _licensed(
+        item, raster, record, key, output, max_pixels, approximately, delivered
+    )
+    return replace(made, made_of=digest)
+
+
+def _licensed(
+    item: Item,
+    raster: Raster,
+    record: bytes | None,
+    key: RecipientKey,
+    output: Place,
+    max_pixels: int,
+    approximately: bool,
+    delivered: Delivered | None,
+) -> Restored:
     with named(item.sample_id):
         if record is None:
             if not approximately:
@@ -369,7 +397,7 @@ def restore_licensed_image(
 def restore_by_licence_image(
     item: Item,
     licence: LicenceReader,
-    output: Path,
+    output: Place,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Restored:
@@ -390,7 +418,18 @@ def restore_by_licence_image(
         NoRecordError: it has no record, and the licence doesn't know it.
         EditedImageError, DamagedRecordError, VerificationError: what they say.
     """
-    raster, record = _load(item, max_pixels)
+    raster, record, digest = _read(item, max_pixels)
+    made = _by_licence(item, raster, record, licence, output)
+    return replace(made, made_of=digest)
+
+
+def _by_licence(
+    item: Item,
+    raster: Raster,
+    record: bytes | None,
+    licence: LicenceReader,
+    output: Place,
+) -> Restored:
     with named(item.sample_id):
         found = jpeg_coefficients(raster)
         digest = (
@@ -536,7 +575,7 @@ def _whole(raster: Raster, envelope: Envelope, key: RecipientKey) -> _Whole:
 
 
 def _from_delivered(
-    item: Item, edited: Raster, whole: _Whole, output: Path
+    item: Item, edited: Raster, whole: _Whole, output: Place
 ) -> Restored:
     """Something near W, where W itself is known."""
     if edited.depth == whole.raster.depth:
@@ -549,7 +588,7 @@ def _from_delivered(
 
 
 def _from_record(
-    item: Item, edited: Raster, envelope: Envelope, part: RecipientPart, output: Path
+    item: Item, edited: Raster, envelope: Envelope, part: RecipientPart, output: Place
 ) -> Restored:
     """Something near W, where only the record tells of it."""
     edited = replace(edited, white=envelope.header.peak)
@@ -571,7 +610,7 @@ def _approximated(
     item: Item,
     edited: Raster,
     samples: np.ndarray,
-    output: Path,
+    output: Place,
     close: Approximation,
 ) -> Restored:
     raster = replace(edited, samples=samples)
@@ -581,7 +620,7 @@ def _approximated(
 
 def _restore(
     items: Sequence[Item],
-    output: Path,
+    output: Place,
     work: Callable[[Item], Restored],
     tier: str,
     engine: str = LOCAL,
@@ -595,7 +634,7 @@ def _restore(
     written: dict[str, str] = {}
     planned = with_distinct_outputs(items, {})
     private = tier == "original"
-    is_new = not os.path.lexists(output)
+    is_new = not is_there(output)
     outputs.prepare(output, private=private)
 
     def commit(batch: list[Restored]) -> list[Failure]:
@@ -614,7 +653,9 @@ def _restore(
         )
         if handed is not None:
             others = [
-                one.item for one in exact if handed.is_another(Path(one.item.path))
+                one.item
+                for one in exact
+                if handed.is_another(one.item.path, one.made_of)
             ]
             differing.update({one.sample_id: CHANGED_BESIDE for one in others})
         outcome.skipped += sum(not one.data for one in exact)
@@ -650,16 +691,28 @@ def _restore(
 
 
 def _load(item: Item, max_pixels: int) -> tuple[Raster, bytes | None]:
+    return _read(item, max_pixels)[:2]
+
+
+def _read(item: Item, max_pixels: int) -> tuple[Raster, bytes | None, bytes]:
+    """A file's image and record, and the SHA-256 of its bytes."""
     with naming(item):
-        loaded = load(item.path, name=item.sample_id, max_pixels=max_pixels)
-    return loaded.raster, loaded.record
+        most = largest_file(max_pixels)
+        data = read_file(item.path, name=item.sample_id, most=most)
+        loaded = load(
+            data,
+            name=item.sample_id,
+            max_pixels=max_pixels,
+            ending=PurePath(item.path).suffix,
+        )
+    return loaded.raster, loaded.record, digest_of(data)
 
 
 def _encoded(
     item: Item,
     raster: Raster,
     record: bytes | None,
-    output: Path,
+    output: Place,
     ending: str | None = None,
 ) -> Restored:
     """A file to write.
@@ -677,7 +730,7 @@ def _encoded(
     return _unless_there(item, name, data, lambda: raster, record, output)
 
 
-def _coded(item: Item, data: bytes, record: bytes, output: Path) -> Restored:
+def _coded(item: Item, data: bytes, record: bytes, output: Place) -> Restored:
     """A JPEG file to write, with its record."""
     name = item.output + suffix("JPEG")
     return _unless_there(item, name, data, lambda: load(data).raster, record, output)
@@ -689,7 +742,7 @@ def _unless_there(
     data: bytes,
     raster: Callable[[], Raster],
     record: bytes | None,
-    output: Path,
+    output: Place,
 ) -> Restored:
     path = contained.unlinked(output, name)
     there = _is_there(path, item, raster, record, data)
@@ -716,7 +769,7 @@ def _own_name(output: str, name: str) -> str:
 
 
 def _written(
-    item: Item, original: Raster | None, file: Rebuilt, output: Path
+    item: Item, original: Raster | None, file: Rebuilt, output: Place
 ) -> Restored:
     """An original's own file to write.
 
@@ -755,13 +808,15 @@ def _written(
     return Restored(item, name, file.data, differs=file.differs)
 
 
-def _present(path: Path, item: Item) -> bytes | None:
+def _present(path: Place, item: Item) -> bytes | None:
     """The file that is at a path already, or None.
 
     Raises:
         InputError: something is there that isn't a file, or no image's.
     """
-    if not os.path.lexists(path):
+    if isinstance(path, Address):
+        return _present_object(path, item)
+    if not is_there(path):
         return None
     try:
         return read_file(path)
@@ -772,8 +827,20 @@ def _present(path: Path, item: Item) -> bytes | None:
         ) from error
 
 
+def _present_object(address: Address, item: Item) -> bytes | None:
+    try:
+        return objects.read(str(address), LARGEST_FILE)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnreadableImageError(
+            f"{item.sample_id}: whether its place is free can't be seen: "
+            f"{objects.reason(error)}"
+        ) from error
+
+
 def _is_there(
-    path: Path,
+    path: Place,
     item: Item,
     raster: Callable[[], Raster],
     record: bytes | None,
@@ -813,7 +880,7 @@ def _is_there(
     return True
 
 
-def _require_not_revoked(source: Path, key: RecipientKey) -> None:
+def _require_not_revoked(source: Place, key: RecipientKey) -> None:
     found = manifest.find(source)
     if found is None or found.content.get("recipient_key") != key.key_id:
         return

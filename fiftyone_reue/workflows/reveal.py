@@ -34,6 +34,7 @@ from fiftyone_reue.perturb.registry import create_method, list_methods
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.releases.prepare import load_seed, load_state, sample_key
 from fiftyone_reue.releases.tracing import Tracer
+from fiftyone_reue.stores.address import Place
 from fiftyone_reue.vault.entities import Record, Release
 from fiftyone_reue.vault.vault import Vault
 from fiftyone_reue.watermark import match, read
@@ -192,7 +193,7 @@ def reveal(
     items: Sequence[Item],
     output: Path | None = None,
     *,
-    originals_folder: Path | None = None,
+    originals_folder: Place | None = None,
     decoys: int = DECOYS,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[Progress, None, RevealSummary]:
@@ -372,7 +373,7 @@ class _Revealer:
     """Finds files' records and what was hidden by them. Usable from threads."""
 
     def __init__(
-        self, vault: Vault, originals_folder: Path | None, max_pixels: int
+        self, vault: Vault, originals_folder: Place | None, max_pixels: int
     ) -> None:
         self._vault = vault
         self._max_pixels = max_pixels

@@ -19,6 +19,7 @@ from fiftyone_reue.names.filenames import shown
 from fiftyone_reue.proofs.contents import JSON_NAME
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.roots import PACKAGED
+from fiftyone_reue.stores.address import Place, is_url
 from fiftyone_reue.vault.identities import SECRET
 from fiftyone_reue.vault.licence_files import APPLICATION
 from fiftyone_reue.vault.vault import LEDGER_NAME
@@ -102,13 +103,13 @@ def naming(item: Item) -> Iterator[None]:
     try:
         yield
     except (UnreadableImageError, UnsupportedImageError) as error:
-        known = what_it_is(Path(item.path))
+        known = None if is_url(item.path) else what_it_is(Path(item.path))
         if known is None:
             raise
         raise UnreadableImageError(f"{item.sample_id}: this is {known}") from error
 
 
-def find_suspects(path: Path) -> list[Item]:
+def find_suspects(path: Place) -> list[Item]:
     """As :func:`fiftyone_reue.batch.folders.suspect_items`; of a folder without images
     it is said what else it is, where known.
 
@@ -118,10 +119,12 @@ def find_suspects(path: Path) -> list[Item]:
     try:
         return suspect_items(path)
     except InputError as error:
-        known = what_it_is(path) if path.is_dir() else None
+        known = None
+        if isinstance(path, Path) and path.is_dir():
+            known = what_it_is(path)
         if known is None:
             raise
-        raise InputError(f"{shown(path)}: this is {known}") from error
+        raise InputError(f"{shown(str(path))}: this is {known}") from error
 
 
 def _folder(path: Path) -> str | None:

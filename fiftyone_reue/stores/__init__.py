@@ -1,0 +1,1 @@
+"""Stores without files, such as buckets: what is in them, read, written whole."""
