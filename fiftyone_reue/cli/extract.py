@@ -43,7 +43,7 @@ def extract(
     max_pixels: int,
     as_json: bool,
 ) -> int:
-    """Say whose copy the images in SRC (a folder, or files) were made from."""
+    """Say whose copy the images in SRC (folders, files or URLs) were made from."""
     from fiftyone_reue.api import extract_steps
 
     with opened(vault_folder, tell=False) as vault:

@@ -109,6 +109,7 @@ def protect(name: str, **given: Any) -> int:
     let --coco say where which class is.
     Run the same command again after an interruption, or when images were added,
     replaced, moved or deleted: what changed is known by content, and only that is done.
+    SRC and DST may be URLs, such as s3://bucket/photos.
     """
     return _protect(name, **given)
 

@@ -87,7 +87,7 @@ def restore(
     max_pixels: int,
     as_json: bool,
 ) -> int:
-    """Restore SRC into DST.
+    """Restore SRC into DST; both may be URLs, such as s3://bucket/for_alice.
 
     With --key, the recipient's licensed copies, from the files and the key alone; of a
     published set with --license too.
