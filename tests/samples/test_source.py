@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
-from fiftyone_reue.errors import InputError, LedgerUnavailableError
+from fiftyone_reue.errors import (
+    InputError,
+    LedgerUnavailableError,
+    UnreadableImageError,
+)
 from fiftyone_reue.samples import source
 
 pytestmark = pytest.mark.integration
@@ -67,6 +71,32 @@ def test_of_several_labels_one_is_the_class(dataset: Any, vault: Any) -> None:
     for name in ("lines", "lines.polylines.label"):
         with pytest.raises(InputError, match="doesn't hold one class a sample"):
             source.label_path(dataset, name)
+
+
+def test_a_sample_in_a_store_is_refused_and_asks_nobody(
+    dataset: Any, vault: Any, monkeypatch: Any
+) -> None:
+    """Whoever writes to the database could say which address is asked."""
+    from fiftyone_reue.samples import compare
+    from fiftyone_reue.stores import objects
+
+    monkeypatch.setattr(objects, "_opened", lambda url: pytest.fail(url))
+    first = dataset.first()
+    # FiftyOne makes a path of it where it can; who writes to the database needn't.
+    dataset._sample_collection.update_one(
+        {"_id": first._id}, {"$set": {"filepath": "http://169.254.169.254/key.png"}}
+    )
+    dataset.reload()
+    for job in (
+        source.labelled_job(dataset, "ground_truth.label"),
+        source.unlabelled_job(dataset),
+    ):
+        (failure,) = job.failures
+        assert failure.sample_id == first.id
+        assert "in a store" in failure.reason
+        assert first.id not in [item.sample_id for item in job.items]
+    with pytest.raises(UnreadableImageError, match="in a store"):
+        compare._pixels("http://169.254.169.254/key.png")
 
 
 def test_a_database_that_is_gone_is_an_error_of_ours(

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fiftyone_reue import cli
 from fiftyone_reue.vault.vault import create_folder, open_folder
+from tests.ray_cluster import cluster
 from tests.s3_server import s3_server
 
 for package in ("fsspec", "s3fs", "moto", "flask"):
@@ -204,3 +205,13 @@ def test_what_is_wrong_with_the_store_is_said(client, root, place):
     secret = "s3://who:what-nobody-may-see@bucket/photos"
     assert "password" in run(place, "protect", secret, "out", *words, status=2)
     assert sorted(path.name for path in place.iterdir()) == ["alice.key", "vault"]
+
+
+def test_workers_of_a_cluster_read_from_the_bucket_themselves(client, root, place):
+    pytest.importorskip("ray", reason="ray isn't installed (make venv installs it)")
+    with cluster(1) as made:
+        told = protect(
+            place, root, "--json", "--engine", "ray", RAY_ADDRESS=made.address
+        )
+    assert json.loads(told)["protected"] == IMAGES
+    assert len(objects(client, f"{root}/for_alice")) == IMAGES
