@@ -267,7 +267,10 @@ def _opened(url: str) -> tuple[Any, str]:
 
         kind: Any = get_filesystem_class(split_protocol(url)[0])
     except ValueError as error:
-        raise InputError(f"{root}: fsspec knows no such stores ({error})") from error
+        raise InputError(
+            f"{root}: fsspec knows no such stores ({error}); give a folder, or a URL "
+            "such as s3://bucket/folder"
+        ) from error
     except ImportError as error:
         raise MissingPackageError(
             f"{root} needs a package that isn't here: {error}; pip install "

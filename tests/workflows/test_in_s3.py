@@ -15,7 +15,7 @@ from fiftyone_reue.vault.vault import create_folder, open_folder
 from tests.ray_cluster import cluster
 from tests.s3_server import s3_server
 
-for package in ("fsspec", "s3fs", "moto", "flask"):
+for package in ("fsspec", "s3fs", "moto", "flask", "flask_cors"):
     pytest.importorskip(package, reason=f"{package} isn't installed (make venv does)")
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
