@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from bson import ObjectId
 from fiftyone_reue.errors import UnsafePathError
 from fiftyone_reue.names import contained
 from fiftyone_reue.proofs import contents
+from fiftyone_reue.proofs.words import copy_of
 from fiftyone_reue.releases import tracing
 from fiftyone_reue.samples import checks as case_file
 from fiftyone_reue.samples import runs
@@ -28,6 +29,10 @@ from . import figures
 
 _FOLDER = "folder "
 _SOURCE = "fiftyone:"
+
+
+_MOST_TITLED = 3
+"""So many people are named in a heading; of more it says how many."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,26 @@ class Check:
         if self.published:
             return "what was published"
         if self.named is not None:
-            return f"copy of {self.named}"
+            return copies_of(self.named, self.recipients)
         if self.undecided:
             return "undecided"
         return "no decision" if self.matched else "no match"
+
+
+def copies_of(named: str, recipients: Sequence[Mapping[str, Any]]) -> str:
+    """Whose copies a verdict speaks of: of everybody that it names.
+
+    Args:
+        named: whom it names first.
+        recipients: as :attr:`Check.recipients`; in older checks only the first is
+            marked as named.
+    """
+    everybody = [str(row["recipient"]) for row in recipients if row.get("named")]
+    if len(everybody) < 2:
+        return f"copy of {named}"
+    if len(everybody) > _MOST_TITLED:
+        return f"copies of {len(everybody)} recipients"
+    return f"copies of {', '.join(everybody[:-1])} and {everybody[-1]}"
 
 
 @dataclass(frozen=True)
@@ -279,9 +300,10 @@ def _url(path: str) -> str:
 
 
 def _caption(file: str, row: dict[str, Any]) -> str:
-    kind = f"{row['state']} copy, {row['distance']:.1f} gray levels off"
+    whose = copy_of(row["state"], row["exact"], row.get("from") or ())
+    kind = f"{whose}, {row['distance']:.1f} gray levels off"
     if row["exact"]:
-        kind = f"{row['state']} copy, exact pixels"
+        kind = f"{whose}, exact pixels"
     if row["state"] == tracing.ITSELF:
         kind = case_file.ITSELF
     if row.get("unaided"):

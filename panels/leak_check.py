@@ -681,7 +681,8 @@ def _verdict(check: dict[str, Any]) -> tuple[str, str]:
     if check["published"]:
         title = "Derived from what was published for everybody"
     elif check["named"]:
-        title = f"Derived from the copy of {check['named']}"
+        whose = checks.copies_of(check["named"], check.get("recipients") or [])
+        title = f"Derived from the {whose}"
     elif check["undecided"]:
         title = "Undecided"
     elif check["matched"]:

@@ -65,6 +65,22 @@ def accusation(found: Sequence[Named], images: int, tested: int, earlier: int) -
     )
 
 
+def copy_of(state: str | None, exact: bool, sources: Sequence[str]) -> str:
+    """What a suspect is a copy of, in two or three words.
+
+    What lies nearest a licensed copy and points to nobody may be the original itself,
+    saved again: the two are a mark apart, which is less than saving changes.
+
+    Args:
+        state: of :class:`fiftyone_reue.releases.tracing.Suspect`.
+        exact: whether its pixels are unchanged.
+        sources: whom it points to.
+    """
+    if state == "licensed" and not exact and not sources:
+        return "original or licensed copy"
+    return f"{state} copy"
+
+
 def _turned(found: Sequence[Named]) -> str:
     number = len({image_id for one in found for image_id in one.culprit.turned})
     why = "the wrong way round, as happens where several copies are mixed."

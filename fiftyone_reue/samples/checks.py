@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.names.display import count
+from fiftyone_reue.proofs.words import copy_of
 from fiftyone_reue.releases import tracing
 from fiftyone_reue.samples import runs, source
 from fiftyone_reue.samples.extract import KEPT_IMAGES
@@ -326,7 +327,8 @@ def _found(row: Mapping[str, Any]) -> str:
     exact = ", exact pixels" if row.get("exact") else ""
     used = "used" if row.get("used") else "not used"
     joined = ", joined with others" if (row.get("joined") or 0) > 1 else ""
-    kind = UNAIDED if row.get("unaided") else f"{row.get('state')} copy{exact}"
+    whose = copy_of(row.get("state"), bool(exact), row.get("from") or ())
+    kind = UNAIDED if row.get("unaided") else f"{whose}{exact}"
     if row.get("state") == tracing.ITSELF:
         kind = ITSELF
     return f"{kind}, {used}{joined}"

@@ -94,19 +94,24 @@ class LeakCheck:
 
     def _recipients(self) -> list[dict[str, Any]]:
         evidence = self.summary.evidence
-        named = {one.recipient_id for one in evidence.culprits}
+        named = {one.recipient_id: one for one in evidence.culprits}
         ranked = sorted(
             evidence.scores.items(), key=lambda pair: (pair[0] not in named, -pair[1])
         )
-        return [
-            {
-                "recipient": self.summary.names[who],
-                "z": z,
-                "p_value": evidence.chances[who],
-                "named": who in named,
-            }
-            for who, z in ranked[: max(KEPT_RECIPIENTS, len(named))]
-        ]
+        rows = []
+        for who, z in ranked[: max(KEPT_RECIPIENTS, len(named))]:
+            culprit = named.get(who)  # whose chance is after what others explain
+            rows.append(
+                {
+                    "recipient": self.summary.names[who],
+                    "z": z if culprit is None else culprit.z,
+                    "p_value": evidence.chances[who]
+                    if culprit is None
+                    else culprit.p_value,
+                    "named": culprit is not None,
+                }
+            )
+        return rows
 
 
 def extract_samples(

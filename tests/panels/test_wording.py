@@ -44,6 +44,35 @@ def test_how_many_are_protected(protected: int, total: int, said: str) -> None:
     assert protection_status._headline(status) == said
 
 
+def test_a_groups_slice_is_named() -> None:
+    from panels import protection_status
+
+    status = {"total": 9, "states": {"protected": 9}, "shown": "r", "slice": "left"}
+    assert protection_status._headline(status) == (
+        "9 of 9 images of slice left are protected (100%) in release r"
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "title"),
+    [
+        (["alice"], "Derived from the copy of alice"),
+        (["alice", "bob"], "Derived from the copies of alice and bob"),
+        (["a", "b", "c"], "Derived from the copies of a, b and c"),
+        (["a", "b", "c", "d"], "Derived from the copies of 4 recipients"),
+    ],
+)
+def test_everybody_who_is_named_is_in_the_heading(named: list, title: str) -> None:
+    from panels import leak_check
+
+    rows = [{"recipient": name, "named": True} for name in named]
+    rows.append({"recipient": "zoe", "named": False})
+    check = {**CHECK, "published": False, "named": named[0], "recipients": rows}
+    assert leak_check._verdict(check)[0] == title
+    older = {**check, "recipients": [{"recipient": named[0]}]}
+    assert leak_check._verdict(older)[0] == f"Derived from the copy of {named[0]}"
+
+
 def test_a_single_suspect() -> None:
     from panels import leak_check
 
@@ -56,7 +85,7 @@ def test_a_single_suspect() -> None:
 @pytest.mark.parametrize(
     ("state", "exact", "said"),
     [
-        ("licensed", False, "licensed copy, 0.5 gray levels off"),
+        ("licensed", False, "original or licensed copy, 0.5 gray levels off"),
         ("protected", True, "protected copy, exact pixels"),
         ("original", True, "the original itself"),
     ],
@@ -67,6 +96,8 @@ def test_what_a_suspect_is(state: str, exact: bool, said: str) -> None:
 
     row = {"state": state, "exact": exact, "distance": 0.5, "used": True}
     assert checks._caption("/a/b.png", row) == f"b.png: {said}, used"
+    pointing = {**row, "from": ["bob"]}
+    assert "original or" not in checks._caption("/a/b.png", pointing)
     if exact:
         assert case_file._found({**row, "matched": "a"}) == f"{said}, used"
 

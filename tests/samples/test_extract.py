@@ -64,6 +64,9 @@ def test_a_leak_names_its_recipient(
     assert (config["decision"], config["recipient"]) == ("match", "bob")
     assert [row["recipient"] for row in config["recipients"]] == ["bob", "alice"]
     assert config["recipients"][1]["p_value"] > 1e-6
+    (culprit,) = check.summary.to_dict()["culprits"]
+    told = config["recipients"][0]
+    assert (told["z"], told["p_value"]) == (culprit["z"], culprit["p_value"])
     assert config["images_failed"] == 1
     kept = runs.get_results(suspects, "leak_check_1")["per_image"]
     assert len(kept) == 11
