@@ -128,6 +128,9 @@ def notify(ctx: Any, text: str, *, well: bool) -> list[Any]:
         logger.info("%s", printable(text, lines=True))
         return []
     shown = printable(names_of(ctx).told(text), lines=True)
+    if not well:
+        # Who calls the operator from Python sees no notification.
+        logger.warning("%s", shown)
     return [
         ctx.ops.reload_dataset(),
         ctx.ops.notify(shown, variant="success" if well else "warning"),

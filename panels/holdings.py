@@ -72,7 +72,8 @@ def holdings_text(rows: Sequence[HoldingRow]) -> str:
     text = f"{count(len(people), 'recipient')} {have} something of this dataset"
     if any(row.recipient == EVERYBODY for row in held):
         text += ", and everybody what was published"
-    return f"{text}: {count(len(held), 'row')}."
+    without = len(rows) - len(held)
+    return f"{text}, {without:,} nothing yet." if without else f"{text}."
 
 
 def _releases_of(ledger: Ledger, dataset: fo.Dataset) -> list[Release]:

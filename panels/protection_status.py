@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import fiftyone.operators as foo
@@ -17,6 +16,7 @@ from fiftyone_reue.samples import jobs, list_published, views
 from fiftyone_reue.samples.owner_key import owner_key_facts
 from fiftyone_reue.samples.releases import shown_release
 from fiftyone_reue.samples.shown_names import shown_names
+from fiftyone_reue.samples.source import told_apart
 from fiftyone_reue.samples.vaults import known_secrets
 
 from . import audits, coverage, figures, holdings, layout
@@ -92,6 +92,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
         reasons = _reasons(dataset) if found.states[FAILED] else []
         ctx.panel.state.status = {
             "total": found.total,
+            "slice": dataset.group_slice if dataset.media_type == "group" else None,
             "states": found.states,
             "label_path": path,
             "classes": list(classes),
@@ -594,6 +595,8 @@ def _headline(status: dict[str, Any]) -> str:
     share = states[PROTECTED] / total if total else 0.0
     images = f"{states[PROTECTED]:,} of {count(total, 'image')}"
     verb = "is" if 1 in (total, states[PROTECTED]) else "are"
+    if status.get("slice"):
+        images += f" of slice {status['slice']}"
     text = f"{images} {verb} protected ({share:.0%})"
     return f"{text} in release {status['shown']}" if status["shown"] else text
 
@@ -654,10 +657,9 @@ def _most_to_do(classes: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]
 
 
 def _reasons(dataset: Any, count: int = 3) -> list[str]:
-    view = dataset.match(coverage.of_state(FAILED)).limit(count)
-    files, reasons = view.values(["filepath", "protection.error"])
-    return [
-        f"{Path(file).name}: {reason}"
-        for file, reason in zip(files, reasons, strict=True)
-        if reason
-    ]
+    view = dataset.match(coverage.of_state(FAILED))
+    files, reasons = view.limit(count).values(["filepath", "protection.error"])
+    names = told_apart(files)
+    told = [f"{n}: {why}" for n, why in zip(names, reasons, strict=True) if why]
+    more = view.count() - len(files)
+    return [*told, *([f"and {more:,} more"] if told and more > 0 else [])]

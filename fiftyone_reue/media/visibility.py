@@ -31,7 +31,8 @@ def advice(seen: float | None, quality: int | None) -> str | None:
         return None
     return (
         "The change is plainly seen on images like these: with a least visual quality "
-        "(--quality 70) it is made as weak as each image needs, and protects less."
+        "of 70 (--quality 70, in the App below More settings) it is made as weak as "
+        "each image needs, and protects less."
     )
 
 

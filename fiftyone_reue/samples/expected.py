@@ -65,6 +65,7 @@ def expected_classes(
         whole_images: likewise.
     """
     try:
+        source.require_images(samples)
         path = source.label_path(samples._root_dataset, label_field)
         if source.has_regions(path) and not whole_images:
             return _expected_regions(samples, path, method)
@@ -73,10 +74,9 @@ def expected_classes(
         return Expected(problem=str(error))
     found = {name: images for name, images in counts.items() if name is not None}
     unlabelled = counts.get(None, 0)
-    text = f"{described(dict(sorted(found.items())))}."
+    text = f"{described(dict(sorted(found.items())))}.{source.slice_text(samples)}"
     if unlabelled:
-        are = "is" if unlabelled == 1 else "are"
-        text += f" {unlabelled:,} without a class {are} left out."
+        text += f" {unlabelled:,} without a class can't be protected."
     if not found:
         return Expected(
             problem=f"No image has a class in {label_field}; choose another"
@@ -147,7 +147,8 @@ def expected_release(
     output = output.resolve()
     here = next((r for r in ledger.releases() if r.output == str(output)), None)
     if here is None:
-        return Expected("", _folder_problem(dataset, output))
+        problem = _folder_problem(dataset, output)
+        return Expected("" if problem else _among_originals(dataset, output), problem)
     holder = ledger.recipient(here.recipient_id)
     holds = f"{output} holds release {here.name}"
     if holder is not None and holder.name != recipient:
@@ -177,6 +178,17 @@ def holds_originals(dataset: fo.Dataset, folder: Path) -> bool:
     """Whether the files of a dataset's samples are in a folder, or below it."""
     below = f"^{re.escape(str(folder.resolve()))}/"
     return bool(_of_path(dataset, below).limit(1).count())
+
+
+def _among_originals(dataset: fo.Dataset, output: Path) -> str:
+    """A word on a folder that lies beside originals or their folders."""
+    above = output.parent
+    if not holds_originals(dataset, above):
+        return ""
+    return (
+        f"{above} holds originals too: who adds that folder to a dataset again, or "
+        "protects it with a command, takes the copies for originals."
+    )
 
 
 def _folder_problem(dataset: fo.Dataset, output: Path) -> str | None:

@@ -62,6 +62,7 @@ def preview_steps(
     """See :func:`preview_samples`."""
     config = ProtectConfig.of(**settings)
     dataset = source.dataset_of(samples)
+    source.require_images(samples)
     yield Progress(0.0, "Reading the samples")
     if config.clusters is None:
         path = source.label_path(dataset, label_field)

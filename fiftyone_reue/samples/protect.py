@@ -196,6 +196,7 @@ def protect_steps(
     config = ProtectConfig.of(**settings)
     clusters = config.clusters
     dataset = source.dataset_of(samples)
+    source.require_images(samples)
     path = None if clusters else source.label_path(dataset, label_field)
     yield Progress(0.0, "Reading the samples")
     vault = vault or open_vault()

@@ -178,7 +178,11 @@ def restore_steps(
             records=None if records is None else Path(records).expanduser(),
         )
     summary = yield from steps
-    written = {key: str(output / name) for key, name in summary.written.items()}
+    written: dict[str, str | None] = {
+        # What an earlier run gave back elsewhere isn't what this one does.
+        **{one.sample_id: None for one in (*failures, *summary.outcome.failures)},
+        **{key: str(output / name) for key, name in summary.written.items()},
+    }
     for one in summary.approximations:
         written[one.sample_id] = str(output / one.output)
     fields.write_values(dataset, fields.RESTORED, written)

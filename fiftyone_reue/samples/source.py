@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,40 @@ def dataset_of(samples: foc.SampleCollection) -> fo.Dataset:
 def source_of(dataset: fo.Dataset) -> str:
     """What a release of this dataset has as its source; outlives a renaming."""
     return f"fiftyone:{dataset._doc.id}"
+
+
+def require_images(samples: foc.SampleCollection) -> None:
+    """Raise unless there are samples, and of a kind that images are of.
+
+    Raises:
+        InputError: there are none, or all are videos, point clouds or 3D scenes.
+    """
+    kind = _OTHER_MEDIA.get(samples.media_type or "")
+    if kind is not None:
+        raise InputError(
+            f"Each sample of {samples._root_dataset.name} is {kind}; only images can "
+            "be used"
+        )
+    with plain_errors():
+        none = not samples.limit(1).count()
+    if none and samples is samples._root_dataset:
+        raise InputError("The dataset has no samples; add images to it first")
+
+
+def slice_text(samples: foc.SampleCollection) -> str:
+    """Which of a group's images are taken, a sentence with a space before it.
+
+    FiftyOne runs on the slice that is shown, whatever its form says of all slices.
+    """
+    if samples.media_type != "group":
+        return ""
+    others = sorted(set(samples.group_slices or ()) - {samples.group_slice})
+    if not others:
+        return ""
+    return (
+        f" These are of slice {samples.group_slice!r} alone, which is shown; of the "
+        f"others ({', '.join(others)}) nothing is taken: show one, and run it again."
+    )
 
 
 def label_fields(dataset: fo.Dataset) -> list[str]:
@@ -311,11 +346,26 @@ def short_reason(failure: Failure) -> str:
 
 def describe(failures: list[Failure], count: int = 3) -> str:
     """A few failures as lines of text, by file name, and how many more there are."""
-    reasons = [f"{Path(f.path).name}: {short_reason(f)}" for f in failures[:count]]
+    some = failures[:count]
+    names = told_apart([one.path for one in some])
+    reasons = [
+        f"{name}: {short_reason(one)}" for name, one in zip(names, some, strict=True)
+    ]
     lines = [printable(line) for line in reasons]
     if len(failures) > count:
         lines.append(f"... and {len(failures) - count} more")
     return "\n".join(lines)
+
+
+def told_apart(files: Sequence[str]) -> list[str]:
+    """Files' names, with so many of their folders as keep them apart."""
+    parts = [Path(file).parts for file in files]
+    most = max(map(len, parts), default=1)
+    for taken in range(1, most):
+        names = ["/".join(one[-taken:]) for one in parts]
+        if len(set(names)) == len(set(files)):
+            return names
+    return list(files)
 
 
 def former_name(text: str) -> str:

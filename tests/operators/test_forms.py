@@ -422,7 +422,7 @@ def test_protect_says_how_many_images_have_each_class_of_boxes(
     )
     shown = form("protect_dataset", dataset, **words, whole_images=True)
     assert shown["expected_classes"]["view"]["label"] == (
-        "2 classes, 39 images: cat 10, dog 29. 1 without a class is left out."
+        "2 classes, 39 images: cat 10, dog 29. 1 without a class can't be protected."
     )
     refused = form("protect_dataset", dataset, **words, method="lsp")
     assert "for a whole image" in refused["expected_classes"]["error_message"]

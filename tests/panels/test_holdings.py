@@ -29,7 +29,7 @@ def test_a_row_for_each_recipient_and_release(panel: Any, scene: Any) -> None:
     assert found["bob", "bob_1"]["folder"] == folder
     key = next(one.key_id for one in reue.list_recipients() if one.name == "bob")
     assert found["bob", "bob_1"]["key"] == f"{key[:8]}, active"
-    assert "2 recipients have something of this dataset: 2 rows." in status.said()
+    assert "2 recipients have something of this dataset." in status.said()
 
 
 def test_licences_revoked_keys_and_who_has_nothing(

@@ -41,6 +41,52 @@ def test_label_fields_that_can_not_be_used(dataset: Any, vault: Any) -> None:
         source.label_path(dataset, None)
 
 
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["/d/a/0.png", "/d/b/1.png"], ["0.png", "1.png"]),
+        (["/d/a/0.png", "/d/b/0.png"], ["a/0.png", "b/0.png"]),
+        (["/d/a/x/0.png", "/d/b/x/0.png"], ["a/x/0.png", "b/x/0.png"]),
+        (["/d/0.png", "/d/0.png"], ["0.png", "0.png"]),
+        ([], []),
+    ],
+)
+def test_files_of_one_name_are_told_apart(files: list, names: list) -> None:
+    assert source.told_apart(files) == names
+
+
+def test_a_dataset_without_images_is_refused_by_its_kind(tmp_path: Any) -> None:
+    import fiftyone as fo
+
+    empty = fo.Dataset()
+    with pytest.raises(InputError, match="has no samples"):
+        source.require_images(empty)
+    empty.add_sample(fo.Sample(filepath=str(tmp_path / "a.pcd")))
+    with pytest.raises(InputError, match="is a point cloud; only images"):
+        source.require_images(empty)
+    empty.delete()
+
+
+def test_which_slice_is_taken_is_said(dataset: Any, tmp_path: Any) -> None:
+    import fiftyone as fo
+
+    assert source.slice_text(dataset) == ""
+    source.require_images(dataset)
+    groups = fo.Dataset()
+    groups.add_group_field("group", default="left")
+    group = fo.Group()
+    groups.add_samples(
+        [
+            fo.Sample(filepath=f"{tmp_path}/{name}.png", group=group.element(name))
+            for name in ("left", "right")
+        ],
+        progress=False,
+    )
+    assert "of slice 'left' alone" in source.slice_text(groups)
+    assert "(right)" in source.slice_text(groups)
+    groups.delete()
+
+
 def test_of_several_labels_one_is_the_class(dataset: Any, vault: Any) -> None:
     import fiftyone as fo
 
