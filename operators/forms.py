@@ -13,12 +13,19 @@ from fiftyone_reue.names.display import count, markdown, printable
 from fiftyone_reue.networks.recipe import SIDES
 from fiftyone_reue.options import Option
 
+from .parameters import text_of
 from .running import names_of, secrets_of
 
 if TYPE_CHECKING:
     from fiftyone_reue.samples.shown_names import ShownNames
 
 PLUGIN = "@reue/fiftyone-reue"
+
+_MOST_NAMED = 20
+"""So many choices are listed where none of them was made."""
+
+_TEXTS = ("recipient", "release", "name", "label_field", "method", "output_dir")
+"""Fields that several forms read while they are filled in."""
 
 
 def asked(
@@ -53,11 +60,32 @@ def asked(
                 require_key(secrets_of(ctx))
             elif vault:
                 require_vault()
+            for name in _TEXTS:
+                if ctx.params.get(name) is not None:
+                    text_of(name, ctx.params[name])
             fill(inputs, ctx)
+            _say_wrong_choices(inputs, ctx.params)
     except ReueError as error:
         block(inputs, str(error))
     view = types.PromptView(label=label, submit_button_label=button)
     return types.Property(inputs, view=view)
+
+
+def _say_wrong_choices(inputs: types.Object, params: Mapping[str, Any]) -> None:
+    """Say what can be chosen where something else is given, as from Python."""
+    for name, prop in inputs.properties.items():
+        given = params.get(name)
+        if not isinstance(prop.type, types.Enum) or given in (None, "") or prop.invalid:
+            continue
+        values = list(prop.type.values)
+        if given not in values:
+            some = ", ".join(printable(value) for value in values[:_MOST_NAMED])
+            more = ", ..." if len(values) > _MOST_NAMED else ""
+            prop.invalid = True
+            prop.error_message = (
+                f"There is no {name.replace('_', ' ')} {printable(given)!r}; choose "
+                f"{some}{more}"
+            )
 
 
 def block(

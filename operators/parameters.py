@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any, TypeVar
@@ -16,6 +17,9 @@ from .confirming import CODE
 
 P = TypeVar("P")
 
+_TEXTS = ("str", "str | None", str, str | None)
+"""How a dataclass says so, with annotations evaluated or not."""
+
 
 def read(kind: type[P], params: Mapping[str, Any]) -> P:
     """Make a parameter dataclass from an operator's parameters.
@@ -24,7 +28,7 @@ def read(kind: type[P], params: Mapping[str, Any]) -> P:
     dataclass; what is empty counts as absent.
 
     Raises:
-        InputError: one without a default is missing.
+        InputError: one without a default is missing, or one that is a text isn't.
     """
     known = fields(kind)  # type: ignore[arg-type]
     given = {f.name: params.get(f.name) for f in known}
@@ -33,7 +37,21 @@ def read(kind: type[P], params: Mapping[str, Any]) -> P:
         needed = field.default is MISSING and field.default_factory is MISSING
         if field.name not in present and needed:
             raise InputError(f"Say which {field.name.replace('_', ' ')} to use")
+        if field.name in present and field.type in _TEXTS:
+            present[field.name] = text_of(field.name, present[field.name])
     return kind(**present)
+
+
+def text_of(name: str, value: Any) -> str:
+    """A parameter that is a text, or a path.
+
+    Raises:
+        InputError: it is neither.
+    """
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str):
+        raise InputError(f"{name.replace('_', ' ')} is {value!r}; give one text")
+    return text
 
 
 def call(

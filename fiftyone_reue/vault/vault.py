@@ -1051,8 +1051,8 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name) or name != name.strip():
         raise InputError(
-            f"The recipient's name {name!r} can't be used; use 1 to 64 letters, "
-            "digits, and . _ @ - or inner spaces"
+            f"The recipient's name {name!r} can't be used; use 1 to 64 letters "
+            "(a to z, A to Z), digits, and . _ @ - or inner spaces"
         )
     if _ID.fullmatch(name):
         raise InputError(

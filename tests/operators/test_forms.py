@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from fiftyone_reue import cli
+from fiftyone_reue.errors import InputError
 
 pytestmark = pytest.mark.integration
 
@@ -473,6 +474,23 @@ def test_unknown_and_revoked_recipients_are_called_that_from_python_too(
     operator("manage_recipients")(action="revoke", recipient="bob")
     with pytest.raises(ExecutionError, match="bob was revoked"):
         protect(dataset, "bob")
+    with pytest.raises(ExecutionError, match="recipient is 5; give one text"):
+        protect(dataset, 5)
+
+
+def test_what_can_be_chosen_is_said_from_python_too(
+    operator: Any, dataset: Any, bob: Path, tmp_path: Path
+) -> None:
+    from fiftyone.operators.executor import ExecutionError
+
+    protect = operator("protect_dataset")
+    with pytest.raises(InputError, match=r"no method 'x'; choose one of .*lsp"):
+        protect(dataset, "alice", method="x")
+    protect(dataset, "alice", output_dir=str(tmp_path / "alice"), method="lsp")
+    with pytest.raises(ExecutionError, match="no release 'x'; choose alice_1"):
+        operator("show_release")(dataset, release="x")
+    with pytest.raises(ExecutionError, match=r"no action 'x'; choose add, key"):
+        operator("manage_recipients")(action="x")
 
 
 def test_a_missing_or_wrong_key_is_said_before_the_run(

@@ -1,6 +1,7 @@
 """Parameters from forms and calls."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +36,12 @@ def test_what_has_no_default_must_be_given(given: dict) -> None:
 
     with pytest.raises(InputError, match="Say which key file to use"):
         read(Parameters, given)
+
+
+def test_paths_become_text_and_other_kinds_are_refused() -> None:
+    from operators.parameters import read
+
+    assert read(Parameters, {"key_file": Path("a/b")}) == Parameters("a/b")
+    for wrong in (5, ["alice"], {"a": 1}):
+        with pytest.raises(InputError, match="; give one text"):
+            read(Parameters, {"key_file": wrong})
