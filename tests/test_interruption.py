@@ -58,9 +58,9 @@ def write(descriptor, data, real=os.write):
     event()
     return done + real(descriptor, data[half:])
 
-def paused(items, work, real=pipeline._do_chunk):
+def paused(items, real=pipeline._do_chunk, **how):
     time.sleep(float(os.environ.get("PAUSE", "0")))
-    return real(items, work)
+    return real(items, **how)
 
 pipeline.CHUNK_ITEMS, pipeline.COMMIT_ITEMS, pipeline._do_chunk = 2, 6, paused
 os.write = write

@@ -28,6 +28,7 @@ def readings(count: int, loudness: float) -> list[Reading]:
     return found
 
 
+@pytest.mark.slow
 def test_weaker_marks_take_more_images():
     needed = [images_needed(readings(60, loud), SEED, 60) for loud in (3.0, 0.5, 0.2)]
     assert None not in needed

@@ -105,6 +105,5 @@ def test_a_revoked_licensee_is_told_of_by_licences_alone(published):
     assert "folder" not in said
     said = published.ok("recipient", "reinstate", "bob", "--vault", "@vault").stdout
     assert said == (
-        "Reinstated bob.\nWhat was published meanwhile takes a new licence: reue "
-        "license.\n"
+        "Reinstated bob.\nWhat was published meanwhile takes a new licence.\n"
     )
