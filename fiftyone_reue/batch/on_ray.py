@@ -209,12 +209,12 @@ class Actor:
     def begin(self, do: Callable[[Any], Any], folder: str) -> tuple[str, str | None]:
         """Take up what to do with a chunk.
 
-        Returns:
-            Which version this is, and why it can't be done as it was meant to, if so.
-
         Args:
             do: what is done.
             folder: the driver's, from which paths may begin.
+
+        Returns:
+            Which version this is, and why it can't be done as it was meant to, if so.
         """
         with contextlib.suppress(OSError):  # or whole paths are given
             os.chdir(folder)

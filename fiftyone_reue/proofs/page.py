@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.proofs import contents
 from fiftyone_reue.proofs.pictures import STRONGER
+from fiftyone_reue.proofs.words import copy_of
 from fiftyone_reue.watermark.evidence import DECOYS, FALSE_ACCUSATION
 from fiftyone_reue.watermark.looks import Look, log_ways
 
@@ -94,6 +95,7 @@ def rendered(evidence: Mapping[str, Any]) -> str:
         turned=contents.turns(evidence),
         digest=digest_of(evidence),
         count=count,
+        copy_of=copy_of,
     )
 
 

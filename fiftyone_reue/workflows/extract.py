@@ -358,8 +358,8 @@ def extract(
     names = {one.id: one.name for one, _, _ in recipients}
     seeds = {one.id: seed for one, _, seed in recipients}
     readings = [s.reading for s in suspects if s.used and s.reading is not None]
-    look, earlier, log_ways = note_look(vault, readings, len(seeds))
-    evidence = weigh(readings, seeds, log_ways)
+    look, earlier, ways = note_look(vault, readings, len(seeds))
+    evidence = weigh(readings, seeds, ways)
     best = names[evidence.recipient_id] if evidence.recipient_id else None
     problems = [str(problem) for problem in vault.ledger.problems]
     return ExtractSummary(
