@@ -126,6 +126,25 @@ def load(
         ) from error
 
 
+def load_with_bytes(
+    path: str, *, name: str, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> tuple[bytes, Loaded]:
+    """A file's bytes, and what :func:`load` makes of them; it is read once.
+
+    Args:
+        path: the file, or an object's URL.
+        name: what errors call it.
+        max_pixels: as for :func:`load`.
+
+    Raises:
+        UnreadableImageError, UnsupportedImageError, DamagedRecordError: see
+            :func:`load`.
+    """
+    data = read_file(path, name=name, most=largest_file(max_pixels))
+    ending = PurePath(path).suffix
+    return data, load(data, name=name, max_pixels=max_pixels, ending=ending)
+
+
 def most_pixels(size: int, max_pixels: int) -> int:
     """How many pixels a file of so many bytes may have, see :func:`load`."""
     if max_pixels != DEFAULT_MAX_PIXELS:

@@ -18,9 +18,8 @@ from fiftyone_reue.errors import (
 )
 from fiftyone_reue.media import alpha, viewers
 from fiftyone_reue.media.codec import (
-    largest_file,
     load,
-    read_file,
+    load_with_bytes,
     suffix,
 )
 from fiftyone_reue.media.depth import require_levels, with_range
@@ -341,13 +340,8 @@ def _protected(
 ) -> tuple[Protected, _Looked | None]:
     """:func:`protect_image`, but for how visible the change is where that is still to
     be measured: then what of both images is looked at."""
-    most = largest_file(max_pixels)
-    source = read_file(item.path, name=item.sample_id, most=most)
-    loaded = load(
-        source,
-        name=item.sample_id,
-        max_pixels=max_pixels,
-        ending=Path(item.path).suffix,
+    source, loaded = load_with_bytes(
+        item.path, name=item.sample_id, max_pixels=max_pixels
     )
     if loaded.record is not None:
         raise InputError(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -33,8 +33,8 @@ from fiftyone_reue.media import differences, viewers
 from fiftyone_reue.media.codec import (
     LARGEST_FILE,
     encode,
-    largest_file,
     load,
+    load_with_bytes,
     read_file,
     release_format,
     suffix,
@@ -697,13 +697,8 @@ def _load(item: Item, max_pixels: int) -> tuple[Raster, bytes | None]:
 def _read(item: Item, max_pixels: int) -> tuple[Raster, bytes | None, bytes]:
     """A file's image and record, and the SHA-256 of its bytes."""
     with naming(item):
-        most = largest_file(max_pixels)
-        data = read_file(item.path, name=item.sample_id, most=most)
-        loaded = load(
-            data,
-            name=item.sample_id,
-            max_pixels=max_pixels,
-            ending=PurePath(item.path).suffix,
+        data, loaded = load_with_bytes(
+            item.path, name=item.sample_id, max_pixels=max_pixels
         )
     return loaded.raster, loaded.record, digest_of(data)
 
