@@ -9,6 +9,7 @@ import importlib.util
 import io
 import os
 import shutil
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Generator, Iterator
@@ -113,6 +114,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start a MongoDB where tests may want one, unless the user named theirs."""
+    if "fiftyone" in sys.modules:
+        # It has a MongoDB since then; processes that tests start would have the other.
+        raise pytest.UsageError(
+            "A test's module imports fiftyone: let its tests and fixtures do that"
+        )
     units = all(item.get_closest_marker("unit") for item in session.items)
     binary = find_mongod()
     named = os.environ.get("FIFTYONE_DATABASE_URI")

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fiftyone.operators.executor import ExecutionError
 
 pytestmark = pytest.mark.integration
 
@@ -56,6 +55,8 @@ def test_it_says_three_things_and_wants_a_tick(
 
 
 def test_without_the_tick_nothing_is_noted(operator: Any, alice: Path) -> None:
+    from fiftyone.operators.executor import ExecutionError
+
     from fiftyone_reue.samples import owner_key_facts
 
     with pytest.raises(ExecutionError):
