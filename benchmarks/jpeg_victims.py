@@ -3,6 +3,8 @@
     python benchmarks/jpeg_victims.py --imagenette imagenette224.zip
     python benchmarks/jpeg_victims.py --imagenette imagenette224.zip --methods rue,lsp
     python benchmarks/jpeg_victims.py --imagenette imagenette224.zip --methods restored
+    python benchmarks/jpeg_victims.py --imagenette imagenette224.zip \\
+        --methods rue:waves=long --epochs 60
     python benchmarks/jpeg_victims.py --tables
 
 The archive's own files are protected as `reue protect` does it, mark included. A victim
@@ -38,7 +40,7 @@ from fiftyone_reue.auditing.cell_store import CellStore, cell_key
 from fiftyone_reue.auditing.environment import environment
 from fiftyone_reue.auditing.results import Cell
 from fiftyone_reue.networks.device import choose_device
-from fiftyone_reue.perturb.base import FitOptions
+from fiftyone_reue.perturb.base import FitOptions, Method
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.perturb.rue import matched_filter
 from fiftyone_reue.prf import derive
@@ -138,7 +140,7 @@ def by_other_keys(
     """Copies, denoised by who has the package and makes pairs with keys of their own.
 
     Args:
-        subject: the method's name.
+        subject: see :func:`method_of`.
         copies: ``(N, S, S, 3)`` uint8, as they are trained on.
         data: its test photographs are the thief's, who gives them classes by chance.
         epsilon: gray levels, mark included.
@@ -152,7 +154,7 @@ def by_other_keys(
         key = derive(KEY, f"thief's own {number}")
         options = FitOptions(epsilon - MARK_AMPLITUDE, 0, key, device)
         labels = draw.integers(0, len(data.classes), len(files))
-        method = create_method(subject)
+        method = method_of(subject)
         made.append(
             released(files, labels, data.classes, method, options, MARK_AMPLITUDE)
         )
@@ -271,13 +273,19 @@ def read_files(archive: Path, each: int | None) -> Files:
     return Files(*parts, classes)
 
 
+def method_of(subject: str) -> Method:
+    """What a name and options, as in ``rue:waves=long``, stand for."""
+    name, *given = subject.split(":")
+    return create_method(name, **dict(one.split("=", 1) for one in given))
+
+
 def copies_of(
     subject: str, data: Files, epsilon: int, cache: Path, device: str
 ) -> np.ndarray:
     """A release of the training files, decoded, from the cache if it is there.
 
     Args:
-        subject: a method's name, :data:`ORIGINALS` or :data:`RESTORED`.
+        subject: see :func:`method_of`, or :data:`ORIGINALS` or :data:`RESTORED`.
         data: the files.
         epsilon: the largest change, gray levels, mark included.
         cache: a folder.
@@ -298,7 +306,7 @@ def copies_of(
             data.files,
             data.labels,
             data.classes,
-            None if subject == RESTORED else create_method(subject),
+            None if subject == RESTORED else method_of(subject),
             options,
             MARK_AMPLITUDE,
         )

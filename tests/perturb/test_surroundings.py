@@ -9,12 +9,19 @@ from hypothesis import strategies as st
 
 from fiftyone_reue.errors import DamagedRecordError
 from fiftyone_reue.perturb.rue import surroundings
-from fiftyone_reue.perturb.rue.bands import apart
-from fiftyone_reue.perturb.rue.surroundings import FORMS, NEW, OLD, Form, Surroundings
+from fiftyone_reue.perturb.rue.bands import BandsConfig, apart
+from fiftyone_reue.perturb.rue.surroundings import (
+    FORMS,
+    LONG,
+    SHORT,
+    Form,
+    Surroundings,
+)
 
 pytestmark = pytest.mark.unit
 
 BANDS = apart(20, bytes(32))
+WAVES = ("short", "long")
 ONE_BAND = np.array([[40, 24]], np.uint8)
 
 
@@ -32,15 +39,16 @@ def textured(draw: np.random.Generator, height: int, width: int) -> np.ndarray:
     height=st.integers(64, 330),
     width=st.integers(64, 330),
     field=st.sampled_from((1, 8, 16)),
-    form=st.sampled_from(tuple(FORMS.values())),
+    waves=st.sampled_from(WAVES),
 )
 def test_every_sample_comes_back(
-    seed: int, height: int, width: int, field: int, form: Form
+    seed: int, height: int, width: int, field: int, waves: str
 ) -> None:
     draw = np.random.default_rng(seed)
     image = textured(draw, height, width)
     bands = BANDS[draw.choice(20, draw.integers(1, 4), replace=False)]
-    one = Surroundings.of(image, bands, 6, draw.bytes(32), field=field, form=form)
+    config = BandsConfig(waves=waves)
+    one = Surroundings.of(image, bands, 6, draw.bytes(32), config, field=field)
     again = Surroundings.unpack(one.pack())
     assert again.pack() == one.pack()
     changed = image.astype(np.int16)
@@ -76,13 +84,13 @@ def test_a_step_looks_at_other_fields_alone(sides: tuple[int, int]) -> None:
 
 def test_steps_are_those_of_the_first_version() -> None:
     """Records hold secrets, not what was added: it must be told like this for ever."""
-    digest = hashlib.sha256()
+    digest, long = hashlib.sha256(), BandsConfig(waves="long")
     for place, sides in enumerate([(64, 72), (137, 161), (224, 260), (1030, 1100)]):
         rows, columns, colours = np.ogrid[: sides[0], : sides[1], : 1 + 2 * (place % 2)]
         image = (rows * rows // 7 + columns * (rows % 13) + 31 * colours) % 256
         bands = BANDS[3 * place : 3 * place + 1 + place % 3]
         one = Surroundings.of(
-            image.astype(np.uint8), bands, 6, bytes([place]) * 32, form=OLD
+            image.astype(np.uint8), bands, 6, bytes([place]) * 32, long
         )
         digest.update(one.pack())
         for number in range(surroundings.STEPS):
@@ -90,17 +98,17 @@ def test_steps_are_those_of_the_first_version() -> None:
     assert digest.hexdigest()[:32] == "fe010c8bafef43f34d572427b14ebc90"
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=("old", "new"))
+@pytest.mark.parametrize("waves", WAVES)
 @pytest.mark.parametrize("side", [128, 192, 224, 256, 400, 640])
-def test_bands_scale_with_the_picture(side: int, form: Form) -> None:
+def test_bands_scale_with_the_picture(side: int, waves: str) -> None:
     """As many waves over the shorter side, whatever that is from the least on."""
     draw = np.random.default_rng(1)
     image = draw.integers(0, 256, (side, side, 1)).astype(np.uint8)
-    one = Surroundings.of(image, ONE_BAND, 6, bytes(32), form=form)
+    one = Surroundings.of(image, ONE_BAND, 6, bytes(32), BandsConfig(waves=waves))
     added = (one.step(0, image) + one.step(1, image))[..., 0].astype(float)
     power = np.abs(np.fft.fft2(added)) ** 2
     # Half cycles of 8 cells, in 1/16: cycles of the side to which it is reduced.
-    least = min(side, form.working)
+    least = min(side, one.form.working)
     down, across = (int(number) * least // 8 // 16 // 2 for number in ONE_BAND[0])
     reach = 8
     rows = slice(down - reach, down + reach + 1)
@@ -110,7 +118,7 @@ def test_bands_scale_with_the_picture(side: int, form: Form) -> None:
     assert 2 * near / power.sum() > max(5 * area, 0.3)
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=("old", "new"))
+@pytest.mark.parametrize("form", FORMS.values(), ids=("long", "short"))
 def test_windows_are_the_same_everywhere(form: Form) -> None:
     """No value lies so near to a half that machines could round it in two ways."""
     for scale in range(surroundings.WHOLE // 2, surroundings.WHOLE + 1):
@@ -121,10 +129,10 @@ def test_windows_are_the_same_everywhere(form: Form) -> None:
 
 
 def test_windows_are_what_they_were() -> None:
-    assert surroundings.window(256, OLD.width).tolist() == [
+    assert surroundings.window(256, LONG.width).tolist() == [
         *(256, 248, 226, 193, 155, 117, 83, 55, 35, 20)
     ]
-    assert surroundings.window(256, NEW.width).tolist() == [
+    assert surroundings.window(256, SHORT.width).tolist() == [
         *(256, 253, 246, 234, 217, 198, 177, 155, 133, 112, 92, 74, 59, 46, 35, 26)
     ]
 

@@ -90,6 +90,12 @@ class BandsConfig:
         "Mean texture in gray levels that every image is taken to have.",
         least=0,
     )
+    waves: str = option(
+        "short",
+        "In a JPEG from 128 pixels on: short ones are seen less, long ones outlast "
+        "being reduced and compressed again.",
+        choices=("short", "long"),
+    )
     expand: bool = option(
         True,
         "In a JPEG, change blocks by what is seen in others, of which little has to be "

@@ -27,7 +27,7 @@ from fiftyone_reue.perturb.rue.bands import (
     cell_of,
 )
 from fiftyone_reue.perturb.rue.emphasis import Emphasis
-from fiftyone_reue.perturb.rue.surroundings import FORMS, NEW, Surroundings
+from fiftyone_reue.perturb.rue.surroundings import FORMS, Surroundings, form_of
 
 VERSION = 4
 """The first byte, when packed: single classes' parts have others."""
@@ -81,7 +81,7 @@ class ByRegion:
             config: how strong, and in which regions of several bands.
         """
         height, width = image.shape[:2]
-        working = NEW.working if kind is Surroundings else WORKING
+        working = form_of(config).working if kind is Surroundings else WORKING
         cell = cell_of(height, width, working)
         side = max(BLOCK, cell)
         places = regions.fields(side)

@@ -115,11 +115,13 @@ def band_kernels(
     Returns:
         ``(m n, k, k)`` float32, m at least 2.
     """
-    new, whole = surroundings.NEW, surroundings.WHOLE
-    scale = surroundings.scale_of(side, side)
-    reduced = max(scale, whole * new.working // side)
-    kinds = [(whole, surroundings.OLD.width)]
-    kinds += [(one, new.width) for one in sorted({scale, reduced})]
+    short, long = surroundings.SHORT, surroundings.LONG
+    whole = surroundings.WHOLE
+    scale = surroundings.scale_of(side, side, short)
+    reduced = max(scale, whole * short.working // side)
+    longer = surroundings.scale_of(side, side, long)
+    kinds = [(one, long.width) for one in sorted({longer, whole})]
+    kinds += [(one, short.width) for one in sorted({scale, reduced})]
     k = max(2 * len(surroundings.window(*kind)) - 1 for kind in kinds)
     made = np.stack([_kernel(f, *kind, k) for kind in kinds for f in frequencies])
     return torch.from_numpy(made).float().to(device)

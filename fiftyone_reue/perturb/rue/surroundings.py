@@ -71,13 +71,15 @@ class Form:
     shift: int
 
 
-OLD = Form(version=2, working=WORKING, width=4, shift=12)
-"""What releases were made with before; they are told again."""
+LONG = Form(version=2, working=WORKING, width=4, shift=12)
+"""As many waves as a picture of 128 pixels has."""
 
-NEW = Form(version=3, working=224, width=7, shift=14)
-"""What releases are made with."""
+SHORT = Form(version=3, working=224, width=7, shift=14)
+"""As many waves as a picture of 224 pixels has, which are seen less."""
 
-FORMS = {form.version: form for form in (OLD, NEW)}
+FORMS = {form.version: form for form in (LONG, SHORT)}
+
+_WAVES = {"long": LONG, "short": SHORT}
 
 _FIXED = struct.Struct(">BBBHHQ")
 _SPREAD, _REACH = 2.25, 256
@@ -110,7 +112,7 @@ class Surroundings:
     region: int
     bands: np.ndarray
     key: bytes
-    form: Form = NEW
+    form: Form = SHORT
 
     @classmethod
     def of(
@@ -122,7 +124,6 @@ class Surroundings:
         config: BandsConfig = DEFAULT,
         *,
         field: int = BLOCK,
-        form: Form = NEW,
         where: np.ndarray | None = None,
     ) -> Surroundings:
         """As strong as the configuration says, for one picture.
@@ -133,12 +134,12 @@ class Surroundings:
             bands: ``(n, 2)`` uint8, its class's.
             amplitude: gray levels.
             key: 32 bytes of this sample.
-            config: how strong, and in which regions.
+            config: how strong and long, and in which regions.
             field: pixels a side that fields have at least.
-            form: how bands are laid over it.
             where: which cells it is for, bool; all by default.
         """
         height, width = image.shape[:2]
+        form = form_of(config)
         cell = cell_of(height, width, form.working)
         scale = scale_of(height, width, form)
         region = min(config.region, 0xFFFF)
@@ -249,7 +250,12 @@ class Surroundings:
         return found
 
 
-def scale_of(height: int, width: int, form: Form = NEW) -> int:
+def form_of(config: BandsConfig) -> Form:
+    """How a configuration lays bands over a picture."""
+    return _WAVES[config.waves]
+
+
+def scale_of(height: int, width: int, form: Form = SHORT) -> int:
     """By how much less than whole frequencies are, in 1/WHOLE."""
     side, working = min(height, width), form.working
     return min(WHOLE, WHOLE * working * cell_of(height, width, working) // side)
@@ -273,7 +279,7 @@ def _near(
 
 
 @functools.cache
-def window(scale: int, wide: int = NEW.width) -> np.ndarray:
+def window(scale: int, wide: int = SHORT.width) -> np.ndarray:
     """Half of a Gaussian as wide as waves are long, ``(reach + 1,)`` int64.
 
     Args:
@@ -286,7 +292,7 @@ def window(scale: int, wide: int = NEW.width) -> np.ndarray:
 
 
 @functools.cache
-def taps(number: int, scale: int, wide: int = NEW.width) -> np.ndarray:
+def taps(number: int, scale: int, wide: int = SHORT.width) -> np.ndarray:
     """A cosine of a frequency within :func:`window`, of the same shape.
 
     Args:
