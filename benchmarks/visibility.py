@@ -1,4 +1,4 @@
-"""How visible `rue` is in JPEG files: SSIMULACRA2 over epsilon and strength.
+"""How visible `rue` is in JPEG files: SSIMULACRA2 over epsilon, strength and waves.
 
     python -m benchmarks.visibility --imagenette FILE.zip --photos FILE.zip
 
@@ -25,7 +25,11 @@ from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.visibility import ssimulacra2
 
 EPSILONS = (8, 6, 4, 3)
-STRENGTHS = (150, 30)
+OPTIONS: tuple[dict[str, int | str], ...] = (
+    {"strength": 150},
+    {"strength": 30},
+    {"waves": "long"},
+)
 PHOTOGRAPHS = 6
 
 
@@ -55,12 +59,15 @@ def _write(folder: Path, place: int, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def measured(house: House, source: Path, epsilon: int, strength: int) -> dict:
+def measured(
+    house: House, source: Path, epsilon: int, options: dict[str, int | str]
+) -> dict:
     """One release's figures."""
-    output = house.folder / f"{source.name}-{epsilon}-{strength}"
-    failed = house.protect(
-        source, output, epsilon=epsilon, options={"strength": strength}
+    settings = {"strength": 150, "waves": "short"} | options
+    output = house.folder / "-".join(
+        map(str, (source.name, epsilon, *options.values()))
     )
+    failed = house.protect(source, output, epsilon=epsilon, options=options)
     if failed:
         raise SystemExit(f"{source}: {failed[0]}")
     values, sizes = [], []
@@ -72,7 +79,7 @@ def measured(house: House, source: Path, epsilon: int, strength: int) -> dict:
     return {
         "files": source.name,
         "epsilon": epsilon,
-        "strength": strength,
+        **settings,
         "SSIMULACRA2": round(float(np.mean(values)), 1),
         "least": round(float(np.min(values)), 1),
         "P / O": round(float(np.mean(sizes)), 3),
@@ -93,10 +100,10 @@ def main() -> None:
         write_kodak(given.photos, sources[1], 2)
         write_kodak(given.photos, sources[2], 1)
         rows = [
-            measured(house, source, epsilon, strength)
+            measured(house, source, epsilon, options)
             for source in sources
             for epsilon in EPSILONS
-            for strength in STRENGTHS
+            for options in OPTIONS
         ]
     text = f"# Visibility of `rue` in JPEG files\n\n{__doc__.split(chr(10), 2)[2]}\n"
     (given.output / "visibility.md").write_text(f"{text}\n{table(rows)}\n")
