@@ -18,7 +18,7 @@ from fiftyone_reue.names.display import count, markdown
 from fiftyone_reue.networks.registry import list_networks
 
 from . import background, confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import finished, notify, risk, vault_of
 
 ACTION = "audit_release"
@@ -59,7 +59,9 @@ class AuditRelease(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Audit how well a release holds", "Audit")
+        return forms.asked(
+            ctx, Parameters, _fill, "Audit how well a release holds", "Audit"
+        )
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.exchange(ctx, ACTION, needed=_needs_code(ctx.params))
@@ -116,6 +118,7 @@ class AuditRelease(foo.Operator):
         outputs.int("images_failed", label="Copies that can't be read")
         return types.Property(outputs, view=types.View(label="Audit"))
 
+    @from_python(Parameters)
     def __call__(
         self,
         sample_collection: foc.SampleCollection,

@@ -10,7 +10,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from . import background, confirming, forms
-from .parameters import call
+from .parameters import call, from_python
 from .running import finished, notify, risk
 
 ACTION = "check_files"
@@ -41,7 +41,7 @@ class CheckFiles(foo.Operator):
 
     def resolve_input(self, ctx: Any) -> types.Property:
         title = "Check the files of copies"
-        return forms.asked(ctx, _fill, title, "Check", key=False)
+        return forms.asked(ctx, Parameters, _fill, title, "Check", key=False)
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.drop(ctx)
@@ -61,6 +61,7 @@ class CheckFiles(foo.Operator):
             "missing": len(found.missing),
         }
 
+    @from_python(Parameters)
     def __call__(
         self,
         dataset: fo.Dataset,

@@ -12,7 +12,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.names.display import markdown
 
 from . import forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import notify, risk, secrets_of
 
 ACTION = "confirm_owner_key"
@@ -48,7 +48,9 @@ class ConfirmOwnerKey(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Your owner key", "Confirm", dataset=False)
+        return forms.asked(
+            ctx, Parameters, _fill, "Your owner key", "Confirm", dataset=False
+        )
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         from fiftyone_reue.samples import confirm_owner_key, owner_key_facts
@@ -62,6 +64,7 @@ class ConfirmOwnerKey(foo.Operator):
             ctx.prompt(f"{forms.PLUGIN}/{parameters.next}")
         return {"confirmed": owner_key_facts(secrets_of(ctx)).confirmed}
 
+    @from_python(Parameters)
     def __call__(self, kept: bool = False) -> Any:
         """Confirm; see :func:`fiftyone_reue.samples.confirm_owner_key`.
 

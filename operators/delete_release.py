@@ -12,7 +12,7 @@ import fiftyone.operators.types as types
 from fiftyone_reue.names.display import count
 
 from . import background, confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import finished, notify, risk, undoable, vault_of
 
 ACTION = "delete_release"
@@ -50,7 +50,7 @@ class DeleteRelease(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Delete a release", "Delete")
+        return forms.asked(ctx, Parameters, _fill, "Delete a release", "Delete")
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.exchange(ctx, ACTION, needed=True)
@@ -80,6 +80,7 @@ class DeleteRelease(foo.Operator):
         notify(ctx, text, well=True)
         return {"files_deleted": deleted}
 
+    @from_python(Parameters)
     def __call__(self, dataset: fo.Dataset, release: str, files: bool = False) -> Any:
         """Delete a release; see :func:`fiftyone_reue.samples.delete_release`.
 

@@ -13,7 +13,7 @@ import fiftyone.operators.types as types
 from fiftyone_reue.names.display import markdown, printable
 
 from . import background, confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import finished, names_of, notify, risk, vault_of
 
 ACTION = "extract_watermark"
@@ -53,7 +53,9 @@ class ExtractWatermark(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Trace leaked images to a recipient", "Trace")
+        return forms.asked(
+            ctx, Parameters, _fill, "Trace leaked images to a recipient", "Trace"
+        )
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.exchange(ctx, ACTION, needed=_needs_code(ctx.params))
@@ -125,6 +127,7 @@ class ExtractWatermark(foo.Operator):
         outputs.float("best_innocent_p", label="Chance of the best innocent code")
         return types.Property(outputs, view=types.View(label="Leak check"))
 
+    @from_python(Parameters)
     def __call__(
         self,
         sample_collection: foc.SampleCollection,

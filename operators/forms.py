@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import fiftyone.operators.types as types
 
-from fiftyone_reue.errors import ReueError
+from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.names.display import count, markdown, printable
 from fiftyone_reue.networks.recipe import SIDES
 from fiftyone_reue.options import Option
 
-from .parameters import text_of
+from .parameters import require_known, text_of
 from .running import names_of, secrets_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _TEXTS = ("recipient", "release", "name", "label_field", "method", "output_dir")
 
 def asked(
     ctx: Any,
+    kind: type,
     fill: Callable[[types.Object, Any], None],
     label: str,
     button: str,
@@ -42,6 +43,7 @@ def asked(
 
     Args:
         ctx: the operator's.
+        kind: the dataclass of its parameters; others are refused.
         fill: puts the fields into the form.
         label: its heading.
         button: what submits it.
@@ -65,10 +67,22 @@ def asked(
                     text_of(name, ctx.params[name])
             fill(inputs, ctx)
             _say_wrong_choices(inputs, ctx.params)
+            _say_unknown(inputs, ctx, kind)
     except ReueError as error:
         block(inputs, str(error))
     view = types.PromptView(label=label, submit_button_label=button)
     return types.Property(inputs, view=view)
+
+
+def _say_unknown(inputs: types.Object, ctx: Any, kind: type) -> None:
+    """Say which parameters are unknown, before what they may have been meant for."""
+    filled = dict(inputs.properties)
+    try:
+        require_known(ctx, kind, filled)
+    except InputError as error:
+        inputs.properties.clear()
+        block(inputs, str(error), name="unknown")
+        inputs.properties.update(filled)
 
 
 def _say_wrong_choices(inputs: types.Object, params: Mapping[str, Any]) -> None:

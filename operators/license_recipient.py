@@ -14,7 +14,7 @@ import fiftyone.operators.types as types
 from fiftyone_reue.names.display import count
 
 from . import background, confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import notify, reported, risk, vault_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class LicenseRecipient(foo.Operator):
 
     def resolve_input(self, ctx: Any) -> types.Property:
         label = "License a published release to a recipient"
-        return forms.asked(ctx, _fill, label, "License")
+        return forms.asked(ctx, Parameters, _fill, label, "License")
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.exchange(ctx, ACTION, needed=True)
@@ -78,6 +78,7 @@ class LicenseRecipient(foo.Operator):
         made = yield from reported(ctx, _steps(ctx))
         yield from notify(ctx, _text(made), well=not made.outcome.failures)
 
+    @from_python(Parameters)
     def __call__(
         self,
         dataset: fo.Dataset,

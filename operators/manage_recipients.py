@@ -13,7 +13,7 @@ from fiftyone_reue.errors import InputError, VaultError, WrongKeyError
 from fiftyone_reue.names.display import markdown, printable
 
 from . import confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import names_of, risk, vault_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,13 @@ class ManageRecipients(foo.Operator):
 
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(
-            ctx, _fill, "Manage recipients", "Go on", dataset=False, key=False
+            ctx,
+            Parameters,
+            _fill,
+            "Manage recipients",
+            "Go on",
+            dataset=False,
+            key=False,
         )
 
     def execute(self, ctx: Any) -> dict[str, Any]:
@@ -102,6 +108,7 @@ class ManageRecipients(foo.Operator):
         outputs.list("table", types.Object(), view=table, label="Recipients")
         return types.Property(outputs, view=types.View(label="Recipients"))
 
+    @from_python(Parameters)
     def __call__(
         self,
         action: str = LIST,

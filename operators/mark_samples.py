@@ -10,7 +10,7 @@ import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
 from . import background, confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import finished, notify, risk
 
 ACTION = "mark_samples"
@@ -44,7 +44,7 @@ class MarkSamples(foo.Operator):
 
     def resolve_input(self, ctx: Any) -> types.Property:
         title = "Mark what failed, is stale or weak"
-        return forms.asked(ctx, _fill, title, "Mark", key=False)
+        return forms.asked(ctx, Parameters, _fill, title, "Mark", key=False)
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.drop(ctx)
@@ -65,6 +65,7 @@ class MarkSamples(foo.Operator):
             "weak": len(found.weak),
         }
 
+    @from_python(Parameters)
     def __call__(
         self,
         dataset: fo.Dataset,

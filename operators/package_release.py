@@ -14,7 +14,7 @@ import fiftyone.operators.types as types
 from fiftyone_reue.names.display import count
 
 from . import background, confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import notify, reported, risk, vault_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class PackageRelease(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Pack a release to hand it over", "Pack")
+        return forms.asked(
+            ctx, Parameters, _fill, "Pack a release to hand it over", "Pack"
+        )
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.exchange(ctx, ACTION, needed=True)
@@ -77,6 +79,7 @@ class PackageRelease(foo.Operator):
         made = yield from reported(ctx, _steps(ctx))
         yield from notify(ctx, _text(made), well=not made.left_out)
 
+    @from_python(Parameters)
     def __call__(
         self,
         dataset: fo.Dataset,

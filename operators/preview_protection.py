@@ -14,7 +14,7 @@ from fiftyone_reue.names.display import count, file_size, markdown, printable
 from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
 
 from . import background, confirming, forms, protect_form
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import finished, notify, risk, vault_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class PreviewProtection(foo.Operator):
 
     def resolve_input(self, ctx: Any) -> types.Property:
         title = "Preview a protection"
-        return forms.asked(ctx, _fill, title, "Preview", vault=False)
+        return forms.asked(ctx, Parameters, _fill, title, "Preview", vault=False)
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.exchange(ctx, ACTION, needed=_needs_code(ctx.params))
@@ -98,6 +98,7 @@ class PreviewProtection(foo.Operator):
             _show(outputs, number, one)
         return types.Property(outputs, view=types.View(label="Preview"))
 
+    @from_python(Parameters)
     def __call__(
         self,
         sample_collection: foc.SampleCollection,

@@ -14,7 +14,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
 
 from . import background, confirming, forms, protect_form
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import names_of, notify, reported, risk, vault_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ class ProtectDataset(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Protect a dataset for a recipient", "Protect")
+        return forms.asked(
+            ctx, Parameters, _fill, "Protect a dataset for a recipient", "Protect"
+        )
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.exchange(ctx, ACTION, needed=protect_form.needs_code(ctx.params))
@@ -79,6 +81,7 @@ class ProtectDataset(foo.Operator):
                 result = yield from reported(ctx, _steps(ctx))
                 yield from notify(ctx, result.text(), well=not result.failures)
 
+    @from_python(Parameters)
     def __call__(
         self,
         sample_collection: foc.SampleCollection,

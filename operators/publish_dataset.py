@@ -14,7 +14,7 @@ from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
 from fiftyone_reue.vault.vault import PUBLISHED
 
 from . import background, confirming, forms, protect_form
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import notify, reported, risk, vault_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ class PublishDataset(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Publish a protected dataset", "Publish")
+        return forms.asked(
+            ctx, Parameters, _fill, "Publish a protected dataset", "Publish"
+        )
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.exchange(ctx, ACTION, needed=protect_form.needs_code(ctx.params))
@@ -67,6 +69,7 @@ class PublishDataset(foo.Operator):
         result = yield from reported(ctx, _steps(ctx))
         yield from notify(ctx, result.text(), well=not result.failures)
 
+    @from_python(Parameters)
     def __call__(
         self,
         sample_collection: foc.SampleCollection,

@@ -14,7 +14,7 @@ import fiftyone.operators.types as types
 from fiftyone_reue.errors import InputError
 
 from . import background, confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import notify, reported, risk, vault_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ class RestoreDataset(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Restore a protected dataset", "Restore")
+        return forms.asked(
+            ctx, Parameters, _fill, "Restore a protected dataset", "Restore"
+        )
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.exchange(ctx, ACTION, needed=True)
@@ -82,6 +84,7 @@ class RestoreDataset(foo.Operator):
         result = yield from reported(ctx, _steps(ctx))
         yield from notify(ctx, result.text(), well=not result.failures)
 
+    @from_python(Parameters)
     def __call__(
         self,
         sample_collection: foc.SampleCollection,

@@ -14,7 +14,7 @@ import fiftyone.operators.types as types
 from fiftyone_reue.names.display import markdown, printable
 
 from . import background, confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import finished, notify, risk, vault_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class RevealHidden(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Reveal what was hidden in images", "Reveal")
+        return forms.asked(
+            ctx, Parameters, _fill, "Reveal what was hidden in images", "Reveal"
+        )
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.exchange(ctx, ACTION, needed=_needs_code(ctx.params))
@@ -117,6 +119,7 @@ class RevealHidden(foo.Operator):
         outputs.int("images_failed", label="Images that failed")
         return types.Property(outputs, view=types.View(label="What was hidden"))
 
+    @from_python(Parameters)
     def __call__(
         self,
         sample_collection: foc.SampleCollection,

@@ -13,7 +13,7 @@ import fiftyone.operators.types as types
 from fiftyone_reue.names.display import markdown
 
 from . import background, confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import finished, notify, risk, vault_of
 
 
@@ -47,7 +47,7 @@ class ScoreUnlearnability(foo.Operator):
 
     def resolve_input(self, ctx: Any) -> types.Property:
         return forms.asked(
-            ctx, _fill, "Measure the unlearnability of a release", "Measure"
+            ctx, Parameters, _fill, "Measure the unlearnability of a release", "Measure"
         )
 
     def resolve_run_name(self, ctx: Any) -> str:
@@ -85,6 +85,7 @@ class ScoreUnlearnability(foo.Operator):
         outputs.int("images", label="Images measured")
         return types.Property(outputs, view=types.View(label="Unlearnability"))
 
+    @from_python(Parameters)
     def __call__(
         self,
         sample_collection: foc.SampleCollection,

@@ -13,7 +13,7 @@ from fiftyone_reue.names.display import count, markdown
 from fiftyone_reue.samples.releases import shown_release
 
 from . import background, confirming, forms
-from .parameters import call, read
+from .parameters import call, from_python, read
 from .running import finished, notify, risk, vault_of
 
 ACTION = "show_release"
@@ -44,7 +44,7 @@ class ShowRelease(foo.Operator):
         )
 
     def resolve_input(self, ctx: Any) -> types.Property:
-        return forms.asked(ctx, _fill, "Show a release", "Show")
+        return forms.asked(ctx, Parameters, _fill, "Show a release", "Show")
 
     def resolve_run_name(self, ctx: Any) -> str:
         confirming.drop(ctx)
@@ -64,6 +64,7 @@ class ShowRelease(foo.Operator):
         notify(ctx, text, well=True)
         return {"samples": shown}
 
+    @from_python(Parameters)
     def __call__(
         self,
         dataset: fo.Dataset,

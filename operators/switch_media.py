@@ -13,7 +13,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.samples import compare
 
 from . import background, forms
-from .parameters import call, read
+from .parameters import call, from_python, read, require_known
 from .running import risk
 
 ACTION = "switch_media"
@@ -64,6 +64,7 @@ class SwitchMedia(foo.Operator):
         return types.Placement(self.place, view)
 
     def execute(self, ctx: Any) -> None:
+        require_known(ctx, Parameters)
         show = read(Parameters, ctx.params).show
         if ctx.dataset is None:
             raise InputError("Open a dataset first")
@@ -79,6 +80,7 @@ class SwitchMedia(foo.Operator):
         else:
             _begin_with(ctx.dataset, fields, show)
 
+    @from_python(Parameters)
     def __call__(self, dataset: fo.Dataset, show: str | None = None) -> Any:
         """Switch what the App shows when the dataset is opened the next time.
 

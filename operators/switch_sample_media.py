@@ -8,7 +8,7 @@ import fiftyone as fo
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from .parameters import call
+from .parameters import call, from_python
 from .running import risk
 from .switch_media import Parameters, SwitchMedia
 
@@ -33,6 +33,7 @@ class SwitchSampleMedia(SwitchMedia):
             **risk("LOW"),
         )
 
+    @from_python(Parameters)
     def __call__(self, dataset: fo.Dataset, show: str | None = None) -> Any:
         """Do what ``switch_media`` does.
 

@@ -356,22 +356,22 @@ def test_errors_begin_with_a_line_for_a_person(
     from fiftyone.operators.executor import ExecutionError
 
     for run, message in (
-        (lambda: protect(recipient="zoe"), "Path: recipient"),
-        (lambda: protect(epsilon=99), "Path: epsilon"),
+        (lambda: protect(recipient="zoe"), "^recipient: "),
+        (lambda: protect(epsilon=99), "^epsilon: "),
         (lambda: protect(output_dir="here"), "Give the whole path"),
         (
             lambda: operator("restore_dataset")(dataset, str(tmp_path / "o")),
-            "InputError: Of 40 samples none has a protected copy",
+            "^Of 40 samples none has a protected copy",
         ),
         (
             lambda: operator("restore_dataset")(
                 dataset, str(tmp_path / "o"), tier="licensed"
             ),
-            "Path: recipient",
+            "^recipient: ",
         ),
         (
             lambda: operator("extract_watermark")(dataset),
-            "InputError: Nothing was protected with this vault yet",
+            "^Nothing was protected with this vault yet",
         ),
     ):
         with pytest.raises(ExecutionError, match=message):
@@ -474,11 +474,11 @@ def test_what_an_audit_refuses(dataset: Any, protect: Any, operator: Any) -> Non
     protect()
     audit = operator("audit_release")
     for options, message in (
-        ({"release": "zoe_1"}, "Path: release"),
-        ({"budget": "huge"}, "Path: budget"),
-        ({"countermeasures": ["magic"]}, "InputError: There is no countermeasure"),
-        ({"victims": ["oracle"]}, "InputError: There is no network"),
-        ({"seeds": 0}, "Path: seeds"),
+        ({"release": "zoe_1"}, "^release: "),
+        ({"budget": "huge"}, "^budget: "),
+        ({"countermeasures": ["magic"]}, "^There is no countermeasure"),
+        ({"victims": ["oracle"]}, "^There is no network"),
+        ({"seeds": 0}, "^seeds: "),
         ({"output_dir": "here"}, "Give the whole path"),
     ):
         with pytest.raises(ExecutionError, match=message):

@@ -489,7 +489,9 @@ def test_says_why_an_operator_failed(panel: Any, scene: Any) -> None:
     status = panel(NAME, scene)
     operator = foo.get_operator(f"{OPERATORS}/extract_watermark")
     with pytest.raises(foo.executor.ExecutionError) as raised:
-        operator(scene, folder="/nowhere")
+        foo.execute_operator(
+            operator.uri, {"dataset": scene}, params={"folder": "/nowhere"}
+        )
     assert "Traceback" in str(raised.value)
     status.do("failed", error=str(raised.value))
     wanted = "/nowhere: there is no such file or folder; check the path"
