@@ -198,8 +198,9 @@ def extract_steps(
             f"some\n{source.describe(job.failures)}".rstrip()
         )
     vault = vault or open_vault()
-    fields.declare_leak(dataset)
+    fields.require_free(dataset, fields.LEAK)
     check = yield from _weigh(vault, job.items, job.failures, originals, case_dir)
+    fields.declare_leak(dataset)
     check = _keep(samples, dataset, check, f"dataset {dataset.name}")
     fields.write_leaks(dataset, _leaks(check))
     return check

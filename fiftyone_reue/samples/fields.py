@@ -159,6 +159,19 @@ def declare_leak(dataset: fo.Dataset) -> None:
     _declare_document(dataset, LEAK, "What the last leak check found", _LEAK)
 
 
+def require_free(dataset: fo.Dataset, *names: str) -> None:
+    """Refuse a run where the dataset has fields of its own that are called as ours.
+
+    Verbs ask before they begin and declare what they write at their end, so that what
+    is refused leaves no empty field.
+
+    Raises:
+        InputError: it has one.
+    """
+    for name in names:
+        _require_free(dataset, name)
+
+
 def declare_reveal(dataset: fo.Dataset) -> None:
     """Add the field that revealing writes.
 

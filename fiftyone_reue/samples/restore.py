@@ -163,7 +163,7 @@ def restore_steps(
             "from; choose samples or a release that have"
         )
     _require_apart(output, items)
-    fields.declare_restored(dataset)
+    fields.require_free(dataset, fields.RESTORED)
     if person is None:
         items = _under_their_own_names(dataset, items, output)
         steps = folders.restore_original(vault, items, output)
@@ -185,6 +185,7 @@ def restore_steps(
     }
     for one in summary.approximations:
         written[one.sample_id] = str(output / one.output)
+    fields.declare_restored(dataset)
     fields.write_values(dataset, fields.RESTORED, written)
     return RestoredSamples(
         tier=summary.tier,

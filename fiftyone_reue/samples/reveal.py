@@ -126,8 +126,9 @@ def reveal_samples(
         The statistics, and what was found in each sample.
 
     Raises:
-        InputError: there is no image, nothing was protected yet, or the pictures
-            would be in a release.
+        InputError: there is no image, nothing was protected yet, nothing could be
+            revealed in any image, or the pictures would be in a release. No field is
+            written then.
         OutputError: the pictures can't be written.
     """
     steps = reveal_steps(
@@ -161,19 +162,26 @@ def reveal_steps(
     vault = vault or open_vault()
     if output is not None:
         require_apart(vault, output, "the pictures show what is hidden in it")
-        fields.declare_revealed(dataset)
-    fields.declare_reveal(dataset)
+        fields.require_free(dataset, fields.REVEALED)
+    fields.require_free(dataset, fields.REVEAL_AGREEMENT)
     folder = None if originals is None else Path(originals).expanduser()
     items = _with_copies(dataset, job.items)
     summary = yield from folders.reveal(
         vault, items, output, originals_folder=folder, decoys=decoys
     )
     failures = [*job.failures, *summary.outcome.failures]
+    if not summary.images:
+        raise InputError(
+            "There is no image that something could be revealed in; choose protected "
+            f"copies of a release that hides something\n{source.describe(failures)}"
+        )
+    fields.declare_reveal(dataset)
     nothing = dict.fromkeys(one.sample_id for one in failures)
     found = {image.sample_id: image.agreement for image in summary.images}
     fields.write_values(dataset, fields.REVEAL_AGREEMENT, {**nothing, **found})
     if output is None:
         return RevealedSamples(summary, failures)
+    fields.declare_revealed(dataset)
     pictures = {
         image.sample_id: str(output / image.panels)
         for image in summary.images

@@ -214,8 +214,9 @@ def reveal(
         Progress.
 
     Raises:
-        InputError: nothing was ever protected with this vault, or the number of
-            decoys is no whole number or out of range.
+        InputError: nothing was ever protected with this vault, or by no method that
+            hides something, or the number of decoys is no whole number or out of
+            range.
         OutputError: nothing can be written.
     """
     if not isinstance(decoys, Integral) or isinstance(decoys, bool):
@@ -229,6 +230,7 @@ def reveal(
             "usual)"
         )
     revealer = _Revealer(vault, originals_folder, max_pixels)
+    _require_hiding(vault)
     outcome = Outcome()
     findings: list[_Finding] = []
     if output is not None:
@@ -257,6 +259,8 @@ def reveal(
     for behind in pipeline.run(items, work, commit, outcome):
         label = f"Revealing: {behind} of {len(items)}"
         yield Progress(_READING * behind / len(items), label)
+    if output is not None and not findings:
+        outputs.remove_empty(output)
     agreements = np.empty((decoys, len(findings)))
     for number in range(decoys if findings else 0):
         agreements[number] = [revealer.decoy(one, number) for one in findings]
@@ -456,11 +460,10 @@ class _Revealer:
             return hiding
         releases = {r.release_id: self._made(r.release_id) for r in found}
         names = sorted({one for one in releases.values() if isinstance(one, str)})
-        able = [i.name for i in list_methods(releasable=True) if _hides(i.name)]
         raise InputError(
             f"this is a copy from a release made with {', '.join(names)}, which hides "
-            f"nothing that could be revealed; {', '.join(able)} does. Its watermark "
-            "can be traced (reue extract)"
+            f"nothing that could be revealed; {_able()} does. Its watermark can be "
+            "traced (reue extract)"
         )
 
     def _try(self, record: Record, gray: np.ndarray) -> _Try:
@@ -498,6 +501,26 @@ def _secret(
 
 def _hides(method: str) -> bool:
     return isinstance(create_method(method), RevealingMethod)
+
+
+def _able() -> str:
+    """The methods that hide something."""
+    return ", ".join(i.name for i in list_methods(releasable=True) if _hides(i.name))
+
+
+def _require_hiding(vault: Vault) -> None:
+    """Refuse to look for what nothing that was made with a vault hides.
+
+    Raises:
+        InputError: says by which methods something is hidden.
+    """
+    used = sorted({release.method for release in vault.ledger.releases()})
+    if not any(map(_hides, used)):
+        raise InputError(
+            f"Everything was protected with {', '.join(used)}, which hides nothing "
+            f"that could be revealed; {_able()} does. Watermarks can be traced "
+            "(reue extract)"
+        )
 
 
 def _standardised(image: np.ndarray) -> np.ndarray:

@@ -28,3 +28,4 @@ def test_what_was_hidden_is_shown(place, tmp_path, leak):
     assert place.protect("bob", "@pl").exit_code == 0
     refused = place.fails("reveal", "@pl", "--vault", "@vault", "--out", "@none")
     assert "made with lsp, which hides nothing" in refused
+    assert not Path(place.path("none")).exists()

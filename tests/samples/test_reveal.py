@@ -69,3 +69,31 @@ def test_pictures_that_are_not_made(dataset: Any, protect: Any, tmp_path: Path) 
         reue.reveal_samples(dataset, output_dir=tmp_path / "shown", progress=False)
     assert not (tmp_path / "shown").exists()
     assert "reveal_agreement" not in dataset.get_field_schema()
+
+
+def test_a_release_that_hides_nothing_is_refused_and_leaves_no_field(
+    dataset: Any, protect: Any, tmp_path: Path
+) -> None:
+    output = tmp_path / "shown"
+
+    def refused() -> str:
+        with pytest.raises(InputError) as raised:
+            reue.reveal_samples(dataset, decoys=1, output_dir=output, progress=False)
+        assert not {"reveal_agreement", "revealed_filepath"} & {
+            *dataset.get_field_schema()
+        }
+        assert "revealed_filepath" not in dataset.app_config.media_fields
+        assert not output.exists()
+        return str(raised.value)
+
+    protect(dataset[:2])
+    assert refused().startswith(
+        "Everything was protected with lsp, which hides nothing that could be "
+        "revealed; deep_hiding does."
+    )
+    # Something is hidden in what bob has, but not in these copies.
+    protect(dataset[2:4], "bob", method="deep_hiding")
+    dataset.delete_samples(dataset[2:])
+    first, *reasons = refused().splitlines()
+    assert first.startswith("There is no image that something could be revealed in")
+    assert "made with lsp, which hides nothing" in reasons[0]

@@ -177,8 +177,9 @@ def test_nothing_is_found_where_nothing_was_hidden(house):
     assert not summary.found
 
 
-def test_copies_made_by_another_method_are_refused(house):
-    summary = run(house, house.root / "c")
+def test_copies_made_by_another_method_are_refused(house, tmp_path):
+    summary = run(house, house.root / "c", tmp_path / "shown")
+    assert not (tmp_path / "shown").exists()
     assert not summary.images
     (reason,) = reasons(summary)
     assert "made with lsp, which hides nothing" in reason
