@@ -187,7 +187,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         ctx.params,
         "output_dir",
         label="Folder of the report",
-        description=f"Leave it empty for {_default_folder(ctx, names)}",
+        description=f"Leave it empty for {markdown(_default_folder(ctx, names))}",
     )
     forms.device(inputs)
     if _needs_code(ctx.params):

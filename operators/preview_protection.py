@@ -10,7 +10,7 @@ import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
-from fiftyone_reue.names.display import count, file_size, markdown, printable
+from fiftyone_reue.names.display import count, file_size, markdown
 from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
 
 from . import background, confirming, forms, protect_form
@@ -191,8 +191,8 @@ def _show(outputs: types.Object, number: int, one: dict[str, Any]) -> None:
         componentsProps={"image": {"style": look}},
         space=6,
     )
-    name = printable(Path(one["path"]).name)
-    label = printable(one["label"] or "")
+    name = markdown(Path(one["path"]).name)
+    label = markdown(one["label"] or "")
     outputs.str(
         f"picture_{number}",
         label=f"{name} ({label})" if label else name,

@@ -56,7 +56,7 @@ def fill(inputs: types.Object, ctx: Any, recipient: str | None, action: str) -> 
         ctx.params,
         "output_dir",
         label="Output folder",
-        description=f"Leave it empty for {folder}",
+        description=f"Leave it empty for {markdown(folder)}",
     )
     if _more(inputs, ctx):
         _name(inputs, ctx)
@@ -164,7 +164,7 @@ def fill_expected(inputs: types.Object, ctx: Any) -> None:
 
     carrier = ctx.params.get("carrier") or _SETTINGS["carrier"].default
     said = expected_files(ctx.target_view(), carrier)
-    inputs.view("expected", types.Notice(label=said))
+    inputs.view("expected", types.Notice(label=markdown(said)))
 
 
 def _number(params: Mapping[str, Any], name: str) -> float:

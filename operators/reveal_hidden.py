@@ -213,5 +213,5 @@ def _show_best(outputs: types.Object, results: dict[str, Any]) -> None:
             alt="The scene seen in the image, and the one that was hidden",
             componentsProps={"image": {"style": look}},
         )
-        label = f"Sample {printable(one['original'])}: agreement {one['agreement']:.2f}"
+        label = f"Sample {markdown(one['original'])}: agreement {one['agreement']:.2f}"
         outputs.str(f"picture_{index}", label=label, view=view)

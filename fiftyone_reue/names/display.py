@@ -17,6 +17,14 @@ _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 _JOINERS = "\u200c\u200d"
 # An underscore within a word is one to Markdown too.
 _MARKUP = re.compile(r"[\\`*\[\]<>&~|!]|(?<![^\W_])_|_(?![^\W_])")
+# What the App makes a link of without any markup, and after escapes are read: addresses
+# of pages and of people. What closes a sentence isn't part of one.
+_ADDRESS = re.compile(
+    r"(?:https?://|ftp://|www\.|mailto:|xmpp:)\S*[^\s!\"&'),.:;<>?\]}]"
+    r"|[-.\w+]+@[-\w]+(?:\.[-\w]+)+",
+    re.IGNORECASE,
+)
+_FENCE = re.compile("`+")
 _LINE_START = re.compile(r"^([#+=:-]|\d+(?=[.)]))", re.MULTILINE)
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 
@@ -69,10 +77,13 @@ def printable(text: object, *, lines: bool = False) -> str:
 
 
 def markdown(text: object) -> str:
-    """Text of one or several lines that Markdown, or HTML in it, shows as it is."""
+    """Text of one or several lines that Markdown, or HTML in it, shows as it is.
+
+    An address in it is set as code, the one form in which it becomes no link.
+    """
     shown = "\n".join(printable(line) for line in str(text).split("\n"))
     shown = _INDENT.sub(lambda found: "\u00a0" * len(found[0]), shown)
-    shown = _MARKUP.sub(r"\\\g<0>", shown)
+    shown = _escaped(shown)
     shown = _LINE_START.sub(_escaped_start, shown)
     return shown.replace("\n", "  \n")
 
@@ -85,6 +96,22 @@ def moment(seconds: object, form: str = "%Y-%m-%d %H:%M UTC") -> str:
         return time.strftime(form, time.gmtime(seconds))
     except (OverflowError, ValueError, OSError):
         return printable(seconds)
+
+
+def _escaped(text: str) -> str:
+    parts, end = [], 0
+    for found in _ADDRESS.finditer(text):
+        parts += [_MARKUP.sub(r"\\\g<0>", text[end : found.start()]), _code(found[0])]
+        end = found.end()
+    return "".join([*parts, _MARKUP.sub(r"\\\g<0>", text[end:])])
+
+
+def _code(text: str) -> str:
+    """A code span, whose fence is longer than any in it."""
+    longest = max(map(len, _FENCE.findall(text)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def _escaped_start(found: re.Match[str]) -> str:

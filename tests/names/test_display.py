@@ -4,6 +4,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from fiftyone_reue.names.display import markdown, moment, printable
 
@@ -50,7 +51,13 @@ def test_further_lines_can_not_pass_for_messages():
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("[link](http://x)", r"\[link\](http://x)"),
+        ("[link](http://x)", r"\[link\](`http://x`)"),
+        ("see https://x.com/a_b*c, then", "see `https://x.com/a_b*c`, then"),
+        ("bob@example.org!", r"`bob@example.org`\!"),
+        ("WWW.example.org", "`WWW.example.org`"),
+        ("<https://x.com>", r"\<`https://x.com`\>"),
+        ("https://x`y", "``https://x`y``"),
+        ("bob@host 3 @ 4", "bob@host 3 @ 4"),
         ("<img src=x onerror=alert(1)>", r"\<img src=x onerror=alert(1)\>"),
         ("![x](y)", r"\!\[x\](y)"),
         ("*a* _b_ `c` ~d~ a|b", r"\*a\* \_b\_ \`c\` \~d\~ a\|b"),
@@ -77,6 +84,39 @@ def test_markdown_shows_text_as_it_is(text, shown):
 def test_no_markup_is_left_unescaped(text):
     without = re.sub(r"\\[!-/:-@\[-`{-~]", "", markdown(text))
     assert not set(without) & set("<>[]!`*&")
+
+
+_PIECES = st.sampled_from(
+    (
+        *("https://", "www.", "mailto:", "a", "b.co", "@", ".", ")", "x y", " ", "\n"),
+        *("`", "``", "\\", "_", "*", "|", "<", ">", "-", "!", "~", "&lt;", "#", "1."),
+    )
+)
+# What the App makes links of in a text, whatever was escaped: the rules of
+# mdast-util-gfm-autolink-literal.
+_LINKED = re.compile(
+    r"(?<![^\W_])(https?://|www(?=\.))[-.\w]*\w\.\w"
+    r"|(?<![^\W_])[-.\w+]+@[-\w]+(\.[-\w]+)+",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+@given(st.lists(_PIECES, max_size=12).map("".join))
+def test_the_app_shows_each_character_and_no_link(text):
+    lines = [line.strip() for line in text.split("\n")]
+    text = "\n".join(line for line in lines if line)
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    blocks = tokens.parse(markdown(text))
+    inlines = [part for block in blocks for part in block.children or []]
+    kinds = {part.type for part in inlines}
+    assert kinds <= {"text", "code_inline", "hardbreak"}
+    shown = "".join(
+        "\n" if part.type == "hardbreak" else part.content for part in inlines
+    )
+    assert shown == printable(text, lines=True).replace("\n  ", "\n")
+    for part in inlines:
+        if part.type == "text":
+            assert not _LINKED.search(part.content)
 
 
 @pytest.mark.parametrize("seconds", [1e300, float("nan"), -1e30, "\x1b", None, {}])
