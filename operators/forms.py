@@ -65,6 +65,7 @@ def asked(
             for name in _TEXTS:
                 if ctx.params.get(name) is not None:
                     text_of(name, ctx.params[name])
+            _take_shown_names(ctx)
             fill(inputs, ctx)
             _say_wrong_choices(inputs, ctx.params)
             _say_unknown(inputs, ctx, kind)
@@ -72,6 +73,21 @@ def asked(
         block(inputs, str(error))
     view = types.PromptView(label=label, submit_button_label=button)
     return types.Property(inputs, view=view)
+
+
+def _take_shown_names(ctx: Any) -> None:
+    """Put recipients' own names where they are named as they are shown.
+
+    In the parameters themselves, which an execution looks at after its form.
+    """
+    one, more = ctx.params.get("recipient"), ctx.params.get("also_for")
+    if one:
+        ctx.params["recipient"] = names_of(ctx).own(one)
+    if isinstance(more, list):
+        names = names_of(ctx)
+        ctx.params["also_for"] = [
+            names.own(name) if isinstance(name, str) else name for name in more
+        ]
 
 
 def _say_unknown(inputs: types.Object, ctx: Any, kind: type) -> None:
@@ -303,7 +319,7 @@ def owner_key(inputs: types.Object, ctx: Any) -> None:
 
     text = key_notice(secrets_of(ctx))
     if text:
-        inputs.view("owner_key", types.Notice(label=text))
+        inputs.view("owner_key", types.Notice(label=markdown(text)))
 
 
 def recipient(
@@ -314,6 +330,7 @@ def recipient(
     only_revoked: bool = False,
     adding: bool = False,
     nobody: str = "There is nobody to make a copy for yet",
+    already: str = "",
     **options: Any,
 ) -> bool:
     """A choice among the vault's recipients; says what to do where there is none.
@@ -325,6 +342,8 @@ def recipient(
         only_revoked: whether nobody else can.
         adding: whether somebody else can be added from here.
         nobody: what is said where there is none.
+        already: what is said of somebody known who can't be chosen, after their name;
+            by default that they were revoked.
         options: of the choice.
 
     Returns:
@@ -337,6 +356,11 @@ def recipient(
         for one in list_recipients()
         if allow_revoked or (one.revoked_at is not None) == only_revoked
     ]
+    given = ctx.params.get("recipient")
+    known = {one.name for one in list_recipients()}
+    if already and given in known - {one.name for one in recipients}:
+        block(inputs, f"{names_of(ctx).of(str(given))} {already}")
+        return False
     if not recipients and only_revoked:
         block(inputs, nobody)
         return False
@@ -355,7 +379,6 @@ def recipient(
         for one in recipients
     ]
     prop = choice(inputs, "recipient", values, **options)
-    given = ctx.params.get("recipient")
     if given and given not in [p.name for p in recipients]:
         prop.invalid = True
         prop.error_message = recipient_problem(ctx, str(given))

@@ -237,7 +237,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
             _key_file(inputs, ctx)
             _public_key(inputs, ctx)
             confirming.ask(inputs, ctx, ACTION)
-    elif action == REVOKE and _whose(inputs, ctx):
+    elif action == REVOKE and _whose(inputs, ctx, already=_REVOKED_ALREADY):
         inputs.view(
             "warning",
             types.Warning(
@@ -246,7 +246,9 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
             ),
         )
         confirming.ask(inputs, ctx, ACTION)
-    elif action == REINSTATE and _whose(inputs, ctx, revoked=True):
+    elif action == REINSTATE and _whose(
+        inputs, ctx, revoked=True, already=_NOT_REVOKED
+    ):
         inputs.view(
             "warning",
             types.Warning(
@@ -284,10 +286,17 @@ def _name(inputs: types.Object, ctx: Any, name: str, **options: Any) -> None:
         prop.error_message = printable(error)
 
 
-def _whose(inputs: types.Object, ctx: Any, *, revoked: bool = False) -> bool:
+_REVOKED_ALREADY = "is revoked already; nothing is changed"
+_NOT_REVOKED = "isn't revoked; there is nothing to take back"
+
+
+def _whose(
+    inputs: types.Object, ctx: Any, *, revoked: bool = False, already: str = ""
+) -> bool:
     return forms.recipient(
         inputs,
         ctx,
+        already=already,
         only_revoked=revoked,
         nobody="Nobody is revoked"
         if revoked

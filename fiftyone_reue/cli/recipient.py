@@ -108,9 +108,10 @@ def key(
             key_out, secret, new_of_key_file(passphrase), public_key=public_key
         )
     if as_json:
-        click.echo(json.dumps({"name": name, "id": person.id, "key": person.key_id}))
+        said = {"name": person.name, "id": person.id, "key": person.key_id}
+        click.echo(json.dumps(said))
         return
-    out.print(f"Send {plain(name)} {plain(str(key_out))}.")
+    out.print(f"Send {plain(person.name)} {plain(str(key_out))}.")
 
 
 def _check_sealing(passphrase: bool, public_key: str | None) -> None:
@@ -208,7 +209,7 @@ def revoke(name: str, vault_folder: Path, as_json: bool) -> None:
         return
     for sentence in done.sentences(person.name):
         out.print(plain(sentence))
-    again = f"reue recipient reinstate {name} --vault {vault_folder}"
+    again = f"reue recipient reinstate {person.name} --vault {vault_folder}"
     out.print(plain(f"To take it back: {again}"))
 
 

@@ -290,7 +290,9 @@ def mark_revoked(vault: Vault, recipient: Recipient) -> list[Place]:
     for release in vault.ledger.releases(recipient.id):
         folder = place(release.output)
         content = read(folder)
-        if content is not None and content.get("release") == release.id:
+        if content is None or content.get("release") != release.id:
+            continue
+        if content.get("revoked_at") != recipient.revoked_at:
             write(vault, release, recipient)
             changed.append(folder / NAME)
     return changed

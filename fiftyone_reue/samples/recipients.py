@@ -16,7 +16,7 @@ from fiftyone_reue.vault.key_files import write_key_file
 from fiftyone_reue.vault.ledger.base import Ledger
 from fiftyone_reue.vault.passphrases import chosen
 from fiftyone_reue.vault.recipient_events import list_events, rename
-from fiftyone_reue.vault.vault import PUBLISHED, Vault
+from fiftyone_reue.vault.vault import PUBLISHED, Vault, shown_beside
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class RecipientInfo:
     @property
     def label(self) -> str:
         """What to call them: the name shown, if there is one, and their own."""
-        return f"{self.shown_as} ({self.name})" if self.shown_as else self.name
+        return shown_beside(self.shown_as, self.name) if self.shown_as else self.name
 
 
 def list_recipients(
@@ -156,6 +156,7 @@ def revoke_recipient(name: str, *, vault: Vault | None = None) -> RecipientInfo:
     """Revoke a recipient's key, and say so in the manifests of their releases.
 
     It stops future releases and restores. Copies that they have stay what they are.
+    Somebody who is revoked already stays so, since when they were.
 
     Example::
 
@@ -208,7 +209,7 @@ def rename_recipient(
         reue.rename_recipient("bob", "Bob of Example Ltd")
 
     Args:
-        name: whose: their own name.
+        name: whose: their own name, or the one shown so far.
         shown_as: the name to show; empty for their own alone.
         vault: by default the one in FiftyOne's database.
 

@@ -8,10 +8,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from fiftyone_reue.errors import LedgerUnavailableError, VaultError, WrongKeyError
+from fiftyone_reue.errors import (
+    InputError,
+    LedgerUnavailableError,
+    VaultError,
+    WrongKeyError,
+)
 from fiftyone_reue.samples.recipients import list_recipients
 from fiftyone_reue.samples.vaults import known_secrets, open_ledger, open_vault
-from fiftyone_reue.vault.vault import PUBLISHED, RECIPIENT_EVENT
+from fiftyone_reue.vault.vault import (
+    PUBLISHED,
+    RECIPIENT_EVENT,
+    same_name,
+    shown_beside,
+)
 
 _BEFORE_A_NAME = r"(\b(?:for|of|to|and) |, (?=[\w.@ -]+ \())"
 """What stands before a recipient's name in a sentence of the plugin's."""
@@ -38,6 +48,28 @@ class ShownNames:
         if name == PUBLISHED:
             return EVERYBODY
         return self.labels.get(name, name)
+
+    def own(self, name: str) -> str:
+        """The own name of somebody who is named by the one shown, alone or with their
+        own in brackets; any other name as it is.
+
+        Raises:
+            InputError: several are shown so.
+        """
+        if name in self.labels:
+            return name
+        meant = [
+            own
+            for own, label in self.labels.items()
+            if same_name(label, name)
+            or same_name(label.removesuffix(shown_beside("", own)), name)
+        ]
+        if len(meant) > 1:
+            names = ", ".join(sorted(meant))
+            raise InputError(
+                f"Several recipients are shown as {name!r}; say which of {names}"
+            )
+        return meant[0] if meant else name
 
     def told(self, text: str) -> str:
         """A sentence, as a job or a verdict keeps it, with its recipients called so."""

@@ -414,7 +414,7 @@ class Vault:
                 f"There is {alike!r} already, and a verdict that names one would seem "
                 "to speak of the other; choose another name"
             )
-        if shown := self._shown_as(name):
+        for shown in self._shown_as(name):
             raise InputError(
                 f"{shown.name} is shown as {self.names_shown()[shown.id]!r}, and a "
                 "verdict that names one would seem to speak of the other; choose "
@@ -448,23 +448,33 @@ class Vault:
         return self.ledger.recipients()
 
     def recipient(self, name_or_id: str) -> Recipient:
-        """Finds a recipient.
+        """Finds a recipient by their own name, their id, or the name shown.
+
+        Of the name shown, capitals and spaces don't matter; with the own name behind it
+        in brackets, as forms and tables have it, it is taken too. Somebody's own name
+        comes first.
 
         Raises:
-            InputError: if there is none with this name or id
+            InputError: if there is none of this name or id, or several are shown so
         """
         # A name that was made of bytes that are no text is in no database.
         found = is_text(name_or_id) and (
             self.ledger.recipient_by_name(name_or_id)
             or self.ledger.recipient(name_or_id)
         )
-        if not found:
-            shown = self._shown_as(name_or_id)
-            known = f"use {shown.name}, who is shown so" if shown else ""
+        if found:
+            return found
+        shown = self._shown_as(name_or_id)
+        if len(shown) > 1:
+            names = ", ".join(sorted(one.name for one in shown))
             raise InputError(
-                f"There is no recipient {name_or_id!r}; {known or self._known_names()}"
+                f"Several recipients are shown as {name_or_id!r}; say which of {names}"
             )
-        return found
+        if not shown:
+            raise InputError(
+                f"There is no recipient {name_or_id!r}; {self._known_names()}"
+            )
+        return shown[0]
 
     def names_shown(self) -> dict[str, str]:
         """The names that recipients are shown by beside their own, by their ids; see
@@ -491,12 +501,18 @@ class Vault:
             and name
         }
 
-    def _shown_as(self, name: str) -> Recipient | None:
-        """Who is shown by a name, if anybody is."""
-        for key, one in self.names_shown().items():
-            if same_name(one, name):
-                return self.ledger.recipient(key)
-        return None
+    def _shown_as(self, name: str) -> list[Recipient]:
+        """Who is shown by a name, alone or before their own in brackets."""
+        if not is_text(name):
+            return []
+        shown = self.names_shown()
+        people = [one for one in self.recipients() if one.id in shown]
+        return [
+            one
+            for one in people
+            if same_name(shown[one.id], name)
+            or same_name(shown_beside(shown[one.id], one.name), name)
+        ]
 
     def _known_names(self) -> str:
         everybody = [recipient.name for recipient in self.recipients()]
@@ -565,10 +581,11 @@ class Vault:
         Raises:
             InputError: if there is no such recipient
         """
-        recipient = self.recipient(name)
-        if recipient.revoked_at is None:
-            recipient = replace(recipient, revoked_at=time.time())
-            self.ledger.put_recipient(recipient)
+        with self.ledger.exclusive():
+            recipient = self.recipient(name)
+            if recipient.revoked_at is None:
+                recipient = replace(recipient, revoked_at=time.time())
+                self.ledger.put_recipient(recipient)
         return recipient
 
     def require_active(self, recipient: Recipient) -> None:
@@ -1032,6 +1049,11 @@ def _require_same_vault(
 
 def _raw(ledger: Ledger) -> Ledger:
     return ledger.raw if isinstance(ledger, AuthenticatedLedger) else ledger
+
+
+def shown_beside(shown_as: str, name: str) -> str:
+    """A name that somebody is shown by, and their own in brackets."""
+    return f"{shown_as} ({name})"
 
 
 def same_name(one: str, other: str) -> bool:

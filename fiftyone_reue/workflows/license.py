@@ -116,7 +116,7 @@ def license_release(
 
     Args:
         vault: the owner's.
-        recipient_name: for whom.
+        recipient_name: for whom, by their own name or the one shown.
         release: what was published; its folder must be there.
         output: the licence's file. Only this recipient's licence for this release is
             replaced.

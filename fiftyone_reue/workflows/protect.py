@@ -188,7 +188,7 @@ def protect_folder(
 
     Args:
         vault: the owner's.
-        recipient_name: for whom.
+        recipient_name: for whom, by their own name or the one shown.
         items: of :func:`fiftyone_reue.batch.folders.read_source`.
         source: the folder that they were read from.
         output: the release's folder.
@@ -196,12 +196,13 @@ def protect_folder(
         prune: as for :func:`protect`.
         annotations: as for :func:`protect`.
     """
+    own = vault.recipient(recipient_name).name
     return protect(
         vault,
-        recipient_name,
+        own,
         items,
         output,
-        name=f"{recipient_name.strip('()')}-{output.resolve().name}",
+        name=f"{own.strip('()')}-{output.resolve().name}",
         source=str(source.resolve()),
         config=config,
         prune=prune,
@@ -232,7 +233,7 @@ def protect(
 
     Args:
         vault: the owner's.
-        recipient_name: for whom.
+        recipient_name: for whom, by their own name or the one shown.
         items: the originals, each with a label unless clusters are to be the classes.
         output: the release's folder.
         name: what a new release is called.

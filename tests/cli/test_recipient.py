@@ -82,7 +82,7 @@ def test_a_revoked_recipient_gets_and_restores_nothing(place):
     # Revoking again changes nothing, and says so.
     since = moment(rows[1]["revoked_at"])
     again = place.ok("recipient", "revoke", "bob", "--vault", "@vault").stdout
-    assert f"bob is revoked already, since {since}; 1 release folder marked." in again
+    assert f"bob is revoked already, since {since}." in again
     assert "Revoked" not in again
     now = place.json("recipient", "list", "--vault", "@vault")["recipients"]
     assert now == rows

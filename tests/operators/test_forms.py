@@ -183,6 +183,45 @@ def test_recipients_are_called_by_the_names_shown(
     assert again["error_message"].startswith(f"{robert} was revoked")
 
 
+def test_recipients_are_taken_by_the_names_shown(
+    dataset: Any, form: Any, operator: Any, tmp_path: Path, bob: Path
+) -> None:
+    import fiftyone.operators as foo
+
+    manage = operator("manage_recipients")
+    manage(action="rename", recipient="bob", shown_as="Robert Smith")
+    for shown in ("Robert Smith", "Robert Smith (bob)"):
+        filled = form("protect_dataset", dataset, recipient=shown, method="lsp")
+        assert not any(prop["invalid"] for prop in filled.values())
+    operator("protect_dataset")(
+        dataset, "alice", also_for=["Robert Smith"], method="lsp"
+    )
+    assert sorted(dataset.list_runs()) == ["alice_1", "bob_1"]
+    params = {"action": "revoke", "recipient": "Robert Smith"}
+    with pytest.raises(foo.executor.ExecutionError, match="Type the 16 letters"):
+        foo.execute_operator(manage.uri, params=params)
+    assert manage(**params).result["text"].startswith("Revoked Robert Smith (bob)")
+
+
+def test_what_is_so_already_is_said(form: Any, operator: Any, bob: Path) -> None:
+    from fiftyone.operators.executor import ExecutionError
+
+    manage = operator("manage_recipients")
+    with pytest.raises(
+        ExecutionError, match=r"^bob isn't revoked; there is nothing to"
+    ):
+        manage(action="reinstate", recipient="bob")
+    for name in ("bob", "alice"):  # then nobody is left to choose
+        manage(action="revoke", recipient=name)
+        with pytest.raises(ExecutionError, match=f"^{name} is revoked already"):
+            manage(action="revoke", recipient=name)
+    manage(action="reinstate", recipient="bob")
+    with pytest.raises(ExecutionError, match=r"^bob isn't revoked"):
+        manage(action="reinstate", recipient="bob")
+    with pytest.raises(ExecutionError, match="There is no recipient 'zoe'"):
+        manage(action="reinstate", recipient="zoe")
+
+
 def test_names_that_nobody_can_have_are_said_before_the_code(
     form: Any, bob: Path
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fiftyone_reue import samples as reue
+from fiftyone_reue.errors import InputError
 from fiftyone_reue.samples import shown_names
 from fiftyone_reue.samples.shown_names import ShownNames
 
@@ -36,6 +37,16 @@ NAMES = ShownNames(
 def test_sentences_call_their_recipients_so(kept: str, said: str) -> None:
     assert NAMES.told(kept) == said
     assert ShownNames().told(kept) == kept
+
+
+@pytest.mark.unit
+def test_who_is_named_as_shown_has_their_own_name() -> None:
+    for name in ("bob", "Robert", "robert", "Robert (bob)"):
+        assert NAMES.own(name) == "bob"
+    assert NAMES.own("bob smith") == "bob smith"
+    assert NAMES.own("Bert") == "Bert"
+    with pytest.raises(InputError, match="say which of al, bob"):
+        ShownNames({"al": "Robert (al)", "bob": "Robert (bob)"}).own("Robert")
 
 
 @pytest.mark.integration
