@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +16,7 @@ from fiftyone_reue.names.display import count, duration, markdown, printable
 from fiftyone_reue.samples import jobs, worker
 from fiftyone_reue.samples.jobs import (
     CANCELLED,
+    CANCELLING,
     DONE,
     FAILED,
     INTERRUPTED,
@@ -109,8 +112,19 @@ class JobsSection:
                 self._show_result(ctx, row["id"])
 
     def cancel_job(self, ctx: Any) -> None:
-        jobs.cancel(ctx.params["job"])
-        self.follow(ctx)
+        """Cancel or undo a job, and say so before anything is read anew.
+
+        On a busy machine that takes seconds; what came of it the next look tells.
+        """
+        wanted = ctx.params["job"]
+        jobs.cancel(wanted)
+        ctx.panel.state.looks = (ctx.panel.state.looks or 0) + 1
+        ctx.panel.state.jobs = [
+            {**row, "state": CANCELLING, "stranded": False}
+            if row["id"] == wanted
+            else row
+            for row in ctx.panel.state.jobs or []
+        ]
 
     def clear_job(self, ctx: Any) -> None:
         """List a job that has ended no more."""
@@ -227,9 +241,11 @@ class JobsSection:
 
     def _actions(self, row: dict[str, Any]) -> list[tuple[str, str, Any, str]]:
         if row["state"] in jobs.OPEN:
-            undo = row["operator"] in jobs.UNDOABLE and not row["fraction"]
+            undo = row["untouched"]
             text, icon = ("Undo", "undo") if undo else ("Cancel", "cancel")
             offered = [("cancel", text, self.cancel_job, icon)]
+            if row["state"] == CANCELLING:
+                offered = []
             if row["stranded"]:
                 start = ("start", "Start a worker", self.start_worker, "play_arrow")
                 offered.insert(0, start)
@@ -280,6 +296,8 @@ def _row(job: Job, names: ShownNames, *, log: bool) -> dict[str, Any]:
         "well": job.well,
         "shown": job.shown,
         "just_ended": job.ended is not None and now - job.ended < _JUST,
+        "due": job.due and job.due.timestamp(),
+        "untouched": job.untouched,
         "problem": job.problem and printable(names.told(job.problem), lines=True),
         "stranded": bool(job.state == WAITING and waited and worker.state() is None),
         "log": [printable(line) for line in lines] if log else None,
@@ -288,11 +306,16 @@ def _row(job: Job, names: ShownNames, *, log: bool) -> dict[str, Any]:
 
 def _is_undone(row: dict[str, Any]) -> bool:
     """Whether it was to delete, and was cancelled before it began."""
-    deletes = row["operator"] in jobs.UNDOABLE
-    return bool(row["state"] == CANCELLED and deletes and not row["fraction"])
+    return bool(row["state"] == CANCELLED and row["untouched"])
 
 
 def _open_text(row: dict[str, Any]) -> str:
+    if row["state"] == CANCELLING:
+        undone = "undone" if row["untouched"] else "cancelled"
+        return f"{row['label']}: being {undone} ..."
+    left = math.ceil((row["due"] or 0) - time.time())
+    if left > 0:
+        return f"{row['label']}: begins in {left} s; undo it until then"
     if row["state"] == WAITING:
         return f"{row['label']}: waits for its turn"
     parts = [f"{row['fraction']:.0%}", row["step"]]

@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
 WAITING = "waiting"
 RUNNING = "running"
+CANCELLING = "cancelling"
 DONE = "done"
 FAILED = "failed"
 CANCELLED = "cancelled"
 INTERRUPTED = "interrupted"
 
-OPEN = (WAITING, RUNNING)
+OPEN = (WAITING, RUNNING, CANCELLING)
 """The states of jobs that are not at their end."""
 
 SECRET_PARAMETERS = ("confirmation", "permit")
@@ -81,7 +82,8 @@ class Job:
         id: of FiftyOne's delegated operation, as hex digits.
         operator: its name, without the plugin's.
         label: what it does, for a person.
-        state: one of "waiting", "running", "done", "failed", "cancelled" and
+        state: one of "waiting", "running", "cancelling" (it was cancelled, and the
+            worker still is at a step of it), "done", "failed", "cancelled" and
             "interrupted" (whatever ran it is gone).
         fraction: how far it is, 0 to 1.
         step: what it does now, or when done its result in words.
@@ -95,6 +97,9 @@ class Job:
         shown: whether its result was opened by itself.
         log: the file of its log; there only if the App's worker ran it.
         cleared: when somebody closed it, in UTC; None if nobody did.
+        due: when one that can be undone begins, in UTC; None if it began, or is of
+            another kind.
+        untouched: whether it can be undone, or was, before it did anything.
     """
 
     id: str
@@ -113,6 +118,8 @@ class Job:
     shown: bool = False
     log: Path = Path()
     cleared: datetime | None = None
+    due: datetime | None = None
+    untouched: bool = False
 
 
 def queue(ctx: Any, uri: str, label: str) -> str:
@@ -227,16 +234,17 @@ def note_shown(job_id: str) -> None:
 def undoable_steps(operation_id: Any, what: str) -> Generator[Progress, None, None]:
     """Within a job that deletes: wait until a minute after it was asked for.
 
+    Our worker takes none before; what FiftyOne's own starts may be early.
+
     Args:
         operation_id: the job's.
         what: what it does then, such as "Deletes alice_1".
     """
     with plain_errors():
         operation = _service().get(_object_id(str(operation_id)))
-    queued = None if operation is None else _utc(operation.queued_at)
-    if queued is None:
+    until = None if operation is None else _begins(operation)
+    if until is None:
         return
-    until = queued + timedelta(seconds=UNDO_SECONDS)
     while (left := (until - datetime.now(UTC)).total_seconds()) > 0:
         yield Progress(0.0, f"{what} in {math.ceil(left)} s; undo it until then")
         time.sleep(min(left, 0.5))
@@ -363,12 +371,13 @@ def _read_all(**query: Any) -> list[Job]:
 
     Else one that just ended, or just began, would look interrupted.
     """
-    alive = {worker.state()}
+    before = worker.state()
     with plain_errors():
         operations = _service().list_operations(operator=_OURS, **query)
-    alive.add(worker.state())
-    links = {worker.LINK + one.holder for one in alive if one is not None}
-    return [_job(operation, links) for operation in operations]
+    now = worker.state()
+    links = {worker.LINK + one.holder for one in (before, now) if one is not None}
+    busy = None if now is None else now.job
+    return [_job(operation, links, busy) for operation in operations]
 
 
 def _get(job_id: str) -> Any:
@@ -381,6 +390,9 @@ def _insert(
     ctx: Any, uri: str, label: str, *, delegation_target: str | None = None
 ) -> ObjectId:
     """As FiftyOne does for what is scheduled."""
+    metadata: dict[str, Any] = {"inputs_schema": None, "outputs_schema": None}
+    if _is_undoable(uri):
+        metadata[worker.DUE] = datetime.now(UTC) + timedelta(seconds=UNDO_SECONDS)
     ctx.request_params["delegated"] = True
     try:
         with plain_errors():
@@ -389,15 +401,41 @@ def _insert(
                 label=label,
                 context=ctx.serialize(),
                 delegation_target=delegation_target,
-                metadata={"inputs_schema": None, "outputs_schema": None},
+                metadata=metadata,
             )
     finally:
         del ctx.request_params["delegated"]
     return operation.id
 
 
-def _job(operation: Any, links: set[str]) -> Job:
+def _is_undoable(uri: str) -> bool:
+    return uri.rpartition("/")[2] in UNDOABLE
+
+
+def _begins(operation: Any) -> datetime | None:
+    """When a job that can be undone begins to do something; None of any other."""
+    if not _is_undoable(operation.operator) or operation.queued_at is None:
+        return None
+    if (operation.metadata or {}).get(worker.DUE):
+        return worker.due_of(operation)
+    # Scheduled by FiftyOne, which knows of no due times.
+    return worker.due_of(operation) + timedelta(seconds=UNDO_SECONDS)
+
+
+def _is_untouched(operation: Any, state: str) -> bool:
+    begins = _begins(operation)
+    if begins is None:
+        return False
+    if state == WAITING or operation.started_at is None:
+        return True
+    ended = _utc(operation.failed_at) if state == CANCELLED else datetime.now(UTC)
+    return ended is not None and ended < begins
+
+
+def _job(operation: Any, links: set[str], busy: str | None) -> Job:
     state = _state(operation, links)
+    if state == CANCELLED and busy == str(operation.id):
+        state = CANCELLING
     fraction, step = _progress(operation)
     params = dict(operation.context.params) if operation.context else {}
     for name in SECRET_PARAMETERS:
@@ -422,6 +460,8 @@ def _job(operation: Any, links: set[str]) -> Job:
         well=bool(noted.get("reue_well", True)),
         shown=bool(noted.get("reue_shown")),
         cleared=_utc(noted.get("reue_cleared")),
+        due=_begins(operation) if state in (WAITING, RUNNING) else None,
+        untouched=_is_untouched(operation, state),
     )
 
 

@@ -1,6 +1,7 @@
 """A process that executes the plugin's jobs, one after the other, oldest first.
 
-The App starts one when there is a job and none runs; it ends when there has been
+A job that can be undone for a while isn't due until then, and others go before it. The
+App starts one when there is a job and none runs; it ends when there has been
 nothing to do for a while. ``reue app work`` is one that stays. There is one at a time
 for each of FiftyOne's databases: it has a lease in the database, which says what it
 works on, and that it is alive.
@@ -18,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,9 @@ PLUGIN = "@reue/fiftyone-reue"
 
 LINK = "reue-worker:"
 """Before a worker's name in an operation's ``run_link``."""
+
+DUE = "reue_due"
+"""Where an operation's metadata say when it may begin at the earliest, in UTC."""
 
 COLLECTION = "reue_worker"
 
@@ -61,10 +66,12 @@ class State:
     Attributes:
         holder: its name, a new one for each.
         process: see :func:`~fiftyone_reue.samples.processes.this_process`.
+        job: the one that it executes now, or None.
     """
 
     holder: str
     process: str
+    job: str | None = None
 
 
 def state() -> State | None:
@@ -73,7 +80,7 @@ def state() -> State | None:
         found = _leases().find_one({"_id": _KEY})
     if found is None or not _is_fresh(found):
         return None
-    return State(found["holder"], found["process"])
+    return State(found["holder"], found["process"], found.get("job"))
 
 
 def ensure() -> None:
@@ -123,7 +130,7 @@ def work(idle: float | None = None, *, logs: bool = False) -> int:
     """
     done = _work_with_lease(idle, logs)
     # A job may have been queued while others saw this worker's lease.
-    while _oldest() is not None:
+    while _waiting():
         try:
             done += _work_with_lease(idle, logs)
         except InputError:
@@ -140,7 +147,9 @@ def _work_with_lease(idle: float | None, logs: bool) -> int:
                 done += 1
                 since = time.monotonic()
             elif idle is not None and time.monotonic() - since >= idle:
-                return done
+                if not _waiting():
+                    return done
+                time.sleep(_NAP_SECONDS)  # for what isn't due yet
             else:
                 time.sleep(_NAP_SECONDS)
 
@@ -158,27 +167,54 @@ def main(idle: float | None) -> None:
 def _execute_next(holder: str, logs: bool) -> bool:
     from fiftyone.operators.delegated import DelegatedOperationService
 
-    operation = _oldest()
+    operation = _oldest_due()
     if operation is None:
         return False
     log = _logged(log_file(str(operation.id))) if logs else contextlib.nullcontext()
-    with log:
+    with log, _busy(holder, str(operation.id)):
         DelegatedOperationService().execute_operation(
             operation, log=True, run_link=LINK + holder
         )
     return True
 
 
-def _oldest() -> Any:
-    """The job that waits longest for a worker of no special kind, or None."""
+@contextlib.contextmanager
+def _busy(holder: str, job_id: str) -> Iterator[None]:
+    """Say meanwhile which job is executed; one that was cancelled may go on a while."""
+    _note_job(holder, job_id)
+    try:
+        yield
+    finally:
+        _note_job(holder, None)
+
+
+def _note_job(holder: str, job_id: str | None) -> None:
+    with plain_errors():
+        _leases().update_one({"_id": _KEY, "holder": holder}, {"$set": {"job": job_id}})
+
+
+def _oldest_due() -> Any:
+    """The job that is due longest, or None."""
+    now = datetime.now(UTC)
+    free = [operation for operation in _waiting() if due_of(operation) <= now]
+    return min(free, key=due_of, default=None)
+
+
+def due_of(operation: Any) -> datetime:
+    """When a delegated operation may begin at the earliest."""
+    found = (operation.metadata or {}).get(DUE) or operation.queued_at
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _waiting() -> list[Any]:
+    """The jobs that wait for a worker of no special kind, due or not."""
     from fiftyone.operators.delegated import DelegatedOperationService
 
     with plain_errors():
         waiting = DelegatedOperationService().list_operations(
             operator={"$regex": f"^{PLUGIN}/"}, run_state="queued"
         )
-    free = [operation for operation in waiting if operation.delegation_target is None]
-    return min(free, key=lambda operation: operation.queued_at, default=None)
+    return [operation for operation in waiting if operation.delegation_target is None]
 
 
 @contextlib.contextmanager

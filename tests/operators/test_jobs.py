@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fiftyone_reue.errors import InputError
 from fiftyone_reue.samples.worker import ensure as start_worker
 
 pytestmark = pytest.mark.integration
@@ -140,9 +141,37 @@ def test_a_waiting_job_is_cancelled_and_another_goes_on(
     assert dataset.list_runs() == ["bob_1"]
 
 
-def test_what_deletes_can_be_undone_for_a_minute(
+def test_what_waits_to_delete_lets_other_jobs_go_first(
     ask: Any, operator: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from fiftyone_reue import samples as reue
+    from fiftyone_reue.samples import jobs, worker
+
+    operator("protect_dataset")(dataset, "alice", method="lsp")
+    code = reue.confirmation_code("delete_release")
+    given = {"release": "alice_1", "files": True, "confirmation": code}
+    (deletion,) = ask("delete_release", dataset, **given)
+    left = (deletion.due - deletion.queued).total_seconds()
+    assert left == pytest.approx(jobs.UNDO_SECONDS, abs=5)
+    ask("check_files", dataset)
+    with worker._lease() as holder:
+        assert worker._execute_next(holder, logs=False)
+        assert not worker._execute_next(holder, logs=False), "it isn't due yet"
+    check, deletion = jobs.list_jobs(dataset)
+    assert (check.state, deletion.state) == (jobs.DONE, jobs.WAITING)
+    assert deletion.untouched
+    jobs.cancel(deletion.id)
+    assert work() == 0
+    _, undone = jobs.list_jobs(dataset)
+    assert (undone.state, undone.untouched) == (jobs.CANCELLED, True)
+    assert reue.list_releases(dataset) == ["alice_1"]
+
+
+def test_what_fiftyones_own_worker_starts_early_waits_and_can_be_undone(
+    ask: Any, operator: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone.operators.delegated import DelegatedOperationService
+
     from fiftyone_reue import samples as reue
     from fiftyone_reue.samples import jobs
 
@@ -166,9 +195,9 @@ def test_what_deletes_can_be_undone_for_a_minute(
         package = operator("delete_release").__module__.rpartition(".")[0]
         running = importlib.import_module(f"{package}.running")
         patch.setattr(running, "_SECONDS_BETWEEN_STORED_UPDATES", 0.0)
-        work()
+        DelegatedOperationService().execute_queued_operations(log=False)
     (job,) = jobs.list_jobs(dataset)
-    assert (job.state, job.fraction) == (jobs.CANCELLED, 0)
+    assert (job.state, job.untouched) == (jobs.CANCELLED, True)
     assert re.fullmatch(r"Deletes alice_1 in \d+ s; undo it until then", said[1])
     assert reue.list_releases(dataset) == ["alice_1"], made
     assert all(Path(copy).is_file() for copy in copies)
@@ -188,6 +217,7 @@ def test_what_deletes_is_done_after_its_minute(
     work()
     (done,) = jobs.list_jobs(dataset)
     assert (done.state, done.problem) == (jobs.DONE, None)
+    assert (done.due, done.untouched) == (None, False)
     assert done.ended - job.queued >= timedelta(seconds=2)
     assert done.step == "Deleted release alice_1; 40 files of it were deleted"
     assert reue.list_releases(dataset) == []
@@ -196,7 +226,6 @@ def test_what_deletes_is_done_after_its_minute(
 def test_a_job_that_was_closed_can_be_brought_back_for_a_minute(
     ask: Any, operator: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fiftyone_reue.errors import InputError
     from fiftyone_reue.samples import jobs
 
     operator("protect_dataset")(dataset, "alice", method="lsp")
@@ -274,6 +303,28 @@ def test_what_is_cancelled_keeps_what_was_finished_and_goes_on(
     assert f"{kept} were there already" in done.step
 
 
+def test_what_was_cancelled_is_so_once_the_worker_left_it(
+    ask: Any, operator: Any, dataset: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fiftyone_reue.samples import jobs, stale
+
+    operator("protect_dataset")(dataset, "alice", method="lsp")
+    (job,) = ask("check_files", dataset)
+    find, said = stale.find_changes, []
+
+    def cancelled_meanwhile(*given: Any, **options: Any) -> Any:
+        jobs.cancel(job.id)
+        said.append(jobs.list_jobs(dataset)[0].state)
+        with pytest.raises(InputError, match="still runs"):
+            jobs.clear(job.id)
+        return find(*given, **options)
+
+    monkeypatch.setattr(stale, "find_changes", cancelled_meanwhile)
+    work()
+    assert said == [jobs.CANCELLING]
+    assert [one.state for one in jobs.list_jobs(dataset)] == [jobs.CANCELLED]
+
+
 def test_a_job_whose_worker_was_killed_is_interrupted(
     ask: Any, dataset: Any, alice: Path
 ) -> None:
@@ -293,7 +344,6 @@ def test_a_job_whose_worker_was_killed_is_interrupted(
 
 
 def test_there_is_one_worker_at_a_time(database: Any) -> None:
-    from fiftyone_reue.errors import InputError
     from fiftyone_reue.samples import worker
 
     with worker._lease() as holder:
