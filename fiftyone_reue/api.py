@@ -34,7 +34,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.progress import Progress, finish, mapped, with_bar
 from fiftyone_reue.releases.config import ProtectConfig, ProtectSettings
-from fiftyone_reue.stores.address import Address, Place, local, place
+from fiftyone_reue.stores.address import WRITTEN_HERE, Address, Place, local, place
 from fiftyone_reue.vault.key_files import RecipientKey, read_key_file
 from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
 from fiftyone_reue.workflows.decoys import DECOYS
@@ -256,7 +256,7 @@ def protect(
     vault: AnyVault,
     recipient: str,
     classes_at: int | None = None,
-    coco: PathLike | None = None,
+    coco: PlaceLike | None = None,
     prune: bool = False,
     progress: ProgressOption = False,
     **settings: Unpack[ProtectSettings],
@@ -276,9 +276,9 @@ def protect(
         vault: an open vault, or its folder.
         recipient: whom the copy is for; see :meth:`Vault.add_recipient`.
         classes_at: how many folders down the classes are; else that is found out.
-        coco: a COCO annotation file, by whose boxes and masks each region of an image
-            is of a class; its file names begin in ``source``. What it says of the
-            copies is put beside them.
+        coco: a COCO annotation file or its URL, by whose boxes and masks each region of
+            an image is of a class; its file names begin in ``source``. What it says of
+            the copies is put beside them.
         prune: take copies whose original is gone out of the output folder.
         progress: whether to draw a bar, or what is called with each step.
         **settings: see :class:`~fiftyone_reue.releases.config.ProtectConfig`.
@@ -309,7 +309,7 @@ def protect_steps(
     vault: Vault,
     recipient: str,
     classes_at: int | None = None,
-    coco: PathLike | None = None,
+    coco: PlaceLike | None = None,
     prune: bool = False,
     **settings: Unpack[ProtectSettings],
 ) -> Generator[Progress, None, ProtectSummary]:
@@ -325,7 +325,7 @@ def protect_steps(
         raise InputError("clusters and classes_at both say what the classes are")
     if coco is not None and (clustered or classes_at is not None):
         raise InputError("coco says what the classes are; leave the other word out")
-    annotations = None if coco is None else read_coco(local(coco), local(source), into)
+    annotations = None if coco is None else read_coco(place(coco), origin, into)
     if annotations is None:
         items = read_source(origin, into, classes_at, clustered=clustered).items
     else:
@@ -351,7 +351,7 @@ def publish(
     *,
     vault: AnyVault,
     classes_at: int | None = None,
-    coco: PathLike | None = None,
+    coco: PlaceLike | None = None,
     prune: bool = False,
     progress: ProgressOption = False,
     **settings: Unpack[ProtectSettings],
@@ -371,9 +371,9 @@ def publish(
         output: the published folder or URL, new or one that was begun.
         vault: an open vault, or its folder.
         classes_at: how many folders down the classes are; else that is found out.
-        coco: a COCO annotation file, by whose boxes and masks each region of an image
-            is of a class; its file names begin in ``source``. What it says of the
-            copies is put beside them.
+        coco: a COCO annotation file or its URL, by whose boxes and masks each region of
+            an image is of a class; its file names begin in ``source``. What it says of
+            the copies is put beside them.
         prune: take copies whose original is gone out of the output folder.
         progress: whether to draw a bar, or what is called with each step.
         **settings: see :class:`~fiftyone_reue.releases.config.ProtectConfig`.
@@ -440,13 +440,18 @@ def license(
     with _opened(vault) as held:
         found = find_release(held, release)
         steps = license_release(
-            held, recipient, found, local(output), days=days, max_pixels=max_pixels
+            held,
+            recipient,
+            found,
+            local(output, WRITTEN_HERE),
+            days=days,
+            max_pixels=max_pixels,
         )
         return _run(steps, progress)
 
 
 def preview(
-    source: PathLike,
+    source: PlaceLike,
     *,
     count: int = 8,
     classes_at: int | None = None,
@@ -463,7 +468,7 @@ def preview(
         print(found.ssimulacra2, found.size_before, found.size_after, found.seconds)
 
     Args:
-        source: the originals, as for :func:`protect`.
+        source: the originals, as for :func:`protect`: a folder, or its URL.
         count: how many images, up to 32, spread over kinds of files and classes.
         classes_at: as for :func:`protect`.
         progress: whether to draw a bar, or what is called with each step.
@@ -476,7 +481,7 @@ def preview(
 
     config = ProtectConfig.of(**settings)
     tree = read_tree_of(
-        local(source), classes_at, clustered=config.clusters is not None
+        place(source), classes_at, clustered=config.clusters is not None
     )
     steps = previewing.preview(tree.items, config=config, count=count)
     return _run(steps, progress)
@@ -525,7 +530,7 @@ def package(
         steps = package_release(
             held,
             find_release(held, release),
-            local(output),
+            local(output, WRITTEN_HERE),
             terms=None if terms is None else local(terms),
             format=format,
         )
@@ -533,7 +538,7 @@ def package(
 
 
 def unpack(
-    source: PathLike, output: PathLike, *, progress: ProgressOption = False
+    source: PlaceLike, output: PlaceLike, *, progress: ProgressOption = False
 ) -> UnpackSummary:
     """Write the images of a package into a new folder, byte for byte.
 
@@ -546,8 +551,8 @@ def unpack(
         reue.restore("images", "from_tars", key="alice.key")
 
     Args:
-        source: a ZIP file; a Parquet or tar file, or a folder with such.
-        output: a new folder.
+        source: a ZIP file; a Parquet or tar file, or a folder with such; or its URL.
+        output: a new folder, or the URL of one.
         progress: whether to draw a bar, or what is called with each step.
 
     Raises:
@@ -558,7 +563,7 @@ def unpack(
     """
     from fiftyone_reue.workflows.unpack import unpack as steps_of
 
-    return _run(steps_of(local(source), local(output)), progress)
+    return _run(steps_of(place(source), place(output)), progress)
 
 
 def restore(
@@ -797,16 +802,16 @@ def report_steps(
     from fiftyone_reue.workflows.what_it_is import find_suspects
 
     folder = None if originals is None else place(originals)
-    case = local(output)
+    case = local(output, WRITTEN_HERE)
     places = _places(suspects)
     items = all_suspects(places, apart_from=case, find=find_suspects)
     return steps_of(vault, items, case, originals_folder=folder, max_pixels=max_pixels)
 
 
 def verify(
-    case: PathLike,
+    case: PlaceLike,
     *,
-    manifest: PathLike | Iterable[PathLike] | None = None,
+    manifest: PlaceLike | Iterable[PlaceLike] | None = None,
     authority: PathLike | None = None,
     read_suspects: bool = False,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -820,10 +825,10 @@ def verify(
             print(step.name, step.state, step.text)
 
     Args:
-        case: the folder that :func:`report` wrote.
+        case: the folder that :func:`report` wrote, or its URL.
         manifest: what a recipient holds the commitment in, to compare it with: the
             ``manifest.json`` that they were handed, a package, or their licence; or
-            several, one of each who is named.
+            several, one of each who is named; or their URLs.
         authority: a PEM file with the certificates of whom you believe when a
             commitment was there.
         read_suspects: whether to open the suspects' pictures too and read them without
@@ -834,21 +839,27 @@ def verify(
 
     Raises:
         InputError: there is no case, no manifest or no certificate.
+        UnsafePathError: a case in a store has a name that no folder could hold.
     """
     from fiftyone_reue.media.codec import read_file
     from fiftyone_reue.proofs.timestamps import LARGEST
     from fiftyone_reue.proofs.verification import verify as verified
     from fiftyone_reue.releases.roots import held_roots
+    from fiftyone_reue.stores.fetched import fetched
 
-    pem = None if authority is None else read_file(authority, most=LARGEST)
-    given = () if manifest is None else map(local, _places(manifest))
-    return verified(
-        local(case),
-        [held_roots(one) for one in given],
-        authority=pem,
-        read_suspects=read_suspects,
-        max_pixels=max_pixels,
-    )
+    pem = None if authority is None else read_file(local(authority), most=LARGEST)
+    given = () if manifest is None else _places(manifest)
+    roots = [held_roots(one) for one in given]
+    where = place(case)
+    with fetched(where) as folder:
+        found = verified(
+            folder,
+            roots,
+            authority=pem,
+            read_suspects=read_suspects,
+            max_pixels=max_pixels,
+        )
+    return found.told_of(str(folder), str(where))
 
 
 def reveal(
@@ -906,7 +917,7 @@ def reveal_steps(
     from fiftyone_reue.workflows.reveal import reveal as steps_of
     from fiftyone_reue.workflows.what_it_is import find_suspects
 
-    pictures = None if output is None else local(output)
+    pictures = None if output is None else local(output, WRITTEN_HERE)
     return steps_of(
         vault,
         all_suspects(_places(suspects), apart_from=pictures, find=find_suspects),
@@ -918,7 +929,7 @@ def reveal_steps(
 
 
 def score(
-    release: PathLike,
+    release: PlaceLike,
     *,
     vault: AnyVault,
     config: ScoreConfig | None = None,
@@ -933,7 +944,7 @@ def score(
         print(scored.to_dict()["unlearnability"])       # 1: no better than guessing
 
     Args:
-        release: the release's folder.
+        release: the release's folder, or its URL.
         vault: an open vault, or its folder.
         config: how to measure.
         progress: whether to draw a bar, or what is called with each step.
@@ -946,19 +957,19 @@ def score(
 
 
 def score_steps(
-    release: PathLike, *, vault: Vault, config: ScoreConfig | None = None
+    release: PlaceLike, *, vault: Vault, config: ScoreConfig | None = None
 ) -> Generator[Progress, None, ScoreSummary]:
     """See :func:`score`."""
     from fiftyone_reue.releases.lookup import released_items
     from fiftyone_reue.workflows.score import ScoreConfig
     from fiftyone_reue.workflows.score import score as steps_of
 
-    items = released_items(vault, local(release))
+    items = released_items(vault, place(release))
     return steps_of(vault, items, config or ScoreConfig())
 
 
 def audit(
-    release: PathLike,
+    release: PlaceLike,
     output: PathLike | None = None,
     *,
     vault: AnyVault,
@@ -974,8 +985,9 @@ def audit(
         print(found.verdict.headline, found.report)
 
     Args:
-        release: the release's folder.
-        output: where the report goes; None for a folder beside the release.
+        release: the release's folder, or its URL.
+        output: the folder where the report goes; None for one beside the release, if
+            that is a folder.
         vault: an open vault, or its folder.
         config: what to measure.
         progress: whether to draw a bar, or what is called with each step.
@@ -990,7 +1002,7 @@ def audit(
 
 
 def audit_steps(
-    release: PathLike,
+    release: PlaceLike,
     output: PathLike | None = None,
     *,
     vault: Vault,
@@ -998,10 +1010,13 @@ def audit_steps(
 ) -> Generator[Progress, None, AuditSummary]:
     """See :func:`audit`."""
     from fiftyone_reue.releases.lookup import released_items
-    from fiftyone_reue.workflows.audit import AuditConfig, audit_release
+    from fiftyone_reue.workflows.audit import AuditConfig, audit_release, report_folder
 
-    items = released_items(vault, local(release))
-    folder = None if output is None else local(output)
+    found = place(release)
+    folder = None if output is None else local(output, WRITTEN_HERE)
+    if folder is None and isinstance(found, Address):
+        report_folder(str(found))  # it says now what to do, and not after reading
+    items = released_items(vault, found)
     return audit_release(vault, items, config or AuditConfig(), folder)
 
 

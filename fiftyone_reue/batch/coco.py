@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,7 +26,8 @@ from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names import contained
 from fiftyone_reue.names.display import count
 from fiftyone_reue.names.filenames import portable, shown
-from fiftyone_reue.stores.address import Place
+from fiftyone_reue.stores import objects
+from fiftyone_reue.stores.address import Address, Place, is_url
 
 MOST_BYTES = 2 << 30
 """A file of this size takes some 10 GB of memory to read."""
@@ -144,12 +145,12 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, int | float)
 
 
-def read_coco(path: Path, folder: Path, output: Place) -> Coco:
+def read_coco(path: Place, folder: Place, output: Place) -> Coco:
     """Read an annotation file and find its images.
 
     Args:
-        path: the file.
-        folder: what its ``file_name`` are relative to.
+        path: the file, or its address.
+        folder: what its ``file_name`` are relative to, or that one's address.
         output: where copies go; it and the folder don't lie within one another.
 
     Raises:
@@ -181,13 +182,13 @@ def read_coco(path: Path, folder: Path, output: Place) -> Coco:
             label = _label(path, one, categories, unnamed)
             regions[image].append(Region(label, shape, bool(one.get("iscrowd"))))
     tree = read_heap(folder)
-    items, ids = _items(path, folder, names, regions, sides)
     found = {item.sample_id for item in tree.items}
+    items, ids = _items(path, folder, found, names, regions, sides)
     if not any(item.sample_id in found for item in items):
         raise InputError(
-            f"{shown(folder)}: of {count(len(items), 'image')} that {shown(path.name)} "
-            f"names none is there, {items[0].sample_id} for one; give the folder that "
-            "its file names begin in"
+            f"{shown(str(folder))}: of {count(len(items), 'image')} that "
+            f"{shown(path.name)} names none is there, {items[0].sample_id} for one; "
+            "give the folder that its file names begin in"
         )
     unlisted = found - {item.sample_id for item in items}
     gone = [item.sample_id for item in items if item.sample_id not in found]
@@ -230,34 +231,44 @@ def read_coco(path: Path, folder: Path, output: Place) -> Coco:
     return made
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Place) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(
-                f"{shown(path)}: this file has more than the {MOST_BYTES >> 30} GB "
-                "that are read of annotations; split it"
-            )
-        read = json.loads(path.read_bytes())
+        read = json.loads(_bytes(path))
     except FileNotFoundError:
         raise InputError(
-            f"{shown(path)}: there is no such annotation file; check the path"
+            f"{shown(str(path))}: there is no such annotation file; check the path"
         ) from None
     except OSError as error:
         raise InputError(
-            f"{shown(path)}: this annotation file can't be read ({error.strerror}); "
-            "check the path and permissions"
+            f"{shown(str(path))}: this annotation file can't be read "
+            f"({objects.reason(error)}); check the path and permissions"
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{shown(path)}: this isn't JSON ({error}); export the annotations again, "
-            "as COCO"
+            f"{shown(str(path))}: this isn't JSON ({error}); export the annotations "
+            "again, as COCO"
         ) from None
     if not isinstance(read, dict):
         raise _wrong(path, "it holds a list of results, or something else")
     return read
 
 
-def _listed(path: Path, read: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+def _bytes(path: Place) -> bytes:
+    if isinstance(path, Address):
+        data = objects.read(str(path), MOST_BYTES + 1)
+        size = len(data)
+    else:
+        size = path.stat().st_size
+        data = b"" if size > MOST_BYTES else path.read_bytes()
+    if size > MOST_BYTES:
+        raise InputError(
+            f"{shown(str(path))}: this file has more than the {MOST_BYTES >> 30} GB "
+            "that are read of annotations; split it"
+        )
+    return data
+
+
+def _listed(path: Place, read: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     found = read.get(kind)
     if not isinstance(found, list):
         raise _wrong(path, f"it has no list of {kind}")
@@ -267,7 +278,7 @@ def _listed(path: Path, read: dict[str, Any], kind: str) -> list[dict[str, Any]]
     return found
 
 
-def _images(path: Path, read: dict[str, Any]) -> dict[Any, dict[str, Any]]:
+def _images(path: Place, read: dict[str, Any]) -> dict[Any, dict[str, Any]]:
     found: dict[Any, dict[str, Any]] = {}
     for one in _listed(path, read, "images"):
         key, name = one.get("id"), one.get("file_name")
@@ -283,7 +294,7 @@ def _images(path: Path, read: dict[str, Any]) -> dict[Any, dict[str, Any]]:
     return found
 
 
-def _categories(path: Path, read: dict[str, Any]) -> dict[Any, str]:
+def _categories(path: Place, read: dict[str, Any]) -> dict[Any, str]:
     if "categories" not in read:
         return {}
     found: dict[Any, str] = {}
@@ -298,7 +309,7 @@ def _categories(path: Path, read: dict[str, Any]) -> dict[Any, str]:
 
 
 def _label(
-    path: Path,
+    path: Place,
     annotation: dict[str, Any],
     categories: dict[Any, str],
     unnamed: Counter[str],
@@ -313,7 +324,7 @@ def _label(
     return name
 
 
-def _shape(path: Path, annotation: dict[str, Any]) -> Shape | None:
+def _shape(path: Place, annotation: dict[str, Any]) -> Shape | None:
     """Its mask, or else its box; None without either."""
     segmentation, box = annotation.get("segmentation"), annotation.get("bbox")
     try:
@@ -367,8 +378,9 @@ def _numbers(values: Any, count: int | None) -> list[float]:
 
 
 def _items(
-    path: Path,
-    folder: Path,
+    path: Place,
+    folder: Place,
+    there: Container[str],
     images: dict[Any, dict[str, Any]],
     regions: dict[Any, list[Region]],
     sides: dict[Any, tuple[int, int] | None],
@@ -379,11 +391,11 @@ def _items(
     known: set[str] = set()
     for key, one in images.items():
         try:
-            parts = contained.parts(_below(folder, one["file_name"]))
+            parts = contained.parts(_below(folder, there, one["file_name"]))
         except UnsafePathError:
             raise InputError(
-                f"{shown(path)}: image {key} is {one['file_name']!r}, which isn't in "
-                f"{shown(folder)}; give the folder that its file names begin in"
+                f"{shown(str(path))}: image {key} is {one['file_name']!r}, which isn't "
+                f"in {shown(str(folder))}; give the folder that its file names begin in"
             ) from None
         name = shown("/".join(parts))
         if name in known:
@@ -404,8 +416,20 @@ def _items(
     return sorted(items, key=lambda item: item.sample_id), ids
 
 
-def _below(folder: Path, name: str) -> str:
-    """A file's name relative to the folder, with / between its parts."""
+def _below(folder: Place, there: Container[str], name: str) -> str:
+    """A file's name relative to the folder, with / between its parts.
+
+    Args:
+        folder: that of the images.
+        there: the images that are there.
+        name: as the annotations have it.
+    """
+    if isinstance(folder, Address):
+        if is_url(name):
+            return name.removeprefix(f"{folder}/")
+        if "\\" in name and shown(name) not in there:
+            name = name.replace("\\", "/")
+        return PurePosixPath(name).as_posix()
     if Path(name).is_absolute():
         whole = Path(name)
         root = folder.resolve()
@@ -415,7 +439,7 @@ def _below(folder: Path, name: str) -> str:
     return PurePosixPath(name).as_posix()
 
 
-def _sides(path: Path, key: Any, image: dict[str, Any]) -> tuple[int, int] | None:
+def _sides(path: Place, key: Any, image: dict[str, Any]) -> tuple[int, int] | None:
     sides = image.get("height"), image.get("width")
     if sides == (None, None):
         return None
@@ -444,8 +468,8 @@ def _few(names: list[str], count: int = _FEW) -> str:
     return ", ".join(names[:count]) + (f" and {more} more" if more > 0 else "")
 
 
-def _wrong(path: Path, what: str) -> InputError:
+def _wrong(path: Place, what: str) -> InputError:
     return InputError(
-        f"{shown(path)}: this isn't a COCO file that can be used: {what}; correct it, "
-        "or export the annotations again"
+        f"{shown(str(path))}: this isn't a COCO file that can be used: {what}; correct "
+        "it, or export the annotations again"
     )

@@ -308,6 +308,7 @@ def _item(one: Met, depth: int, *, strict: bool) -> Item:
         shown(one.parts[depth - 1]) if labelled else None,
         "/".join([*named, portable(stem_of(last))]),
         keep_name=True,
+        size=one.size,
     )
 
 

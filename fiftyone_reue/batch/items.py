@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import PurePosixPath
 
@@ -24,6 +24,8 @@ class Item:
             is named as its copy.
         regions: where which class is, if the image has classes of its own for its
             parts; ``label`` is the one that takes the most of it then.
+        size: bytes of the file, where whoever listed it was told; else None. A store
+            would be asked once more for each.
     """
 
     sample_id: str
@@ -32,6 +34,7 @@ class Item:
     output: str
     keep_name: bool = False
     regions: Regions | None = None
+    size: int | None = field(default=None, compare=False)
 
 
 def with_distinct_outputs(

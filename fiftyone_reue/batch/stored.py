@@ -39,12 +39,14 @@ class Met:
         closed: whether reading it will fail, with the reason.
         placed: names for what is made of it, where its own would be in the way of
             another's.
+        size: bytes of it, where a listing said so.
     """
 
     path: str
     parts: tuple[str, ...]
     closed: bool = False
     placed: tuple[str, ...] | None = None
+    size: int | None = None
 
 
 def walk(
@@ -77,17 +79,19 @@ def walk(
             continue
         first = False
         files, folders = _parted(url, parts, entries, others, hidden)
-        for name in files:
-            yield Met(f"{url}/{name}", (*parts, name), placed=(*placed, name))
-        stems = {fold(PurePath(name).stem) for name in files}
+        for one in files:
+            own = (*placed, one.name)
+            where = f"{url}/{one.name}"
+            yield Met(where, (*parts, one.name), placed=own, size=one.size)
+        stems = {fold(PurePath(one.name).stem) for one in files}
         for name in reversed(folders):
             if name in _NOWHERE:
                 yield Met(f"{url}/{name}/", (*parts, name), closed=True)
                 continue
             image = PurePath(name).suffix.lower() in IMAGE_SUFFIXES
             taken = image and fold(PurePath(name).stem) in stems
-            own = apart(name, name) if taken else name
-            pending.append((f"{url}/{name}", (*parts, name), (*placed, own)))
+            called = apart(name, name) if taken else name
+            pending.append((f"{url}/{name}", (*parts, name), (*placed, called)))
 
 
 def objects_below(address: Address) -> Iterator[str]:
@@ -137,7 +141,7 @@ def _parted(
     entries: Sequence[Found],
     others: Counter[str],
     hidden: list[tuple[str, ...]],
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[Found], list[str]]:
     """A listing's images and folders."""
     folders: list[str] = []
     maybe: list[Found] = []
@@ -149,10 +153,10 @@ def _parted(
                 folders.append(one.name)
         else:
             maybe.append(one)
-    files: list[str] = []
+    files: list[Found] = []
     for one, image in zip(maybe, _are_images(url, maybe), strict=True):
         if image:
-            files.append(one.name)
+            files.append(one)
         elif one.name.lower() not in LITTER:
             others[shown(PurePath(one.name).suffix.lower()) or "no suffix"] += 1
     return files, folders

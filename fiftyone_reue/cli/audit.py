@@ -9,7 +9,7 @@ import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import (
-    FOLDER,
+    PLACE,
     SEED,
     LocalPath,
     device_option,
@@ -21,16 +21,18 @@ from fiftyone_reue.cli.options import (
 from fiftyone_reue.cli.printing import out, plain, report
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.stores.address import WRITTEN_HERE, Place
 
 
 @click.command()
-@click.argument("source", metavar="SRC", type=FOLDER)
+@click.argument("source", metavar="SRC", type=PLACE)
 @vault_option
 @click.option(
     "--out",
     "output",
-    type=LocalPath(file_okay=False),
-    help="Where the report goes.  [default: SRC.audit, beside SRC]",
+    type=LocalPath(WRITTEN_HERE, file_okay=False),
+    help="The folder where the report goes.  [default: SRC.audit, beside SRC, if that "
+    "is a folder]",
 )
 @click.option(
     "--budget",
@@ -61,7 +63,7 @@ from fiftyone_reue.cli.vaults import opened
 @json_option
 @guarded
 def audit(
-    source: Path,
+    source: Place,
     vault_folder: Path,
     output: Path | None,
     budget: str,

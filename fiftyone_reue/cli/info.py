@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import FOLDER, json_option
+from fiftyone_reue.cli.options import PLACE, json_option
 from fiftyone_reue.cli.printing import out, plain
 from fiftyone_reue.names.display import moment
+from fiftyone_reue.stores.address import Place
 
 
 @click.command()
-@click.argument("source", metavar="FILE|DIR", type=FOLDER)
+@click.argument("source", metavar="FILE|DIR", type=PLACE)
 @json_option
 @guarded
-def info(source: Path, as_json: bool) -> None:
+def info(source: Place, as_json: bool) -> None:
     """Show what a file's record or a release's manifest says, without any key.
 
     Of keys, licences, packages and vaults it says what they are.

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import FOLDER, json_option, pixels_option, vault_option
+from fiftyone_reue.cli.options import WRITTEN, json_option, pixels_option, vault_option
 from fiftyone_reue.cli.printing import count, failed, out, plain, report
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
@@ -20,7 +20,7 @@ from fiftyone_reue.names.display import moment
 @vault_option
 @click.option("--release", required=True, help="The published release, by name or id.")
 @click.option(
-    "--out", "path", type=FOLDER, required=True, help="The licence file to write."
+    "--out", "path", type=WRITTEN, required=True, help="The licence file to write."
 )
 @click.option(
     "--days",

@@ -14,7 +14,7 @@ from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.names.display import printable
 from fiftyone_reue.networks.recipe import SIDES
 from fiftyone_reue.options import Option, options_of
-from fiftyone_reue.stores.address import NO_VAULT, NOT_YET, local, place
+from fiftyone_reue.stores.address import NO_VAULT, NOT_READ, WRITTEN_HERE, local, place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,7 +27,7 @@ class LocalPath(click.Path):
         **checks: as for :class:`click.Path`.
     """
 
-    def __init__(self, why: str = NOT_YET, **checks: Any) -> None:
+    def __init__(self, why: str = NOT_READ, **checks: Any) -> None:
         super().__init__(path_type=Path, **checks)
         self._why = why
 
@@ -56,6 +56,7 @@ class PlaceType(click.Path):
 
 
 FOLDER = LocalPath(readable=False)  # the library says why not
+WRITTEN = LocalPath(WRITTEN_HERE, readable=False)
 VAULT = LocalPath(NO_VAULT, readable=False)
 PLACE = PlaceType(readable=False)
 SEED = click.IntRange(0, 2**63 - 1)

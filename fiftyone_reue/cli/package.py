@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import FOLDER, json_option, vault_option
+from fiftyone_reue.cli.options import FOLDER, WRITTEN, json_option, vault_option
 from fiftyone_reue.cli.printing import count, out, plain
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
@@ -17,7 +17,7 @@ from fiftyone_reue.workflows.package_writers import FORMATS
 
 @click.command()
 @click.argument("name", metavar="RELEASE")
-@click.argument("output", metavar="DST", type=FOLDER)
+@click.argument("output", metavar="DST", type=WRITTEN)
 @vault_option
 @click.option(
     "--terms",

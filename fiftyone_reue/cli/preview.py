@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import FOLDER, json_option, settings
+from fiftyone_reue.cli.options import PLACE, json_option, settings
 from fiftyone_reue.cli.printing import count as counted
 from fiftyone_reue.cli.printing import err, out, plain, print_table, table
 from fiftyone_reue.cli.progress import shown
@@ -17,13 +16,14 @@ from fiftyone_reue.cli.protect import known_method
 from fiftyone_reue.names.display import file_size
 from fiftyone_reue.options import pairs
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.stores.address import Place
 
 if TYPE_CHECKING:
     from fiftyone_reue.workflows.preview import Preview
 
 
 @click.command()
-@click.argument("source", metavar="SRC", type=FOLDER)
+@click.argument("source", metavar="SRC", type=PLACE)
 @settings(
     ProtectConfig,
     method={"callback": known_method},
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 @json_option
 @guarded
 def preview(
-    source: Path,
+    source: Place,
     options: tuple[str, ...],
     classes_at: int | None,
     count: int,
@@ -64,7 +64,7 @@ def preview(
     """Say what protecting the ImageFolder SRC would give, from a few of its images.
 
     They are protected in memory, with keys that are thrown away: nothing is written,
-    and no vault is needed.
+    and no vault is needed. SRC may be a URL.
     """
     from fiftyone_reue.batch.folders import read_tree_of
     from fiftyone_reue.workflows import preview as previewing

@@ -14,7 +14,6 @@ import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import (
-    FOLDER,
     PLACE,
     LocalPath,
     json_option,
@@ -28,7 +27,7 @@ from fiftyone_reue.errors import ReueError
 from fiftyone_reue.names.display import printable
 from fiftyone_reue.options import pairs
 from fiftyone_reue.releases.config import ProtectConfig
-from fiftyone_reue.stores.address import Place, local
+from fiftyone_reue.stores.address import Place
 
 if TYPE_CHECKING:
     from fiftyone_reue.workflows.protect import ProtectSummary
@@ -82,7 +81,7 @@ def protecting_options(command: Command) -> Command:
         ),
         click.option(
             "--coco",
-            type=FOLDER,
+            type=PLACE,
             metavar="FILE",
             help="A COCO annotation file (JSON) of the images in SRC: every box or "
             "mask in them gets the texture of its own class, and DST the annotations.",
@@ -135,7 +134,7 @@ def _protect(
     options: tuple[str, ...],
     scenes: Path | None,
     classes_at: int | None,
-    coco: Path | None,
+    coco: Place | None,
     prune: bool,
     as_json: bool,
     **given: Any,
@@ -158,7 +157,7 @@ def _protect(
         raise click.UsageError(f"--coco and {other} both say what classes are")
     said: list[str] = []
     found: dict[str, int] = {}
-    annotations = None if coco is None else read_coco(coco, local(source), output)
+    annotations = None if coco is None else read_coco(coco, source, output)
     tree = (
         read_source(source, output, classes_at, clustered=clusters is not None)
         if annotations is None

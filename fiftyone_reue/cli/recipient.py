@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import FOLDER, json_option, vault_option
+from fiftyone_reue.cli.options import WRITTEN, json_option, vault_option
 from fiftyone_reue.cli.passphrases import new_of_identity, new_of_key_file
 from fiftyone_reue.cli.printing import out, plain, print_table, table
 from fiftyone_reue.cli.vaults import opened
@@ -17,7 +17,7 @@ from fiftyone_reue.errors import OutputError
 from fiftyone_reue.names.display import moment
 
 key_out_option = click.option(
-    "--key-out", type=FOLDER, required=True, help="The key file to write."
+    "--key-out", type=WRITTEN, required=True, help="The key file to write."
 )
 passphrase_option = click.option(
     "--passphrase", is_flag=True, help="Seal the key file with a passphrase."
@@ -125,7 +125,7 @@ def _check_sealing(passphrase: bool, public_key: str | None) -> None:
 
 
 @recipient.command()
-@click.option("--out", "path", type=FOLDER, required=True, help="The file to write.")
+@click.option("--out", "path", type=WRITTEN, required=True, help="The file to write.")
 @click.option("--passphrase", is_flag=True, help="Seal it with a passphrase.")
 @json_option
 @guarded

@@ -20,7 +20,7 @@ from fiftyone_reue.cli.printing import err, out, plain
 from fiftyone_reue.cli.printing import report as tell
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
-from fiftyone_reue.stores.address import Place
+from fiftyone_reue.stores.address import WRITTEN_HERE, Place
 
 
 @click.command()
@@ -29,7 +29,7 @@ from fiftyone_reue.stores.address import Place
 @click.option(
     "--out",
     "output",
-    type=LocalPath(file_okay=False),
+    type=LocalPath(WRITTEN_HERE, file_okay=False),
     required=True,
     help="A new folder for the case.",
 )

@@ -10,8 +10,8 @@ import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import (
-    FOLDER,
     PLACE,
+    WRITTEN,
     json_option,
     originals_option,
     pixels_option,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     "output",
-    type=FOLDER,
+    type=WRITTEN,
     required=True,
     help="Where a picture of each image goes.",
 )

@@ -9,7 +9,7 @@ import click
 
 from fiftyone_reue.cli.errors import guarded
 from fiftyone_reue.cli.options import (
-    FOLDER,
+    PLACE,
     SEED,
     device_option,
     json_option,
@@ -20,10 +20,11 @@ from fiftyone_reue.cli.options import (
 from fiftyone_reue.cli.printing import out, report
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.cli.vaults import opened
+from fiftyone_reue.stores.address import Place
 
 
 @click.command()
-@click.argument("source", metavar="SRC", type=FOLDER)
+@click.argument("source", metavar="SRC", type=PLACE)
 @vault_option
 @click.option(
     "--seed", type=SEED, default=0, show_default=True, help="Of split and models."
@@ -39,7 +40,7 @@ from fiftyone_reue.cli.vaults import opened
 @json_option
 @guarded
 def score(
-    source: Path,
+    source: Place,
     vault_folder: Path,
     seed: int,
     max_images: int | None,

@@ -12,12 +12,13 @@ from fiftyone_reue.cli.options import LocalPath, device_option, json_option
 from fiftyone_reue.cli.printing import out, plain
 from fiftyone_reue.cli.progress import shown
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.stores.address import WRITTEN_HERE
 
 
 @click.command()
 @click.argument("kind", type=click.Choice(["hiding", "adversarial"]))
 @click.argument("photos", type=LocalPath(exists=True, file_okay=False))
-@click.argument("output", type=LocalPath(dir_okay=False))
+@click.argument("output", type=LocalPath(WRITTEN_HERE, dir_okay=False))
 @click.option("--steps", type=click.IntRange(1), help="Gradient steps.")
 @click.option("--begin", help="Name of weights to begin with, to fine-tune them.")
 @click.option(

@@ -8,16 +8,17 @@ from pathlib import Path
 import click
 
 from fiftyone_reue.cli.errors import guarded
-from fiftyone_reue.cli.options import FOLDER, LocalPath, json_option, pixels_option
+from fiftyone_reue.cli.options import PLACE, LocalPath, json_option, pixels_option
 from fiftyone_reue.cli.printing import out, plain, print_table, table
+from fiftyone_reue.stores.address import Place
 
 
 @click.command()
-@click.argument("case", type=FOLDER)
+@click.argument("case", type=PLACE)
 @click.option(
     "--manifest",
     "manifests",
-    type=FOLDER,
+    type=PLACE,
     multiple=True,
     help="What a recipient holds the commitment in: the manifest.json that they were "
     "handed, a package or its commitment.json, or their licence. Once for each who is "
@@ -39,8 +40,8 @@ from fiftyone_reue.cli.printing import out, plain, print_table, table
 @json_option
 @guarded
 def verify(
-    case: Path,
-    manifests: tuple[Path, ...],
+    case: Place,
+    manifests: tuple[Place, ...],
     authority: Path | None,
     read_suspects: bool,
     max_pixels: int,

@@ -112,6 +112,18 @@ class Verification:
             f"{count(len(self.steps), 'step')} must be believed"
         )
 
+    def told_of(self, folder: str, where: str) -> Verification:
+        """The same, with where the case is in place of a folder that it was read from.
+
+        Args:
+            folder: as the steps name it.
+            where: as whoever reads them knows it.
+        """
+        steps = [
+            replace(one, text=one.text.replace(folder, where)) for one in self.steps
+        ]
+        return replace(self, steps=steps)
+
     def to_dict(self) -> dict[str, Any]:
         """For machines."""
         return {

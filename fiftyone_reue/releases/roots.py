@@ -10,6 +10,8 @@ from pathlib import Path
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.releases import manifest
+from fiftyone_reue.stores.address import Address, Place
+from fiftyone_reue.stores.fetched import fetched, unread
 from fiftyone_reue.vault import licence_files
 
 PACKAGED = "commitment.json"
@@ -34,12 +36,13 @@ _UNREADABLE = (
 )
 
 
-def held_roots(path: Path) -> list[str]:
+def held_roots(path: Place) -> list[str]:
     """The roots that whoever holds this can compare with a case's.
 
     Args:
         path: a ``manifest.json``, a package's ``commitment.json`` or a licence, under
-            any name; or a folder of copies; or a package, as a folder or a ZIP file.
+            any name; or a folder of copies; or a package, as a folder or a ZIP file; or
+            the address of one.
 
     Returns:
         Those in it, hex digits, at least one; the newest last.
@@ -47,6 +50,8 @@ def held_roots(path: Path) -> list[str]:
     Raises:
         InputError: there is none in it, or it isn't there.
     """
+    if isinstance(path, Address):
+        return _stored_roots(path)
     if path.is_dir():
         for name in (manifest.NAME, *_IN_A_PACKAGE):
             if (path / name).is_file():
@@ -78,6 +83,20 @@ def held_roots(path: Path) -> list[str]:
     return list(map(str, roots))
 
 
+def _stored_roots(address: Address) -> list[str]:
+    """As :func:`held_roots`; of a folder, only what holds the commitment is fetched."""
+    try:
+        if address.is_dir():
+            for name in (manifest.NAME, *_IN_A_PACKAGE):
+                if (address / name).is_file():
+                    return held_roots(address / name)
+            raise _none(address)
+    except OSError as error:
+        raise unread(address, error) from error
+    with fetched(address) as path:
+        return held_roots(path)
+
+
 def _packaged(path: Path) -> bytes:
     """What the manifest in a package's ZIP file says, or its commitment's file.
 
@@ -93,7 +112,7 @@ def _packaged(path: Path) -> bytes:
     return data
 
 
-def _none(path: Path) -> InputError:
+def _none(path: Place) -> InputError:
     return InputError(
         f"{path}: there is no commitment here; give the manifest.json that came with "
         "the copies, a package or its commitment.json, or a licence"

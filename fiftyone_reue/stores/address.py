@@ -23,9 +23,15 @@ _BUCKETS = frozenset({"s3", "gs", "az", "abfs", "abfss"})
 _SAME = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
 _LOCAL = frozenset({"file", "local"})
 
-NOT_YET = (
-    "this can't be a URL yet; fetch it first, such as with `aws s3 cp --recursive` or "
-    "rclone, and give the folder or file (results are copied there in the same way)"
+NOT_READ = (
+    "this can't be a URL: it is read from this machine only; fetch it first, such as "
+    "with `aws s3 cp --recursive` or rclone, and give the folder or file"
+)
+
+WRITTEN_HERE = (
+    "this can't be a URL: it is written to this machine only; give a folder or file, "
+    "and copy it into the store afterwards, such as with `aws s3 cp --recursive` or "
+    "rclone"
 )
 
 NO_VAULT = (
@@ -198,7 +204,7 @@ def is_there(found: Place) -> bool:
         raise InputError(f"{found}: {objects.reason(error)}") from error
 
 
-def local(given: str | os.PathLike[str] | Address, why: str = NOT_YET) -> Path:
+def local(given: str | os.PathLike[str] | Address, why: str = NOT_READ) -> Path:
     """A path of this machine, where nothing else will do.
 
     Args:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from fiftyone_reue.errors import InputError, MissingPackageError
 
@@ -67,6 +67,29 @@ def read(url: str, most: int | None = None) -> bytes:
             if not _is_of_range(error) or system.info(path)["size"]:
                 raise
             return b""  # of nothing there is no range
+
+
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[BinaryIO]:
+    """An object as an open file, of which pieces are read as they are asked for.
+
+    Raises:
+        OSError: it isn't there, or can't be read, be it later on.
+    """
+    system, path = _opened(url)
+    with _as_os_error(url), system.open(path, "rb") as file:
+        yield file
+
+
+def fetch(url: str, path: str | os.PathLike[str]) -> None:
+    """Write an object's bytes to a file of this machine, a piece at a time.
+
+    Raises:
+        OSError: it isn't there, can't be read, or the file can't be written.
+    """
+    system, inside = _opened(url)
+    with _as_os_error(url):
+        system.get_file(inside, os.fspath(path))
 
 
 def write(url: str, data: bytes) -> None:

@@ -28,6 +28,7 @@ from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
 from fiftyone_reue.networks.recipe import Recipe
 from fiftyone_reue.progress import Progress, mapped
 from fiftyone_reue.releases.pairs import Pairs, read_pairs
+from fiftyone_reue.stores.address import Address, Place, place
 from fiftyone_reue.vault.vault import Vault
 
 CELLS = "cells.jsonl"
@@ -129,8 +130,16 @@ def report_folder(output: str) -> Path:
     """Where a release's report goes unless told otherwise: beside its folder.
 
     Never inside: the folder is what the recipient gets.
+
+    Raises:
+        InputError: the release is in a store, and nothing of this machine beside it.
     """
-    folder = Path(output)
+    folder = place(output)
+    if isinstance(folder, Address):
+        raise InputError(
+            f"{folder}: the report isn't put into a store; say into which folder of "
+            "this machine (--out FOLDER)"
+        )
     return folder.with_name(f"{folder.name}.audit")
 
 
@@ -159,7 +168,8 @@ def audit_release(
 
     Raises:
         InputError: too few images or classes, files of several releases, a name that
-            doesn't exist, or an output folder inside the release's.
+            doesn't exist, an output folder inside the release's, or none where the
+            release is in a store.
         OutputError: the output can't be written.
     """
     started = time.monotonic()
@@ -176,7 +186,7 @@ def audit_release(
     release = vault.ledger.release(pairs.release_id)
     name = release.name if release else pairs.release_id
     folder = output or report_folder(release.output if release else name)
-    if release and folder.resolve().is_relative_to(Path(release.output).resolve()):
+    if release and _is_within(folder, place(release.output)):
         raise InputError(
             f"{folder}: this is inside the folder that the recipient gets; choose "
             "another one for the report"
@@ -222,6 +232,12 @@ def audit_release(
     summary = _written(audit, pairs, folder)
     _keep(vault, summary)
     return summary
+
+
+def _is_within(folder: Path, output: Place) -> bool:
+    if isinstance(output, Address):
+        return False
+    return folder.resolve().is_relative_to(output.resolve())
 
 
 def _needed(budget: Budget) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 from fiftyone_reue.errors import InputError
@@ -11,6 +9,7 @@ from fiftyone_reue.media.codec import load
 from fiftyone_reue.names.filenames import shown
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.originals import digest_for
+from fiftyone_reue.stores.address import Place, is_there
 from fiftyone_reue.vault import records
 from fiftyone_reue.workflows.what_it_is import what_it_is
 
@@ -18,26 +17,31 @@ _EACH_FILE = ("files", "failures", "digests")
 """Of a manifest, what has an entry for each file."""
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Place) -> dict[str, Any]:
     """The public facts on a file or a release's folder, or what else it is.
 
+    Args:
+        path: of the file or folder, or its address in a store.
+
     Raises:
-        InputError: there is no such file, or the folder holds no release.
+        InputError: there is no such file, the folder holds no release, or the store
+            doesn't say.
         UnreadableImageError, UnsupportedImageError, DamagedRecordError: of a file.
     """
-    if not os.path.lexists(path):
-        raise InputError(f"{shown(path)}: there is no such file or folder")
-    if path.is_dir() and manifest.read(path) is not None:
+    if not is_there(path):
+        raise InputError(f"{shown(str(path))}: there is no such file or folder")
+    is_folder = path.is_dir()
+    if is_folder and manifest.read(path) is not None:
         return _release(path)
     known = what_it_is(path)
     if known is not None:
-        return {"folder" if path.is_dir() else "file": shown(path), "what": known}
-    if path.is_dir():
+        return {"folder" if is_folder else "file": shown(str(path)), "what": known}
+    if is_folder:
         return _release(path)
     loaded = load(path)
     raster = loaded.raster
     facts: dict[str, Any] = {
-        "file": shown(path),
+        "file": shown(str(path)),
         "format": raster.format,
         "size": f"{raster.width} x {raster.height}",
         "channels": raster.channels,
@@ -58,15 +62,15 @@ def describe(path: Path) -> dict[str, Any]:
     }
 
 
-def _release(folder: Path) -> dict[str, Any]:
+def _release(folder: Place) -> dict[str, Any]:
     content = manifest.read(folder)
     if content is None:
         raise InputError(
-            f"{shown(folder)}: no release is here (no {manifest.NAME}); give the "
+            f"{shown(str(folder))}: no release is here (no {manifest.NAME}); give the "
             "folder that protect or publish wrote, or one file"
         )
     facts = {k: v for k, v in content.items() if k not in _EACH_FILE}
     if "failures" in content:  # told by format 1
         failures = content["failures"]
         facts["failed"] = len(failures) if isinstance(failures, list) else 0
-    return {"folder": shown(folder), **facts}
+    return {"folder": shown(str(folder)), **facts}

@@ -406,7 +406,7 @@ def _measured(one: Protected, config: ProtectConfig) -> PreviewedImage:
         label=one.item.label,
         carrier=JPEG if copy.format == "JPEG" else LOSSLESS,
         format=copy.format,
-        size_before=_size(one.item.path),
+        size_before=_size(one.item),
         size_after=len(one.data),
         psnr=one.record.psnr,
         ssimulacra2=seen,
@@ -427,7 +427,7 @@ def _kinds(
     kinds = []
     for suffix, members in by_suffix.items():
         like = [one for one in images if Path(one.path).suffix.lower() == suffix]
-        before = sum(_size(item.path) for item in members)
+        before = sum(_size(item) for item in members)
         growth = _growth(like) if like else usual
         kinds.append(
             ExpectedKind(
@@ -451,9 +451,11 @@ def _suffix(item: Item) -> str:
     return Path(item.path).suffix.lower()
 
 
-def _size(path: str) -> int:
+def _size(item: Item) -> int:
+    if item.size is not None:
+        return item.size
     try:
-        return os.stat(path).st_size
+        return os.stat(item.path).st_size
     except OSError:
         return 0  # protecting will say so
 

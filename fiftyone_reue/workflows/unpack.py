@@ -1,4 +1,5 @@
-"""Unpack: the files of a package, or of another dataset of its kind, in a folder.
+"""Unpack: the files of a package, or of another dataset of its kind, in a folder or
+store.
 
 What is read was written by somebody else: names are followed nowhere but below the new
 folder, and no file is longer than an image may be. The files' bytes are left alone.
@@ -11,12 +12,14 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fiftyone_reue.batch.classes import SPLITS
+from fiftyone_reue.batch.stored import objects_below
 from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.media import carriers
 from fiftyone_reue.media.codec import LARGEST_FILE, is_image, read_file, suffix
@@ -24,6 +27,10 @@ from fiftyone_reue.names import contained
 from fiftyone_reue.names.display import count
 from fiftyone_reue.names.filenames import component, shown
 from fiftyone_reue.progress import Progress
+from fiftyone_reue.stores import objects
+from fiftyone_reue.stores.address import Address, Place
+from fiftyone_reue.stores.fetched import fetched, unread
+from fiftyone_reue.workflows.package_stored import storing
 from fiftyone_reue.workflows.package_writers import (
     FOLDER,
     IMAGES,
@@ -35,6 +42,7 @@ from fiftyone_reue.workflows.package_writers import (
 _BATCH, _BATCH_BYTES = 256, 32 << 20
 _ROWS = 16
 _HEAD = 64
+_ENDINGS = (".parquet", ".tar")
 _MOST_ABOUT = 1 << 20
 """Bytes of what a tar file says of one image."""
 
@@ -56,18 +64,22 @@ class UnpackSummary:
     bytes: int
 
 
-def unpack(source: Path, output: Path) -> Generator[Progress, None, UnpackSummary]:
+def unpack(source: Place, output: Place) -> Generator[Progress, None, UnpackSummary]:
     """Write the images of a package into a new folder, by the names that they had.
 
     What of Parquet or tar files has no folder in its name gets that of its class, where
-    classes have names, and that of its split, where there are several.
+    classes have names, and that of its split, where there are several. Of what is in a
+    store, one file at a time is fetched into a folder for temporary files.
 
     Args:
-        source: a ZIP file; a Parquet or tar file, or a folder with such.
-        output: a new folder.
+        source: a ZIP file; a Parquet or tar file, or a folder with such; or its
+            address.
+        output: a new folder; or an address at which nothing is.
 
     Yields:
-        Progress. Closing the generator cancels, and leaves nothing behind.
+        Progress. Closing the generator cancels, and leaves nothing behind. In a store
+        somebody sees what is there already; a run that was killed leaves that, and is
+        gone on with by another of the same source.
 
     Returns:
         The summary.
@@ -79,16 +91,10 @@ def unpack(source: Path, output: Path) -> Generator[Progress, None, UnpackSummar
         OutputError: nothing can be written.
     """
     files = _found(source)
-    if os.path.lexists(output):
-        raise InputError(f"{shown(output)} is there already; choose a new name")
-    if not output.absolute().parent.is_dir():
-        raise InputError(
-            f"{shown(output.parent)}: there is no such folder; make it first"
-        )
     several = len({_split(path) for path in files}) > 1
     images = size = 0
     names: set[str] = set()
-    with writing(output, FOLDER, None) as writer:
+    with _writing(source, output) as writer:
         size += _beside(source, writer)
         for number, path in enumerate(files):
             above = f"{_split(path)}/" if several else ""
@@ -98,7 +104,7 @@ def unpack(source: Path, output: Path) -> Generator[Progress, None, UnpackSummar
                 name = above + name
                 if name in names:
                     raise InputError(
-                        f"{shown(path)}: two files in it are called {name!r}"
+                        f"{shown(str(path))}: two files in it are called {name!r}"
                     )
                 names.add(name)
                 batch.append((name, data))
@@ -114,49 +120,99 @@ def unpack(source: Path, output: Path) -> Generator[Progress, None, UnpackSummar
                     )
             writer.beside(batch)
         if not images:
-            raise InputError(f"{shown(source)}: there is no image in it")
+            raise InputError(f"{shown(str(source))}: there is no image in it")
     return UnpackSummary(str(output), images, size)
 
 
-def _found(source: Path) -> list[Path]:
-    """The files to read."""
-    if source.is_file():
-        return [source]
-    if not source.is_dir():
+def _writing(source: Place, output: Place) -> AbstractContextManager[Writer]:
+    """What takes the files up.
+
+    Raises:
+        InputError: the output is there already, or what it is to be in isn't.
+    """
+    if isinstance(output, Address):
+        return storing(source, output)
+    if os.path.lexists(output):
+        raise InputError(f"{shown(output)} is there already; choose a new name")
+    if not output.absolute().parent.is_dir():
         raise InputError(
-            f"{shown(source)}: there is no such file or folder; check the path"
+            f"{shown(output.parent)}: there is no such folder; make it first"
         )
-    for ending in (".parquet", ".tar"):
-        found = sorted(source.rglob(f"*{ending}"))
+    return writing(output, FOLDER, None)
+
+
+def _found(source: Place) -> list[Place]:
+    """The files to read."""
+    is_folder = _is_folder(source)
+    if not is_folder:
+        return [source]
+    for ending in _ENDINGS:
+        found = _ending_in(source, ending)
         if found:
             return found
     if (source / IMAGES).is_dir():
         raise InputError(
-            f"{shown(source)} isn't packed: its images are in {IMAGES}, as files"
+            f"{shown(str(source))} isn't packed: its images are in {IMAGES}, as files"
         )
     raise InputError(
-        f"{shown(source)}: there is nothing to unpack; give a ZIP file, or a folder "
-        "with Parquet or tar files"
+        f"{shown(str(source))}: there is nothing to unpack; give a ZIP file, or a "
+        "folder with Parquet or tar files"
     )
 
 
-def _split(path: Path) -> str:
+def _is_folder(source: Place) -> bool:
+    try:
+        if source.is_dir():
+            return True
+        there = source.is_file()
+    except OSError as error:
+        if isinstance(source, Address):
+            raise unread(source, error) from error
+        raise
+    if not there:
+        raise InputError(
+            f"{shown(str(source))}: there is no such file or folder; check the path"
+        )
+    return False
+
+
+def _ending_in(source: Place, ending: str) -> list[Place]:
+    """The files below a folder whose names end so, in order."""
+    if isinstance(source, Address):
+        names = (n for n in objects_below(source) if n.endswith(ending))
+        return [
+            source.joinpath(*parts) for parts in sorted(map(contained.parts, names))
+        ]
+    return [*sorted(source.rglob(f"*{ending}"))]
+
+
+def _split(path: Place) -> str:
     """The part of the dataset that a file is of, as its name says it, or ""."""
     name = path.name.split("-")[0].split(".")[0]
     return name if name.lower() in SPLITS else ""
 
 
-def _beside(source: Path, writer: Writer) -> int:
+def _beside(source: Place, writer: Writer) -> int:
     """What belongs beside the copies, such as a manifest; how many bytes that is."""
     folder = source / IMAGES
     if not source.is_dir() or not folder.is_dir():
         return 0
-    files = [(path.name, read_file(path)) for path in sorted(folder.iterdir())]
+    if isinstance(folder, Address):
+        listed = objects.listing(str(folder))
+        names = [one.name for one in listed if not one.is_folder]
+    else:
+        names = sorted(path.name for path in folder.iterdir())
+    files = [(name, read_file(folder / name)) for name in names]
     writer.beside(files)
     return sum(len(data) for _, data in files)
 
 
-def _read(path: Path) -> Iterator[_Named]:
+def _read(place: Place) -> Iterator[_Named]:
+    with fetched(place) as path:
+        yield from _read_file(path)
+
+
+def _read_file(path: Path) -> Iterator[_Named]:
     try:
         if path.suffix.lower() == ".parquet":
             yield from _of_parquet(path)

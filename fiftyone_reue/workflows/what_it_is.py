@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from fiftyone_reue.batch.folders import suspect_items
 from fiftyone_reue.batch.items import Item
@@ -19,7 +20,8 @@ from fiftyone_reue.names.filenames import shown
 from fiftyone_reue.proofs.contents import JSON_NAME
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.roots import PACKAGED
-from fiftyone_reue.stores.address import Place, is_url
+from fiftyone_reue.stores import objects
+from fiftyone_reue.stores.address import Address, Place, is_url
 from fiftyone_reue.vault.identities import SECRET
 from fiftyone_reue.vault.licence_files import APPLICATION
 from fiftyone_reue.vault.vault import LEDGER_NAME
@@ -27,6 +29,7 @@ from fiftyone_reue.workflows.package_writers import IMAGES
 
 _HEAD = 4096
 _SQLITE = b"SQLite format 3\0"
+_ZIP = b"PK\3\4"
 _APPLICATION_AT = 68
 """Where SQLite's header has the number of the application that made the file."""
 
@@ -62,12 +65,15 @@ _NAMED = {
 """Files with names of their own, that hold JSON."""
 
 
-def what_it_is(path: Path) -> str | None:
+def what_it_is(path: Place) -> str | None:
     """Name what a file or folder is, and what takes it; None if it isn't known.
 
     Args:
-        path: what there is.
+        path: what there is, or its address. Of an object its first bytes are read, and
+            of an archive the list of what is in it.
     """
+    if isinstance(path, Address):
+        return _stored(path)
     if path.is_dir():
         return _folder(path)
     if not path.is_file():  # a pipe would be waited for
@@ -77,19 +83,40 @@ def what_it_is(path: Path) -> str | None:
             head = file.read(_HEAD)
     except OSError:
         return None
-    for start, name in _TEXTS:
+    known = _by_head(path.name, head)
+    if known is not None:
+        return known
+    if head.startswith(_SQLITE) and _has_table(path, "recipients"):
+        return "a vault's ledger: `reue release list --vault FOLDER` reads it"
+    with path.open("rb") as file:
+        return _archive(file)
+
+
+def _stored(address: Address) -> str | None:
+    try:
+        if address.is_dir():
+            return _folder(address)
+        url = str(address)
+        head = objects.read(url, _HEAD)
+        known = _by_head(address.name, head)
+        if known is not None or not head.startswith(_ZIP):
+            return known
+        with objects.opened(url) as file:
+            return _archive(file)
+    except OSError:
+        return None  # whoever reads it says why it can't be read
+
+
+def _by_head(name: str, head: bytes) -> str | None:
+    """What a file is by its name and first bytes."""
+    for start, known in _TEXTS:
         if start in head:
-            return name
-    if path.name in _NAMED and head.lstrip().startswith(b"{"):
-        return _NAMED[path.name]
-    if head.startswith(_SQLITE):
-        made_by = head[_APPLICATION_AT : _APPLICATION_AT + 4]
-        if int.from_bytes(made_by, "big") == APPLICATION:
-            return "a licence: `reue restore COPIES DST --key KEY --license` takes it"
-        if _has_table(path, "recipients"):
-            return "a vault's ledger: `reue release list --vault FOLDER` reads it"
-    if zipfile.is_zipfile(path):
-        return _archive(path)
+            return known
+    if name in _NAMED and head.lstrip().startswith(b"{"):
+        return _NAMED[name]
+    made_by = head[_APPLICATION_AT : _APPLICATION_AT + 4]
+    if head.startswith(_SQLITE) and int.from_bytes(made_by, "big") == APPLICATION:
+        return "a licence: `reue restore COPIES DST --key KEY --license` takes it"
     return None
 
 
@@ -119,15 +146,20 @@ def find_suspects(path: Place) -> list[Item]:
     try:
         return suspect_items(path)
     except InputError as error:
-        known = None
-        if isinstance(path, Path) and path.is_dir():
-            known = what_it_is(path)
+        known = what_it_is(path) if _is_folder(path) else None
         if known is None:
             raise
         raise InputError(f"{shown(str(path))}: this is {known}") from error
 
 
-def _folder(path: Path) -> str | None:
+def _is_folder(path: Place) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _folder(path: Place) -> str | None:
     if (path / JSON_NAME).is_file():
         return "a case: `reue verify` checks it, and report.html in it is to be read"
     if (path / LEDGER_NAME).is_file():
@@ -137,9 +169,9 @@ def _folder(path: Path) -> str | None:
     return None
 
 
-def _archive(path: Path) -> str | None:
+def _archive(file: BinaryIO) -> str | None:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile, ValueError):
         return None

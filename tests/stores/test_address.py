@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from fiftyone_reue.errors import InputError, UnsafePathError
-from fiftyone_reue.stores.address import NO_VAULT, Address, is_url, local, place
+from fiftyone_reue.stores.address import (
+    NO_VAULT,
+    WRITTEN_HERE,
+    Address,
+    is_url,
+    local,
+    place,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -70,7 +77,9 @@ def test_a_path_that_a_url_was_made_into_is_refused():
 
 
 def test_where_a_path_is_needed_a_url_is_refused():
-    with pytest.raises(InputError, match=r"s3://b/x: .*can't be a URL yet"):
+    with pytest.raises(InputError, match=r"s3://b/x: .*it is written to this machine"):
+        local("s3://b/x", WRITTEN_HERE)
+    with pytest.raises(InputError, match=r"s3://b/x: .*can't be a URL: it is read"):
         local("s3://b/x")
     with pytest.raises(InputError, match="lock its ledger"):
         local("s3://b/x", NO_VAULT)

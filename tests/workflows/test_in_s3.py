@@ -207,6 +207,53 @@ def test_what_is_wrong_with_the_store_is_said(client, root, place):
     assert sorted(path.name for path in place.iterdir()) == ["alice.key", "vault"]
 
 
+def test_what_looks_packs_and_checks_takes_urls_too(client, root, place):
+    name = root.removeprefix("s3://bucket/")
+    found = json.loads(
+        run(place, "preview", f"{root}/photos", "--method", "lsp", "--json")
+    )
+    assert found["total"] == IMAGES
+    assert found["size_before"] == sum(
+        map(len, objects(client, f"{root}/photos").values())
+    )
+    protect(place, root)
+    told = json.loads(run(place, "info", f"{root}/for_alice", "--json"))
+    assert told["images"] == IMAGES
+    told = json.loads(run(place, "info", f"{root}/for_alice/cat/0.png", "--json"))
+    assert told["state"] == "protected"
+    run(place, "package", "alice-for_alice", "alice.zip", "--vault", "vault")
+    run(place, "report", f"{root}/for_alice", "--vault", "vault", "--out", "case")
+    put(client, f"{name}/alice.zip", place / "alice.zip")
+    for path in (place / "case").rglob("*.*"):
+        put(client, f"{name}/case/{path.relative_to(place / 'case').as_posix()}", path)
+    assert "a package" in run(place, "info", f"{root}/alice.zip")
+    told = run(place, "unpack", f"{root}/alice.zip", f"{root}/unpacked")
+    assert f"Unpacked {IMAGES} images into {root}/unpacked" in told.replace("\n", "")
+    assert objects(client, f"{root}/unpacked") == objects(client, f"{root}/for_alice")
+    told = run(place, "verify", f"{root}/case", "--manifest", f"{root}/alice.zip")
+    assert "The case holds for alice" in told
+    found = {
+        "images": [{"id": 1, "file_name": "cat/0.png"}],
+        "categories": [{"id": 1, "name": "thing"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9]}
+        ],
+    }
+    body = json.dumps(found).encode()
+    client.put_object(Bucket="bucket", Key=f"{name}/found.json", Body=body)
+    told = run(
+        place,
+        *("protect", f"{root}/photos", f"{root}/regions", "--vault", "vault"),
+        *("--recipient", "alice", "--coco", f"{root}/found.json"),
+    )
+    assert "1 protected, 0 were there, 0 failed" in told
+    assert sorted(objects(client, f"{root}/regions")) == ["cat/0.png", "found.json"]
+
+
+def put(client, key, path):
+    client.put_object(Bucket="bucket", Key=key, Body=path.read_bytes())
+
+
 def test_workers_of_a_cluster_read_from_the_bucket_themselves(client, root, place):
     pytest.importorskip("ray", reason="ray isn't installed (make venv installs it)")
     with cluster(1) as made:
