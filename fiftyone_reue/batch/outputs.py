@@ -47,6 +47,28 @@ def prepare(output: Place, *, private: bool = False) -> None:
     remove_stale_temporaries(output)
 
 
+def require_writable(output: Place) -> None:
+    """Make sure, before anything is computed, that a store takes what will be written.
+
+    Of a folder :func:`prepare` says it, which makes it.
+
+    Raises:
+        OutputError: there is no such bucket, or it can't be written.
+        InputError: the store can't be written so that files are whole.
+    """
+    if not isinstance(output, Address):
+        return
+    try:
+        objects.try_writing(str(output))
+    except FileNotFoundError as error:
+        raise OutputError(
+            f"{output}: there is no bucket called {output.authority}; check its name, "
+            "or create it"
+        ) from error
+    except OSError as error:
+        raise unstored(str(output), error) from error
+
+
 def remove_empty(output: Place) -> None:
     """Take the output folder away again if nothing came to be in it."""
     if isinstance(output, Address):

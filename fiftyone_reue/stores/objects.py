@@ -10,7 +10,6 @@ import contextlib
 import errno
 import functools
 import os
-import re
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,14 +18,12 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from fiftyone_reue.errors import InputError, MissingPackageError
+from fiftyone_reue.stores.troubles import why
 
 TEMPORARY_SUFFIX = ".reue-tmp"
 
 AT_ONCE = 16
 """So many requests are under way at a time, which mostly wait for the network."""
-
-_SECRET = re.compile(r"\?[^\s\"']+|(?<=//)[^\s/@]+@")
-"""Of a URL, what may be a signature or a password."""
 
 _WHOLE = frozenset({"s3", "gs", "az", "abfs", "abfss", "memory"})
 """Stores in which an object is there whole or not at all, however it is written."""
@@ -155,6 +152,35 @@ def require_whole(url: str) -> None:
             f"{url}: {_scheme(url)}:// can only be read, since a file that is written "
             "there could be seen half-written; write to a folder or a bucket"
         )
+
+
+def try_writing(url: str) -> None:
+    """Find out whether objects can be written below an address, and leave none there.
+
+    Nothing is listed or read, which not everybody may who may write. In S3 an upload in
+    parts is begun and given up, which takes no right to delete and makes no version.
+    Elsewhere an empty object is written and deleted; one that can't be deleted has a
+    name that walks pass over.
+
+    Raises:
+        FileNotFoundError: there is no such bucket.
+        OSError: none can be written.
+        InputError: this kind of store would show parts.
+    """
+    require_whole(url)
+    system, path = _opened(url)
+    name = f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    if _scheme(url) != "s3":
+        write(f"{url}/{name}", b"")
+        with contextlib.suppress(OSError):
+            remove(f"{url}/{name}")
+        return
+    bucket, _, above = path.partition("/")
+    where = {"Bucket": bucket, "Key": f"{above}/{name}".lstrip("/")}
+    with _as_os_error(url):
+        begun = system.call_s3("create_multipart_upload", **where)
+    with contextlib.suppress(Exception):  # without any part it is nothing
+        system.call_s3("abort_multipart_upload", UploadId=begun["UploadId"], **where)
 
 
 def remove(url: str) -> bool:
@@ -321,23 +347,16 @@ def _as_os_error(url: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        why = "there is nothing of this name, or no such bucket"
-        raise FileNotFoundError(errno.ENOENT, why, url) from error
+        nothing = "there is nothing of this name, or no such bucket"
+        raise FileNotFoundError(errno.ENOENT, nothing, url) from error
     except PermissionError as error:
-        why = f"no permission ({_said(error)}); look at what your credentials allow"
-        raise PermissionError(errno.EACCES, why, url) from error
+        raise PermissionError(errno.EACCES, why(error), url) from error
     except OSError as error:
-        raise OSError(error.errno or errno.EIO, _said(error), url) from error
+        raise OSError(error.errno or errno.EIO, why(error), url) from error
     except (MissingPackageError, InputError):
         raise
     except Exception as error:  # each library has its own
-        raise OSError(errno.EIO, _said(error), url) from error
-
-
-def _said(error: Exception) -> str:
-    """An error's text on one line, without what may open the store."""
-    text = " ".join((getattr(error, "strerror", None) or str(error)).split())
-    return _SECRET.sub("", text) or type(error).__name__
+        raise OSError(errno.EIO, why(error), url) from error
 
 
 def _is_of_range(error: Exception) -> bool:

@@ -37,7 +37,7 @@ def storing(source: Place, output: Address) -> Iterator[Writer]:
         InputError: something else is there, or this store can't be written whole.
         OutputError: it can't be written.
     """
-    objects.require_whole(str(output))
+    outputs.require_writable(output)
     mark = output / MARK
     said = _said(source)
     if is_there(output) and _marked(mark) != said:

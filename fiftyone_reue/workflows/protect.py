@@ -278,6 +278,7 @@ def protect(
     before = release_in(vault, output)
     if config.clusters is None and (before is None or before.fit_id is None):
         require_classes(items, config)
+    outputs.require_writable(output)
     changes = Changes()
     if before is not None:
         check_same(vault, before, recipient, config, before.source, regions=regions)

@@ -635,6 +635,7 @@ def _restore(
     planned = with_distinct_outputs(items, {})
     private = tier == "original"
     is_new = not is_there(output)
+    outputs.require_writable(output)
     outputs.prepare(output, private=private)
 
     def commit(batch: list[Restored]) -> list[Failure]:

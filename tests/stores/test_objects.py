@@ -99,6 +99,35 @@ def test_markers_of_folders_are_passed_over(monkeypatch):
     assert found == [("", True), ("..", True), ("x.png", False), ("x.png", True)]
 
 
+def test_a_place_is_tried_without_a_list_and_without_a_trace(memory, monkeypatch):
+    written = []
+    real = type(memory).pipe_file
+
+    def noting(self, path, value, **options):
+        written.append((path, value))
+        real(self, path, value, **options)
+
+    monkeypatch.setattr(type(memory), "pipe_file", noting)
+    monkeypatch.setattr(type(memory), "ls", None)
+    objects.try_writing("memory://b/a")
+    ((path, data),) = written
+    assert path.startswith("/b/a/.")
+    assert path.endswith(objects.TEMPORARY_SUFFIX)
+    assert data == b""
+    assert not memory.store
+
+
+def test_a_place_that_cant_be_written_is_told(memory, monkeypatch, other_kinds):
+    def refusing(self, path, value, **options):
+        raise PermissionError(13, "AccessDenied")
+
+    with pytest.raises(InputError, match="can only be read"):
+        objects.try_writing("copying://h/a")
+    monkeypatch.setattr(type(memory), "pipe_file", refusing)
+    with pytest.raises(PermissionError):
+        objects.try_writing("memory://b/a")
+
+
 def test_some_that_fail_are_told_and_the_others_are_there(memory, monkeypatch):
     real = type(memory).pipe_file
 

@@ -195,7 +195,7 @@ def test_a_write_that_fails_is_that_images_failure(
 def test_a_store_that_takes_nothing_more_ends_the_run(
     memory, originals, vault, monkeypatch, batches_of_four
 ):
-    real, left = objects.write, iter(range(7))
+    real, left = objects.write, iter(range(8))
 
     def failing(url, data):
         if next(left, None) is None and not url.endswith("manifest.json"):
@@ -212,7 +212,8 @@ def test_a_store_that_takes_nothing_more_ends_the_run(
     monkeypatch.setattr(objects, "write", real)
     again = protect(vault)
     assert (again.outcome.done, again.outcome.skipped) == (13 - len(noted), len(noted))
-    # Two writes were the manifest's; of a batch in which some failed the rest is there.
+    # One write was to try, two were the manifest's; of a batch in which some failed
+    # the rest is there.
     assert len(noted) == 5
 
 
@@ -261,7 +262,8 @@ def test_what_cant_be_read_is_named_and_the_rest_is_done(
     made = protect(vault)
     reasons = {one.path: one.reason for one in made.outcome.failures}
     assert set(reasons) == {f"{SOURCE}/cat/1.png", f"{SOURCE}/cat/broken.png"}
-    assert "from the store: Connection reset" in reasons[f"{SOURCE}/cat/1.png"]
+    why = "from the store: the store can't be reached (Connection reset"
+    assert why in reasons[f"{SOURCE}/cat/1.png"]
     assert made.outcome.done == 12
 
 
@@ -334,3 +336,21 @@ def test_where_no_url_will_do_it_is_said(call, vault, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"URL|lock its ledger"):
         call(vault)
     assert list(Path().iterdir()) == []
+
+
+def test_a_place_that_cant_be_written_costs_no_work(
+    memory, originals, vault, monkeypatch
+):
+    def refusing(self, path, value, **options):
+        raise PermissionError(13, "AccessDenied")
+
+    protect(vault, output="memory://bucket/other")
+    key = vault.recipient_key(vault.recipient("alice"))
+    monkeypatch.setattr(type(memory), "pipe_file", refusing)
+    monkeypatch.setattr(pipeline, "run", None)  # nothing is worked on
+    monkeypatch.setattr("fiftyone_reue.workflows.protect.fitted_state", None)
+    with pytest.raises(OutputError, match=r"^memory://bucket/for_alice: can't be wri"):
+        protect(vault)
+    assert len(vault.ledger.releases()) == 1
+    with pytest.raises(OutputError, match=r"^memory://bucket/back: can't be written"):
+        api.restore("memory://bucket/other", "memory://bucket/back", key=key)

@@ -11,6 +11,10 @@ import pytest
 from PIL import Image
 
 from fiftyone_reue import cli
+from fiftyone_reue.batch import outputs
+from fiftyone_reue.errors import OutputError
+from fiftyone_reue.stores import objects as stored
+from fiftyone_reue.stores.address import place as address
 from fiftyone_reue.vault.vault import create_folder, open_folder
 from tests.ray_cluster import cluster
 from tests.s3_server import s3_server
@@ -193,7 +197,10 @@ def test_what_is_wrong_with_the_store_is_said(client, root, place):
     said = run(place, "protect", "s3://nobucket/x", "out", *words, status=1)
     assert "nothing below this address" in said
     said = run(place, "protect", source, "s3://nobucket/x", *words, status=1)
-    assert "no such bucket" in said
+    assert "Error: s3://nobucket/x: there is no bucket called nobucket;" in said
+    assert json.loads(run(place, "release", "list", "--vault", "vault", "--json")) == {
+        "releases": []
+    }
     said = run(
         place,
         *("protect", source, "out", *words),
@@ -201,7 +208,11 @@ def test_what_is_wrong_with_the_store_is_said(client, root, place):
         AWS_ENDPOINT_URL="http://127.0.0.1:9",
         AWS_MAX_ATTEMPTS="1",
     )
-    assert "can't be read" in said
+    assert "can't be read: the store can't be reached" in said.replace("\n", " ")
+    said = run(
+        place, *("protect", source, "out", *words), status=1, AWS_PROFILE="nobody"
+    )
+    assert "set credentials where its own tools" in said.replace("\n", " ")
     secret = "s3://who:what-nobody-may-see@bucket/photos"
     assert "password" in run(place, "protect", secret, "out", *words, status=2)
     assert sorted(path.name for path in place.iterdir()) == ["alice.key", "vault"]
@@ -252,6 +263,30 @@ def test_what_looks_packs_and_checks_takes_urls_too(client, root, place):
 
 def put(client, key, path):
     client.put_object(Bucket="bucket", Key=key, Body=path.read_bytes())
+
+
+def test_who_may_not_write_is_told_before_anything_is_done(
+    client, root, tmp_path, monkeypatch
+):
+    """Writing alone is asked for: neither a list nor a look at the object."""
+    outputs.require_writable(address(f"{root}/out"))
+    uploads = client.list_multipart_uploads(Bucket="bucket").get("Uploads", [])
+    assert uploads == []
+    assert objects(client, f"{root}/out") == {}
+    system, _ = stored._opened(f"{root}/out")
+    real = type(system).call_s3
+    called = []
+
+    def refusing(self, method, *arguments, **options):
+        called.append(method)
+        if method == "create_multipart_upload":
+            raise PermissionError("Access Denied")
+        return real(self, method, *arguments, **options)
+
+    monkeypatch.setattr(type(system), "call_s3", refusing)
+    with pytest.raises(OutputError, match=r"out: can't be written: no permission"):
+        outputs.require_writable(address(f"{root}/out"))
+    assert called == ["create_multipart_upload"]
 
 
 def test_workers_of_a_cluster_read_from_the_bucket_themselves(client, root, place):
