@@ -98,11 +98,10 @@ class ProtectedSamples:
             f"{'everybody' if published else self.recipient}{there} "
             f"(release {self.release})"
         )
-        if self.psnr is not None and self.ssimulacra2 is not None:
-            sentence += (
-                f"; PSNR {self.psnr:.1f} dB, SSIMULACRA2 {self.ssimulacra2:.0f} of 100 "
-                f"({SCALE})"
-            )
+        if self.psnr is not None:
+            sentence += f"; PSNR {self.psnr:.1f} dB"
+        if self.ssimulacra2 is not None:
+            sentence += f", SSIMULACRA2 {self.ssimulacra2:.0f} of 100 ({SCALE})"
         if self.changed:
             sentence += (
                 f"; {self.changed} anew, the original, its name or class having changed"

@@ -81,6 +81,11 @@ COARSE = (
     "for less"
 )
 
+UNTOLD = (
+    f"under {SMALLEST} pixels a side visual quality can't be told, so it isn't held to "
+    "what was asked for; ask for a smaller epsilon instead"
+)
+
 LEAST_SEEN = 16
 """An image of which fewer pixels are seen, the others being transparent, is refused."""
 
@@ -399,10 +404,13 @@ def _protected(
     making = in_pixels if raster.coded is None else in_coefficients
     quality = release.parameters.get("quality")
     with_state = making.begin(job)
-    seen = None
-    if quality is not None and min(height, width) >= SMALLEST:
+    seen: float | None = None
+    looks: tuple[str, ...] = ()
+    if quality is not None and min(height, width) < SMALLEST:
+        looks = (UNTOLD,)
+    elif quality is not None:
         state, seen = _within_quality(with_state, state, job, int(quality))
-    coarse = quality is not None and seen is not None and seen < quality
+        looks = (COARSE,) if seen < quality else ()
     copy = with_state(state).copy()
     del with_state  # of a large picture its coefficients take much memory
     if copy.digests[2] == copy.digests[0]:
@@ -447,7 +455,7 @@ def _protected(
         converted=raster.format if copy.format != raster.format else None,
         notes=_notes(raster, int(release.parameters["epsilon"]), depth)
         + _unchanged(item, *copy.digests)
-        + ((COARSE,) if coarse else ()),
+        + looks,
         withheld=tuple(dict.fromkeys(loaded.left_out + copy.withheld)),
         differs=copy.file.differs,
         ssimulacra2=seen,

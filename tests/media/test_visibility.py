@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fiftyone_reue.media.visibility import WINDOW, advice, ssimulacra2
+from fiftyone_reue.media.visibility import SMALLEST, WINDOW, advice, ssimulacra2
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +20,7 @@ def noisy(image: np.ndarray, amplitude: int) -> np.ndarray:
 
 
 def test_the_same_is_100_and_more_noise_is_less():
-    image = picture(120, 90)
+    image = picture(160, 130)
     assert ssimulacra2(image, image, 3) == 100
     found = [ssimulacra2(image, noisy(image, a), 3) for a in (1, 4, 16, 64)]
     assert found == sorted(found, reverse=True)
@@ -32,7 +32,7 @@ def test_it_is_what_the_package_says_of_files(tmp_path):
     from PIL import Image
     from ssimulacra2 import compute_ssimulacra2
 
-    image = picture(60, 75)
+    image = picture(130, 145)
     changed = noisy(image, 6)
     for name, samples in (("a.png", image), ("b.png", changed)):
         Image.fromarray(samples).save(tmp_path / name)
@@ -41,12 +41,12 @@ def test_it_is_what_the_package_says_of_files(tmp_path):
 
 
 def test_gray_alpha_and_16_bits_are_seen_as_they_show():
-    gray = picture(64, 64, 1)
+    gray = picture(128, 128, 1)
     changed = noisy(gray, 8)
     coloured = [np.repeat(one, 3, axis=2) for one in (gray, changed)]
     expected = ssimulacra2(*coloured, 3)
     assert ssimulacra2(gray, changed, 1) == expected
-    alpha = np.random.default_rng(2).integers(0, 256, (2, 64, 64, 1), np.uint8)
+    alpha = np.random.default_rng(2).integers(0, 256, (2, 128, 128, 1), np.uint8)
     both = [
         np.concatenate([one, extra], axis=2)
         for one, extra in zip((gray, changed), alpha, strict=True)
@@ -59,7 +59,7 @@ def test_gray_alpha_and_16_bits_are_seen_as_they_show():
 
 
 def test_of_large_images_the_middle_is_measured():
-    image = np.full((20, WINDOW + 200, 3), 90, np.uint8)
+    image = np.full((SMALLEST, WINDOW + 200, 3), 90, np.uint8)
     changed = image.copy()
     changed[:, :100] += 40
     changed[:, -100:] += 40
@@ -69,8 +69,9 @@ def test_of_large_images_the_middle_is_measured():
 
 
 def test_what_is_too_small_has_no_figure():
-    assert ssimulacra2(picture(7, 30), picture(7, 30), 3) is None
-    assert ssimulacra2(picture(8, 30), picture(8, 30), 3) == 100
+    small, enough = picture(SMALLEST - 1, 300), picture(SMALLEST, 300)
+    assert ssimulacra2(small, small, 3) is None
+    assert ssimulacra2(enough, enough, 3) == 100
 
 
 @pytest.mark.parametrize(

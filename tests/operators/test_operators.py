@@ -154,7 +154,7 @@ def test_protect_restore_and_trace(
     (told,) = said(done)
     assert re.fullmatch(
         r"Protected 40 images for alice \(release alice_1\); "
-        r"PSNR \d\d\.\d dB, SSIMULACRA2 \d\d of 100 \(90: .+, 70: .+\)",
+        r"PSNR \d\d\.\d dB",
         told,
     )
     names = [name for name, _ in sent(done)]
@@ -420,7 +420,7 @@ def test_the_default_method_and_its_score(
     (told,) = said(done)
     assert re.fullmatch(
         r"Protected 40 images for alice \(release alice_1\); "
-        r"PSNR \d\d\.\d dB, SSIMULACRA2 \d\d of 100 \(90: .+, 70: .+\)",
+        r"PSNR \d\d\.\d dB",
         told,
     )
     assert dataset.distinct("protection.method") == ["rue"]

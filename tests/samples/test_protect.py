@@ -10,6 +10,7 @@ from PIL import Image
 
 from fiftyone_reue import samples as reue
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.media import visibility
 from fiftyone_reue.names.filenames import fold
 from fiftyone_reue.samples import fields, runs, views
 from fiftyone_reue.workflows.protect import LOOKED_AT
@@ -71,8 +72,9 @@ def test_the_run_says_what_was_done(dataset: Any, protect: Any, tmp_path: Path) 
 
 
 def test_how_visible_copies_are_is_kept_of_those_that_were_looked_at(
-    dataset: Any, vault: Any, protect: Any
+    dataset: Any, vault: Any, protect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(visibility, "SMALLEST", 8)  # tiles are smaller than it takes
     result = protect(dataset)
     path = "protection.ssimulacra2"
     assert dataset.count(path) == LOOKED_AT

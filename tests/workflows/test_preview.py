@@ -33,8 +33,11 @@ LSP = ProtectConfig("lsp")
 
 @pytest.fixture
 def source(tmp_path: Path, write_folder: Callable[..., Path]) -> Path:
-    """Three classes of four 48-pixel images: of each three PNG files and a JPEG."""
-    folder = write_folder(tmp_path / "source", side=48)
+    """Three classes of four 144-pixel images: of each three PNG files and a JPEG."""
+    folder = write_folder(tmp_path / "source", side=72)
+    for path in folder.rglob("*.png"):
+        with Image.open(path) as image:
+            image.resize((144, 144), Image.Resampling.BICUBIC).save(path)
     for path in folder.rglob("3.png"):
         with Image.open(path) as image:
             image.convert("RGB").save(path.with_suffix(".jpg"), quality=90)

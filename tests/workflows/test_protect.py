@@ -30,7 +30,7 @@ from fiftyone_reue.workflows.protect import (
     describe_conversions,
     protect,
 )
-from fiftyone_reue.workflows.protect_image import COARSE
+from fiftyone_reue.workflows.protect_image import COARSE, UNTOLD
 from fiftyone_reue.workflows.restore import restore_original
 
 pytestmark = pytest.mark.integration
@@ -397,10 +397,18 @@ def test_a_ledger_that_fails_too_does_not_hide_the_reason(
         run(vault, source, tmp_path / "out")
 
 
+def enlarged(folder: Path) -> Path:
+    """Images with sides of which it can be told how they look."""
+    for path in folder.rglob("*.png"):
+        with Image.open(path) as image:
+            image.resize((144, 144), Image.Resampling.BICUBIC).save(path)
+    return folder
+
+
 @pytest.fixture(params=["png", "jpg"])
 def textured(request, tmp_path: Path, write_folder: Callable[..., Path]) -> Path:
     """Two classes of two photographs with bands, as samples or as coefficients."""
-    folder = write_folder(tmp_path / "textured", classes=2, each=2, side=80)
+    folder = enlarged(write_folder(tmp_path / "textured", 2, 2, side=80))
     if request.param == "jpg":
         for path in folder.rglob("*.png"):
             Image.open(path).save(path.with_suffix(".jpg"), quality=90)
@@ -443,6 +451,7 @@ def test_a_quality_makes_images_as_weak_as_it_takes_and_they_come_back(
 def test_the_visibility_is_measured_of_a_few_unless_of_all(
     vault, source, tmp_path, monkeypatch
 ):
+    enlarged(source)
     monkeypatch.setattr(protecting, "LOOKED_AT", 5)
     few = run(vault, source, tmp_path / "few")
     assert len(few.visibility) == 5
@@ -450,6 +459,15 @@ def test_the_visibility_is_measured_of_a_few_unless_of_all(
     assert len(every.visibility) == 12
     assert all(value <= 100 for value in every.visibility.values())
     assert run(vault, source, tmp_path / "all").ssimulacra2 is None  # nothing to do
+
+
+def test_of_small_images_no_visibility_is_told(vault, source, tmp_path):
+    plain = run(vault, source, tmp_path / "plain", config=replace(LSP, measure=True))
+    assert plain.ssimulacra2 is None
+    held = run(vault, source, tmp_path / "held", config=replace(LSP, quality=99))
+    assert held.ssimulacra2 is None
+    assert held.notes == {UNTOLD: 12}
+    assert held.psnr == plain.psnr
 
 
 def test_a_half_written_manifest_is_cleared_though_all_images_are_there(
