@@ -180,7 +180,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         label="How much to spend",
     )
     _grid(inputs, budget_named(ctx.params.get("budget") or Parameters.budget))
-    forms.training_size(inputs)
+    forms.training_size(inputs, ctx.params)
     inputs.int("seed", min=0, default=0, label="Seed of the split into parts")
     forms.folder(
         inputs,

@@ -160,8 +160,12 @@ class ExtractWatermark(foo.Operator):
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
     inputs.view_target(ctx, action_description="Trace")
-    inputs.str(
+    forms.given(
+        inputs,
+        ctx,
         "folder",
+        folder=True,
+        file=True,
         label="A folder of suspects instead of this dataset's samples",
         description="On the server, the whole path; leave it empty for the samples",
     )
@@ -173,7 +177,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         description="Leave it empty for none; or the whole path of a new folder, for a "
         "report and what others need to check it without your vault",
     )
-    forms.originals(inputs)
+    forms.originals(inputs, ctx)
     if _needs_code(ctx.params):
         confirming.ask(inputs, ctx, ACTION)
 

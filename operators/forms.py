@@ -12,7 +12,9 @@ from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.names.display import count, markdown, printable
 from fiftyone_reue.networks.recipe import SIDES
 from fiftyone_reue.options import Option
+from fiftyone_reue.stores.address import is_url
 
+from .background import asked_by_page
 from .parameters import require_known, text_of
 from .running import names_of, secrets_of
 
@@ -276,6 +278,39 @@ def _file_problem(path: Path, taken: Callable[[Path], str | None]) -> str | None
     return problem
 
 
+def given(
+    inputs: types.Object,
+    ctx: Any,
+    name: str,
+    *,
+    folder: bool = False,
+    file: bool = False,
+    **options: Any,
+) -> None:
+    """What is to be read on the server, typed in: it has to be there.
+
+    Args:
+        inputs: the form.
+        ctx: the operator's.
+        name: the parameter's.
+        folder: whether it may be one; what is in a store isn't looked for.
+        file: whether it may be one.
+        **options: of the property.
+    """
+    prop = inputs.str(name, **options)
+    text = ctx.params.get(name)
+    if not isinstance(text, str) or not text or is_url(text):
+        return
+    path = Path(text).expanduser()
+    wanted = " or ".join(["file"] * file + ["folder"] * folder)
+    if not path.is_absolute() and asked_by_page(ctx):
+        prop.invalid = True
+        prop.error_message = "Give the whole path, from / on"
+    elif not (folder and path.is_dir()) and not (file and path.is_file()):
+        prop.invalid = True
+        prop.error_message = f"There is no such {wanted}"
+
+
 def key_confirmed(inputs: types.Object, ctx: Any, action: str) -> bool:
     """Whether the owner confirmed to know about the owner key; else says where to.
 
@@ -464,10 +499,13 @@ def measured_release(inputs: types.Object, ctx: Any) -> list[str]:
     return names
 
 
-def originals(inputs: types.Object) -> None:
+def originals(inputs: types.Object, ctx: Any) -> None:
     """Where the originals are, if not where they were."""
-    inputs.str(
+    given(
+        inputs,
+        ctx,
         "originals",
+        folder=True,
         label="Where the originals are",
         description="Only if they moved since they were protected",
     )
@@ -483,13 +521,15 @@ def device(inputs: types.Object) -> None:
     choice(inputs, "device", values, default="auto", label="Compute on")
 
 
-def training_size(inputs: types.Object) -> None:
+def training_size(inputs: types.Object, params: Mapping[str, Any]) -> None:
     """At how many pixels to train."""
-    inputs.int(
+    prop = inputs.int(
         "size",
-        min=SIDES[0],
-        max=SIDES[-1],
         label="Pixels a side to train at",
         description=f"{', '.join(map(str, SIDES))}; leave it empty for what people "
         "train at on such images, where there is time for it",
     )
+    # A list would have the App show an empty choice where it may be left out.
+    if params.get("size") not in (None, "", *SIDES):
+        prop.invalid = True
+        prop.error_message = f"Give one of {', '.join(map(str, SIDES))}, or nothing"

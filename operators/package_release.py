@@ -121,7 +121,7 @@ def _steps(ctx: Any) -> Generator[Progress, None, PackageSummary]:
             parameters.output,
             fields=parameters.fields or None,
             terms=parameters.terms or None,
-            format=parameters.format or None,
+            format=None if parameters.format == _AS_NAMED else parameters.format,
             vault=vault,
         )
     )
@@ -157,7 +157,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         inputs,
         "format",
         _FORMATS,
-        default="",
+        default=_AS_NAMED,
         label="Written as",
     )
     names = packable_fields(ctx.dataset)
@@ -170,8 +170,11 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
             description="Boxes as COCO, masks as images, classes, tags and plain "
             "values as a table. Leave it empty for the classes alone",
         )
-    inputs.str(
+    forms.given(
+        inputs,
+        ctx,
         "terms",
+        file=True,
         label="Text with their terms",
         description="The whole path of a text file with what they may do; it goes "
         "along",
@@ -179,8 +182,11 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     confirming.ask(inputs, ctx, ACTION)
 
 
+# Of an empty value the App shows nothing.
+_AS_NAMED = "as named"
+
 _FORMATS = [
-    ("", "What its name says", "A ZIP file if it ends in .zip, else a folder"),
+    (_AS_NAMED, "What its name says", "A ZIP file if it ends in .zip, else a folder"),
     ("parquet", "Parquet", "As Hugging Face's datasets reads it, with a card"),
     ("webdataset", "WebDataset", "Tar files, with a card"),
 ]

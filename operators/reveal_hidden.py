@@ -169,7 +169,7 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         "picture of each image, the stripes found in it, the scene seen in them and "
         "the scene that was hidden. The display options switch the grid to them",
     )
-    forms.originals(inputs)
+    forms.originals(inputs, ctx)
     if _needs_code(ctx.params):
         confirming.ask(inputs, ctx, ACTION)
 

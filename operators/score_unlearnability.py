@@ -128,6 +128,6 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         description="Sampled evenly over the classes; leave it empty for 6,000, of "
         "photographs 2,000",
     )
-    forms.training_size(inputs)
+    forms.training_size(inputs, ctx.params)
     inputs.int("seed", min=0, default=0, label="Seed of the split and the models")
     forms.device(inputs)

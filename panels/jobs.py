@@ -327,7 +327,7 @@ def _open_text(row: dict[str, Any]) -> str:
 def _ended_text(row: dict[str, Any]) -> tuple[str, str]:
     match row["state"]:
         case state if state == DONE:
-            first, _, rest = row["step"].partition("\n")
+            first, rest = _parted(row["step"])
             return first or f"{row['label']}: done", rest
         case state if state == CANCELLED:
             if row["operator"] in jobs.UNDOABLE:
@@ -343,7 +343,11 @@ def _ended_text(row: dict[str, Any]) -> tuple[str, str]:
             )
             return f"{row['label']}: interrupted", text
         case _:
-            first, _, rest = (row["problem"] or "It failed; see its log").partition(
-                "\n"
-            )
+            first, rest = _parted(row["problem"] or "It failed; see its log")
             return f"{row['label']}: {first}", rest
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """The first line, and the others, which need no indent in a box of their own."""
+    first, *rest = text.splitlines() or [""]
+    return first, "\n".join(line.strip() for line in rest)

@@ -71,7 +71,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
         ctx.dataset.reload()
         if ctx.panel.state.runs != runs_stamp(ctx.dataset):
             self.refresh(ctx)
-        elif ctx.panel.state.key_known is False:  # until a form confirmed it
+        elif not ctx.panel.state.key_known:  # until it is there, and was confirmed
             ctx.panel.state.key_notice, ctx.panel.state.key_known = _key_notice(ctx)
 
     def refresh(self, ctx: Any) -> None:

@@ -578,3 +578,58 @@ def test_protect_estimates_sizes_that_the_metadata_lacks(
     for file in tmp_path.glob("*.jpeg"):
         file.unlink()
     assert said().endswith("about 1.1 times as large.")
+
+
+@pytest.mark.parametrize(
+    ("operator_name", "name", "file"),
+    [
+        ("package_release", "terms", True),
+        ("extract_watermark", "folder", False),
+        ("extract_watermark", "originals", False),
+        ("reveal_hidden", "originals", False),
+    ],
+)
+def test_what_is_to_be_read_has_to_be_there(
+    operator_name: str,
+    name: str,
+    file: bool,
+    operator: Any,
+    dataset: Any,
+    form: Any,
+    alice: Path,
+    tmp_path: Path,
+) -> None:
+    if file:  # only a release can be packed
+        operator("protect_dataset")(dataset, "alice", method="lsp")
+    right, wrong = (alice, tmp_path) if file else (tmp_path, tmp_path / "none")
+    for path, problem in (
+        (str(wrong), "There is no such "),
+        (str(right), None),
+        ("s3://bucket/photos", None),
+    ):
+        prop = form(operator_name, dataset, **{name: path})[name]
+        assert prop["invalid"] is (problem is not None)
+        assert (prop["error_message"] or "").startswith(problem or "")
+
+
+def test_how_a_package_is_written_is_chosen_from_the_start(
+    operator: Any, dataset: Any, form: Any, alice: Path, tmp_path: Path
+) -> None:
+    """Of an empty value the App shows nothing, as if something were missing."""
+    operator("protect_dataset")(dataset, "alice", method="lsp")
+    written = form("package_release", dataset)["format"]
+    assert written["default"] == choices(written)[0] == "as named"
+    path = tmp_path / "out.zip"
+    operator("package_release")(dataset, "alice_1", str(path), format="as named")
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("name", ["score_unlearnability", "audit_release"])
+def test_a_size_that_nothing_trains_at_is_said(
+    name: str, operator: Any, dataset: Any, form: Any, alice: Path
+) -> None:
+    operator("protect_dataset")(dataset, "alice", method="lsp")
+    for size, wrong in ((17, True), (40, True), (32, False), (224, False)):
+        prop = form(name, dataset, size=size)["size"]
+        assert prop["invalid"] is wrong
+        assert not wrong or prop["error_message"].startswith("Give one of 32, 64, ")

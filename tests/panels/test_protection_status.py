@@ -494,18 +494,31 @@ def test_after_showing_another_release_the_panel_follows(
         show(scene, "alice_1")
 
 
+def test_a_vault_that_is_made_in_a_terminal_is_seen(panel: Any, scene: Any) -> None:
+    import fiftyone.core.odm as foo
+
+    meta = foo.get_db_conn()["reue_meta"]
+    meta.rename("away")
+    try:
+        status = panel(NAME, scene)
+        missing = "has lost the vault's description"
+        assert missing in status.said()
+    finally:
+        foo.get_db_conn()["away"].rename("reue_meta")
+    status.do("follow")
+    assert missing not in status.said()
+
+
 def test_says_why_an_operator_failed(panel: Any, scene: Any) -> None:
     import fiftyone.operators as foo
 
     status = panel(NAME, scene)
-    operator = foo.get_operator(f"{OPERATORS}/extract_watermark")
+    operator = foo.get_operator(f"{OPERATORS}/switch_media")
     with pytest.raises(foo.executor.ExecutionError) as raised:
-        foo.execute_operator(
-            operator.uri, {"dataset": scene}, params={"folder": "/nowhere"}
-        )
+        foo.execute_operator(operator.uri, {"dataset": scene}, params={"show": "x"})
     assert "Traceback" in str(raised.value)
     status.do("failed", error=str(raised.value))
-    wanted = "/nowhere: there is no such file or folder; check the path"
+    wanted = "There is no 'x' to show, but original, protected"
     assert wanted in status.said().splitlines()
     status.do("refresh")
     assert wanted not in status.said()

@@ -120,3 +120,13 @@ def test_long_names_leave_room_for_their_bars() -> None:
     # A click is answered with the value, which stays whole.
     assert axis["tickvals"] == ["bob", long]
     assert axis["ticktext"] == ["bob", "Alice and Par…orth (alice)"]
+
+
+def test_further_lines_of_a_result_have_no_indent() -> None:
+    from panels.jobs import _parted
+
+    assert _parted("Done\n  The change is seen\n  So it is") == (
+        "Done",
+        "The change is seen\nSo it is",
+    )
+    assert _parted("") == ("", "")
