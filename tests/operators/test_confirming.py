@@ -158,13 +158,15 @@ def test_a_protection_that_takes_out_or_reads_needs_a_code(
 
 def test_a_code_does_one_thing_once(request_of: Any, tmp_path: Path) -> None:
     code = reue.confirmation_code("restore_dataset")
-    params = {"output_dir": str(tmp_path / "back")}
+    given = {
+        "restore_dataset": {"output_dir": str(tmp_path / "back")},
+        "delete_release": {"release": "alice_1", "files": True},
+    }
 
-    def ask(name: str, **more: Any) -> str | None:
-        return request_of(name, {**params, "confirmation": code, **more})
+    def ask(name: str) -> str | None:
+        return request_of(name, {**given[name], "confirmation": code})
 
-    other = {"release": "alice_1", "files": True}
-    assert "is wrong or too old" in ask("delete_release", **other)
+    assert "is wrong or too old" in ask("delete_release")
     assert ask("restore_dataset") is None
     assert len(list((tmp_path / "back").rglob("*.png"))) == 40
     assert "was used already" in ask("restore_dataset")
