@@ -10,13 +10,7 @@ from pathlib import Path, PurePath
 
 from fiftyone_reue.batch.classes import Layout, find_layout, layout_at
 from fiftyone_reue.batch.items import Item
-from fiftyone_reue.batch.litter import (
-    LITTER,
-    LITTER_FOLDERS,
-    OTHER_SUFFIXES,
-    is_litter,
-    is_litter_folder,
-)
+from fiftyone_reue.batch.litter import OTHER_SUFFIXES, Judged, judged
 from fiftyone_reue.batch.stored import Met, walk
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import IMAGE_SUFFIXES, READABLE_SUFFIXES, is_image
@@ -370,15 +364,17 @@ def _walk(
             continue
         below = []
         for entry in entries:
-            if entry.name.startswith("."):
+            is_folder = _is_folder(entry)
+            judgement = judged(entry.name, is_folder=is_folder)
+            if judgement is Judged.LITTER:
+                continue
+            if judgement is Judged.HIDDEN:
                 hidden += _hidden_images(entry, ways, above | {real})
-            elif _is_folder(entry):
-                if entry.name.lower() in LITTER_FOLDERS:
-                    continue
+            elif is_folder:
                 below.append((Path(entry.path), above | {real}))
             elif _is_image(entry):
                 yield Path(entry.path)
-            elif entry.name.lower() not in LITTER:
+            else:
                 others[shown(PurePath(entry.name).suffix.lower()) or "no suffix"] += 1
         folders += reversed(below)
 
@@ -387,12 +383,8 @@ def _hidden_images(
     entry: os.DirEntry[str], ways: Counter[str], above: frozenset[str]
 ) -> list[Path]:
     """The images of a name that begins with a dot: its own or those within it."""
-    if is_litter(entry.name):
-        return []
     if not _is_folder(entry):
         return [Path(entry.path)] if _is_image(entry) else []
-    if is_litter_folder(entry.name):
-        return []
     found: list[Path] = []
     seen = _walk(Path(entry.path), Counter(), found, ways, above)
     return found + [path for path in seen if not os.path.isdir(path)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from fiftyone_reue.stores.objects import TEMPORARY_SUFFIX
 
 LITTER = frozenset(
@@ -30,14 +32,40 @@ OTHER_SUFFIXES = frozenset(_OTHERS.split())
 """Suffixes of what nobody takes for an image."""
 
 
-def is_litter(name: str) -> bool:
-    """Whether nobody need be told of a hidden file: it was put there by a program."""
-    name = name.lower()
-    # Copies that are being written, and what macOS puts beside files on foreign disks.
-    return name in LITTER or name.endswith(TEMPORARY_SUFFIX) or name.startswith("._")
+NOWHERE = frozenset({"", ".", ".."})
+"""Names that an object in a store may have, and nothing in a folder."""
 
 
-def is_litter_folder(name: str) -> bool:
-    """The same of a hidden folder, with all that is in it."""
-    name = name.lower()
-    return name in LITTER_FOLDERS or name.startswith(".trash")
+class Judged(Enum):
+    """What a walk does with a name."""
+
+    TAKEN = "taken"
+    """It is looked at: an image is taken, another file counted, a folder walked."""
+    HIDDEN = "hidden"
+    """Its images are passed over, and somebody is told of them."""
+    LITTER = "litter"
+    """It is passed over, with all that is in it, and nobody need be told."""
+
+
+def judged(name: str, *, is_folder: bool) -> Judged:
+    """What a walk does with a name, be it in a folder or in a store.
+
+    Args:
+        name: of a file or object, or of a folder; without any ``/``.
+        is_folder: which of both it is.
+    """
+    hidden = name.startswith(".") and name not in NOWHERE
+    lower = name.lower()
+    if hidden and (is_left_behind(name) or lower.startswith("._")):
+        return Judged.LITTER  # "._": what macOS puts beside files on foreign disks
+    litter = lower in LITTER and (hidden or not is_folder)
+    if is_folder:
+        litter |= lower in LITTER_FOLDERS or lower.startswith(".trash")
+    if litter:
+        return Judged.LITTER
+    return Judged.HIDDEN if hidden else Judged.TAKEN
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether a file is one of ours that was being written when somebody killed it."""
+    return name.startswith(".") and name.lower().endswith(TEMPORARY_SUFFIX)

@@ -10,10 +10,10 @@ from pathlib import PurePath
 
 from fiftyone_reue.batch.litter import (
     LITTER,
-    LITTER_FOLDERS,
+    NOWHERE,
     OTHER_SUFFIXES,
-    is_litter,
-    is_litter_folder,
+    Judged,
+    judged,
 )
 from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.media.codec import IMAGE_SUFFIXES, is_image
@@ -24,9 +24,6 @@ from fiftyone_reue.stores.objects import Found
 
 _HEAD = 32
 """Bytes by which an image is known."""
-
-_NOWHERE = frozenset({"", ".", ".."})
-"""Names that an object may have, and nothing in a folder."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +62,32 @@ def walk(
     Raises:
         InputError: it can't be listed.
     """
-    begin = _listed(address)
-    pending: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
-        (str(address), (), ())
-    ]
-    first = True
+    return walk_below(str(address), others, hidden, _listed(address))
+
+
+def walk_below(
+    begin: str,
+    others: Counter[str],
+    hidden: list[tuple[str, ...]],
+    listed: Sequence[Found] | None = None,
+) -> Iterator[Met]:
+    """As :func:`walk`; where the first folder can't be listed either, it is closed.
+
+    Args:
+        begin: the folder's URL.
+        others: as there.
+        hidden: as there.
+        listed: what is in that folder, if it is known.
+    """
+    pending: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [(begin, (), ())]
     while pending:
         url, parts, placed = pending.pop()
         try:
-            entries = begin if first else objects.listing(url)
+            entries = objects.listing(url) if listed is None else listed
         except OSError:
             yield Met(f"{url}/", parts, closed=True)
             continue
-        first = False
+        listed = None
         files, folders = _parted(url, parts, entries, others, hidden)
         for one in files:
             own = (*placed, one.name)
@@ -85,7 +95,7 @@ def walk(
             yield Met(where, (*parts, one.name), placed=own, size=one.size)
         stems = {fold(PurePath(one.name).stem) for one in files}
         for name in reversed(folders):
-            if name in _NOWHERE:
+            if name in NOWHERE:
                 yield Met(f"{url}/{name}/", (*parts, name), closed=True)
                 continue
             image = PurePath(name).suffix.lower() in IMAGE_SUFFIXES
@@ -111,7 +121,7 @@ def objects_below(address: Address) -> Iterator[str]:
             raise OutputError(f"{url}: {objects.reason(error)}") from error
         for one in entries:
             name = f"{above}{one.name}"
-            if one.is_folder and one.name not in _NOWHERE:
+            if one.is_folder and one.name not in NOWHERE:
                 pending.append((f"{url}/{one.name}", f"{name}/"))
             elif one.is_folder or one.name.lower() not in LITTER:
                 yield name
@@ -146,18 +156,18 @@ def _parted(
     folders: list[str] = []
     maybe: list[Found] = []
     for one in entries:
-        if one.name.startswith(".") and one.name not in _NOWHERE:
+        judgement = judged(one.name, is_folder=one.is_folder)
+        if judgement is Judged.HIDDEN:
             hidden += _hidden_images(url, parts, one)
-        elif one.is_folder:
-            if one.name.lower() not in LITTER_FOLDERS:
-                folders.append(one.name)
-        else:
+        elif judgement is Judged.TAKEN and one.is_folder:
+            folders.append(one.name)
+        elif judgement is Judged.TAKEN:
             maybe.append(one)
     files: list[Found] = []
     for one, image in zip(maybe, _are_images(url, maybe), strict=True):
         if image:
             files.append(one)
-        elif one.name.lower() not in LITTER:
+        else:
             others[shown(PurePath(one.name).suffix.lower()) or "no suffix"] += 1
     return files, folders
 
@@ -166,24 +176,12 @@ def _hidden_images(
     url: str, parts: tuple[str, ...], one: Found
 ) -> list[tuple[str, ...]]:
     """The images of a name that begins with a dot: its own or those within it."""
-    if is_litter(one.name):
-        return []
     if not one.is_folder:
-        suffix = PurePath(one.name).suffix.lower()
-        return [(*parts, one.name)] if suffix in IMAGE_SUFFIXES else []
-    if is_litter_folder(one.name):
-        return []
-    found: list[tuple[str, ...]] = []
-    try:
-        below = objects.listing(f"{url}/{one.name}")
-    except OSError:
-        return []
-    for inner in below:
-        if inner.name.startswith(".") and inner.name not in _NOWHERE:
-            found += _hidden_images(f"{url}/{one.name}", (*parts, one.name), inner)
-        elif PurePath(inner.name).suffix.lower() in IMAGE_SUFFIXES:
-            found.append((*parts, one.name, inner.name))
-    return found
+        return [(*parts, one.name)] if _are_images(url, [one])[0] else []
+    within: list[tuple[str, ...]] = []
+    below = walk_below(f"{url}/{one.name}", Counter(), within)
+    seen = [met.parts for met in below if not met.closed]
+    return [(*parts, one.name, *rest) for rest in (*within, *seen)]
 
 
 def _are_images(url: str, entries: Sequence[Found]) -> list[bool]:
@@ -193,7 +191,7 @@ def _are_images(url: str, entries: Sequence[Found]) -> list[bool]:
         suffix = PurePath(one.name).suffix.lower()
         if suffix in IMAGE_SUFFIXES:
             return True
-        if suffix in OTHER_SUFFIXES or not one.size or one.name in _NOWHERE:
+        if suffix in OTHER_SUFFIXES or not one.size or one.name in NOWHERE:
             return False
         try:
             return is_image(objects.read(f"{url}/{one.name}", _HEAD))

@@ -12,7 +12,7 @@ import numpy as np
 
 from fiftyone_reue.batch import pipeline, sampling
 from fiftyone_reue.batch.items import Item
-from fiftyone_reue.batch.litter import LITTER
+from fiftyone_reue.batch.litter import LITTER, is_left_behind
 from fiftyone_reue.batch.pipeline import Failure, Outcome
 from fiftyone_reue.batch.regions import BACKGROUND
 from fiftyone_reue.errors import InputError, OutputError
@@ -437,7 +437,10 @@ def require_empty(output: Place) -> None:
         OutputError: it can't be looked into.
     """
     try:
-        occupied = any(name.lower() not in LITTER for name in _names_in(output))
+        occupied = any(
+            name.lower() not in LITTER and not is_left_behind(name)
+            for name in _names_in(output)
+        )
     except FileNotFoundError:
         return
     except NotADirectoryError:

@@ -37,11 +37,11 @@ def storing(source: Place, output: Address) -> Iterator[Writer]:
         InputError: something else is there, or this store can't be written whole.
         OutputError: it can't be written.
     """
-    outputs.require_writable(output)
     mark = output / MARK
     said = _said(source)
     if is_there(output) and _marked(mark) != said:
         raise InputError(f"{output} is there already; choose a new name")
+    outputs.require_writable(output)
     writer = _Stored(output)
     try:
         objects.write(str(mark), said)
