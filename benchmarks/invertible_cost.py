@@ -22,17 +22,22 @@ from cifar import read_cifar10
 from data import RESULTS, write_results
 from PIL import Image
 
+from fiftyone_reue import together
 from fiftyone_reue.auditing.budgets import budget_named
 from fiftyone_reue.auditing.environment import environment
 from fiftyone_reue.batch.folders import image_items, labelled_items
+from fiftyone_reue.batch.items import Item
 from fiftyone_reue.media.codec import load
 from fiftyone_reue.media.digest import sample_digest
+from fiftyone_reue.perturb.base import RevealingMethod
+from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault import records
-from fiftyone_reue.vault.vault import create_folder
+from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.workflows.protect import ProtectSummary, protect
 from fiftyone_reue.workflows.restore import restore_licensed, restore_original
+from fiftyone_reue.workflows.reveal import reveal
 
 METHODS = ("rue", "deep_hiding", "raeg")
 WAYS = {1: "undone", 2: "offset", 3: "samples"}
@@ -50,6 +55,10 @@ class Row:
         original: how many came back to O.
         protect: seconds an image, fitting left out.
         restore: seconds an image, P to W.
+        alone: seconds an image to reveal what it hides, and seconds of a core, when
+            networks are asked for one image at a time; None where nothing is hidden.
+            Decoys are left out.
+        reveal: the same, when they are asked for many at once, as they are.
         record: the record's mean share of the protected file.
         largest: its largest share.
         psnr: of the release in dB, watermark included.
@@ -63,6 +72,8 @@ class Row:
     original: int
     protect: float
     restore: float
+    alone: tuple[float, float] | None
+    reveal: tuple[float, float] | None
     record: float
     largest: float
     psnr: float
@@ -86,6 +97,9 @@ def measure(source: Path, images: str, method: str, scratch: Path) -> Row:
         finish(restore_licensed(copies, release, licensed, key))
         restoring = time.perf_counter() - started
         finish(restore_original(vault, copies, originals))
+        hides = isinstance(create_method(method), RevealingMethod)
+        alone = _revealing(vault, copies, 1) if hides else None
+        revealing = _revealing(vault, copies, together.MOST_BEGUN) if hides else None
         shares, ways, same_w, same_o = [], dict.fromkeys(WAYS.values(), 0), 0, 0
         for record in vault.ledger.records(summary.release.id):
             shares.append(len(record.blob) / (release / record.output).stat().st_size)
@@ -108,6 +122,8 @@ def measure(source: Path, images: str, method: str, scratch: Path) -> Row:
         same_o,
         round(protecting / count, 3),
         round(restoring / count, 3),
+        alone,
+        revealing,
         round(float(np.mean(shares)), 4),
         round(float(np.max(shares)), 4),
         round(summary.psnr or 0.0, 1),
@@ -125,6 +141,20 @@ def _protected(steps) -> tuple[ProtectSummary, float]:
             return stop.value, time.perf_counter() - started
         if not step.label.startswith("Protecting"):
             started = time.perf_counter()
+
+
+def _revealing(vault: Vault, copies: list[Item], begun: int) -> tuple[float, float]:
+    """Seconds an image and of a core, so many of a thread's at once at most."""
+    usual, together.MOST_BEGUN = together.MOST_BEGUN, begun
+    try:
+        started, cores = time.perf_counter(), time.process_time()
+        for step in reveal(vault, copies, decoys=1):
+            if not step.label.startswith("Revealing"):
+                break
+        took = time.perf_counter() - started, time.process_time() - cores
+        return round(took[0] / len(copies), 4), round(took[1] / len(copies), 4)
+    finally:
+        together.MOST_BEGUN = usual
 
 
 def sets(
@@ -168,15 +198,19 @@ def table(rows: list[Row]) -> str:
     """The rows in Markdown."""
     lines = [
         "| Images | Method | Exact W | Exact O | Protect, s | Restore, s | "
-        "Record, mean (largest) | Undone / offset / samples | PSNR, dB |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "Reveal, s (of a core): alone, at once | Record, mean (largest) | "
+        "Undone / offset / samples | PSNR, dB |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
         ways = " / ".join(str(count) for count in row.ways.values())
+        seen = "–"
+        if row.alone is not None and row.reveal is not None:
+            seen = ", ".join(f"{a:.3f} ({c:.3f})" for a, c in (row.alone, row.reveal))
         lines.append(
             f"| {row.images} | {row.method} | {row.licensed} of {row.count} "
             f"| {row.original} of {row.count} | {row.protect:.3f} | {row.restore:.3f} "
-            f"| {100 * row.record:.1f} % ({100 * row.largest:.1f} %) | {ways} "
+            f"| {seen} | {100 * row.record:.1f} % ({100 * row.largest:.1f} %) | {ways} "
             f"| {row.psnr:.1f} |"
         )
     return "\n".join(lines)
@@ -187,12 +221,14 @@ def table(rows: list[Row]) -> str:
 @click.option("--imagenette", type=click.Path(path_type=Path, exists=True))
 @click.option("--photos", type=click.Path(path_type=Path, exists=True))
 @click.option("--methods", default=",".join(METHODS), show_default=True)
+@click.option("--name", default="invertible_cost", help="Of the result's files.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
 def main(
     cifar: Path | None,
     imagenette: Path | None,
     photos: Path | None,
     methods: str,
+    name: str,
     out: Path,
 ) -> None:
     """Cost and exactness of the invertible methods."""
@@ -209,10 +245,11 @@ def main(
         "# Cost and exactness of the invertible methods\n\nMade by `python "
         f"benchmarks/invertible_cost.py` on {about['device']}. Seconds an image "
         "with two threads of the pipeline, reading and writing included, fitting left "
-        "out, while other jobs ran; the record's share is of the protected file. "
-        f"Epsilon 8, watermark included.\n\n{table(rows)}\n"
+        "out, while other jobs ran; revealing once as if networks were asked for one "
+        "image at a time, and once as it is done, without decoys; the record's share "
+        f"is of the protected file. Epsilon 8, watermark included.\n\n{table(rows)}\n"
     )
-    write_results(out, "invertible_cost", text, [asdict(row) for row in rows])
+    write_results(out, name, text, [asdict(row) for row in rows])
 
 
 if __name__ == "__main__":

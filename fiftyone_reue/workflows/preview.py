@@ -363,6 +363,9 @@ def _protected(
         def work(item: Item) -> Protected:
             return protecting(Task(item, secrets.own(look(item)), measure=False))
 
+        # Protecting asks networks for many images at once, and so does this.
+        alone = config.quality is not None or not method.info.uses_gpu
+        most = 1 if alone else -(-(len(chosen) - 1) // pipeline.default_workers())
         made: list[Protected] = []
         # The first image loads what the others find loaded; it isn't timed.
         first, rest = chosen[:1], chosen[1:]
@@ -370,7 +373,7 @@ def _protected(
         yield from _run(first, work, made.extend, outcome, 0, total)
         begun = time.monotonic()
         if rest:
-            yield from _run(rest, work, made.extend, outcome, 1, total)
+            yield from _run(rest, work, made.extend, outcome, 1, total, most)
         else:
             yield from _run(first, work, lambda _: None, Outcome(), 1, total)
         took = time.monotonic() - begun
@@ -384,8 +387,11 @@ def _run(
     outcome: Outcome,
     before: int,
     total: int,
+    most: int = 1,
 ) -> Generator[Progress, None, None]:
-    for behind in pipeline.run(items, work, keep, outcome, chunk_items=1):
+    """Protect images, so many by one thread at a time."""
+    running = pipeline.run(items, work, keep, outcome, chunk_items=most, together=True)
+    for behind in running:
         done = before + behind
         fraction = _FITTING + _MAKING * done / total
         yield Progress(fraction, f"Protecting in memory: {done} of {total}")

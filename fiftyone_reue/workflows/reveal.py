@@ -256,7 +256,7 @@ def reveal(
                 failures.append(Failure(one.item.sample_id, one.item.path, reason))
         return failures
 
-    for behind in pipeline.run(items, work, commit, outcome):
+    for behind in pipeline.run(items, work, commit, outcome, together=True):
         label = f"Revealing: {behind} of {len(items)}"
         yield Progress(_READING * behind / len(items), label)
     if output is not None and not findings:

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fiftyone_reue import together
 from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import InputError
+from fiftyone_reue.invertible.hiding import HidingNetwork
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
 from fiftyone_reue.vault.vault import Vault, create_folder
@@ -67,6 +69,35 @@ def house(tmp_path_factory, write_folder: Callable[..., Path]) -> House:
 
 def run(house: House, folder: Path, output: Path | None = None) -> RevealSummary:
     return finish(reveal(house.vault, image_items(folder), output, decoys=DECOYS))
+
+
+def test_it_is_the_same_one_by_one_and_together(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = changed(house.root / "alice", tmp_path / "s", Image.Image.copy, ".png")
+    for path in sorted(folder.iterdir())[:3]:
+        Image.open(path).resize((48, 48)).save(path)  # asked for beside the others
+    counts: list[int] = []
+    real = HidingNetwork.reveal
+
+    def revealing(self, stego, *others):
+        counts.append(len(stego))
+        return real(self, stego, *others)
+
+    monkeypatch.setattr(HidingNetwork, "reveal", revealing)
+    seen, most = [], []
+    for name in ("alone", "together"):
+        monkeypatch.setattr(together, "MOST_BEGUN", 1 if name == "alone" else 32)
+        counts.clear()
+        found = run(house, folder, tmp_path / name)
+        panels = {p.name: p.read_bytes() for p in (tmp_path / name).iterdir()}
+        rows = [(i.sample_id, i.agreement, i.as_good, i.tries) for i in found.images]
+        seen.append((panels, rows, found.outcome))
+        most.append(max(counts))
+    assert len(seen[0][0]) == COUNT
+    assert seen[0] == seen[1]
+    assert most[0] == 1
+    assert most[1] >= 13
 
 
 def changed(source: Path, target: Path, change: Callable, suffix: str, **options):
