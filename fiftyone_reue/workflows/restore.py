@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
@@ -77,6 +78,9 @@ CHANGED_BESIDE = (
     "get it again from the owner"
 )
 """Of a licensed copy whose pixels are exact."""
+
+_LONGEST_NAME = 255
+"""Bytes that a file's name may have almost everywhere; an object's may have more."""
 
 
 @dataclass(frozen=True)
@@ -764,6 +768,11 @@ def _own_name(output: str, name: str) -> str:
     return own
 
 
+def _is_too_long(output: str) -> bool:
+    """Whether the last name of a path is longer than any file's."""
+    return len(os.fsencode(PurePosixPath(output).name)) > _LONGEST_NAME
+
+
 def _written(
     item: Item, original: Raster | None, file: Rebuilt, output: Place
 ) -> Restored:
@@ -792,6 +801,9 @@ def _written(
             differs = f"{file.differs}; {' and '.join(refused)} can't open it"
             file = replace(file, differs=differs)
     name = _own_name(item.output, file.name)
+    if isinstance(output, Path) and _is_too_long(name):
+        # An object's, which no file can have; its copy's does for one.
+        name = item.output + PurePosixPath(file.name).suffix
     path = contained.unlinked(output, name)
     present = _present(path, item)
     if present == file.data:
