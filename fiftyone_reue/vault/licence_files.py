@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import sqlite3
 import struct
 import threading
@@ -36,6 +35,7 @@ from fiftyone_reue.errors import (
     OutputError,
     WrongKeyError,
 )
+from fiftyone_reue.media import unfinished
 from fiftyone_reue.names.display import moment, printable
 from fiftyone_reue.vault import crypto
 from fiftyone_reue.vault.key_files import RecipientKey
@@ -288,7 +288,8 @@ class LicenceReader:
 class LicenceWriter:
     """Writes a licence under a temporary name; use it in ``with``.
 
-    It gets its name when :meth:`finish` is called, and nothing is left if that isn't.
+    It gets its name when :meth:`finish` is called, and nothing is left if that isn't;
+    what a kill leaves, the next one of this path takes away.
 
     Args:
         path: the file to be.
@@ -303,15 +304,17 @@ class LicenceWriter:
         self.path = path
         self._key = key
         self._release = release
-        name = f".{path.name}.{secrets.token_hex(4)}.reue-tmp"
-        self._temporary = path.with_name(name)
+        self._temporary = unfinished.beside(path)
+        self._held = contextlib.ExitStack()
         self._pending: list[bytes] = []
         self._chunk, self._start = 1, 0
+        unfinished.remove_left_of(path)
         with self._writing():
             descriptor = os.open(
                 self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
             )
             os.close(descriptor)
+            self._held.enter_context(unfinished.held(self._temporary))
             self._connection = sqlite3.connect(self._temporary)
             self._connection.execute("PRAGMA journal_mode = OFF")
             self._connection.execute("PRAGMA synchronous = OFF")
@@ -326,6 +329,7 @@ class LicenceWriter:
     def __exit__(self, *error: object) -> None:
         self._connection.close()
         self._temporary.unlink(missing_ok=True)
+        self._held.close()
 
     @property
     def images(self) -> int:

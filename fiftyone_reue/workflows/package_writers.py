@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import secrets
 import shutil
 import tarfile
 import zipfile
@@ -22,8 +21,8 @@ from typing import Any
 
 from fiftyone_reue.batch import outputs
 from fiftyone_reue.errors import InputError, MissingPackageError, OutputError
+from fiftyone_reue.media import unfinished
 from fiftyone_reue.names import contained
-from fiftyone_reue.stores.objects import TEMPORARY_SUFFIX
 
 FOLDER, ZIPPED, PARQUET, WEBDATASET = "folder", "zip", "parquet", "webdataset"
 
@@ -112,6 +111,8 @@ def writing(
 ) -> Iterator[Writer]:
     """What takes files up, under another name until all are there.
 
+    What a kill leaves of it, the next one of this output takes away.
+
     Args:
         output: the new folder or file.
         format: one of :data:`FORMATS`.
@@ -122,7 +123,8 @@ def writing(
         MissingPackageError: what writes this format isn't installed.
         OutputError: it can't be written.
     """
-    part = output.with_name(f"{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+    part = unfinished.beside(output)
+    unfinished.remove_left_of(output)
     writer: Writer | None = None
     try:
         if format == PARQUET:
@@ -131,9 +133,10 @@ def writing(
             writer = _WebDataset(part, classes)
         else:
             writer = _Zip(part) if format == ZIPPED else Folder(part)
-        yield writer
-        writer.close()
-        part.rename(output)
+        with unfinished.held(part):
+            yield writer
+            writer.close()
+            part.rename(output)
     except OSError as error:
         raise OutputError(
             f"{output}: the package can't be written ({error.strerror or error}); "
