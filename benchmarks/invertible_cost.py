@@ -28,11 +28,11 @@ from fiftyone_reue.auditing.environment import environment
 from fiftyone_reue.batch.folders import image_items, labelled_items
 from fiftyone_reue.batch.items import Item
 from fiftyone_reue.media.codec import load
-from fiftyone_reue.media.digest import sample_digest
 from fiftyone_reue.perturb.base import RevealingMethod
 from fiftyone_reue.perturb.registry import create_method
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases.config import ProtectConfig
+from fiftyone_reue.releases.originals import digest_for
 from fiftyone_reue.vault import records
 from fiftyone_reue.vault.vault import Vault, create_folder
 from fiftyone_reue.workflows.protect import ProtectSummary, protect
@@ -109,10 +109,12 @@ def measure(source: Path, images: str, method: str, scratch: Path) -> Row:
                 ways[WAYS[part.content[0]]] += 1
             else:
                 ways["offset"] += 1
-            back = load(licensed / record.output).raster.samples
-            same_w += sample_digest(back) == record.digest_w
-            back = load(originals / record.output).raster.samples
-            same_o += np.array_equal(load(record.source).raster.samples, back)
+            back = load(licensed / record.output)
+            own = records.unpack(back.record)
+            same_w += digest_for(back.raster, own) == record.digest_w
+            name = Path(record.output).with_name(Path(record.source).name)
+            samples = load(originals / name).raster.samples
+            same_o += np.array_equal(load(record.source).raster.samples, samples)
     count = len(items)
     return Row(
         images,
@@ -158,16 +160,22 @@ def _revealing(vault: Vault, copies: list[Item], begun: int) -> tuple[float, flo
 
 
 def sets(
-    cifar: Path | None, imagenette: Path | None, photos: Path | None, scratch: Path
+    cifar: Path | None,
+    imagenette: Path | None,
+    photos: Path | None,
+    scratch: Path,
+    *,
+    small: bool,
 ) -> Iterator[tuple[str, Path]]:
     """Folders of images, a folder a class."""
     hold, _, classes = read_cifar10(cifar, budget_named("quick"))
     folder = scratch / "cifar"
-    for place in range(300):
+    for place in range(300 if small else 0):
         path = folder / classes[hold.labels[place]] / f"{place:04}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(hold.originals[place]).save(path)
-    yield "CIFAR-10, 32 px", folder
+    if small:
+        yield "CIFAR-10, 32 px", folder
     if imagenette:
         folder = scratch / "imagenette"
         for kind in sorted(path for path in imagenette.iterdir() if path.is_dir()):
@@ -221,6 +229,7 @@ def table(rows: list[Row]) -> str:
 @click.option("--imagenette", type=click.Path(path_type=Path, exists=True))
 @click.option("--photos", type=click.Path(path_type=Path, exists=True))
 @click.option("--methods", default=",".join(METHODS), show_default=True)
+@click.option("--small/--no-small", default=True, help="Whether to do CIFAR-10.")
 @click.option("--name", default="invertible_cost", help="Of the result's files.")
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
 def main(
@@ -228,13 +237,16 @@ def main(
     imagenette: Path | None,
     photos: Path | None,
     methods: str,
+    small: bool,
     name: str,
     out: Path,
 ) -> None:
     """Cost and exactness of the invertible methods."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        for images, folder in sets(cifar, imagenette, photos, Path(scratch)):
+        for images, folder in sets(
+            cifar, imagenette, photos, Path(scratch), small=small
+        ):
             for method in methods.split(","):
                 place = Path(scratch) / f"{folder.name}_{method}"
                 rows.append(measure(folder, images, method, place))
