@@ -876,7 +876,9 @@ def reveal(
 
     Example::
 
-        shown = reue.reveal("found_on_the_web", "pictures", vault="vault", decoys=9)
+        settings = {"vault": "vault", "recipient": "alice", "method": "deep_hiding"}
+        reue.protect("photos", "scenes_for_alice", **settings)
+        shown = reue.reveal("scenes_for_alice", "pictures", vault="vault", decoys=9)
         print(shown.verdict())
 
     Args:
@@ -889,7 +891,8 @@ def reveal(
         progress: whether to draw a bar, or what is called with each step.
 
     Raises:
-        InputError: there is no image, or nothing was protected with this vault.
+        InputError: there is no image, or nothing was protected with this vault by such
+            a method.
         OutputError: nothing can be written.
     """
     with _opened(vault) as held:

@@ -109,6 +109,8 @@ def reveal_samples(
 
     Example::
 
+        scenes = {"method": "deep_hiding", "output_dir": Path.cwd() / "scenes"}
+        reue.protect_samples(dataset, "bob", **scenes)
         print(reue.reveal_samples(dataset, decoys=9).text())
 
     Args:

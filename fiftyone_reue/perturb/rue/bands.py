@@ -92,8 +92,8 @@ class BandsConfig:
     )
     waves: str = option(
         "short",
-        "In a JPEG from 128 pixels on: short ones are seen less, long ones outlast "
-        "being reduced and compressed again.",
+        "In a JPEG of more than 128 pixels: short ones are seen less, long ones "
+        "outlast being compressed again.",
         choices=("short", "long"),
     )
     expand: bool = option(
