@@ -53,7 +53,7 @@ def test_recipients(operator: Any, database: Any, tmp_path: Path, said: Any) -> 
     back = manage(action="reinstate", recipient="carol").result
     assert back["text"] == "Reinstated carol."
     assert back["recipients"][0]["state"] == "active again"
-    with pytest.raises(Exception, match="Nobody is revoked"):
+    with pytest.raises(Exception, match="carol isn't revoked"):
         manage(action="reinstate", recipient="carol")
     renamed = manage(action="rename", recipient="carol", shown_as="Carol C.").result
     assert renamed["recipients"][0]["name"] == "Carol C. (carol)"
