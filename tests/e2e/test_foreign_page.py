@@ -296,7 +296,7 @@ def test_the_owner_deletes_with_a_code(app: Any) -> None:
     form.get_by_role("button", name="Delete", exact=True).click()
     # It begins after a minute.
     status = app.page.locator('[data-cy="panel-content-protection_status"]')
-    status.get_by_text(re.compile("Deletes heard in")).wait_for(timeout=JOB_MS)
+    status.get_by_text(re.compile("heard: begins in")).wait_for(timeout=JOB_MS)
     status.get_by_role("button", name="Undo").wait_for()
     app.picture("delete_undo")
     app.page.get_by_text("Deleted release heard").first.wait_for(timeout=JOB_MS)
