@@ -69,6 +69,10 @@ def test_without_ray_it_says_what_to_install(house, tmp_path, monkeypatch, verb)
 def test_what_is_no_image_is_called_what_it_is(house, tmp_path, verb):
     archive, licence = tmp_path / "alice.zip", tmp_path / "a.license"
     house.ok("package", "alice-pa", str(archive), "--vault", "@vault")
+    if verb == "reveal":  # where nothing hides anything, it looks at no file
+        words = ("--vault", "@vault", "--recipient", "alice")
+        hidden = str(tmp_path / "hidden")
+        house.ok("protect", "@source", hidden, *words, "--method", "deep_hiding")
     licence.write_bytes(b"SQLite format 3\0" + bytes(52) + APPLICATION.to_bytes(4))
     place = str(tmp_path / "w")
     to = {"restore": (place,), "extract": (), "reveal": ("--out", place)}[verb]

@@ -40,8 +40,15 @@ def test_every_path_is_of_one_kind_or_the_other():
     assert all(isinstance(one.type, LocalPath | PlaceType) for _, one in found)
     taken = {(name, one.name) for name, one in found if isinstance(one.type, PlaceType)}
     assert taken == {
-        *((verb, name) for verb in ("protect", "publish") for name in ("source",)),
-        *((verb, name) for verb in ("protect", "publish") for name in ("output",)),
+        *((verb, "source") for verb in ("preview", "score", "audit", "info")),
+        *(
+            (verb, name)
+            for verb in ("protect", "publish")
+            for name in ("source", "coco")
+        ),
+        *((verb, "output") for verb in ("protect", "publish")),
+        *(("unpack", name) for name in ("source", "output")),
+        *(("verify", name) for name in ("case", "manifests")),
         *(("restore", name) for name in ("source", "output", "records")),
         *((verb, "sources") for verb in ("extract", "report", "reveal")),
         *((verb, "originals") for verb in ("extract", "report", "reveal")),
@@ -68,7 +75,7 @@ def test_where_no_url_will_do_it_is_said(command, one, monkeypatch, tmp_path):
     context, value = click.Context(click.Command(command)), given(one, URL)
     with pytest.raises(click.BadParameter) as error:
         one.type_cast_value(context, value)
-    said = "lock its ledger" if one.name == "vault_folder" else "can't be a URL yet"
+    said = "lock its ledger" if one.name == "vault_folder" else "this can't be a URL: "
     assert f"{URL}: " in error.value.message
     assert said in error.value.message
     assert list(Path().iterdir()) == []
