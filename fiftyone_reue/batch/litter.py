@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from fiftyone_reue.stores.objects import TEMPORARY_SUFFIX
+from fiftyone_reue.stores.objects import NOWHERE, TEMPORARY_SUFFIX
 
 LITTER = frozenset(
     {".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"}
@@ -30,10 +30,6 @@ _OTHERS = """
 """
 OTHER_SUFFIXES = frozenset(_OTHERS.split())
 """Suffixes of what nobody takes for an image."""
-
-
-NOWHERE = frozenset({"", ".", ".."})
-"""Names that an object in a store may have, and nothing in a folder."""
 
 
 class Judged(Enum):

@@ -8,19 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from fiftyone_reue.batch.litter import (
-    LITTER,
-    NOWHERE,
-    OTHER_SUFFIXES,
-    Judged,
-    judged,
-)
+from fiftyone_reue.batch.litter import LITTER, OTHER_SUFFIXES, Judged, judged
 from fiftyone_reue.errors import InputError, OutputError
 from fiftyone_reue.media.codec import IMAGE_SUFFIXES, is_image
 from fiftyone_reue.names.filenames import apart, fold, shown
 from fiftyone_reue.stores import objects
 from fiftyone_reue.stores.address import Address
-from fiftyone_reue.stores.objects import Found
+from fiftyone_reue.stores.objects import NOWHERE, Found
 
 _HEAD = 32
 """Bytes by which an image is known."""

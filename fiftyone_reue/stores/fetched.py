@@ -13,7 +13,6 @@ from fiftyone_reue.stores import objects
 from fiftyone_reue.stores.address import Address, Place
 
 _PREFIX = "reue-fetched-"
-_NOWHERE = frozenset({"", ".", ".."})
 
 
 @contextmanager
@@ -64,7 +63,7 @@ def _fetch(found: Address, into: Path) -> None:
         address, folder = pending.pop()
         folder.mkdir()
         for one in objects.listing(str(address)):
-            if one.name in _NOWHERE:
+            if one.name in objects.NOWHERE:
                 raise InputError(
                     f"{address}: a name in it is empty, '.' or '..', which no folder "
                     "can hold; rename the object"

@@ -22,6 +22,9 @@ from fiftyone_reue.stores.troubles import why
 
 TEMPORARY_SUFFIX = ".reue-tmp"
 
+NOWHERE = frozenset({"", ".", ".."})
+"""Names that an object in a store may have, and nothing in a folder."""
+
 AT_ONCE = 16
 """So many requests are under way at a time, which mostly wait for the network."""
 
@@ -264,7 +267,7 @@ def remove_stale(url: str) -> None:
         except (FileNotFoundError, NotADirectoryError):
             continue
         for one in entries:
-            if one.is_folder and one.name not in ("", ".", ".."):
+            if one.is_folder and one.name not in NOWHERE:
                 folders.append(f"{here}/{one.name}")
             elif one.name.startswith(".") and one.name.endswith(TEMPORARY_SUFFIX):
                 remove(f"{here}/{one.name}")
