@@ -4,12 +4,15 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from fiftyone_reue.batch import on_ray, pipeline
+from fiftyone_reue.batch.items import Item
 from fiftyone_reue.batch.pipeline import Outcome
 from fiftyone_reue.errors import EngineError, OutputError
 from tests.batch.tried import (
@@ -97,20 +100,56 @@ def test_a_run_that_is_stopped_keeps_what_is_behind_it(two_nodes, folder):
     assert ray.available_resources()["CPU"] == 2  # the workers are gone
 
 
+def wait_for(path: Path, seconds: float = 120) -> None:
+    until = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Held(Work):
+    """Work that on one node is begun and never ends, and elsewhere waits for that.
+
+    Attributes:
+        node: Ray's name of it.
+    """
+
+    node: str = ""
+
+    @property
+    def mark(self) -> Path:
+        return self.folder.parent / "begun_on_the_node"
+
+    def __call__(self, item: Item) -> Result:
+        import ray
+
+        if ray.get_runtime_context().get_node_id() == self.node:
+            self.mark.write_text(item.sample_id, encoding="utf-8")
+            time.sleep(600)
+        wait_for(self.mark)
+        return super().__call__(item)
+
+
 def test_what_a_lost_node_had_is_done_by_the_others(two_nodes, folder):
+    import ray
+
+    before = {node["NodeID"] for node in ray.nodes()}
     node = two_nodes.add_node(num_cpus=1, object_store_memory=STORE)
-    # Long chunks: a node that waits for one as it is lost has nothing to lose.
-    work, done, outcome = Work(folder, seconds=0.1), [], Outcome()
-    run = steps(180, work, done, outcome, chunk_items=10, workers=3)
-    behind = 0
-    while len(work.processes()) < 3:
-        behind = next(run)
-    assert behind < 120
-    two_nodes.remove_node(node, allow_graceful=False)
-    assert list(run)[-1] == 180
-    assert [one.name for one in done] == [item.sample_id for item in items(180)]
-    assert outcome == Outcome(done=180)
-    assert len(work.tries()) > 180
+    two_nodes.wait_for_nodes()
+    (name,) = {one["NodeID"] for one in ray.nodes()} - before
+    work, done, outcome = Held(folder, node=name), [], Outcome()
+
+    def lose_the_node() -> None:
+        wait_for(work.mark)
+        two_nodes.remove_node(node, allow_graceful=False)
+
+    losing = Thread(target=lose_the_node)
+    losing.start()
+    assert list(steps(60, work, done, outcome, chunk_items=5, workers=3))[-1] == 60
+    losing.join()
+    assert work.mark.exists()
+    assert [one.name for one in done] == [item.sample_id for item in items(60)]
+    assert outcome == Outcome(done=60)
 
 
 @pytest.fixture
