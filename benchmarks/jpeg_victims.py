@@ -5,12 +5,15 @@
     python benchmarks/jpeg_victims.py --imagenette imagenette224.zip --methods restored
     python benchmarks/jpeg_victims.py --imagenette imagenette224.zip \\
         --methods rue:waves=long --epochs 60
+    python benchmarks/jpeg_victims.py --imagenette imagenette224.zip \\
+        --methods rue@92 --epochs 60
     python benchmarks/jpeg_victims.py --tables
 
 The archive's own files are protected as `reue protect` does it, mark included. A victim
 trains on what a thief makes of the decoded copies and is asked clean test photographs
 of which the same was made. Every cell is kept in NAME.cells.jsonl, so that an
-interrupted run goes on; tables are made of what there is, also while it runs.
+interrupted run goes on; tables are made of what there is, also while it runs. What
+follows an @ is the quality that the files are saved at before they are protected.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ import torch
 from data import RESULTS, write_results
 from photograph_denoiser import denoised, trained
 from photograph_images import KEY, MARK_AMPLITUDE
-from photograph_jpeg import originals, released
+from photograph_jpeg import original, originals, released
 from photograph_thieves import draws, jpeg
 from photograph_victims import Schedule, Training, Victims
 from PIL import Image
@@ -273,9 +276,14 @@ def read_files(archive: Path, each: int | None) -> Files:
     return Files(*parts, classes)
 
 
+def saved_again(files: Sequence[bytes], quality: int) -> tuple[bytes, ...]:
+    """JPEG files of another quality, as if a camera had taken them at it."""
+    return tuple(original(image, quality) for image in originals(files))
+
+
 def method_of(subject: str) -> Method:
-    """What a name and options, as in ``rue:waves=long``, stand for."""
-    name, *given = subject.split(":")
+    """What a name and options, as in ``rue:waves=long@92``, stand for."""
+    name, *given = subject.split("@")[0].split(":")
     return create_method(name, **dict(one.split("=", 1) for one in given))
 
 
@@ -302,11 +310,12 @@ def copies_of(
         copies = originals(data.files)
     else:
         options = FitOptions(epsilon - MARK_AMPLITUDE, 0, KEY, device)
+        name, _, quality = subject.partition("@")
         copies = released(
-            data.files,
+            saved_again(data.files, int(quality)) if quality else data.files,
             data.labels,
             data.classes,
-            None if subject == RESTORED else method_of(subject),
+            None if name == RESTORED else method_of(subject),
             options,
             MARK_AMPLITUDE,
         )

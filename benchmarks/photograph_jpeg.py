@@ -28,14 +28,15 @@ QUALITY = 90
 """Of the originals: what most cameras and data sets have."""
 
 
-def original(image: np.ndarray) -> bytes:
+def original(image: np.ndarray, quality: int = QUALITY) -> bytes:
     """A photograph as a JPEG file.
 
     Args:
         image: ``(S, S, 3)`` uint8.
+        quality: 1..100.
     """
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=QUALITY)
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
