@@ -38,12 +38,13 @@ _ICC = b"ICC_PROFILE\0"
 _SOI, _EOI, _SOS, _COM, _APP0 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0
 _STANDALONE = (0x01, *range(0xD0, 0xD8))
 _DAMAGED = re.compile(
-    "remature end|bad Huffman code|instead of RST|Inconsistent progression"
+    "remature end|bad Huffman code|bad arithmetic code|instead of RST"
+    "|Inconsistent progression"
 )
 _LONGEST_EXIF = 16 << 20
 _MOST_SCANS = 100
 _MOST_WORK = 10**10  # scans times pixels, each of which is gone through in each scan
-_PROGRESSIVE = 0xC2
+_PROGRESSIVE = (0xC2, 0xCA)
 _COEFFICIENTS = 64
 _NOT_SENT = 0xFF
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
@@ -87,8 +88,8 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
 
     Raises:
         UnreadableImageError: truncated or damaged.
-        UnsupportedImageError: two components, more than 8 bits a sample, lossless,
-            hierarchical or arithmetic-coded, too large, or in too many scans.
+        UnsupportedImageError: two components, more than 8 bits a sample, lossless or
+            hierarchical, too large, or in too many scans.
         DamagedRecordError: the record's segments aren't all there.
     """
     found = _walk(data)
@@ -102,13 +103,16 @@ def decode(data: bytes, *, max_pixels: int, want_record: bool = True) -> Loaded:
             "JPEG that says its height after its picture can't be carried; re-save it"
         )
     check_size(width, height, max_pixels)
-    if not found.end or 8 * len(data) < (-(-width // 8)) * (-(-height // 8)):
+    is_arithmetic = marker in markers.ARITHMETIC
+    least = 0 if is_arithmetic else (-(-width // 8)) * (-(-height // 8))
+    if not found.end or 8 * len(data) < least:
         raise _damaged("it is cut short")  # a block of 8 x 8 takes a bit at least
     _check_scans(found, width * height)
     try:
         samples = _decoded(data[: found.end], height, width, components, strictly=True)
     except UnreadableImageError:
-        lay_out(data, max_pixels=max_pixels)  # which knows better what is wrong
+        if not is_arithmetic:
+            lay_out(data, max_pixels=max_pixels)  # which knows better what is wrong
         raise
     after = data[found.end :]
     if after.startswith(b"\xff\xd8\xff"):
@@ -314,7 +318,7 @@ def _note_scan(payload: bytes, found: _Found) -> None:
         return  # which the decoder refuses
     first, last, bits = payload[1 + 2 * count :][:3]
     lowest = bits & 0x0F
-    if found.frame[0] != _PROGRESSIVE:
+    if found.frame[0] not in _PROGRESSIVE:
         first, last, lowest = 0, _COEFFICIENTS - 1, 0
     for one in payload[1 : 1 + 2 * count : 2]:
         for known, sent in found.sent:
@@ -367,7 +371,7 @@ def _note_jfif(payload: bytes, found: _Found) -> None:
 
 
 def _check_kind(marker: int, bits: int, components: int) -> None:
-    why = markers.KINDS.get(marker)
+    why = None if marker in markers.ARITHMETIC else markers.KINDS.get(marker)
     if why is None and bits != 8:
         why = f"{bits}-bit"
     if why:

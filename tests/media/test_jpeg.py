@@ -9,6 +9,7 @@ from PIL import Image
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media.codec import encode, load, release_format
+from tests.media.jpeg_coefficients import encoded
 
 pytestmark = pytest.mark.unit
 
@@ -87,8 +88,7 @@ def test_two_components_are_refused(foreign_files):
         (0xC1, 12, "12-bit"),
         (0xC3, 8, "lossless"),
         (0xC5, 8, "hierarchical"),
-        (0xC9, 8, "arithmetic-coded"),
-        (0xCA, 8, "arithmetic-coded"),
+        (0xCB, 8, "arithmetic-coded and lossless"),
         (0xF7, 8, r"lossless \(JPEG-LS\)"),
     ],
 )
@@ -98,6 +98,24 @@ def test_other_kinds_of_jpeg_are_refused(foreign_files, marker, bits, why):
     data[at + 1], data[at + 4] = marker, bits
     with pytest.raises(UnsupportedImageError, match=f"{why} JPEG .*8-bit baseline"):
         load(bytes(data))
+
+
+@pytest.mark.parametrize("options", [(), ("-progressive",), ("-restart", "1")])
+def test_arithmetic_coding_is_read(rgb, options):
+    plain, coded = encoded.cjpeg(rgb), encoded.cjpeg(rgb, "-arithmetic", *options)
+    if plain is None or coded is None:
+        pytest.skip("there is no cjpeg that codes so")
+    assert np.array_equal(load(coded).raster.samples, load(plain).raster.samples)
+    with pytest.raises(UnreadableImageError, match="cut short"):
+        load(coded[:-2])
+
+
+def test_a_picture_that_arithmetic_coding_makes_tiny_is_read():
+    plain = encoded.cjpeg(np.zeros((2000, 2000, 3), np.uint8), "-arithmetic")
+    if plain is None:
+        pytest.skip("there is no cjpeg that codes so")
+    assert 8 * len(plain) < 250 * 250
+    assert not load(plain).raster.samples.any()
 
 
 def test_two_channels_are_refused(foreign_files):

@@ -491,6 +491,37 @@ def test_pixels_are_carried_on_request(house, tmp_path):
     assert len(restored) == len(kinds()) - 1
 
 
+def test_what_is_arithmetic_coded_is_carried_as_pixels(house, tmp_path):
+    coded = cjpeg(picture(seed=15), "-arithmetic")
+    if coded is None:
+        pytest.skip("there is no cjpeg that codes so")
+    source = tmp_path / "source"
+    for name in ("cat", "dog"):
+        (source / name).mkdir(parents=True)
+        (source / name / "a.jpg").write_bytes(coded)
+
+    def run(carrier: str):
+        steps = protect(
+            house.vault,
+            "alice",
+            labelled_items(source),
+            tmp_path / carrier,
+            name=f"arithmetic-{carrier}",
+            source=str(source),
+            config=ProtectConfig("lsp", carrier=carrier),
+        )
+        return finish(steps).outcome
+
+    refused = run("auto")
+    assert refused.done == 0
+    for one in refused.failures:
+        assert "arithmetic-coded" in one.reason
+        assert "(--carrier pixels)" in one.reason
+    assert run("pixels").done == 2
+    house.originals(tmp_path / "pixels", tmp_path / "o")
+    assert files(tmp_path / "o") == files(source)
+
+
 def test_without_a_compiler_pixels_are_what_there_is(house, tmp_path, monkeypatch):
     def missing():
         raise MissingPackageError("there is no compiler; use the pixel carrier")

@@ -13,6 +13,10 @@ DNL, DAC, DHP, APP0, APP14 = 0xDC, 0xCC, 0xDE, 0xE0, 0xEE
 READ = (0xC0, 0xC1, 0xC2)
 """Frames of processes that are read: baseline, extended and progressive."""
 
+ARITHMETIC = (0xC9, 0xCA)
+"""Frames of which the picture can be shown, but not the coefficients taken: sequential
+and progressive."""
+
 KINDS = {
     0xC3: "lossless",
     0xC5: "hierarchical",
