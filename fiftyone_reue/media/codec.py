@@ -15,7 +15,7 @@ from fiftyone_reue.errors import (
     UnsafePathError,
     UnsupportedImageError,
 )
-from fiftyone_reue.media import carriers
+from fiftyone_reue.media import carriers, foreign
 from fiftyone_reue.media.carrier import Carrier
 from fiftyone_reue.media.carriers import CARRIERS, FALLBACK
 from fiftyone_reue.media.limits import DEFAULT_MAX_PIXELS
@@ -73,6 +73,7 @@ def load(
     name: str | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     ignore_record: bool = False,
+    any_kind: bool = False,
     ending: str | None = None,
 ) -> Loaded:
     """Read an image file once: samples, metadata and record.
@@ -87,6 +88,8 @@ def load(
             their file, which no photograph has; another number is taken as it is.
         ignore_record: don't read the record, so that a damaged one doesn't hide the
             image.
+        any_kind: read what is only to be looked at, too: see
+            :mod:`fiftyone_reue.media.foreign`.
         ending: the suffix of its file, which names formats that the bytes don't; by
             default that of the path or name.
 
@@ -108,9 +111,17 @@ def load(
     try:
         if ending is None:
             ending = PurePath(label if isinstance(source, bytes) else source).suffix
-        carrier = _carrier(data, ending.lower())
-        most = most_pixels(len(data), max_pixels)
-        return carrier.decode(data, max_pixels=most, want_record=not ignore_record)
+        ending, most = ending.lower(), most_pixels(len(data), max_pixels)
+        try:
+            carrier = _carrier(data, ending)
+            return carrier.decode(data, max_pixels=most, want_record=not ignore_record)
+        except UnsupportedImageError:
+            found = None
+            if any_kind and ending not in _RAW:
+                found = foreign.decode(data, max_pixels=most)
+            if found is None:
+                raise
+            return found
     except (UnreadableImageError, UnsupportedImageError, DamagedRecordError) as error:
         raise type(error)(f"{label}: {error}") from None
     except MemoryError:
@@ -171,14 +182,14 @@ def _carrier(data: bytes, ending: str) -> Carrier:
     Raises:
         UnreadableImageError, UnsupportedImageError: it can't be decoded here.
     """
-    foreign = _FOREIGN.get(ending)
+    other = _FOREIGN.get(ending)
     refused = UnsupportedImageError(
-        f"{foreign} files can't be carried exactly; convert it to PNG first"
+        f"{other} files can't be carried exactly; convert it to PNG first"
     )
     try:
         found = carriers.sniff(data)
     except UnreadableImageError:
-        if data and foreign:
+        if data and other:
             raise refused from None
         raise
     if found.name == "TIFF" and ending in _RAW:

@@ -71,7 +71,7 @@ def draw(
 
 def _of_file(path: Path, box: tuple[int, int, int, int] | None) -> Image.Image | None:
     try:
-        return _photograph(load(path, ignore_record=True).raster, box)
+        return _photograph(load(path, ignore_record=True, any_kind=True).raster, box)
     except ReueError:
         return None
 

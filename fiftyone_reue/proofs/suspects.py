@@ -74,7 +74,8 @@ def difference_of(folder: Path, row: Mapping[str, Any], max_pixels: int) -> Diff
     most = most_pixels(path.stat().st_size, max_pixels)
     if max_pixels == DEFAULT_MAX_PIXELS:
         most = min(most, MOST_READ)
-    raster = with_range(load(path, max_pixels=most, ignore_record=True).raster)
+    raster = load(path, max_pixels=most, ignore_record=True, any_kind=True).raster
+    raster = with_range(raster)
     samples, colours = raster.samples, raster.colour_channels
     if alpha.hides(samples, colours):
         raise ValueError("it hides something under its alpha channel")

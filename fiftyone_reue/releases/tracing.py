@@ -265,6 +265,7 @@ class Tracer:
             name=item.sample_id,
             max_pixels=self._max_pixels,
             ignore_record=True,
+            any_kind=True,
         ).raster
         raster = with_range(raster)
         unmatched = Suspect(item.sample_id, item.path)

@@ -65,6 +65,10 @@ def run(house: House, path: Path, **options) -> ExtractSummary:
     return finish(extract(house.vault, suspect_items(path), **options))
 
 
+def dim(image: Image.Image) -> Image.Image:
+    return image.point(lambda v: v // 2 + 30)
+
+
 def changed(source: Path, target: Path, change: Callable, suffix: str, **options):
     """Copy a folder, every image changed, under names that say nothing."""
     target.mkdir()
@@ -99,7 +103,10 @@ def test_exact_copies_name_their_recipient(house, who, tier):
         ("mirror", lambda i: i.transpose(Image.Transpose.FLIP_LEFT_RIGHT), ".bmp", {}),
         ("gray", lambda i: i.convert("L"), ".png", {}),
         ("larger", lambda i: i.resize((75, 75)), ".png", {}),
-        ("dim", lambda i: i.point(lambda v: v // 2 + 30), ".png", {}),
+        ("dim", dim, ".png", {}),
+        ("wavelets", dim, ".jp2", {}),
+        ("for print", lambda i: dim(i).convert("RGB").convert("CMYK"), ".tif", {}),
+        ("icon", dim, ".ico", {"sizes": [(48, 48)]}),
     ],
 )
 def test_changed_copies_name_their_recipient(
