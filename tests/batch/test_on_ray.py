@@ -94,7 +94,7 @@ def test_a_run_that_is_stopped_keeps_what_is_behind_it(two_nodes, folder):
     behind = next(run)
     run.close()
     assert [one.name for one in done] == [i.sample_id for i in items(behind)]
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while ray.available_resources().get("CPU") != 2 and time.monotonic() < until:
         time.sleep(0.1)
     assert ray.available_resources()["CPU"] == 2  # the workers are gone

@@ -169,7 +169,7 @@ def test_workers_follow_the_processors_that_may_be_used(monkeypatch):
 @pytest.mark.parametrize(("size", "threads"), [(100, 1), (pipeline.TINY, 3)])
 def test_tiny_files_are_done_by_one_thread(size, threads, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "default_workers", lambda: 3)
-    together = threading.Barrier(threads, timeout=10)
+    together = threading.Barrier(threads, timeout=60)
     seen: set[int] = set()
 
     def meet(item: Item) -> Result:

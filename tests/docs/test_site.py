@@ -84,7 +84,7 @@ def test_a_reader_finds_a_page_from_disk(site: Path, browser: Any) -> None:
     reader.keyboard.press("f")
     reader.keyboard.type("revoke")
     found = reader.locator(".md-search-result__item").first
-    found.wait_for(timeout=30_000)
+    found.wait_for(timeout=120_000)
     assert "evoke" in found.inner_text()
     reader.close()
     assert not [url for url in asked if url.startswith("http")]

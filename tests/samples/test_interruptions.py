@@ -197,7 +197,7 @@ def test_mongodb_stopped_halfway(tmp_path: Path, photos: dict) -> None:
         assert "MongoDB" in message
         assert not list(output.rglob("*.reue-tmp"))
         server.start()
-        text, _ = job.communicate("again\n", timeout=60)
+        text, _ = job.communicate("again\n", timeout=300)
         done = text.split()
         assert done[-3] == "done", text
         assert 0 <= int(done[-2]) < COUNT
