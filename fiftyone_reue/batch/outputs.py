@@ -61,6 +61,11 @@ def require_writable(output: Place) -> None:
     try:
         objects.try_writing(str(output))
     except FileNotFoundError as error:
+        if not objects.is_in_bucket(str(output)):
+            raise OutputError(
+                f"{output}: this folder can't be made; check its name, and whether one "
+                "above it is a file"
+            ) from error
         raise OutputError(
             f"{output}: there is no bucket called {output.authority}; check its name, "
             "or create it"

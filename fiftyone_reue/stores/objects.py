@@ -17,8 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from fiftyone_reue.errors import InputError, MissingPackageError
-from fiftyone_reue.stores.troubles import why
+from fiftyone_reue.errors import InputError
+from fiftyone_reue.stores.connections import ask, connected, library
+from fiftyone_reue.stores.troubles import is_lost
 
 TEMPORARY_SUFFIX = ".reue-tmp"
 
@@ -30,6 +31,11 @@ AT_ONCE = 16
 
 _WHOLE = frozenset({"s3", "gs", "az", "abfs", "abfss", "memory"})
 """Stores in which an object is there whole or not at all, however it is written."""
+
+_BOTH = _WHOLE | {"http", "https"}
+"""Stores in which one name may be an object's and a folder's."""
+
+_MAKING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -57,16 +63,21 @@ def read(url: str, most: int | None = None) -> bytes:
     Raises:
         OSError: it isn't there, or can't be read.
     """
-    system, path = _opened(url)
-    with _as_os_error(url):
+
+    def work(system: Any, path: str) -> bytes:
         if most is None:
             return bytes(system.cat_file(path))
+        if _scheme(url) not in _WHOLE:  # not all heed what is asked for
+            with system.open(path, "rb") as file:
+                return bytes(file.read(most))
         try:
             return bytes(system.cat_file(path, start=0, end=most))
         except Exception as error:
             if not _is_of_range(error) or system.info(path)["size"]:
                 raise
             return b""  # of nothing there is no range
+
+    return ask(url, work)
 
 
 @contextlib.contextmanager
@@ -76,8 +87,7 @@ def opened(url: str) -> Iterator[BinaryIO]:
     Raises:
         OSError: it isn't there, or can't be read, be it later on.
     """
-    system, path = _opened(url)
-    with _as_os_error(url), system.open(path, "rb") as file:
+    with connected(url) as (system, path), system.open(path, "rb") as file:
         yield file
 
 
@@ -87,9 +97,7 @@ def fetch(url: str, path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: it isn't there, can't be read, or the file can't be written.
     """
-    system, inside = _opened(url)
-    with _as_os_error(url):
-        system.get_file(inside, os.fspath(path))
+    ask(url, lambda system, inside: system.get_file(inside, os.fspath(path)))
 
 
 def write(url: str, data: bytes) -> None:
@@ -100,21 +108,34 @@ def write(url: str, data: bytes) -> None:
         InputError: this kind of store would show parts.
     """
     require_whole(url)
-    system, path = _opened(url)
-    with _as_os_error(url):
+
+    def work(system: Any, path: str) -> None:
         if _scheme(url) in _WHOLE:
             system.pipe_file(path, data)
             return
         folder, _, name = path.rpartition("/")
         temporary = f"{folder}/.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
-        system.makedirs(folder, exist_ok=True)
         try:
-            system.pipe_file(temporary, data)
+            _pipe_below(system, folder, temporary, data)
             system.mv(temporary, f"{folder}/{name}")
         except BaseException:
             with contextlib.suppress(Exception):
                 system.rm_file(temporary)
             raise
+
+    ask(url, work)
+
+
+def _pipe_below(system: Any, folder: str, path: str, data: bytes) -> None:
+    """Write a file, and make its folder if that is why it can't be written."""
+    try:
+        system.pipe_file(path, data)
+    except Exception as error:
+        if is_lost(error):
+            raise
+        with _MAKING:  # two threads would both find it missing, and one fail
+            system.makedirs(folder, exist_ok=True)
+        system.pipe_file(path, data)
 
 
 def write_all(files: Sequence[tuple[str, bytes]]) -> dict[str, OSError]:
@@ -142,6 +163,11 @@ def write_all(files: Sequence[tuple[str, bytes]]) -> dict[str, OSError]:
     }
 
 
+def is_in_bucket(url: str) -> bool:
+    """Whether a store has no folders that are made, but names with ``/``."""
+    return _scheme(url) in _WHOLE
+
+
 def require_whole(url: str) -> None:
     """Make sure that a store can be written so that nobody sees half an object.
 
@@ -149,8 +175,7 @@ def require_whole(url: str) -> None:
         InputError: it can't.
         MissingPackageError: what reaches it isn't installed.
     """
-    system, _ = _opened(url)
-    if _scheme(url) not in _WHOLE and not _renames(system):
+    if _scheme(url) not in _WHOLE and not _renames(library(url)):
         raise InputError(
             f"{url}: {_scheme(url)}:// can only be read, since a file that is written "
             "there could be seen half-written; write to a folder or a bucket"
@@ -171,19 +196,22 @@ def try_writing(url: str) -> None:
         InputError: this kind of store would show parts.
     """
     require_whole(url)
-    system, path = _opened(url)
     name = f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
     if _scheme(url) != "s3":
         write(f"{url}/{name}", b"")
         with contextlib.suppress(OSError):
             remove(f"{url}/{name}")
         return
-    bucket, _, above = path.partition("/")
-    where = {"Bucket": bucket, "Key": f"{above}/{name}".lstrip("/")}
-    with _as_os_error(url):
+
+    def begin(system: Any, path: str) -> None:
+        bucket, _, above = path.partition("/")
+        where = {"Bucket": bucket, "Key": f"{above}/{name}".lstrip("/")}
         begun = system.call_s3("create_multipart_upload", **where)
-    with contextlib.suppress(Exception):  # without any part it is nothing
-        system.call_s3("abort_multipart_upload", UploadId=begun["UploadId"], **where)
+        with contextlib.suppress(Exception):  # without any part it is nothing
+            upload = begun["UploadId"]
+            system.call_s3("abort_multipart_upload", UploadId=upload, **where)
+
+    ask(url, begin)
 
 
 def remove(url: str) -> bool:
@@ -192,8 +220,8 @@ def remove(url: str) -> bool:
     Raises:
         OSError: it can't be deleted.
     """
-    system, path = _opened(url)
-    with _as_os_error(url):
+
+    def work(system: Any, path: str) -> bool:
         try:
             there = _info(system, path)
             if there is None or there["type"] != "file":
@@ -201,7 +229,9 @@ def remove(url: str) -> bool:
             system.rm_file(path)
         except FileNotFoundError:
             return False
-    return True
+        return True
+
+    return ask(url, work)
 
 
 def listing(url: str) -> list[Found]:
@@ -212,11 +242,7 @@ def listing(url: str) -> list[Found]:
         NotADirectoryError: it is an object and no folder.
         OSError: the store doesn't say.
     """
-    system, path = _opened(url)
-    with _as_os_error(url):
-        system.invalidate_cache()
-        entries = system.ls(path, detail=True)
-        system.invalidate_cache()  # of a million objects it would be large
+    entries, path = ask(url, functools.partial(_entries, url))
     here = path.rstrip("/")
     found = []
     for entry in entries:
@@ -230,6 +256,34 @@ def listing(url: str) -> list[Found]:
     return sorted(found, key=lambda one: (one.name, one.is_folder))
 
 
+def _entries(url: str, system: Any, path: str) -> tuple[list[dict[str, Any]], str]:
+    """What is in a folder, as its library tells it, and the folder's path."""
+    system.invalidate_cache()
+    try:
+        entries = list(system.ls(path, detail=True))
+    except Exception as error:
+        # Stores with folders have many ways to say that one is a file.
+        if is_in_bucket(url) or is_lost(error) or not _is_file(system, path):
+            raise
+        raise NotADirectoryError(errno.ENOTDIR, "no folder", path) from error
+    system.invalidate_cache()  # of a million objects it would be large
+    return [_followed(system, one) for one in entries], path
+
+
+def _followed(system: Any, entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry, or of a link to a file that file's; no link to a folder is followed."""
+    if entry["type"] != "link":
+        return entry
+    found = _info(system, entry["name"])
+    is_file = found is not None and found["type"] == "file"
+    return {**entry, "size": found["size"] if found is not None and is_file else 0}
+
+
+def _is_file(system: Any, path: str) -> bool:
+    found = _info(system, path)
+    return found is not None and found["type"] == "file"
+
+
 def exists(url: str) -> bool:
     """Whether an object has this name, or any lies below."""
     return _kind(url) is not None
@@ -238,8 +292,8 @@ def exists(url: str) -> bool:
 def is_folder(url: str) -> bool:
     """Whether any object lies below this name; one of the same name is no matter."""
     kind = _kind(url)
-    if kind != "file":
-        return kind is not None
+    if kind != "file" or _scheme(url) not in _BOTH:
+        return kind == "directory"
     try:
         return bool(listing(url))
     except NotADirectoryError:
@@ -279,9 +333,7 @@ def reason(error: OSError) -> str:
 
 
 def _kind(url: str) -> str | None:
-    system, path = _opened(url)
-    with _as_os_error(url):
-        found = _info(system, path)
+    found = ask(url, _info)
     return None if found is None else str(found["type"])
 
 
@@ -297,69 +349,14 @@ def _scheme(url: str) -> str:
     return url.partition("://")[0]
 
 
-def _renames(system: Any) -> bool:
+def _renames(kind: Any) -> bool:
     """Whether a name can be given to a file at once, and not to a copy of it."""
+    from fsspec.asyn import AsyncFileSystem
     from fsspec.spec import AbstractFileSystem
 
-    return type(system).mv is not AbstractFileSystem.mv
-
-
-def _opened(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path in it.
-
-    Raises:
-        MissingPackageError: fsspec or what it needs for this store isn't installed.
-        InputError: fsspec doesn't know such stores.
-        OSError: the store can't be reached.
-    """
-    root = "/".join(url.split("/", 3)[:3])
-    try:
-        from fsspec.core import split_protocol
-        from fsspec.registry import get_filesystem_class
-
-        kind: Any = get_filesystem_class(split_protocol(url)[0])
-    except ValueError as error:
-        raise InputError(
-            f"{root}: fsspec knows no such stores ({error}); give a folder, or a URL "
-            "such as s3://bucket/folder"
-        ) from error
-    except ImportError as error:
-        raise MissingPackageError(
-            f"{root} needs a package that isn't here: {error}; pip install "
-            "'fiftyone-reue[storage]', and s3fs for s3://, gcsfs for gs://, adlfs for "
-            "az://"
-        ) from error
-    # One that does many requests at a time does so for all threads; of the others
-    # fsspec keeps one a thread.
-    thread = None if getattr(kind, "async_impl", False) else threading.get_ident()
-    system = _system(root, os.getpid(), thread)
-    return system, str(system._strip_protocol(url))
-
-
-@functools.lru_cache(maxsize=256)
-def _system(root: str, process: int, thread: int | None) -> Any:
-    from fsspec.core import url_to_fs
-
-    with _as_os_error(root):
-        return url_to_fs(root)[0]
-
-
-@contextlib.contextmanager
-def _as_os_error(url: str) -> Iterator[None]:
-    """Whatever a store's library raises, as an error of files."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        nothing = "there is nothing of this name, or no such bucket"
-        raise FileNotFoundError(errno.ENOENT, nothing, url) from error
-    except PermissionError as error:
-        raise PermissionError(errno.EACCES, why(error), url) from error
-    except OSError as error:
-        raise OSError(error.errno or errno.EIO, why(error), url) from error
-    except (MissingPackageError, InputError):
-        raise
-    except Exception as error:  # each library has its own
-        raise OSError(errno.EIO, why(error), url) from error
+    return kind.mv is not AbstractFileSystem.mv or (
+        hasattr(kind, "_mv") and not hasattr(AsyncFileSystem, "_mv")
+    )
 
 
 def _is_of_range(error: Exception) -> bool:

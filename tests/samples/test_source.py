@@ -124,9 +124,10 @@ def test_a_sample_in_a_store_is_refused_and_asks_nobody(
 ) -> None:
     """Whoever writes to the database could say which address is asked."""
     from fiftyone_reue.samples import compare
-    from fiftyone_reue.stores import objects
+    from fiftyone_reue.stores import connections
 
-    monkeypatch.setattr(objects, "_opened", lambda url: pytest.fail(url))
+    monkeypatch.setattr(connections, "connected", lambda url: pytest.fail(url))
+    monkeypatch.setattr(connections, "library", lambda url: pytest.fail(url))
     first = dataset.first()
     # FiftyOne makes a path of it where it can; who writes to the database needn't.
     dataset._sample_collection.update_one(

@@ -1,11 +1,12 @@
 """Objects: listed, read, written whole, and what is said where that fails."""
 
+import contextlib
 import errno
 
 import pytest
 
 from fiftyone_reue.errors import InputError, MissingPackageError
-from fiftyone_reue.stores import objects
+from fiftyone_reue.stores import connections, objects
 
 pytestmark = pytest.mark.unit
 
@@ -34,7 +35,26 @@ def other_kinds(memory):
         protocol = ("copying",)
         mv = AbstractFileSystem.mv
 
-    for one in (Renaming, Copying):
+    class Cutting(Renaming):
+        protocol = ("cutting",)
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            if "://" not in path:
+                return path
+            return super()._strip_protocol(path).partition("?")[0].replace("\n", "")
+
+        def cat_file(self, path, start=None, end=None, **options):
+            return super().cat_file(path)
+
+    class Losing(Cutting):
+        protocol = ("losing",)
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            return super()._strip_protocol(path).partition("?")[0]
+
+    for one in (Renaming, Copying, Cutting, Losing):
         fsspec.register_implementation(one.protocol[0], one, clobber=True)
     return Renaming
 
@@ -94,7 +114,8 @@ class Listed:
 
 
 def test_markers_of_folders_are_passed_over(monkeypatch):
-    monkeypatch.setattr(objects, "_opened", lambda url: (Listed(), "b/a"))
+    given = contextlib.nullcontext((Listed(), "b/a"))
+    monkeypatch.setattr(connections, "connected", lambda url: given)
     found = [(one.name, one.is_folder) for one in objects.listing("s3://b/a")]
     assert found == [("", True), ("..", True), ("x.png", False), ("x.png", True)]
 
@@ -163,6 +184,56 @@ def test_what_can_only_be_written_in_parts_is_refused(memory, other_kinds):
     with pytest.raises(InputError, match="only be read"):
         objects.write("copying://h/a/x.png", b"1")
     assert memory.find("/h") == []
+
+
+def test_a_name_is_never_cut_where_a_browser_would_cut_it(memory, other_kinds):
+    names = ("q?.png", "q?x=1.png", "#1.png", "n\nl.png")
+    for name in names:
+        objects.write(f"cutting://h/a/{name}", name.encode())
+    assert [objects.read(f"cutting://h/a/{name}") for name in names] == [
+        name.encode() for name in names
+    ]
+    with pytest.raises(OSError, match="can't reach such a name; rename it"):
+        objects.write("losing://h/a/q?.png", b"1")
+    assert sorted(memory.find("/h")) == sorted(f"/h/a/{name}" for name in names)
+
+
+def test_no_more_is_read_than_was_asked_for(memory, other_kinds):
+    memory.pipe_file("/h/a", b"12345")
+    assert objects.read("cutting://h/a", 2) == b"12"  # which reads all, if asked
+
+
+def test_what_was_cut_off_is_asked_once_more(memory, monkeypatch):
+    real, asked = type(memory).cat_file, []
+
+    def losing(self, path, **options):
+        asked.append(path)
+        if len(asked) % 2:
+            raise EOFError
+        return real(self, path, **options)
+
+    memory.pipe_file("/b/x", b"1")
+    monkeypatch.setattr(type(memory), "cat_file", losing)
+    assert objects.read("memory://b/x") == b"1"
+    assert len(asked) == 2
+    monkeypatch.setattr(type(memory), "cat_file", _cut_off)
+    with pytest.raises(OSError, match="can't be reached"):
+        objects.read("memory://b/x")
+
+
+def _cut_off(*_, **__):
+    raise EOFError
+
+
+def test_libraries_that_rename_in_their_own_way_are_known():
+    from fsspec.asyn import AsyncFileSystem
+
+    class Awaited(AsyncFileSystem):
+        async def _mv(self, one, other):
+            """As sshfs's, of which the class has no other."""
+
+    assert objects._renames(Awaited)
+    assert not objects._renames(AsyncFileSystem)
 
 
 def test_what_no_package_knows_is_said():

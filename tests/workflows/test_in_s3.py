@@ -13,7 +13,7 @@ from PIL import Image
 from fiftyone_reue import cli
 from fiftyone_reue.batch import outputs
 from fiftyone_reue.errors import OutputError
-from fiftyone_reue.stores import objects as stored
+from fiftyone_reue.stores import connections
 from fiftyone_reue.stores.address import place as address
 from fiftyone_reue.vault.vault import create_folder, open_folder
 from tests.ray_cluster import cluster
@@ -273,8 +273,8 @@ def test_who_may_not_write_is_told_before_anything_is_done(
     uploads = client.list_multipart_uploads(Bucket="bucket").get("Uploads", [])
     assert uploads == []
     assert objects(client, f"{root}/out") == {}
-    system, _ = stored._opened(f"{root}/out")
-    real = type(system).call_s3
+    system = connections.library(f"{root}/out")
+    real = system.call_s3
     called = []
 
     def refusing(self, method, *arguments, **options):
@@ -283,7 +283,7 @@ def test_who_may_not_write_is_told_before_anything_is_done(
             raise PermissionError("Access Denied")
         return real(self, method, *arguments, **options)
 
-    monkeypatch.setattr(type(system), "call_s3", refusing)
+    monkeypatch.setattr(system, "call_s3", refusing)
     with pytest.raises(OutputError, match=r"out: can't be written: no permission"):
         outputs.require_writable(address(f"{root}/out"))
     assert called == ["create_multipart_upload"]

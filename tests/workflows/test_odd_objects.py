@@ -1,5 +1,6 @@
 """Names that only a store can hold, and objects that change during the work."""
 
+import contextlib
 import io
 
 import numpy as np
@@ -12,7 +13,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.progress import finish
 from fiftyone_reue.releases import manifest
 from fiftyone_reue.releases.config import ProtectConfig
-from fiftyone_reue.stores import objects
+from fiftyone_reue.stores import connections, objects
 from fiftyone_reue.stores.address import place
 from fiftyone_reue.stores.objects import Found
 from fiftyone_reue.workflows.protect import protect_folder
@@ -176,10 +177,14 @@ def test_a_marker_of_a_folder_is_nothing(memory, vault, monkeypatch):
             marker = {"name": f"{path}/", "type": "file", "size": 0}
             return [marker, *self._system.ls(path, detail=detail)]
 
-    opened = objects._opened
-    monkeypatch.setattr(
-        objects, "_opened", lambda url: (Marked(opened(url)[0]), opened(url)[1])
-    )
+    connected = connections.connected
+
+    @contextlib.contextmanager
+    def marked(url):
+        with connected(url) as (system, path):
+            yield Marked(system), path
+
+    monkeypatch.setattr(connections, "connected", marked)
     assert [one.name for one in real(SOURCE)] == ["cat"]
     tree = read_tree(place(SOURCE))
     assert [one.sample_id for one in tree.items] == ["cat/a.png"]
