@@ -16,8 +16,7 @@ from fiftyone_reue.errors import InputError
 from fiftyone_reue.media.codec import IMAGE_SUFFIXES, READABLE_SUFFIXES, is_image
 from fiftyone_reue.names.display import count
 from fiftyone_reue.names.filenames import component, portable, shown
-from fiftyone_reue.stores import objects
-from fiftyone_reue.stores.address import Address, Place
+from fiftyone_reue.stores.address import Address, Place, is_folder
 
 MOST_WAYS = 16
 """By so many ways, through links, one folder is taken; a person needs few.
@@ -137,34 +136,11 @@ def suspect_items(path: Place) -> list[Item]:
     Raises:
         InputError: as :func:`image_items`.
     """
-    if isinstance(path, Address):
-        return image_items(path) if _is_folder_there(path) else [_single(path)]
-    if os.path.isdir(path):
-        return image_items(path)
-    if not os.path.lexists(path):
-        raise InputError(
-            f"{shown(path)}: there is no such file or folder; check the path"
-        )
-    return [_single(path)]
+    return image_items(path) if is_folder(path) else [_single(path)]
 
 
 def _single(path: Place) -> Item:
     return Item(shown(path.name), str(path), None, portable(path.stem))
-
-
-def _is_folder_there(address: Address) -> bool:
-    """Whether an address is a folder's; else it is an object's."""
-    try:
-        if address.is_dir():
-            return True
-        there = address.is_file()
-    except OSError as error:
-        raise InputError(f"{address}: {objects.reason(error)}") from error
-    if not there:
-        raise InputError(
-            f"{address}: there is nothing at this address; check bucket and name"
-        )
-    return False
 
 
 def all_suspects(
@@ -364,13 +340,13 @@ def _walk(
             continue
         below = []
         for entry in entries:
-            is_folder = _is_folder(entry)
-            judgement = judged(entry.name, is_folder=is_folder)
+            within_it = _is_folder(entry)
+            judgement = judged(entry.name, is_folder=within_it)
             if judgement is Judged.LITTER:
                 continue
             if judgement is Judged.HIDDEN:
                 hidden += _hidden_images(entry, ways, above | {real})
-            elif is_folder:
+            elif within_it:
                 below.append((Path(entry.path), above | {real}))
             elif _is_image(entry):
                 yield Path(entry.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from fiftyone_reue.stores.objects import NOWHERE, TEMPORARY_SUFFIX
+from fiftyone_reue.stores.objects import NOWHERE, is_left_behind
 
 LITTER = frozenset(
     {".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"}
@@ -60,8 +60,3 @@ def judged(name: str, *, is_folder: bool) -> Judged:
     if litter:
         return Judged.LITTER
     return Judged.HIDDEN if hidden else Judged.TAKEN
-
-
-def is_left_behind(name: str) -> bool:
-    """Whether a file is one of ours that was being written when somebody killed it."""
-    return name.startswith(".") and name.lower().endswith(TEMPORARY_SUFFIX)

@@ -176,7 +176,7 @@ def remove_stale_temporaries(folder: str | os.PathLike[str]) -> int:
     removed = 0
     for parent, _, names in os.walk(folder):
         for name in names:
-            if name.startswith(".") and name.endswith(TEMPORARY_SUFFIX):
+            if objects.is_left_behind(name):
                 path = Path(parent, name)
                 try:
                     path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from fiftyone_reue.batch import pipeline, sampling
 from fiftyone_reue.batch.items import Item
-from fiftyone_reue.batch.litter import LITTER, is_left_behind
+from fiftyone_reue.batch.litter import LITTER
 from fiftyone_reue.batch.pipeline import Failure, Outcome
 from fiftyone_reue.batch.regions import BACKGROUND
 from fiftyone_reue.errors import InputError, OutputError
@@ -438,7 +438,7 @@ def require_empty(output: Place) -> None:
     """
     try:
         occupied = any(
-            name.lower() not in LITTER and not is_left_behind(name)
+            name.lower() not in LITTER and not objects.is_left_behind(name)
             for name in _names_in(output)
         )
     except FileNotFoundError:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.releases import manifest
-from fiftyone_reue.stores.address import Address, Place
-from fiftyone_reue.stores.fetched import fetched, unread
+from fiftyone_reue.stores.address import Address, Place, unread
+from fiftyone_reue.stores.fetched import fetched
 from fiftyone_reue.vault import licence_files
 
 PACKAGED = "commitment.json"

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 from fiftyone_reue.errors import InputError, UnsafePathError
+from fiftyone_reue.names.filenames import shown
 from fiftyone_reue.stores import objects
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -202,6 +203,41 @@ def is_there(found: Place) -> bool:
         return found.exists()
     except OSError as error:
         raise InputError(f"{found}: {objects.reason(error)}") from error
+
+
+def is_folder(found: Place) -> bool:
+    """Whether a place is a folder; else something else is there.
+
+    Raises:
+        InputError: nothing is, or the store doesn't say.
+    """
+    if isinstance(found, Path):
+        if not os.path.lexists(found):
+            raise InputError(
+                f"{shown(found)}: there is no such file or folder; check the path"
+            )
+        return os.path.isdir(found)
+    try:
+        if found.is_dir():
+            return True
+        if found.is_file():
+            return False
+    except OSError as error:
+        raise unread(found, error) from error
+    raise _nothing(found)
+
+
+def unread(found: Address, error: OSError) -> InputError:
+    """What is said of an address that can't be read."""
+    if isinstance(error, FileNotFoundError):
+        return _nothing(found)
+    return InputError(f"{found}: this can't be read: {objects.reason(error)}")
+
+
+def _nothing(found: Address) -> InputError:
+    return InputError(
+        f"{found}: there is nothing at this address; check bucket and name"
+    )
 
 
 def local(given: str | os.PathLike[str] | Address, why: str = NOT_READ) -> Path:

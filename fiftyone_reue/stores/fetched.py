@@ -10,7 +10,7 @@ from pathlib import Path
 from fiftyone_reue.errors import InputError, ReueError
 from fiftyone_reue.names import contained
 from fiftyone_reue.stores import objects
-from fiftyone_reue.stores.address import Address, Place
+from fiftyone_reue.stores.address import Address, Place, unread
 
 _PREFIX = "reue-fetched-"
 
@@ -43,15 +43,6 @@ def fetched(found: Place) -> Iterator[Path]:
             yield into
         except ReueError as error:
             raise type(error)(str(error).replace(str(into), str(found))) from error
-
-
-def unread(found: Address, error: OSError) -> InputError:
-    """What is said of an address that can't be read."""
-    if isinstance(error, FileNotFoundError):
-        return InputError(
-            f"{found}: there is nothing at this address; check bucket and name"
-        )
-    return InputError(f"{found}: this can't be read: {objects.reason(error)}")
 
 
 def _fetch(found: Address, into: Path) -> None:

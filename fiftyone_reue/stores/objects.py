@@ -323,8 +323,13 @@ def remove_stale(url: str) -> None:
         for one in entries:
             if one.is_folder and one.name not in NOWHERE:
                 folders.append(f"{here}/{one.name}")
-            elif one.name.startswith(".") and one.name.endswith(TEMPORARY_SUFFIX):
+            elif is_left_behind(one.name):
                 remove(f"{here}/{one.name}")
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether a file is one of ours that was being written when somebody killed it."""
+    return name.startswith(".") and name.lower().endswith(TEMPORARY_SUFFIX)
 
 
 def reason(error: OSError) -> str:

@@ -28,8 +28,8 @@ from fiftyone_reue.names.display import count
 from fiftyone_reue.names.filenames import component, shown
 from fiftyone_reue.progress import Progress
 from fiftyone_reue.stores import objects
-from fiftyone_reue.stores.address import Address, Place
-from fiftyone_reue.stores.fetched import fetched, unread
+from fiftyone_reue.stores.address import Address, Place, is_folder
+from fiftyone_reue.stores.fetched import fetched
 from fiftyone_reue.workflows.package_stored import storing
 from fiftyone_reue.workflows.package_writers import (
     FOLDER,
@@ -143,8 +143,9 @@ def _writing(source: Place, output: Place) -> AbstractContextManager[Writer]:
 
 def _found(source: Place) -> list[Place]:
     """The files to read."""
-    is_folder = _is_folder(source)
-    if not is_folder:
+    if not is_folder(source):
+        if isinstance(source, Path) and not source.is_file():  # it could be waited for
+            raise InputError(f"{shown(source)}: this is no file; check the path")
         return [source]
     for ending in _ENDINGS:
         found = _ending_in(source, ending)
@@ -158,22 +159,6 @@ def _found(source: Place) -> list[Place]:
         f"{shown(str(source))}: there is nothing to unpack; give a ZIP file, or a "
         "folder with Parquet or tar files"
     )
-
-
-def _is_folder(source: Place) -> bool:
-    try:
-        if source.is_dir():
-            return True
-        there = source.is_file()
-    except OSError as error:
-        if isinstance(source, Address):
-            raise unread(source, error) from error
-        raise
-    if not there:
-        raise InputError(
-            f"{shown(str(source))}: there is no such file or folder; check the path"
-        )
-    return False
 
 
 def _ending_in(source: Place, ending: str) -> list[Place]:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fiftyone_reue.batch.folders import read_heap, read_tree
-from fiftyone_reue.batch.litter import Judged, is_left_behind, judged
+from fiftyone_reue.batch.litter import Judged, judged
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.stores.address import place
+from fiftyone_reue.stores.objects import is_left_behind
 from tests.memory_store import memory_store
 
 pytest.importorskip("fsspec", reason="fsspec isn't installed")

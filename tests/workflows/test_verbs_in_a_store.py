@@ -200,7 +200,7 @@ def test_what_was_stopped_or_refused_while_unpacking_leaves_nothing(
     with pytest.raises(OutputError, match=r"cat/3\.png: can't be written"):
         api.unpack(packed, "memory://bucket/copies")
     assert not memory.exists("/bucket/copies")
-    with pytest.raises(InputError, match="there is no such file or folder"):
+    with pytest.raises(InputError, match="there is nothing at this address"):
         api.unpack("memory://bucket/none.zip", "memory://bucket/copies")
     assert not memory.exists("/bucket/copies")
 
