@@ -300,6 +300,16 @@ def is_folder(url: str) -> bool:
         return False
 
 
+def size(url: str) -> int:
+    """An object's bytes; 0 where the store doesn't say.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+        OSError: the store can't be asked.
+    """
+    return int(ask(url, lambda system, path: system.info(path)).get("size") or 0)
+
+
 def is_object(url: str) -> bool:
     """Whether an object has this very name."""
     return _kind(url) == "file"

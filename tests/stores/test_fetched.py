@@ -1,5 +1,6 @@
 """What is in a store is there as files for as long as somebody reads them."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -44,6 +45,21 @@ def test_errors_name_the_address_and_nothing_stays(memory):
         fetched(place("memory://b/none")),
     ):
         pass
+
+
+def test_what_the_disk_has_no_room_for_is_not_fetched(memory, monkeypatch):
+    memory.pipe_file("/b/a/x.bin", b"1" * 3000)
+    memory.pipe_file("/b/a/deep/y.bin", b"2" * 3000)
+    full = shutil._ntuple_diskusage(9000, 4000, 5000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: full)
+    monkeypatch.setattr(objects, "fetch", lambda *_: pytest.fail("it was fetched"))
+    said = r"^memory://b/a: this has 6\.0 kB, .* 5\.0 kB are free; set TMPDIR"
+    with pytest.raises(InputError, match=said), fetched(place("memory://b/a")):
+        pass
+    monkeypatch.undo()
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: full)
+    with fetched(place("memory://b/a/x.bin")) as path:
+        assert path.stat().st_size == 3000
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a\\..\\b", "C:x"])
