@@ -40,6 +40,7 @@ from fiftyone_reue.vault.vault import Vault, create_folder, open_folder
 from fiftyone_reue.workflows.decoys import DECOYS
 
 if TYPE_CHECKING:
+    from fiftyone_reue.batch.items import Item
     from fiftyone_reue.proofs.verification import Verification
     from fiftyone_reue.vault.entities import Recipient
     from fiftyone_reue.vault.rotation import Rotation
@@ -742,10 +743,9 @@ def extract_steps(
 ) -> Generator[Progress, None, ExtractSummary]:
     """See :func:`extract`."""
     from fiftyone_reue.workflows.extract import extract as steps_of
-    from fiftyone_reue.workflows.what_it_is import find_suspects
 
     folder = None if originals is None else place(originals)
-    items = all_suspects(_places(suspects), find=find_suspects)
+    items = _suspects(suspects)
     return steps_of(vault, items, originals_folder=folder, max_pixels=max_pixels)
 
 
@@ -799,12 +799,10 @@ def report_steps(
 ) -> Generator[Progress, None, ReportSummary]:
     """See :func:`report`."""
     from fiftyone_reue.workflows.report import report as steps_of
-    from fiftyone_reue.workflows.what_it_is import find_suspects
 
     folder = None if originals is None else place(originals)
     case = local(output, WRITTEN_HERE)
-    places = _places(suspects)
-    items = all_suspects(places, apart_from=case, find=find_suspects)
+    items = _suspects(suspects, apart_from=case)
     return steps_of(vault, items, case, originals_folder=folder, max_pixels=max_pixels)
 
 
@@ -918,12 +916,11 @@ def reveal_steps(
 ) -> Generator[Progress, None, RevealSummary]:
     """See :func:`reveal`."""
     from fiftyone_reue.workflows.reveal import reveal as steps_of
-    from fiftyone_reue.workflows.what_it_is import find_suspects
 
     pictures = None if output is None else local(output, WRITTEN_HERE)
     return steps_of(
         vault,
-        all_suspects(_places(suspects), apart_from=pictures, find=find_suspects),
+        _suspects(suspects, apart_from=pictures),
         pictures,
         originals_folder=None if originals is None else place(originals),
         decoys=decoys,
@@ -1062,6 +1059,14 @@ def _check_restoring(
         raise InputError(
             "A licence goes with its recipient's key, and restores exactly or not"
         )
+
+
+def _suspects(
+    given: PlaceLike | Iterable[PlaceLike], apart_from: Place | None = None
+) -> list[Item]:
+    from fiftyone_reue.workflows.what_it_is import find_suspects
+
+    return all_suspects(_places(given), apart_from=apart_from, find=find_suspects)
 
 
 def _places(given: PlaceLike | Iterable[PlaceLike]) -> Iterator[Place]:
