@@ -75,8 +75,11 @@ class DeleteRelease(foo.Operator):
             vault=vault,
         )
         deleted = finished(ctx, steps)
-        files = f"{count(deleted, 'file')} of it {'was' if deleted == 1 else 'were'}"
-        text = f"Deleted release {parameters.release}; {files} deleted"
+        were = "was" if deleted == 1 else "were"
+        files = f"{count(deleted, 'file')} of it {were} deleted"
+        if not parameters.files:
+            files = "its files stay where they are"
+        text = f"Deleted release {parameters.release}; {files}"
         notify(ctx, text, well=True)
         return {"files_deleted": deleted}
 
@@ -93,6 +96,14 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
     if not forms.release(inputs, ctx, required=True, description=""):
         forms.block(inputs, "There is no release to delete")
         return
+    if background.wanted(ctx) and _is_asked_for(ctx):
+        forms.block(
+            inputs,
+            f"Release {ctx.params['release']} is about to be deleted already",
+            "Its job is listed in the panel Protection status; undo it there to keep "
+            "the release.",
+            name="twice",
+        )
     inputs.bool(
         "files",
         default=False,
@@ -110,3 +121,15 @@ def _fill(inputs: types.Object, ctx: Any) -> None:
         ),
     )
     confirming.ask(inputs, ctx, ACTION)
+
+
+def _is_asked_for(ctx: Any) -> bool:
+    """Whether a job is to delete the release: undoing one of two would save nothing."""
+    from fiftyone_reue.samples import jobs
+
+    return any(
+        job.operator == ACTION
+        and job.state in jobs.OPEN
+        and job.params.get("release") == ctx.params.get("release")
+        for job in jobs.list_jobs(ctx.dataset)
+    )

@@ -30,9 +30,11 @@ from . import layout
 
 PLUGIN = worker.PLUGIN
 
-BUSY_MS, QUIET_MS, LOST_MS = 2500, 6000, 60_000
+BUSY_MS, QUIET_MS = 2500, layout.QUIET_MS
 """How long after an answer a panel looks for news again: while a job goes on, and
-otherwise; and how often if there was no answer."""
+otherwise."""
+
+_TOO_LATE = "it had come to its end; nothing was cancelled"
 
 _NO_LOG = "This job has no log on this machine."
 
@@ -74,11 +76,12 @@ class JobsSection:
     def read_jobs(self, ctx: Any) -> None:
         """Put the jobs into the panel's state."""
         found = self._jobs(ctx)
+        listed = _listed(found)
         log_of = ctx.panel.state.log_of
         names = shown_names(ctx.secret)
-        rows = [_row(job, names, log=job.id == log_of) for job in found[:MOST_SHOWN]]
+        rows = [_row(job, names, log=job.id == log_of) for job in listed]
         ctx.panel.state.jobs = rows
-        ctx.panel.state.more_jobs = max(0, len(found) - MOST_SHOWN)
+        ctx.panel.state.more_jobs = len(found) - len(listed)
         jobs.forget_cleared()
         cleared = self._wanted(jobs.list_cleared(ctx.dataset))
         ctx.panel.state.cleared = [job.id for job in cleared]
@@ -94,7 +97,7 @@ class JobsSection:
         new = [row for row in over if row["id"] not in before]
         ended = [row for row in over if before.get(row["id"]) in jobs.OPEN]
         if ended or new:
-            self.refresh(ctx)
+            self.read_news(ctx)
         self._open_results(ctx)
         # Reloading has the App ask anew, and a panel that lost its state takes all jobs
         # for new: so only for what was seen to end, or began and ended since.
@@ -102,6 +105,12 @@ class JobsSection:
             ctx.ops.reload_dataset()
             # Else the grid keeps samples without fields that are new.
             ctx.ops.reload_samples()
+
+    def read_news(self, ctx: Any) -> None:
+        """Read everything anew, and leave standing what somebody may be reading."""
+        problem = ctx.panel.state.problem
+        self.refresh(ctx)
+        ctx.panel.state.problem = problem
 
     def _open_results(self, ctx: Any) -> None:
         """Open, once, what somebody waits for; it may have ended before any look."""
@@ -116,15 +125,17 @@ class JobsSection:
 
         On a busy machine that takes seconds; what came of it the next look tells.
         """
-        wanted = ctx.params["job"]
-        jobs.cancel(wanted)
-        ctx.panel.state.looks = (ctx.panel.state.looks or 0) + 1
-        ctx.panel.state.jobs = [
-            {**row, "state": CANCELLING, "stranded": False}
-            if row["id"] == wanted
-            else row
-            for row in ctx.panel.state.jobs or []
-        ]
+        wanted, state = ctx.params["job"], ctx.panel.state
+        rows = state.jobs or []
+        state.problem = None
+        if jobs.cancel(wanted):
+            state.looks = (state.looks or 0) + 1
+            now = {"state": CANCELLING, "stranded": False}
+            state.jobs = [row | now if row["id"] == wanted else row for row in rows]
+        else:
+            told = [row["label"] for row in rows if row["id"] == wanted]
+            state.problem = f"{told[0] if told else 'This job'}: {_TOO_LATE}"
+            self.follow(ctx)
 
     def clear_job(self, ctx: Any) -> None:
         """List a job that has ended no more."""
@@ -194,20 +205,10 @@ class JobsSection:
         self._render_cleared(panel, state.cleared or [])
 
     def render_timers(self, panel: types.Object, state: Any) -> None:
-        """What looks for news: again only after the answer, however long it takes.
-
-        An interval would send questions faster than a busy server answers. One that
-        got no answer at all is asked again by the slow interval. They stand last in a
-        panel, since each takes a row's gap though nothing is seen of it.
-        """
+        """What looks for news; see :func:`layout.timers`."""
         busy = any(row["state"] in jobs.OPEN for row in state.jobs or [])
-        looks = state.looks or 0
         wait = BUSY_MS if busy else QUIET_MS
-        view = types.TimerView(timeout=wait, on_timeout=self.follow)
-        # Under the same name, the App would keep the timer that has gone off.
-        panel.view(f"{'busy' if busy else 'quiet'}_timer_{looks % 2}", view)
-        again = types.TimerView(interval=LOST_MS, on_interval=self.follow)
-        panel.view("lost_timer", again)
+        layout.timers(panel, self.follow, state.looks or 0, wait)
 
     def _render_job(
         self, panel: types.Object, name: str, row: dict[str, Any], log_of: str | None
@@ -252,7 +253,8 @@ class JobsSection:
         else:
             offered = [("clear", "Close", self.clear_job, "close")]
             if row["state"] != DONE and not _is_undone(row):
-                text = "Try again" if row["state"] == FAILED else "Go on"
+                goes_on = row["state"] != FAILED and _goes_on(row)
+                text = "Go on" if goes_on else "Try again"
                 offered.insert(0, ("repeat", text, self.repeat_job, "replay"))
             if row["has_result"]:
                 result = ("result", "Show the result", self.show_result, "visibility")
@@ -277,6 +279,14 @@ class JobsSection:
             layout.note(panel, "cleared", text)
             row = layout.buttons(panel, "cleared_actions")
             layout.button(row, "undo_clear", "Undo", self.undo_clear, "undo")
+
+
+def _listed(found: Sequence[Job]) -> list[Job]:
+    """All that aren't at their end, since they can be cancelled or undone; then the
+    newest of the others."""
+    going = [job for job in found if job.state in jobs.OPEN]
+    ended = [job for job in found if job.state not in jobs.OPEN]
+    return going + ended[: max(0, MOST_SHOWN - len(going))]
 
 
 def _row(job: Job, names: ShownNames, *, log: bool) -> dict[str, Any]:
@@ -309,6 +319,20 @@ def _is_undone(row: dict[str, Any]) -> bool:
     return bool(row["state"] == CANCELLED and row["untouched"])
 
 
+def _goes_on(row: dict[str, Any]) -> bool:
+    """Whether what a stopped job finished is kept, so that it needs the rest alone."""
+    return row["operator"] in (*jobs.RESUMABLE, *jobs.UNDOABLE)
+
+
+def _stopped_text(row: dict[str, Any]) -> str:
+    """What is left of a job that did not come to its end."""
+    if row["operator"] in jobs.UNDOABLE:
+        return "Part of it was deleted; go on to delete the rest."
+    if _goes_on(row):
+        return "What was finished is kept; go on to make the rest."
+    return "It has no result; try again to begin anew."
+
+
 def _open_text(row: dict[str, Any]) -> str:
     if row["state"] == CANCELLING:
         undone = "undone" if row["untouched"] else "cancelled"
@@ -329,18 +353,12 @@ def _ended_text(row: dict[str, Any]) -> tuple[str, str]:
         case state if state == DONE:
             first, rest = _parted(row["step"])
             return first or f"{row['label']}: done", rest
+        case state if state == CANCELLED and _is_undone(row):
+            return f"{row['label']}: undone, nothing was deleted", ""
         case state if state == CANCELLED:
-            if row["operator"] in jobs.UNDOABLE:
-                if _is_undone(row):
-                    return f"{row['label']}: undone, nothing was deleted", ""
-                text = "Part of it was deleted; go on to delete the rest."
-                return f"{row['label']}: cancelled", text
-            text = "What was finished is kept; go on to make the rest."
-            return f"{row['label']}: cancelled", text
+            return f"{row['label']}: cancelled", _stopped_text(row)
         case state if state == INTERRUPTED:
-            text = (
-                "Its process ended. What was finished is kept; go on to make the rest."
-            )
+            text = f"Its process ended. {_stopped_text(row)}"
             return f"{row['label']}: interrupted", text
         case _:
             first, rest = _parted(row["problem"] or "It failed; see its log")

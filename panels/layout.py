@@ -13,6 +13,10 @@ from . import figures
 
 IMAGE_HEIGHT = "150px"
 
+QUIET_MS, LOST_MS = 6000, 60_000
+"""How long after an answer a panel looks for news again, where nothing goes on; and how
+often if there was no answer."""
+
 _NATURAL: dict[str, dict[str, Any]] = {
     "item": {"sx": {"width": "auto"}},
     # The App leaves an icon no room beside the border.
@@ -207,6 +211,31 @@ def spoken(label: str) -> dict[str, Any]:
 def progress(panel: types.Object, name: str, fraction: float) -> None:
     """A bar."""
     panel.float(name, default=fraction, view=types.ProgressView())
+
+
+def timers(
+    panel: types.Object,
+    follow: Callable[[Any], None],
+    looks: int,
+    wait: int = QUIET_MS,
+) -> None:
+    """What looks for news: again only after the answer, however long it takes.
+
+    An interval would send questions faster than a busy server answers. One that got no
+    answer at all is asked again by the slow interval. They stand last in a panel, since
+    each takes a row's gap though nothing is seen of it.
+
+    Args:
+        panel: where.
+        follow: looks.
+        looks: how often it did.
+        wait: milliseconds after its last answer.
+    """
+    kind = "quiet" if wait == QUIET_MS else "busy"
+    view = types.TimerView(timeout=wait, on_timeout=follow)
+    # Under the same name, the App would keep the timer that has gone off.
+    panel.view(f"{kind}_timer_{looks % 2}", view)
+    panel.view("lost_timer", types.TimerView(interval=LOST_MS, on_interval=follow))
 
 
 def _text(panel: types.Object, name: str, text: str, **look: Any) -> None:

@@ -55,6 +55,10 @@ UNDO_SECONDS = 60.0
 """So long after it was asked for, what deletes begins; and so long a job that was
 cleared can be brought back."""
 
+RESUMABLE = ("protect_dataset", "publish_dataset", "restore_dataset", "show_release")
+"""Operators of which what they finished is kept when they are stopped, so that another
+run makes the rest. Any other begins anew."""
+
 _CANCELLED = "Cancelled; what was finished is kept, run it again to go on"
 _LEAST_SHARE, _LEAST_SECONDS = 0.03, 3.0
 """Before that, nothing can be said of how long it will take."""
@@ -195,18 +199,26 @@ def get_job(job_id: str) -> Job | None:
     return found[0] if found else None
 
 
-def cancel(job_id: str) -> None:
-    """Stop a job at its next step; what it finished is kept."""
+def cancel(job_id: str) -> bool:
+    """Stop a job at its next step; what it finished is kept.
+
+    Returns:
+        Whether it came in time: False if the job had ended, or is gone.
+    """
     from fiftyone.operators.executor import ExecutionResult, ExecutionRunState
 
     states = ExecutionRunState.QUEUED, ExecutionRunState.RUNNING
     with plain_errors():
-        for state in states:
+        # One that waits may begin between both.
+        stopped = [
             _service().set_failed(
                 _object_id(job_id),
                 result=ExecutionResult(error=_CANCELLED),
                 required_state=state,
             )
+            for state in states
+        ]
+    return any(one is not None for one in stopped)
 
 
 def require_wanted(operation_id: Any) -> None:

@@ -203,6 +203,38 @@ def test_what_fiftyones_own_worker_starts_early_waits_and_can_be_undone(
     assert all(Path(copy).is_file() for copy in copies)
 
 
+def test_a_release_is_deleted_by_one_job_so_that_one_undo_keeps_it(
+    ask: Any, operator: Any, dataset: Any, alice: Path
+) -> None:
+    import fiftyone.operators as foo
+
+    from fiftyone_reue import samples as reue
+    from fiftyone_reue.samples import jobs
+
+    operator("protect_dataset")(dataset, "alice", method="lsp")
+    code = reue.confirmation_code("delete_release")
+    (job,) = ask("delete_release", dataset, release="alice_1", confirmation=code)
+
+    def asked() -> dict[str, Any]:
+        known = operator("delete_release")
+        ctx = foo.ExecutionContext(
+            {
+                "params": {"release": "alice_1"},
+                "dataset_name": dataset.name,
+                "spaces": SPACES,
+            },
+            operator_uri=known.uri,
+            required_secrets=known._plugin_secrets,
+        )
+        return known.resolve_type(ctx, "inputs").to_json()["type"]["properties"]
+
+    twice = asked()["twice"]
+    assert twice["invalid"]
+    assert twice["view"]["label"].endswith("is about to be deleted already")
+    jobs.cancel(job.id)
+    assert "twice" not in asked()
+
+
 def test_what_deletes_is_done_after_its_minute(
     ask: Any, operator: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
