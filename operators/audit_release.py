@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fiftyone.core.collections as foc
 import fiftyone.operators as foo
@@ -13,13 +13,16 @@ import fiftyone.operators.types as types
 
 from fiftyone_reue.auditing.budgets import BUDGETS, Budget, budget_named
 from fiftyone_reue.auditing.countermeasures.registry import list_countermeasures
-from fiftyone_reue.auditing.verdict import count_attacks
+from fiftyone_reue.auditing.verdict import HOLDS, count_attacks
 from fiftyone_reue.names.display import count, markdown
 from fiftyone_reue.networks.registry import list_networks
 
 from . import background, confirming, forms
 from .parameters import call, from_python, read
 from .running import finished, notify, risk, vault_of
+
+if TYPE_CHECKING:
+    from fiftyone_reue.samples import AuditedSamples
 
 ACTION = "audit_release"
 
@@ -88,7 +91,7 @@ class AuditRelease(foo.Operator):
             confirming.require(ctx, ACTION, vault)
         steps = audit_steps(ctx.target_view(), vault=vault, **given)
         result = finished(ctx, steps)
-        notify(ctx, result.text(), well=not result.failures)
+        notify(ctx, result.text(), well=not result.failures and _holds(result))
         return {
             "release": result.release,
             "headline": result.headline,
@@ -163,15 +166,24 @@ class AuditRelease(foo.Operator):
         )
 
 
+def _holds(result: AuditedSamples) -> bool:
+    """Whether nothing of it needs a look: all holds, and was measured well."""
+    levels = {finding["level"] for finding in result.findings}
+    return levels == {HOLDS} and not result.doubts
+
+
 def _job_label(params: Mapping[str, Any]) -> str:
     return f"Audit {params.get('release') or 'the release shown'}"
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
+    from fiftyone_reue.auditing.split import LEAST_IMAGES
+
     names = forms.measured_release(inputs, ctx)
     if not names:
         return
     inputs.view_target(ctx, action_description="Audit")
+    forms.enough_images(inputs, ctx, least=LEAST_IMAGES)
     forms.radio(
         inputs,
         "budget",

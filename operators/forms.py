@@ -72,7 +72,8 @@ def asked(
             _say_wrong_choices(inputs, ctx.params)
             _say_unknown(inputs, ctx, kind)
     except ReueError as error:
-        block(inputs, str(error))
+        first, _, rest = str(error).partition("\n")
+        block(inputs, first, rest)
     view = types.PromptView(label=label, submit_button_label=button)
     return types.Property(inputs, view=view)
 
@@ -497,6 +498,25 @@ def measured_release(inputs: types.Object, ctx: Any) -> list[str]:
     if not names:
         block(inputs, "There is no release yet", "Protect the dataset first.")
     return names
+
+
+def enough_images(inputs: types.Object, ctx: Any, *, least: int, told: int = 0) -> None:
+    """Say of so few images what can be known of a measurement before it begins.
+
+    Args:
+        inputs: the form.
+        ctx: the operator's.
+        least: fewer are refused.
+        told: of fewer nothing can be told.
+    """
+    images = ctx.target_view().count()
+    if images < least:
+        text = f"{count(images, 'image')} can't be measured: it takes {least}"
+        block(inputs, text, "Choose more, or the whole dataset.", name="few")
+    elif images < told:
+        text = f"Nothing can be told from {count(images, 'image')}: it takes {told}"
+        more = "What is measured is then not more than luck."
+        inputs.view("few", types.Warning(label=text, description=more))
 
 
 def originals(inputs: types.Object, ctx: Any) -> None:

@@ -10,6 +10,7 @@ import fiftyone.core.collections as foc
 import fiftyone.operators as foo
 import fiftyone.operators.types as types
 
+from fiftyone_reue.auditing.verdict import HOLDS
 from fiftyone_reue.names.display import markdown
 
 from . import background, confirming, forms
@@ -65,7 +66,7 @@ class ScoreUnlearnability(foo.Operator):
             ctx.target_view(), vault=vault_of(ctx), **asdict(parameters)
         )
         result = finished(ctx, steps)
-        notify(ctx, result.text(), well=not result.failures)
+        notify(ctx, result.text(), well=not result.failures and result.level == HOLDS)
         figures = asdict(result)
         failures = figures.pop("failures")
         text = result.text()
@@ -118,9 +119,12 @@ def _job_label(params: Mapping[str, Any]) -> str:
 
 
 def _fill(inputs: types.Object, ctx: Any) -> None:
+    from fiftyone_reue.auditing.unlearnability import FEWEST_TOLD, LEAST_IMAGES
+
     if not forms.measured_release(inputs, ctx):
         return
     inputs.view_target(ctx, action_description="Measure")
+    forms.enough_images(inputs, ctx, least=LEAST_IMAGES, told=FEWEST_TOLD)
     inputs.int(
         "max_images",
         min=8,

@@ -17,9 +17,11 @@ from fiftyone_reue.samples import checks as case_file
 from fiftyone_reue.samples import jobs, worker
 from fiftyone_reue.samples.extract import KEPT_IMAGES
 from fiftyone_reue.samples.shown_names import ShownNames, shown_names
+from fiftyone_reue.samples.vaults import known_secrets, require_key
 
 from . import checks, figures, layout
 from .jobs import JobsSection
+from .releases import runs_stamp
 
 _EXTRACT = f"{worker.PLUGIN}/extract_watermark"
 _LABEL = "Trace leaked images"
@@ -86,6 +88,7 @@ class LeakCheckPanel(JobsSection, foo.Panel):
         if state.problem is not None:
             return
         try:
+            require_key(known_secrets(ctx.secret))
             jobs.queue_on(_suspects(ctx, choice), _EXTRACT, _LABEL, _params(choice))
         except ReueError as error:
             state.problem = str(error)
@@ -99,10 +102,29 @@ class LeakCheckPanel(JobsSection, foo.Panel):
         self._open_newest(ctx)
 
     def follow(self, ctx: Any) -> None:
-        """Look for news, and whether it is too late to undo a deletion."""
+        """Look for news, also of checks that nobody began in this panel and of what
+        recipients are called, and whether it is too late to undo a deletion."""
         super().follow(ctx)
-        if ctx.dataset is not None and ctx.panel.state.deleted:
+        if ctx.dataset is None:
+            return
+        ctx.dataset.reload()
+        if ctx.panel.state.runs != runs_stamp(ctx.dataset):
+            self._look_again(ctx)
+        elif ctx.panel.state.deleted:
             self._list_deleted(ctx)
+
+    def _look_again(self, ctx: Any) -> None:
+        """Show what is new; without a newer check, the one that was shown, as it is
+        now."""
+        state = ctx.panel.state
+        before, shown = state.past_keys or [], state.check and state.check["key"]
+        known = self._list(ctx)
+        if shown in state.past_keys and known[0].key in before:
+            self._open_key(ctx, shown)
+        elif known:
+            self._open(ctx, known[0])
+        else:
+            state.check = None
 
     def schedule(self, ctx: Any) -> None:
         """Run the operator instead, with its form and what was typed so far."""
@@ -246,6 +268,7 @@ class LeakCheckPanel(JobsSection, foo.Panel):
         """List the checks that there are, newest first."""
         state = ctx.panel.state
         ctx.dataset.reload()
+        state.runs = runs_stamp(ctx.dataset)
         self._list_deleted(ctx)
         known = checks.list_checks(ctx.dataset, shown_names(ctx.secret))
         state.past_keys = [check.key for check in known]

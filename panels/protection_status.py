@@ -9,7 +9,7 @@ import fiftyone.operators.types as types
 from fiftyone import ViewField as F
 from fiftyone.operators.categories import Categories
 
-from fiftyone_reue.errors import ReueError, VaultError
+from fiftyone_reue.errors import ReueError, VaultError, WrongKeyError
 from fiftyone_reue.install import fiftyone_version
 from fiftyone_reue.names.display import count, printable
 from fiftyone_reue.samples import jobs, list_published, views
@@ -17,12 +17,12 @@ from fiftyone_reue.samples.owner_key import owner_key_facts
 from fiftyone_reue.samples.releases import shown_release
 from fiftyone_reue.samples.shown_names import shown_names
 from fiftyone_reue.samples.source import told_apart
-from fiftyone_reue.samples.vaults import known_secrets
+from fiftyone_reue.samples.vaults import known_secrets, require_key
 
 from . import audits, coverage, figures, holdings, layout
 from .coverage import FAILED, PROTECTED, UNPROTECTED
 from .jobs import JobsSection
-from .releases import label_path, release_rows, runs_stamp
+from .releases import label_path, release_rows, runs_stamp, untold
 
 PLUGIN = "@reue/fiftyone-reue"
 
@@ -69,10 +69,14 @@ class ProtectionStatus(JobsSection, foo.Panel):
             return
         super().follow(ctx)
         ctx.dataset.reload()
-        if ctx.panel.state.runs != runs_stamp(ctx.dataset):
-            self.refresh(ctx)
-        elif not ctx.panel.state.key_known:  # until it is there, and was confirmed
-            ctx.panel.state.key_notice, ctx.panel.state.key_known = _key_notice(ctx)
+        notice = _key_notice(ctx)
+        state = ctx.panel.state
+        # Names that recipients are shown by are read with the key.
+        new_key = (state.key_known is None) != (notice[1] is None)
+        if new_key or state.runs != runs_stamp(ctx.dataset):
+            self.read_news(ctx)
+        else:
+            state.key_notice, state.key_known = notice
 
     def refresh(self, ctx: Any) -> None:
         """Count everything anew."""
@@ -105,6 +109,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
             "shown": shown,
             "reasons": reasons,
         }
+        ctx.panel.state.untold = untold(dataset, shown)
         ctx.panel.state.runs = runs_stamp(dataset)
         ctx.panel.state.in_view = coverage.count_view(ctx.view)
         ctx.panel.state.stale = _count_stale(dataset)
@@ -293,7 +298,8 @@ class ProtectionStatus(JobsSection, foo.Panel):
         if version:
             layout.alert(panel, "version", "warning", version)
         if ctx.panel.state.key_notice:
-            layout.alert(panel, "owner_key", "warning", ctx.panel.state.key_notice)
+            first, _, rest = ctx.panel.state.key_notice.partition("\n")
+            layout.alert(panel, "owner_key", "warning", first, rest)
         if ctx.panel.state.key_known is False:
             layout.alert(panel, "unconfirmed_key", "warning", _UNCONFIRMED)
             row = layout.buttons(panel, "key_actions")
@@ -319,7 +325,7 @@ class ProtectionStatus(JobsSection, foo.Panel):
             layout.table(panel, "holdings", _HOLDING_COLUMNS, styles=styles)
             if status["releases"]:
                 self._render_audit(panel, ctx.panel.state)
-            self._render_quality(panel, status)
+            self._render_quality(panel, status, ctx.panel.state.untold)
 
     def _render_empty(self, panel: types.Object, status: dict[str, Any]) -> None:
         layout.title(panel, "empty", "Nothing is protected yet")
@@ -459,7 +465,9 @@ class ProtectionStatus(JobsSection, foo.Panel):
         text = " ".join([found["headline"], *found["doubts"]])
         layout.alert(panel, "audit_verdict", severity, text)
 
-    def _render_quality(self, panel: types.Object, status: dict[str, Any]) -> None:
+    def _render_quality(
+        self, panel: types.Object, status: dict[str, Any], untold: str | None
+    ) -> None:
         if status["psnr"]:
             layout.heading(panel, "psnr_title", "How visible the change is")
             layout.plot(
@@ -473,6 +481,8 @@ class ProtectionStatus(JobsSection, foo.Panel):
         if not status["unlearnability"]:
             layout.note(panel, "unscored", _UNSCORED)
             return
+        if untold:
+            layout.note(panel, "untold", untold)
         layout.plot(
             panel,
             "unlearnability",
@@ -632,10 +642,13 @@ def version_notice() -> str | None:
 
 
 def _key_notice(ctx: Any) -> tuple[str | None, bool | None]:
-    """What is to be said of the owner key, and whether it was confirmed."""
+    """What is to be said of the owner key, and whether it was confirmed; None of one
+    that isn't there, or is another vault's."""
+    secrets = known_secrets(ctx.secret)
     try:
-        facts = owner_key_facts(known_secrets(ctx.secret))
-    except VaultError as error:
+        require_key(secrets)
+        facts = owner_key_facts(secrets)
+    except (VaultError, WrongKeyError) as error:
         return str(error), None
     return facts.warning, facts.confirmed is not None
 

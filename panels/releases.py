@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from typing import Any
 
 import fiftyone as fo
 
+from fiftyone_reue.auditing.verdict import NOT_TELLABLE
 from fiftyone_reue.errors import InputError
 from fiftyone_reue.names.display import count
 from fiftyone_reue.samples import runs, source
@@ -17,7 +19,7 @@ from fiftyone_reue.samples.several_labels import list_of
 from fiftyone_reue.samples.shown_names import ShownNames
 from fiftyone_reue.samples.vaults import open_ledger
 from fiftyone_reue.vault.ledger.base import Ledger
-from fiftyone_reue.vault.vault import PUBLISHED
+from fiftyone_reue.vault.vault import PUBLISHED, RECIPIENT_EVENT
 
 SILENT = timedelta(minutes=10)
 """A run that has said nothing for so long was killed: none reports more rarely."""
@@ -97,14 +99,37 @@ def label_path(dataset: fo.Dataset) -> str | None:
         return None
 
 
+def untold(dataset: fo.Dataset, release: str | None) -> str | None:
+    """What to say where a release was measured and nothing can be told of it.
+
+    Args:
+        dataset: its.
+        release: its name; None for none.
+    """
+    scores = (release and (runs.get_config(dataset, release) or {}).get("scores")) or {}
+    if scores.get("level") != NOT_TELLABLE:
+        return None
+    images = count(int(scores.get("images_trained_on") or 0), "image")
+    return (
+        f"Nothing can be told of release {release}, which was measured with {images}. "
+        "This is how single copies fared with models of so little worth."
+    )
+
+
 def runs_stamp(dataset: fo.Dataset) -> str:
-    """Text that is another one whenever a run of the plugin's has changed."""
+    """Text that is another one whenever a run of the plugin's has changed, or who is
+    given copies: added, revoked, reinstated, shown by another name, licensed to."""
     configs = [
         (key, (runs.get_config(dataset, key) or {}).get("updated"))
         for method in (runs.PROTECT, runs.EXTRACT)
         for key in dataset.list_runs(method=method)
     ]
-    return repr(sorted(configs, key=repr))
+    ledger = open_ledger()
+    people = [(one.id, one.revoked_at) for one in ledger.recipients()]
+    events = len(ledger.papers(RECIPIENT_EVENT))
+    releases = [(one.id, one.state) for one in ledger.releases()]
+    told = repr([sorted(configs, key=repr), people, events, releases])
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _copies(ledger: Ledger, config: dict[str, Any]) -> int | None:

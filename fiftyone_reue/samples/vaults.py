@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fiftyone_reue.errors import OutputError, VaultError
+from fiftyone_reue.errors import OutputError, VaultError, WrongKeyError
 from fiftyone_reue.progress import finish
 from fiftyone_reue.samples.database_errors import plain_errors
 from fiftyone_reue.vault.check import CheckReport, check
@@ -34,7 +34,9 @@ from fiftyone_reue.vault.owner_keys import (
     KeyFile,
     KeyringKey,
     OwnerKeyProvider,
+    Passphrase,
     choose,
+    given_passphrase,
     plain_file,
     planned_kind,
     resolve,
@@ -292,8 +294,11 @@ def require_vault() -> None:
 def require_key(secrets: Mapping[str, str]) -> None:
     """Make sure that there is a vault, and that its owner key is here and right.
 
-    A form asks that at every keystroke, and a passphrase takes half a second; so a key
-    that was right once is taken to be for as long as the vault's description stays.
+    A form asks that at every keystroke, and a panel whenever it looks for news, and a
+    passphrase takes half a second; so a key that was looked at once is not tried again
+    for as long as the vault's description stays. Whether its file is there, and holds
+    the same, is looked at each time; a keyring, which may ask somebody to unlock it,
+    isn't.
 
     Args:
         secrets: as for :func:`open_vault`.
@@ -304,15 +309,49 @@ def require_key(secrets: Mapping[str, str]) -> None:
         LedgerUnavailableError: MongoDB can't be reached.
     """
     meta = described(open_ledger())
-    known = json.dumps([meta, dict(secrets)], sort_keys=True, default=str)
-    mark = hashlib.sha256(_RIGHT_SALT + known.encode()).digest()
-    if mark not in _right:
+    try:
+        mark = _key_mark(meta, secrets)
+    except VaultError as error:
+        raise VaultError(f"{error}\n{HOW_SEEN}") from error
+    if mark in _wrong:
+        raise WrongKeyError(_wrong[mark])
+    if mark in _right:
+        return
+    try:
         open_vault(secrets, create=False)
-        _right.add(mark)
+    except WrongKeyError as error:
+        _wrong[mark] = f"{error}\n{HOW_SEEN}"
+        raise WrongKeyError(_wrong[mark]) from error
+    _right.add(mark)
 
+
+HOW_SEEN = (
+    "A file is seen as soon as it is there. A variable is read when the App's server "
+    "starts: set it, and start the App again."
+)
+"""What to know of an owner key that is missing or wrong while the App runs."""
 
 _RIGHT_SALT = os.urandom(16)
 _right: set[bytes] = set()
+_wrong: dict[bytes, str] = {}
+
+
+def _key_mark(meta: dict[str, Any], secrets: Mapping[str, str]) -> bytes:
+    """Text that tells owner keys, and what they are to open, apart.
+
+    Raises:
+        VaultError: there is no owner key.
+    """
+    provider = resolve(meta, key_folder(), secrets)
+    match provider:
+        case Passphrase():
+            found: str | bytes | None = given_passphrase(secrets)
+        case KeyringKey():
+            found = None
+        case _:
+            found = provider.load()
+    known = json.dumps([meta, dict(secrets)], sort_keys=True, default=str)
+    return hashlib.sha256(_RIGHT_SALT + f"{known}{found!r}".encode()).digest()
 
 
 def described(ledger: MongoLedger) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
+from fiftyone_reue import samples as reue
+
 pytestmark = pytest.mark.integration
 
 NAME = "leak_check"
@@ -419,6 +421,39 @@ def test_what_is_typed_outlives_news(two_checks: Any) -> None:
     two_checks.state["about"] = {"name": "half a na"}
     two_checks.do("refresh")
     assert two_checks.state["about"] == {"name": "half a na"}
+
+
+def test_follows_names_and_checks_from_elsewhere(two_checks: Any) -> None:
+    leak = two_checks
+    leak.do("open_check", row=1)
+    leak.state["about"] = {"name": "half a na"}
+    reue.rename_recipient("bob", "Robert Smith")
+    try:
+        leak.do("follow")
+        assert "Derived from the copy of Robert Smith (bob)" in leak.said()
+        assert leak.state["check"]["key"] == "leak_check_1"
+        assert leak.state["about"] == {"name": "half a na"}
+        made = reue.extract_samples(leak.dataset.limit(4), progress=False)
+        leak.do("follow")
+        assert leak.state["check"]["key"] == made.run == "leak_check_3"
+    finally:
+        reue.rename_recipient("bob", "")
+    leak.do("follow")
+    assert "Derived from the copy of bob" in leak.said()
+
+
+def test_says_that_the_owner_key_is_missing_before_it_begins(
+    panel: Any, scene: Any, post: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leak = panel(NAME, post(protected_for(scene, "bob", 3)))
+    with monkeypatch.context() as patch:
+        patch.delenv("REUE_OWNER_KEY")
+        leak.do("start")
+        assert "The owner key is missing" in leak.said()
+        assert "start the App again" in leak.said()
+        assert not leak.state["jobs"]
+    check(leak)
+    assert "The owner key is missing" not in leak.said()
 
 
 def test_a_check_is_deleted_and_brought_back(panel: Any, two_checks: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from fiftyone_reue import samples as reue
 from fiftyone_reue.samples import runs
+from fiftyone_reue.vault.armour import Armour, encode
 
 pytestmark = pytest.mark.integration
 
@@ -111,6 +112,22 @@ def test_unlearnability_once_it_was_measured(panel: Any, scene: Any) -> None:
         assert status.shown().count() == 20
     finally:
         copy.delete()
+
+
+def test_a_measurement_that_tells_nothing_is_said_to_tell_nothing(
+    panel: Any, scene: Any, work: Any
+) -> None:
+    from fiftyone_reue.samples import jobs
+
+    uri, given = f"{OPERATORS}/score_unlearnability", {"max_images": 8, "size": 32}
+    jobs.queue_on(scene, uri, "Measure alice_1", {"release": "alice_1", **given})
+    status = panel(NAME, scene)
+    work()
+    status.do("follow")
+    assert "Nothing can be told of unlearnability from so few" in status.said()
+    assert status.layout["job_0"]["view"]["severity"] == "warning"
+    assert "Nothing can be told of release alice_1, which was" in status.said()
+    status.do("clear_jobs")
 
 
 def test_buttons_show_what_is_left_and_what_failed(panel: Any, scene: Any) -> None:
@@ -215,6 +232,85 @@ def test_what_deletes_has_an_undo_until_it_began(
     # Whoever presses Enter once more doesn't delete it after all.
     assert "job_0_repeat" not in status.buttons()
     jobs.clear(job)
+
+
+def test_what_can_be_undone_is_listed_however_much_came_after_it(
+    panel: Any, scene: Any, work: Any
+) -> None:
+    from fiftyone_reue.samples import jobs
+
+    uri = f"{OPERATORS}/delete_release"
+    job = jobs.queue_on(scene, uri, "Delete bob_1", {"release": "bob_1"})
+    for number in range(6):
+        jobs.note_failure(_asking(scene), uri, f"Try {number}", "It can't be")
+    status = panel(NAME, scene)
+    labels = [row["label"] for row in status.state["jobs"]]
+    assert labels == ["Delete bob_1", *(f"Try {number}" for number in (5, 4, 3, 2))]
+    assert "And 2 earlier" in status.said()
+    status.do("cancel_job", **status.buttons()["job_0_cancel"]["params"])
+    status.do("follow")
+    status.do("clear_jobs")
+    assert not status.state["jobs"]
+    jobs.clear(job)
+
+
+def _asking(scene: Any) -> Any:
+    from fiftyone.operators.executor import ExecutionContext
+
+    return ExecutionContext({"dataset_name": scene.name, "params": {}})
+
+
+def test_an_undo_that_comes_too_late_says_so(panel: Any, scene: Any, work: Any) -> None:
+    status = panel(NAME, scene)
+    status.do("check_files")
+    cancel = status.buttons()["job_0_cancel"]["params"]
+    work()
+    status.do("cancel_job", **cancel)
+    said = "Check files: it had come to its end; nothing was cancelled"
+    assert said in status.said()
+    assert "Checked 23 files: every copy is there and up to date." in status.said()
+    # News doesn't take it away from whoever reads it.
+    reue.score_samples(scene, "alice_1", max_images=8, progress=False)
+    status.do("follow")
+    assert said in status.said()
+    status.do("refresh")
+    assert said not in status.said()
+    status.do("clear_jobs")
+
+
+def test_what_is_measured_has_no_result_where_it_was_stopped(
+    panel: Any, scene: Any, work: Any
+) -> None:
+    from fiftyone_reue.samples import jobs
+
+    for name in ("score_unlearnability", "protect_dataset"):
+        jobs.cancel(jobs.queue_on(scene, f"{OPERATORS}/{name}", name, {}))
+    status = panel(NAME, scene)
+    assert status.buttons()["job_0_repeat"]["label"] == "Go on"
+    assert "What was finished is kept; go on" in status.said()
+    assert status.buttons()["job_1_repeat"]["label"] == "Try again"
+    assert "It has no result; try again to begin anew." in status.said()
+    status.do("clear_jobs")
+
+
+def test_follows_who_is_revoked_and_reinstated_elsewhere(
+    panel: Any, scene: Any
+) -> None:
+    status = panel(NAME, scene)
+
+    def keys() -> tuple[str, str]:
+        status.do("follow")
+        (release,) = (r for r in status.data["releases"] if r["release"] == "bob_1")
+        (held,) = (r for r in status.data["holdings"] if r["release"] == "bob_1")
+        return release["recipient"], held["key"].partition(", ")[2][:7]
+
+    assert keys() == ("bob", "active")
+    reue.revoke_recipient("bob")
+    try:
+        assert keys() == ("bob (revoked)", "revoked")
+    finally:
+        reue.reinstate_recipient("bob")
+    assert keys() == ("bob", "active")
 
 
 def test_checking_files_finds_stale_copies(panel: Any, scene: Any, work: Any) -> None:
@@ -552,15 +648,39 @@ def test_many_classes_are_cut_to_those_with_most_to_do(panel: Any, scene: Any) -
         copy.delete()
 
 
-def test_a_key_in_a_file_is_warned_of(
+def test_follows_an_owner_key_that_comes_and_goes(
     panel: Any, scene: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "owner_key" not in panel(NAME, scene).layout
+    status = panel(NAME, scene)
+    assert "owner_key" not in status.layout
+    key = tmp_path / "owner.key"
     monkeypatch.delenv("REUE_OWNER_KEY", raising=False)
-    monkeypatch.setenv("REUE_OWNER_KEY_FILE", str(tmp_path / "owner.key"))
-    warned = panel(NAME, scene).layout["owner_key"]["view"]
-    assert warned["severity"] == "warning"
-    assert "FiftyOne's server sends every file" in warned["label"]
+    monkeypatch.setenv("REUE_OWNER_KEY_FILE", str(key))
+
+    def said() -> tuple[str, str]:
+        status.do("follow")
+        view = status.layout["owner_key"]["view"]
+        assert view["severity"] == "warning"
+        return view["label"], view["description"] or ""
+
+    def lay(body: bytes) -> None:
+        key.write_text(encode(Armour("OWNER", {}, body)))
+        key.chmod(0o600)
+
+    missing = said()
+    assert "is missing. Put it back" in missing[0]
+    assert "A file is seen as soon as it is there" in missing[1]
+    assert "key_actions" not in status.layout
+    lay(bytes(32))
+    assert "offer the key of this vault" in said()[0]
+    key.write_text("no key")
+    assert "isn't a key file" in said()[0]
+    lay(bytes.fromhex("7b" * 32))
+    assert "FiftyOne's server sends every file" in said()[0]
+    # It is at another place than the one that was confirmed.
+    assert "read_owner_key" in status.buttons()
+    key.unlink()
+    assert said() == missing
 
 
 def test_before_there_is_a_vault_it_says_how_one_is_made(
