@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import fiftyone.operators as foo
@@ -10,9 +12,10 @@ import fiftyone.operators.types as types
 from fiftyone.operators.categories import Categories
 
 from fiftyone_reue.errors import ReueError
-from fiftyone_reue.samples import compare
+from fiftyone_reue.samples import compare, fields
 from fiftyone_reue.samples.copy_facts import copy_facts
 from fiftyone_reue.samples.shown_names import shown_names
+from fiftyone_reue.stores.address import is_url
 
 from . import layout
 
@@ -79,15 +82,51 @@ class ComparePanel(foo.Panel):
     def on_change_dataset(self, ctx: Any) -> None:
         self.refresh(ctx)
 
+    def follow(self, ctx: Any) -> None:
+        """Look whether the sample, its copies or whose they are became others."""
+        state = ctx.panel.state
+        state.looks = (state.looks or 0) + 1
+        if ctx.dataset is not None and state.stamp != _stamp(ctx, state.sample):
+            self.refresh(ctx)
+
+    def next_sample(self, ctx: Any) -> None:
+        self._turn(ctx, 1)
+
+    def previous_sample(self, ctx: Any) -> None:
+        self._turn(ctx, -1)
+
+    def _turn(self, ctx: Any, by: int) -> None:
+        """Show another one of those that are selected."""
+        files = _files(ctx)
+        if files:
+            ids, now = list(files), ctx.panel.state.sample
+            at = ids.index(now) if now in files else -by
+            ctx.panel.state.sample = ids[(at + by) % len(ids)]
+        self.refresh(ctx)
+
     def refresh(self, ctx: Any) -> None:
         """Compare anew."""
         state = ctx.panel.state
-        state.shown = state.problem = None
-        sample_id = ctx.current_sample or next(iter(ctx.selected), None)
-        if ctx.dataset is None or sample_id is None:
+        state.shown = state.problem = state.about = None
+        files = {} if ctx.dataset is None else _files(ctx)
+        ids = list(files)
+        last = ids[-1] if ids else None
+        # Whoever selects one more wants to see that.
+        if state.sample not in files or last != state.last:
+            state.sample = last
+        state.last = last
+        if ctx.dataset is None:
             return
+        state.stamp = _stamp(ctx, state.sample)
+        if state.sample is None:
+            return
+        state.about = {
+            "name": Path(files[state.sample]).name,
+            "at": ids.index(state.sample) + 1,
+            "of": len(ids),
+        }
         try:
-            self._compare(ctx, str(sample_id), state.choice)
+            self._compare(ctx, state.sample, state.choice)
         except ReueError as error:
             state.problem = str(error)
 
@@ -99,6 +138,8 @@ class ComparePanel(foo.Panel):
             state.problem = "This sample has no copy yet; protect it first"
             return
         kind = choice["kind"] if choice.get("kind") in copies else state.kinds[0]
+        # Else the list shows nothing, or what isn't shown below it.
+        state.choice = {**choice, "kind": kind}
         across, down = PLACES[choice["place"]]
         found = compare.compare(
             ctx.dataset[sample_id].filepath,
@@ -139,6 +180,8 @@ class ComparePanel(foo.Panel):
     def render(self, ctx: Any) -> types.Property:
         panel = types.Object()
         state = ctx.panel.state
+        if state.about:
+            self._render_about(panel, state.about)
         if state.problem:
             layout.alert(panel, "problem", "info", state.problem)
         elif not state.shown:
@@ -147,7 +190,20 @@ class ComparePanel(foo.Panel):
         else:
             self._render_choice(panel, state)
             self._render_pictures(panel, state.shown)
+        layout.timers(panel, self.follow, state.looks or 0)
         return layout.page(panel)
+
+    def _render_about(self, panel: types.Object, about: dict[str, Any]) -> None:
+        """Which sample it is, and the way to the others that are selected."""
+        if about["of"] == 1:
+            layout.note(panel, "about", about["name"])
+            return
+        text = f"{about['name']}: {about['at']:,} of {about['of']:,} that are selected"
+        layout.note(panel, "about", text)
+        row = layout.buttons(panel, "turn")
+        before, after = "chevron_left", "chevron_right"
+        layout.button(row, "previous", "Previous", self.previous_sample, before)
+        layout.button(row, "next", "Next", self.next_sample, after)
 
     def _render_choice(self, panel: types.Object, state: Any) -> None:
         form = types.Object()
@@ -195,6 +251,45 @@ _COLUMNS = (("name", "What"), ("value", "Value"))
 _VALUE_WRAPS = {
     "& td:nth-of-type(2)": {"whiteSpace": "normal", "wordBreak": "break-word"}
 }
+
+
+def _files(ctx: Any) -> dict[str, str]:
+    """The files of the samples to compare, by their ids: of the open one, or of those
+    that are selected, in that order.
+
+    After another dataset was opened, or samples were deleted, the App may still name
+    some that aren't there.
+    """
+    wanted = [ctx.current_sample] if ctx.current_sample else list(ctx.selected or [])
+    if not wanted:
+        return {}
+    found = fields.all_samples(ctx.dataset).select(wanted, ordered=True)
+    return dict(zip(*found.values(["id", "filepath"]), strict=True))
+
+
+def _stamp(ctx: Any, sample_id: str | None) -> str | None:
+    """Text that is another one whenever there is something else to show of a sample."""
+    if sample_id is None:
+        return None
+    ctx.dataset.reload()
+    copies = compare.copies_of(ctx.dataset, sample_id)
+    shown = fields.all_samples(ctx.dataset).select(sample_id)
+    known = ctx.dataset.has_field(fields.PROTECTION)
+    said = repr(shown.values(fields.PROTECTION)) if known else ""
+    files = [*shown.values("filepath"), *copies.values()]
+    made = [_made(path) for path in files if not is_url(path)]
+    labels = sorted(shown_names(ctx.secret).labels.items())
+    told = repr([sorted(copies.items()), said, made, labels])
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _made(path: str) -> tuple[int, int] | None:
+    """When a file was written, and its size; None if it is gone."""
+    try:
+        known = Path(path).stat()
+    except OSError:
+        return None
+    return known.st_mtime_ns, known.st_size
 
 
 def _changed(found: dict[str, Any]) -> str:

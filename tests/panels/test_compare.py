@@ -13,6 +13,12 @@ pytestmark = pytest.mark.integration
 NAME = "compare_copies"
 
 
+def fo_string() -> Any:
+    import fiftyone as fo
+
+    return fo.StringField
+
+
 def test_of_the_selected_sample(panel: Any, scene: Any) -> None:
     found = panel(NAME, scene)
     assert "select one in the grid" in found.said()
@@ -81,3 +87,60 @@ def test_one_button_switches_grid_and_sample(panel: Any, scene: Any) -> None:
     assert copies[show] == {"field": "protected_filepath"}
     originals = found.do("show_originals", selected=[sample.id])
     assert originals[show] == {"field": "filepath"}
+
+
+def test_of_several_selected_the_last_is_shown_and_the_others_reached(
+    panel: Any, scene: Any
+) -> None:
+    found = panel(NAME, scene)
+    ids = scene.exists("protected_filepath").limit(2).values("id")
+    names = [Path(path).name for path in scene.select(ids).values("filepath")]
+    bare = scene.match({"protected_filepath": None}).first()
+    found.do("on_change_selected", selected=ids[:1])
+    assert names[0] in found.said().splitlines()
+    assert "next" not in found.buttons()
+    found.do("on_change_selected", selected=ids)
+    assert f"{names[1]}: 2 of 2 that are selected" in found.said()
+    found.do("previous_sample", selected=ids)
+    assert f"{names[0]}: 1 of 2 that are selected" in found.said()
+    # One without a copy is no dead end.
+    found.do("on_change_selected", selected=[*ids, bare.id])
+    assert "has no copy yet" in found.said()
+    found.do("next_sample", selected=[*ids, bare.id])
+    assert f"{names[0]}: 1 of 3 that are selected" in found.said()
+    found.do("on_change_selected", selected=[])
+    assert "select one in the grid" in found.said()
+    assert names[0] not in found.said()
+
+
+def test_what_is_selected_in_another_dataset_is_not_looked_for(
+    panel: Any, scene: Any, post: Any
+) -> None:
+    sample = scene.exists("protected_filepath").first()
+    found = panel(NAME, post([sample.filepath]))
+    found.do("on_change_dataset", selected=[sample.id])
+    assert "select one in the grid" in found.said()
+
+
+def test_follows_what_becomes_of_the_sample(panel: Any, scene: Any) -> None:
+    found = panel(NAME, scene)
+    sample = scene.exists("protected_filepath").first()
+    selected = [sample.id]
+    found.do("on_change_selected", selected=selected)
+    before = found.data["facts"]
+    assert not found.do("follow", selected=selected)
+    assert found.data["facts"] is before  # nothing is computed anew
+    found.state["choice"]["kind"] = "restored"
+    scene.add_sample_field("restored_filepath", fo_string())
+    sample.reload()
+    sample["restored_filepath"] = sample.filepath
+    sample.save()
+    try:
+        found.do("follow", selected=selected)
+        assert "exactly the original's pixels" in found.said()
+    finally:
+        scene.delete_sample_field("restored_filepath")
+    found.do("follow", selected=selected)
+    # What is chosen is what is shown.
+    assert found.state["choice"]["kind"] == "protected"
+    assert "gray levels at most" in found.said()
