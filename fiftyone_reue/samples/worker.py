@@ -98,7 +98,7 @@ def ensure() -> None:
     kept = {k: v for k, v in os.environ.items() if k not in _SERVERS_VARIABLES}
     with (folder / "worker.log").open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-c", code + f"main({IDLE_SECONDS})"],
+            [sys.executable, "-c", code + f"main({IDLE_SECONDS}, {this_process()!r})"],
             env=kept,
             cwd=folder,
             stdin=subprocess.DEVNULL,
@@ -113,13 +113,18 @@ def log_file(job_id: str) -> Path:
     return key_folder() / "jobs" / f"{job_id}.log"
 
 
-def work(idle: float | None = None, *, logs: bool = False) -> int:
+def work(
+    idle: float | None = None, *, logs: bool = False, starter: str | None = None
+) -> int:
     """Execute queued jobs until there has been none for a while.
 
     Args:
         idle: for how many seconds; None for ever.
         logs: whether each job's output goes to its log, all that this process writes
             meanwhile, and not to where it went so far.
+        starter: the process that started this one: once it is gone and there is no job,
+            this one waits for none. A server that is started anew, with an owner key in
+            its environment that the last one hadn't, starts one that has it.
 
     Returns:
         How many were executed.
@@ -128,17 +133,17 @@ def work(idle: float | None = None, *, logs: bool = False) -> int:
         InputError: there is another worker.
         LedgerUnavailableError: MongoDB can't be reached.
     """
-    done = _work_with_lease(idle, logs)
+    done = _work_with_lease(idle, logs, starter)
     # A job may have been queued while others saw this worker's lease.
     while _waiting():
         try:
-            done += _work_with_lease(idle, logs)
+            done += _work_with_lease(idle, logs, starter)
         except InputError:
             break  # another worker is there already
     return done
 
 
-def _work_with_lease(idle: float | None, logs: bool) -> int:
+def _work_with_lease(idle: float | None, logs: bool, starter: str | None) -> int:
     done = 0
     with _lease() as holder:
         since = time.monotonic()
@@ -146,7 +151,9 @@ def _work_with_lease(idle: float | None, logs: bool) -> int:
             if _execute_next(holder, logs):
                 done += 1
                 since = time.monotonic()
-            elif idle is not None and time.monotonic() - since >= idle:
+            elif idle is not None and (
+                time.monotonic() - since >= idle or (starter and is_gone(starter))
+            ):
                 if not _waiting():
                     return done
                 time.sleep(_NAP_SECONDS)  # for what isn't due yet
@@ -154,14 +161,14 @@ def _work_with_lease(idle: float | None, logs: bool) -> int:
                 time.sleep(_NAP_SECONDS)
 
 
-def main(idle: float | None) -> None:
-    """A worker's process."""
+def main(idle: float | None, starter: str | None = None) -> None:
+    """A worker's process; see :func:`work`."""
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )
     logging.getLogger("fiftyone_reue").setLevel(logging.INFO)
     with contextlib.suppress(InputError):  # another was faster
-        work(idle, logs=True)
+        work(idle, logs=True, starter=starter)
 
 
 def _execute_next(holder: str, logs: bool) -> bool:

@@ -386,6 +386,22 @@ def test_there_is_one_worker_at_a_time(database: Any) -> None:
     assert worker.work(idle=0) == 0
 
 
+def test_a_worker_ends_with_the_app_that_started_it(
+    ask: Any, dataset: Any, alice: Path
+) -> None:
+    """Its environment may lack the owner key that the next one is started with."""
+    from fiftyone_reue.samples import jobs, worker
+    from fiftyone_reue.samples.processes import this_process
+
+    host, number, _ = this_process().rsplit("/", 2)
+    ask("protect_dataset", dataset, recipient="alice", method="lsp")
+    began = time.monotonic()
+    assert worker.work(idle=300, starter=f"{host}/{number}/1") == 1
+    assert time.monotonic() - began < 200
+    assert jobs.list_jobs(dataset)[0].state == jobs.DONE
+    assert worker.state() is None
+
+
 def test_a_worker_is_a_process_of_its_own(
     ask: Any, dataset: Any, alice: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
