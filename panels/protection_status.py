@@ -546,8 +546,8 @@ _UNCONFIRMED = (
 )
 
 _UNSCORED = (
-    "Not measured yet. The flask beside a release trains small models on it and on "
-    "the originals, and compares them."
+    "Not measured yet. “Measure its unlearnability”, in the menu beside a release, "
+    "trains small models on it and on the originals, and compares them."
 )
 
 
