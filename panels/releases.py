@@ -124,12 +124,29 @@ def runs_stamp(dataset: fo.Dataset) -> str:
         for method in (runs.PROTECT, runs.EXTRACT)
         for key in dataset.list_runs(method=method)
     ]
-    ledger = open_ledger()
+    return repr([sorted(configs, key=repr), _people_stamp(open_ledger())])
+
+
+_people: dict[bytes, str] = {}
+"""By the ledger's list, which every change of it changes: panels ask every few seconds,
+and thousands of recipients take half a second to read."""
+
+
+def _people_stamp(ledger: Ledger) -> str:
+    """Text that changes with who is given copies, or what is licensed to whom."""
+    listed = ledger.get_inventory()
+    known = None if listed is None else _people.get(listed)
+    if known is not None:
+        return known
     people = [(one.id, one.revoked_at) for one in ledger.recipients()]
     events = len(ledger.papers(RECIPIENT_EVENT))
     releases = [(one.id, one.state) for one in ledger.releases()]
-    told = repr([sorted(configs, key=repr), people, events, releases])
-    return hashlib.sha256(told.encode()).hexdigest()
+    told = repr([people, events, releases])
+    found = hashlib.sha256(told.encode()).hexdigest()
+    if listed is not None:
+        _people.clear()  # none but the last is asked for again
+        _people[listed] = found
+    return found
 
 
 def _copies(ledger: Ledger, config: dict[str, Any]) -> int | None:
