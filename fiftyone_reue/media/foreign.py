@@ -11,17 +11,22 @@ import warnings
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media.probe import check_size
 from fiftyone_reue.media.raster import Loaded, Raster
 
 KINDS = (
-    *("AVIF", "BMP", "DDS", "DIB", "GIF", "ICNS", "ICO", "JPEG", "JPEG2000", "PCX"),
-    *("PNG", "PPM", "QOI", "SGI", "SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM"),
+    *("AVIF", "BMP", "DDS", "DIB", "GIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM"),
+    *("QOI", "SGI", "SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM"),
 )
-"""As Pillow calls them: those that it reads itself, without another program. Older
-versions of it don't know all of them."""
+"""As Pillow calls them: those that it reads itself, without another program, and of
+which the size is known before they are decoded; not icons. Older versions of it don't
+know all of them."""
+
+TILEWIDTH, TILELENGTH = 322, 323
+"""Tags of a TIFF."""
 
 _MODES = ("L", "LA", "RGB", "RGBA")
 _WIDE = ("I;16", "I;16B", "I;16L", "I;16N")
@@ -62,6 +67,9 @@ def decode(data: bytes, *, max_pixels: int) -> Loaded | None:
         ) from None
     with image:
         check_size(*image.size, max_pixels)
+        if isinstance(image, TiffImageFile):  # each of its tiles is decoded whole
+            tags = image.tag_v2
+            check_size(tags.get(TILEWIDTH, 1), tags.get(TILELENGTH, 1), max_pixels)
         if getattr(image, "n_frames", 1) != 1:
             return None
         try:

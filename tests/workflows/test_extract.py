@@ -106,7 +106,6 @@ def test_exact_copies_name_their_recipient(house, who, tier):
         ("dim", dim, ".png", {}),
         ("wavelets", dim, ".jp2", {}),
         ("for print", lambda i: dim(i).convert("RGB").convert("CMYK"), ".tif", {}),
-        ("icon", dim, ".ico", {"sizes": [(48, 48)]}),
     ],
 )
 def test_changed_copies_name_their_recipient(
