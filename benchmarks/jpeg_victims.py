@@ -431,7 +431,8 @@ def markdown(figures: dict) -> str:
         f"is asked {figures['test']} clean test photographs of which the same "
         "was made: accuracy in %, chance is 10; "
         "mean ± standard deviation and the number of seeds where there are several. "
-        "The matched filter has the package and the labels, and not the key.",
+        "The matched filter has the package and the labels, and not the key. What "
+        "follows an @ is the quality that files were saved at again before.",
         "",
         f"Made by `python benchmarks/jpeg_victims.py --epochs {schedule['epochs']}` on "
         f"{figures['environment']['device']} with torch "

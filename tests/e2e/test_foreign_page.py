@@ -234,7 +234,9 @@ def test_a_page_that_reads_every_answer_can_do_no_harm(
             assert kind == "basic", text
             shown.append(text)
             if "/execute" in route and "execution-options" not in route:
-                assert "confirm" in text or not text, text
+                # An audit of so few images is refused before it asks for a code.
+                refused = "confirm" in text or "Path: few" in text
+                assert refused or not text, text
     context.close()
     # It read everything, but a code that the owner has ready is nowhere.
     everything = "\n".join(shown)
