@@ -1,5 +1,6 @@
 """What an impatient user does: undo, cancel, type nonsense, change things elsewhere."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,10 @@ JOB_MS = 180_000
 MAKE = """
 import fiftyone as fo
 from fiftyone_reue import samples as reue
-made = fo.load_dataset("few").clone("left", persistent=True)
+made = fo.Dataset("left", persistent=True)
+for one in fo.load_dataset("few"):  # which others protect
+    label = fo.Classification(label=one.ground_truth.label)
+    made.add_sample(fo.Sample(filepath=one.filepath, ground_truth=label))
 reue.add_recipient("erin", "erin.key")
 reue.protect_samples(made.limit(8), "erin", method="lsp", progress=False)
 """
@@ -78,27 +82,40 @@ def test_who_is_revoked_elsewhere_is_so_in_an_open_panel(
 def test_compare_leads_through_what_is_selected(app: Any, dataset: str) -> None:
     from playwright.sync_api import expect
 
-    def select(number: int) -> None:
-        looker = app.page.locator('[data-cy="looker"]').nth(number)
-        looker.hover()
-        box = looker.locator("input[type=checkbox]")
-        box.evaluate("element => element.click()")
-
     app.page.set_viewport_size({"width": 1366, "height": 768})
     app.page.add_init_script("localStorage.setItem('mui-mode', 'light')")
     # The server would open the panels again that the last page left beside the grid.
     app.open("tiles")
     app.open(dataset)
+    app.count(12)
     panel = app.panel("compare_copies", "Compare copies")
+    first, second = (
+        panel.get_by_text(re.compile(f"{number} of 2 that are selected"))
+        for number in (1, 2)
+    )
+    bare = panel.get_by_text("This sample has no copy yet")
+    compared = panel.get_by_text(re.compile("gray levels at most"))
+
+    def select(number: int, shown: Any) -> None:
+        """Until the panel shows it: a grid that is drawn anew loses a click."""
+        looker = app.page.locator('[data-cy="looker"]').nth(number)
+        box = looker.locator("input[type=checkbox]")
+        for _ in range(5):
+            looker.hover()
+            if not box.is_checked():
+                box.evaluate("element => element.click()")
+            with contextlib.suppress(AssertionError):
+                expect(shown).to_be_visible(timeout=15_000)
+                return
+        expect(shown).to_be_visible()
+
     expect(panel.get_by_text("select one in the grid")).to_be_visible()
-    select(0)
-    expect(panel.get_by_text(re.compile("gray levels at most"))).to_be_visible()
-    select(11)
-    expect(panel.get_by_text(re.compile("2 of 2 that are selected"))).to_be_visible()
-    expect(panel.get_by_text("This sample has no copy yet")).to_be_visible()
+    select(0, compared)
+    select(8, second)
+    expect(bare).to_be_visible()
     app.picture("impatient_bare")
     panel.get_by_role("button", name="Previous").click()
-    expect(panel.get_by_text(re.compile("1 of 2 that are selected"))).to_be_visible()
-    expect(panel.get_by_text(re.compile("gray levels at most"))).to_be_visible()
+    expect(first).to_be_visible(timeout=JOB_MS)
+    expect(compared).to_be_visible(timeout=JOB_MS)
     app.picture("impatient_compared")
     app.open("tiles")
