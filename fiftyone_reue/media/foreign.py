@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from fiftyone_reue.errors import UnreadableImageError, UnsupportedImageError
 from fiftyone_reue.media.probe import check_size
@@ -24,9 +24,6 @@ KINDS = (
 """As Pillow calls them: those that it reads itself, without another program, and of
 which the size is known before they are decoded; not icons. Older versions of it don't
 know all of them."""
-
-TILEWIDTH, TILELENGTH = 322, 323
-"""Tags of a TIFF."""
 
 _MODES = ("L", "LA", "RGB", "RGBA")
 _WIDE = ("I;16", "I;16B", "I;16L", "I;16N")

@@ -81,18 +81,18 @@ def library(url: str) -> Any:
         MissingPackageError: fsspec or what it needs for this store isn't installed.
         InputError: fsspec doesn't know such stores.
     """
-    scheme, root = url.partition("://")[0], _root(url)
+    root = _root(url)
     try:
         from fsspec.registry import get_filesystem_class
 
-        found: Any = get_filesystem_class(scheme)
+        found: Any = get_filesystem_class(scheme(url))
     except ValueError as error:
         raise InputError(
             f"{root}: fsspec knows no such stores ({error}); give a folder, or a URL "
             "such as s3://bucket/folder"
         ) from error
     except ImportError as error:
-        wanted = f"'fiftyone-reue[storage]' {_PACKAGES.get(scheme, '')}".strip()
+        wanted = f"'fiftyone-reue[storage]' {_PACKAGES.get(scheme(url), '')}".strip()
         raise MissingPackageError(
             f"{root} needs a package that isn't here: {error}; pip install {wanted}"
         ) from error
@@ -118,8 +118,8 @@ class _Pool:
             except BaseException as error:
                 if is_lost(error):
                     self._idle = []  # those that lie beside it are lost as well
-                    raise
-                self._give(system)
+                else:
+                    self._give(system)
                 raise
             self._give(system)
 
@@ -148,6 +148,11 @@ def _open(root: str) -> Any:
 
     # fsspec would give a connection that was lost again, and each thread the same.
     return url_to_fs(root, skip_instance_cache=True)[0]
+
+
+def scheme(url: str) -> str:
+    """Which kind of store a URL is of."""
+    return url.partition("://")[0]
 
 
 def _root(url: str) -> str:
@@ -187,19 +192,18 @@ def _quieten(name: str) -> None:
 def _as_os_error(url: str) -> Iterator[None]:
     """Whatever a store's library raises, as an error of files."""
     nothing = "there is nothing of this name, or no such bucket"
-    scheme = url.partition("://")[0]
     try:
         yield
     except FileNotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, nothing, url) from error
     except PermissionError as error:
-        raise PermissionError(errno.EACCES, why(error, scheme), url) from error
+        raise PermissionError(errno.EACCES, why(error, scheme(url)), url) from error
     except OSError as error:
         number = error.errno or errno.EIO
-        raise OSError(number, why(error, scheme), url) from error
+        raise OSError(number, why(error, scheme(url)), url) from error
     except (MissingPackageError, InputError):
         raise
     except Exception as error:  # each library has its own
         if is_nowhere(error):
             raise FileNotFoundError(errno.ENOENT, nothing, url) from error
-        raise OSError(errno.EIO, why(error, scheme), url) from error
+        raise OSError(errno.EIO, why(error, scheme(url)), url) from error

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from fiftyone_reue.errors import InputError
-from fiftyone_reue.stores.connections import ask, connected, library
+from fiftyone_reue.stores.connections import ask, connected, library, scheme
 from fiftyone_reue.stores.troubles import is_lost
 
 TEMPORARY_SUFFIX = ".reue-tmp"
@@ -67,7 +67,7 @@ def read(url: str, most: int | None = None) -> bytes:
     def work(system: Any, path: str) -> bytes:
         if most is None:
             return bytes(system.cat_file(path))
-        if _scheme(url) not in _WHOLE:  # not all heed what is asked for
+        if scheme(url) not in _WHOLE:  # not all heed what is asked for
             with system.open(path, "rb") as file:
                 return bytes(file.read(most))
         try:
@@ -110,7 +110,7 @@ def write(url: str, data: bytes) -> None:
     require_whole(url)
 
     def work(system: Any, path: str) -> None:
-        if _scheme(url) in _WHOLE:
+        if scheme(url) in _WHOLE:
             system.pipe_file(path, data)
             return
         folder, _, name = path.rpartition("/")
@@ -165,7 +165,7 @@ def write_all(files: Sequence[tuple[str, bytes]]) -> dict[str, OSError]:
 
 def is_in_bucket(url: str) -> bool:
     """Whether a store has no folders that are made, but names with ``/``."""
-    return _scheme(url) in _WHOLE
+    return scheme(url) in _WHOLE
 
 
 def require_whole(url: str) -> None:
@@ -175,9 +175,9 @@ def require_whole(url: str) -> None:
         InputError: it can't.
         MissingPackageError: what reaches it isn't installed.
     """
-    if _scheme(url) not in _WHOLE and not _renames(library(url)):
+    if scheme(url) not in _WHOLE and not _renames(library(url)):
         raise InputError(
-            f"{url}: {_scheme(url)}:// can only be read, since a file that is written "
+            f"{url}: {scheme(url)}:// can only be read, since a file that is written "
             "there could be seen half-written; write to a folder or a bucket"
         )
 
@@ -197,7 +197,7 @@ def try_writing(url: str) -> None:
     """
     require_whole(url)
     name = f".{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
-    if _scheme(url) != "s3":
+    if scheme(url) != "s3":
         write(f"{url}/{name}", b"")
         with contextlib.suppress(OSError):
             remove(f"{url}/{name}")
@@ -292,7 +292,7 @@ def exists(url: str) -> bool:
 def is_folder(url: str) -> bool:
     """Whether any object lies below this name; one of the same name is no matter."""
     kind = _kind(url)
-    if kind != "file" or _scheme(url) not in _BOTH:
+    if kind != "file" or scheme(url) not in _BOTH:
         return kind == "directory"
     try:
         return bool(listing(url))
@@ -321,7 +321,7 @@ def remove_stale(url: str) -> None:
     Raises:
         OSError: it can't be removed.
     """
-    if _scheme(url) in _WHOLE:
+    if scheme(url) in _WHOLE:
         return
     folders = [url]
     while folders:
@@ -358,10 +358,6 @@ def _info(system: Any, path: str) -> dict[str, Any] | None:
         return dict(system.info(path))
     except FileNotFoundError:
         return None
-
-
-def _scheme(url: str) -> str:
-    return url.partition("://")[0]
 
 
 def _renames(kind: Any) -> bool:
